@@ -1,0 +1,1 @@
+"""Plans, arms, scores, statistics and the report: no torch, kfp, mlflow or boto3 in here."""

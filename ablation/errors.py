@@ -1,0 +1,5 @@
+"""The one exception that means: the user's input is wrong."""
+
+
+class UserError(ValueError):
+    """Bad input. Its text states the rule, the offending value and the remedy; the CLI prints it and exits with 2."""

@@ -1,0 +1,1 @@
+"""Audio-visual corpora: readers, the prepared form on disk, and noise."""

@@ -1,0 +1,1 @@
+"""The pipeline, the ways to run it, and the command line."""

@@ -1,0 +1,1 @@
+"""MLflow: studies, trial runs, checkpoints and the registry; the only importer of mlflow."""
