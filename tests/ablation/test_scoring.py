@@ -1,0 +1,92 @@
+"""Counts against jiwer's own totals, and the arithmetic of pooling against sums by hand."""
+
+import jiwer
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablation.scoring import Counts, normalise, pool, score, score_transcripts, trial_metrics
+
+SENTENCES = st.lists(st.sampled_from(["bin", "blue", "at", "f", "two", "now"]), max_size=6).map(" ".join)
+
+
+@given(st.lists(st.tuples(SENTENCES, SENTENCES), min_size=1, max_size=5))
+def test_counts_of_all_utterances_add_up_to_what_jiwer_finds_in_the_whole(pairs: list[tuple[str, str]]) -> None:
+    references, hypotheses = [list(side) for side in zip(*pairs, strict=True)]
+    whole = jiwer.process_words(references, hypotheses)
+    total = sum(score(references, hypotheses), Counts())
+    assert total == Counts(
+        whole.substitutions, whole.deletions, whole.insertions, whole.hits + whole.substitutions + whole.deletions
+    )
+
+
+def test_one_error_of_each_sort_is_told_apart() -> None:
+    assert score(["bin blue at f"], ["bin red at"]) == [Counts(1, 1, 0, 4)]
+    assert score(["bin"], ["bin bin bin"]) == [Counts(0, 0, 2, 1)]
+
+
+def test_pooling_adds_counts_and_does_not_average_rates() -> None:
+    # one wrong of one word, none wrong of nine: 1/10, whereas the mean of the two rates is 1/2
+    assert (Counts(1, 0, 0, 1) + Counts(0, 0, 0, 9)).wer == 0.1
+
+
+def test_insertions_may_push_the_rate_over_one() -> None:
+    assert score(["bin"], ["set red by z"])[0].wer == 4.0
+
+
+def test_a_rate_of_no_words_is_an_error_and_not_zero() -> None:
+    with pytest.raises(ValueError, match="at least one reference word"):
+        _ = score([""], ["bin"])[0].wer
+    assert score([""], ["bin"]) == [Counts(0, 0, 1, 0)]
+
+
+def test_score_takes_no_ragged_input_and_no_input_gives_no_counts() -> None:
+    assert score([], []) == []
+    with pytest.raises(ValueError, match="2 and 1"):
+        score(["a", "b"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("written", "compared"),
+    [
+        ("Place  blue AT f, 2 now!", "place blue at f 2 now"),
+        ("don\u2019t 'quote' it", "don't quote it"),
+        ("\ufb01ne_print", "fine print"),
+        (" ... ", ""),
+        ("\u00dcber", "\u00fcber"),
+    ],
+)
+def test_normalise(written: str, compared: str) -> None:
+    assert normalise(written) == compared
+    assert normalise(compared) == compared
+
+
+def transcripts() -> pd.DataFrame:
+    rows = [
+        ("clean", "u1", "s1", "bin blue at f", "bin blue at f"),
+        ("clean", "u2", "s1", "set red", "set"),
+        ("babble_0db", "u1", "s1", "bin blue at f", "bin"),
+        ("babble_0db", "u2", "s1", "set red", "set red now"),
+    ]
+    return pd.DataFrame(
+        rows, columns=["condition", "utterance_id", "speaker", "reference", "hypothesis"], index=[3, 1, 7, 5]
+    )
+
+
+def test_trial_metrics_pool_within_and_over_conditions() -> None:
+    metrics = trial_metrics(score_transcripts(transcripts()))
+    assert metrics == {"wer/clean": 1 / 6, "wer/babble_0db": 4 / 6, "wer/noisy": 4 / 6, "wer/overall": 5 / 12}
+
+
+def test_a_clean_only_trial_has_no_noisy_metric() -> None:
+    clean = transcripts().query("condition == 'clean'")
+    assert set(trial_metrics(score_transcripts(clean))) == {"wer/clean", "wer/overall"}
+
+
+def test_pool_keeps_the_order_of_appearance_and_names_an_empty_group() -> None:
+    counts = score_transcripts(transcripts())
+    assert pool(counts, ["condition"])["condition"].tolist() == ["clean", "babble_0db"]
+    counts.loc[counts["utterance_id"] == "u2", "reference_words"] = 0
+    with pytest.raises(ValueError, match="'utterance_id': 'u2'"):
+        pool(counts, ["utterance_id"])
