@@ -1,0 +1,174 @@
+"""Typed settings of a trial: presets, and how a plan's overrides are laid over them. Imports no torch."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from ablation.errors import UserError
+from model.parts import (
+    PARTS,
+    AudioOnlyTokens,
+    DifferentialMasking,
+    GatedScale,
+    LearnedScale,
+    NoMasking,
+    NoScale,
+    NoSiamese,
+    Part,
+    StaticScale,
+    StopGradientSiamese,
+    Strict,
+    TimeTokens,
+    UniformMasking,
+    VideoOnlyTokens,
+    ZeroScale,
+)
+
+type_of_kind = Field(discriminator="kind")
+
+
+class Parts(Strict):
+    """One kind for every part of `parts.PARTS`; the keys are the parts' dotted names."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+    fusion_scale: Annotated[LearnedScale | StaticScale | NoScale | ZeroScale | GatedScale, type_of_kind] = Field(
+        LearnedScale(), alias="fusion.scale"
+    )
+    fusion_tokens: Annotated[TimeTokens | AudioOnlyTokens | VideoOnlyTokens, type_of_kind] = Field(
+        TimeTokens(), alias="fusion.tokens"
+    )
+    masking: Annotated[DifferentialMasking | UniformMasking | NoMasking, type_of_kind] = DifferentialMasking()
+    siamese: Annotated[StopGradientSiamese | NoSiamese, type_of_kind] = StopGradientSiamese()
+
+
+class FrontendSettings(Strict):
+    """From samples and pixels to one vector per frame of 40 ms."""
+
+    mel_bins: int = Field(80, ge=8, le=128)
+    video_pool: int = Field(4, ge=1, le=8, description="the 88 px crop is averaged over squares of this many pixels")
+    video_channels: tuple[int, ...] = Field((16, 32, 64), min_length=1, strict=False)
+
+
+class EncoderSettings(Strict):
+    """The encoder over the tokens of both streams."""
+
+    width: int = Field(96, ge=8, multiple_of=2)
+    layers: int = Field(3, ge=1, le=48)
+    heads: int = Field(4, ge=1)
+    feedforward: int = Field(192, ge=8)
+    kernel: int = Field(9, ge=1, le=63, description="frames that a token's convolution sees; odd")
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class DecoderSettings(Strict):
+    """`word` units suit a closed vocabulary (unknown words cannot be written); `character` ones any text."""
+
+    units: Literal["word", "character"] = "word"
+
+
+class TrainingSettings(Strict):
+    """The recipe. `alpha` weighs the recognition loss, `beta` the masked-prediction loss."""
+
+    steps: int = Field(450, ge=1)
+    batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
+    weight_decay: float = Field(0.01, ge=0)
+    clip_norm: float = Field(5.0, gt=0)
+    alpha: float = Field(1.0, ge=0)
+    beta: float = Field(0.5, ge=0)
+    noise_probability: float = Field(0.5, ge=0, le=1, description="share of training utterances mixed with babble")
+    noise_snr_db: tuple[float, float] = Field((-5.0, 15.0), strict=False, description="drawn evenly between these")
+
+
+class Settings(Strict):
+    """All that decides what a trial computes, besides its seed and its corpus."""
+
+    preset: str
+    parts: Parts = Parts()
+    frontend: FrontendSettings = FrontendSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    decoder: DecoderSettings = DecoderSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+PRESETS: Mapping[str, Settings] = {"tiny": Settings(preset="tiny")}
+
+
+def resolve(preset: str, overrides: Mapping[str, Any]) -> Settings:
+    """Lay `overrides` (part -> spec, or dotted setting -> value) over a preset.
+
+    A part's spec is a mapping with `kind`, or just the kind's name. Raises UserError for an unknown preset, part,
+    kind or setting, and for a value of the wrong type or out of range.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"unknown preset {preset!r}{_did_you_mean(preset, PRESETS)}")
+    tree = PRESETS[preset].model_dump()
+    for key, value in overrides.items():
+        if key in PARTS:
+            tree["parts"][key] = _spec(key, value)
+        else:
+            _set(tree, key, value)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(_sentence(error)) from error
+
+
+def _spec(part: str, value: Any) -> dict[str, Any]:
+    spec = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(spec, Mapping) or "kind" not in spec:
+        raise UserError(f"{part}: a part takes a mapping with `kind`, got {value!r}; write e.g. {{kind: none}}")
+    kinds = PARTS[part].kinds
+    if spec["kind"] not in kinds:
+        raise UserError(f"unknown kind {spec['kind']!r} of part {part!r}{_did_you_mean(str(spec['kind']), kinds)}")
+    return dict(spec)
+
+
+def _set(tree: dict[str, Any], key: str, value: Any) -> None:
+    group, _, name = key.partition(".")
+    settings = {f"{g}.{n}" for g, ns in tree.items() if g != "parts" and isinstance(ns, dict) for n in ns}
+    if key not in settings:
+        raise UserError(f"unknown part or setting {key!r}{_did_you_mean(key, [*PARTS, *sorted(settings)], PARTS)}")
+    tree[group][name] = value
+
+
+def _did_you_mean(word: str, known: Any, listed: Any = None) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    hint = f": did you mean {close[0]!r}?" if close else "."
+    return f"{hint} Known: {', '.join(listed or known)}"
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first of pydantic's complaints as `where: rule, got value`."""
+    first = error.errors(include_url=False)[0]
+    place = [str(step) for step in first["loc"] if step != "parts"]
+    if place and place[0] in PARTS and len(place) > 1 and place[1] in PARTS[place[0]].kinds:
+        del place[1]  # pydantic names the chosen kind as a step of the path
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        rule = "no such setting here; remove it"
+    got = first["input"]
+    return f"{'.'.join(place)}: {rule[0].lower()}{rule[1:]}, got {got!r}"
+
+
+class _Catalogue:
+    """What plans are checked against: the parts, and the settings that an arm's overrides come to."""
+
+    parts: Mapping[str, Part] = PARTS
+
+    def resolve(self, preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The full settings as plain JSON types; raises UserError."""
+        return resolve(preset, overrides).model_dump(mode="json")
+
+
+CATALOGUE = _Catalogue()
+
+
+def load(settings: Mapping[str, Any]) -> Settings:
+    """The typed form of what `CATALOGUE.resolve` returned."""
+    return Settings.model_validate(settings)
+
+
