@@ -1,0 +1,75 @@
+"""From samples and pixels to one vector per 40 ms frame.
+
+Shapes: B batch, T frames at 25 Hz, D model width. True in a padding mask = padding.
+"""
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import FrontendSettings
+
+HOPS_PER_FRAME = 4  # 10 ms hops in a 40 ms video frame
+SAMPLES_PER_FRAME = 640
+CROP_PX = 88
+PIXEL_MEAN, PIXEL_STD = 0.421, 0.165  # of grey mouth crops in [0, 1]; the field's values (auto_avsr, AV-HuBERT)
+
+
+class AudioFrontend(nn.Module):
+    """16 kHz samples (B, T * 640) -> (B, T, D): log-mel at 100 Hz, normalised per utterance, two strided convolutions."""
+
+    def __init__(self, settings: FrontendSettings, width: int) -> None:
+        super().__init__()
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            sample_rate=16_000,
+            n_fft=512,
+            win_length=400,
+            hop_length=160,
+            n_mels=settings.mel_bins,
+            f_min=20.0,
+            pad_mode="constant",  # a reflected end would differ from an end that a longer neighbour pads with zeros
+        )
+        self.first = nn.Conv1d(settings.mel_bins, width, 5, stride=2, padding=2)
+        self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
+
+    def log_mel(self, samples: Tensor, padding: Tensor) -> Tensor:
+        """(B, T * 640) -> (B, mel_bins, 4 T), zero mean and unit variance per utterance and bin, zero where padded."""
+        frames = padding.shape[1] * HOPS_PER_FRAME
+        log_mel = (self.mel(samples)[..., :frames] + 1e-6).log()
+        kept = (~padding).repeat_interleave(HOPS_PER_FRAME, dim=1)[:, None]
+        count = kept.sum(-1, keepdim=True)
+        mean = (log_mel * kept).sum(-1, keepdim=True) / count
+        variance = ((log_mel - mean).square() * kept).sum(-1, keepdim=True) / count
+        return (log_mel - mean) / (variance + 1e-4).sqrt() * kept
+
+    def forward(self, samples: Tensor, padding: Tensor) -> Tensor:
+        kept = (~padding).repeat_interleave(HOPS_PER_FRAME // 2, dim=1)[:, None]
+        x = F.gelu(self.first(self.log_mel(samples, padding))) * kept  # (B, D, 2T)
+        return F.gelu(self.second(x)).transpose(1, 2)  # (B, T, D)
+
+
+class VideoFrontend(nn.Module):
+    """Grey mouth crops (B, T, 88, 88) in [0, 1] -> (B, T, D): a small convolutional net, frame by frame.
+
+    Only true frames are run: batch statistics do not depend on how much padding a batch holds, and no time is spent.
+    """
+
+    def __init__(self, settings: FrontendSettings, width: int) -> None:
+        super().__init__()
+        self.pool = settings.video_pool
+        channels = (1, *settings.video_channels)
+        side = CROP_PX // self.pool
+        blocks: list[nn.Module] = []
+        for before, after in zip(channels, channels[1:], strict=False):
+            blocks += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+            side = (side + 1) // 2
+        self.net = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(channels[-1] * side * side, width))
+
+    def forward(self, video: Tensor, padding: Tensor) -> Tensor:
+        frames = F.avg_pool2d(video[~padding][:, None], self.pool)  # (frames, 1, 88 / pool, 88 / pool)
+        frames = ((frames - PIXEL_MEAN) / PIXEL_STD).contiguous(memory_format=torch.channels_last)
+        seen = self.net(frames)
+        out = seen.new_zeros(*padding.shape, seen.shape[-1])
+        out[~padding] = seen
+        return out

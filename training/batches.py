@@ -1,0 +1,96 @@
+"""Batches of a prepared corpus: what a step sees depends on the seed and the step's number, and on nothing else.
+
+So every arm of a seed gets the same utterances in the same order with the same noise, crops and flips. Shapes: B batch,
+T frames of the longest utterance in the batch.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from corpora.noise import NoiseBank, noisy
+from corpora.schema import MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance
+from corpora.store import Corpus
+from model.config import TrainingSettings
+from model.frontend import CROP_PX
+from model.smile import Inputs
+
+MARGIN_PX = MOUTH_SIZE_PX - CROP_PX
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """A generator for one purpose, e.g. `generator(seed, "noise", step)`; other purposes' draws do not disturb it."""
+    digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+@dataclass
+class Batch:
+    """Model inputs and what they are inputs of."""
+
+    inputs: Inputs
+    utterances: list[Utterance]
+
+
+def collate(utterances: Sequence[Utterance], audio: Sequence[np.ndarray], video: Sequence[np.ndarray]) -> Batch:
+    """Pad float audio (T_i * 640,) and uint8 crops (T_i, 88, 88) with zeros to the longest."""
+    lengths = [utterance.frames for utterance in utterances]
+    frames = max(lengths)
+    samples = np.zeros((len(lengths), frames * SAMPLES_PER_FRAME), np.float32)
+    pixels = np.zeros((len(lengths), frames, CROP_PX, CROP_PX), np.uint8)
+    for row, (sound, crop) in enumerate(zip(audio, video, strict=True)):
+        samples[row, : len(sound)] = sound
+        pixels[row, : len(crop)] = crop
+    padding = torch.arange(frames)[None] >= torch.tensor(lengths)[:, None]
+    inputs = Inputs(torch.from_numpy(samples), torch.from_numpy(pixels).float().div_(255), padding, lengths)
+    return Batch(inputs, list(utterances))
+
+
+class TrainingBatches:
+    """The training split, shuffled anew every epoch, with babble, random crops and flips."""
+
+    def __init__(self, corpus: Corpus, recipe: TrainingSettings, seed: int, babble: NoiseBank) -> None:
+        self.corpus, self.recipe, self.seed, self.babble = corpus, recipe, seed, babble
+        self.utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of step 0, 1, ..."""
+        draw = generator(self.seed, "augment", step)
+        chosen = [self._nth(step * self.recipe.batch_size + row) for row in range(self.recipe.batch_size)]
+        audio = [self._audio(utterance, draw) for utterance in chosen]
+        video = [self._video(utterance, draw) for utterance in chosen]
+        return collate(chosen, audio, video)
+
+    def _nth(self, position: int) -> Utterance:
+        epoch, place = divmod(position, len(self.utterances))
+        return self.utterances[self._order(epoch)[place]]
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return generator(self.seed, "order", epoch).permutation(len(self.utterances))
+
+    def _audio(self, utterance: Utterance, draw: np.random.Generator) -> np.ndarray:
+        # All numbers are drawn whether they are used or not, so that one setting does not shift the others' draws.
+        is_noisy = draw.random() < self.recipe.noise_probability
+        snr_db = draw.uniform(*self.recipe.noise_snr_db)
+        segment = self.babble.segment(utterance.samples, draw)
+        return noisy(self.corpus.audio(utterance), segment, snr_db if is_noisy else None)
+
+    def _video(self, utterance: Utterance, draw: np.random.Generator) -> np.ndarray:
+        top, left = draw.integers(0, MARGIN_PX + 1, 2)
+        crop = self.corpus.video(utterance)[:, top : top + CROP_PX, left : left + CROP_PX]
+        return crop[..., ::-1] if draw.random() < 0.5 else crop
+
+
+def centre_crop(video: np.ndarray) -> np.ndarray:
+    """(T, 96, 96) -> (T, 88, 88)."""
+    low = MARGIN_PX // 2
+    return video[:, low : low + CROP_PX, low : low + CROP_PX]
+
+
+def by_length(utterances: Sequence[Utterance], size: int) -> list[list[Utterance]]:
+    """Batches of at most `size` utterances of like length, so that little is padding."""
+    ordered = sorted(utterances, key=lambda utterance: (utterance.frames, utterance.id))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -1,0 +1,35 @@
+"""The units that the recogniser writes: whole words or characters; the CTC blank is always number 0."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+BLANK = 0
+
+
+@dataclass(frozen=True)
+class Units:
+    """`symbols[0]` is the blank. Word units know only the words that they were made from."""
+
+    kind: Literal["word", "character"]
+    symbols: tuple[str, ...]
+
+    @classmethod
+    def from_texts(cls, kind: Literal["word", "character"], texts: Iterable[str]) -> Self:
+        """The units that occur in `texts`, sorted, after the blank."""
+        found = {symbol for text in texts for symbol in _split(kind, text)}
+        return cls(kind, ("<blank>", *sorted(found)))
+
+    def encode(self, text: str) -> list[int]:
+        """Numbers of the units of `text`; raises KeyError for a unit that was not in the training texts."""
+        numbers = {symbol: number for number, symbol in enumerate(self.symbols)}
+        return [numbers[symbol] for symbol in _split(self.kind, text)]
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """Text of CTC output without blanks and repeats."""
+        symbols = [self.symbols[number] for number in numbers]
+        return " ".join(symbols) if self.kind == "word" else " ".join("".join(symbols).split())
+
+
+def _split(kind: str, text: str) -> Sequence[str]:
+    return text.split() if kind == "word" else list(text)
