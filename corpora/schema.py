@@ -1,0 +1,83 @@
+"""What an audio-visual utterance is, and the invariant of the whole corpus layer: `frames * 640 == samples`.
+
+Video is grey mouth crops at 25 frames a second, audio is 16 kHz mono, so every frame has exactly 640 samples.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+FPS = 25
+SAMPLE_RATE_HZ = 16_000
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
+MOUTH_SIZE_PX = 96
+SPLITS = ("train", "valid", "test")
+
+Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One row of a prepared corpus's manifest; `first_frame` counts frames from the start of its shard."""
+
+    id: str
+    speaker: str
+    split: str
+    text: str
+    frames: int
+    samples: int
+    video_sha256: str
+    audio_sha256: str
+    shard: int
+    first_frame: int
+
+
+@dataclass
+class Clip:
+    """What a reader yields: video uint8 (T, 96, 96), audio int16 (T * 640,), T >= 1."""
+
+    id: str
+    speaker: str
+    split: str
+    text: str
+    video: np.ndarray
+    audio: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A clip that a reader left out, by name and with a reason that a person can act on."""
+
+    id: str
+    reason: str
+    split: str
+
+
+def sha256(values: np.ndarray) -> str:
+    """The hex digest of an array's bytes in C order."""
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+
+
+def problem(clip: Clip) -> str | None:
+    """The first rule of this schema that a clip breaks, in words; None if it keeps them all."""
+    if clip.split not in SPLITS:
+        return f"split must be one of {', '.join(SPLITS)}, got {clip.split!r}"
+    if not clip.text.strip():
+        return "empty transcript"
+    if clip.video.dtype != np.uint8 or clip.video.shape[1:] != (MOUTH_SIZE_PX, MOUTH_SIZE_PX):
+        return f"video must be uint8 (T, {MOUTH_SIZE_PX}, {MOUTH_SIZE_PX}), got {clip.video.dtype} {clip.video.shape}"
+    if clip.audio.dtype != np.int16 or clip.audio.ndim != 1:
+        return f"audio must be int16 (samples,), got {clip.audio.dtype} {clip.audio.shape}"
+    if len(clip.video) == 0:
+        return "no frames"
+    if len(clip.audio) != len(clip.video) * SAMPLES_PER_FRAME:
+        return f"{len(clip.video)} frames need {len(clip.video) * SAMPLES_PER_FRAME} samples, got {len(clip.audio)}"
+    return None
+
+
+def fit_audio(audio: np.ndarray, frames: int) -> np.ndarray:
+    """Trim int16 samples, or pad them with zeros, to exactly `frames` frames: (frames * 640,)."""
+    samples = frames * SAMPLES_PER_FRAME
+    return np.pad(audio[:samples], (0, max(0, samples - len(audio))))
