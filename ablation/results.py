@@ -1,0 +1,114 @@
+"""A study's folder, as `compare_arms` leaves it: who took part, what was counted, and how training went.
+
+study.json       the plan's answers: arms, trials with their status, corpus, provenance, tracking
+counts.parquet   word errors per arm, seed, condition and utterance
+curves.parquet   what training logged: arm, seed, step, metric, value
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ablation.errors import UserError
+from ablation.scoring import COUNTS
+
+STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
+COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *COUNTS, "reference", "hypothesis"]
+CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
+
+
+class Record(BaseModel):
+    """A part of study.json. Keys of later versions are kept out, missing optional ones take their defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ArmRecord(Record):
+    """An arm of the study; the baseline has no part, and its overrides are empty."""
+
+    arm: str
+    part: str | None = None
+    action: str | None = None
+    why: str = ""
+    overrides: dict[str, Any] = {}
+
+
+class TrialRecord(Record):
+    """What became of one arm with one seed. `reason` says why a failed one failed."""
+
+    arm: str
+    seed: int
+    status: Literal["finished", "failed"]
+    reason: str | None = None
+    run_id: str | None = None
+    parameters: int | None = None
+    train_seconds: float | None = None
+    evaluate_seconds: float | None = None
+    steps: int | None = None
+
+
+class Study(Record):
+    """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline."""
+
+    study: str
+    question: str = ""
+    preset: str
+    corpus: dict[str, Any]
+    seeds: list[int]
+    conditions: list[str]
+    baseline: str = "baseline"
+    arms: list[ArmRecord]
+    trials: list[TrialRecord]
+    provenance: dict[str, Any] = {}
+    mlflow: dict[str, Any] | None = None
+    created: str = ""
+    wall_seconds: dict[str, float] = {}
+
+    def of(self, arm: str) -> list[TrialRecord]:
+        """The trials of an arm, by seed."""
+        return sorted((trial for trial in self.trials if trial.arm == arm), key=lambda trial: trial.seed)
+
+    def failed(self) -> list[TrialRecord]:
+        """The trials that failed, arm by arm in the study's order."""
+        order = [arm.arm for arm in self.arms]
+        failed = [trial for trial in self.trials if trial.status == "failed"]
+        return sorted(failed, key=lambda trial: (order.index(trial.arm), trial.seed))
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study's `study.json`. Raises UserError where there is none, or none that can be read."""
+    path = folder / STUDY
+    if not path.is_file():
+        raise UserError(f"no study in {folder}: {STUDY} is missing; give the folder that `ablate run` printed")
+    try:
+        return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise UserError(
+            f"{path} is not what `ablate run` writes: {place}: {first['msg']}; run the study again"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path} is no valid JSON: {error}; run the study again") from error
+
+
+def read_counts(folder: Path) -> pd.DataFrame:
+    """The word errors of all finished trials, one row per arm, seed, condition and utterance. Raises UserError."""
+    return _read_table(folder / COUNTS_FILE, COUNTS_COLUMNS)
+
+
+def read_curves(folder: Path) -> pd.DataFrame:
+    """What training logged, one row per arm, seed, step and metric; of failed trials, too. Raises UserError."""
+    return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
+
+
+def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"the study in {path.parent} is incomplete: {path.name} is missing; run the study again")
+    table = pd.read_parquet(path)
+    if missing := [column for column in columns if column not in table]:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}; run the study again")
+    return table[columns]
