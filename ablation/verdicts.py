@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ablation.results import Study, TrialRecord
+from ablation.results import ArmRecord, Study, TrialRecord
 from ablation.significance import EARNS, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
 
 MIXED = "mixed"
@@ -13,9 +13,13 @@ MIXED = "mixed"
 
 @dataclass(frozen=True)
 class Verdict:
-    """`word` is one of significance's verdicts or `mixed`; `detail` is the evidence, `missing` what is not there."""
+    """What an arm says about the part of the baseline that it ablates.
+
+    `word` is one of significance's verdicts or `mixed`; `detail` is the evidence, `missing` what is not there.
+    """
 
     arm: str
+    part: str
     word: str
     detail: str = ""
     missing: str = ""
@@ -23,8 +27,19 @@ class Verdict:
     @property
     def text(self) -> str:
         """The whole verdict in one line."""
-        said = f"{self.word} ({self.detail})" if self.detail else self.word
-        return f"{said}; {self.missing}" if self.missing else said
+        return f"{self.claim}{self.evidence}"
+
+    @property
+    def claim(self) -> str:
+        """The word with its subject: it is the baseline's part that earns its place, and not the arm."""
+        if self.word == EARNS:
+            return f"{self.part} {self.word}"
+        return f"{self.part} is {self.word}" if self.word == HARMFUL else self.word
+
+    @property
+    def evidence(self) -> str:
+        """What stands behind the claim, in brackets, and what is missing."""
+        return (f" ({self.detail})" if self.detail else "") + (f"; {self.missing}" if self.missing else "")
 
 
 def judge(study: Study, comparison: pd.DataFrame) -> list[Verdict]:
@@ -32,53 +47,57 @@ def judge(study: Study, comparison: pd.DataFrame) -> list[Verdict]:
 
     Arms without a finished trial have no rows there and are *not judged*. Nothing is filled in for failed trials.
     """
-    arms = [arm.arm for arm in study.arms if arm.arm != study.baseline]
-    return [_judge(study, arm, comparison[comparison["arm"] == arm]) for arm in arms]
+    arms = [arm for arm in study.arms if arm.arm != study.baseline]
+    return [_judge(study, arm, comparison[comparison["arm"] == arm.arm]) for arm in arms]
 
 
 def readable(condition: str) -> str:
-    """`babble_-5db` as people write it: babble -5 dB."""
+    """`babble_-5db` as people write it: babble −5 dB."""
     kind, _, snr = condition.rpartition("_")
-    return f"{kind} {snr.removesuffix('db')} dB" if kind and snr.endswith("db") else condition
+    return f"{kind} {snr.removesuffix('db').replace('-', '−')} dB" if kind and snr.endswith("db") else condition
 
 
-def _judge(study: Study, arm: str, rows: pd.DataFrame) -> Verdict:
-    failed = [trial for trial in study.of(arm) if trial.status == "failed"]
+def _judge(study: Study, arm: ArmRecord, rows: pd.DataFrame) -> Verdict:
+    failed = [trial for trial in study.of(arm.arm) if trial.status == "failed"]
+    part = arm.part or arm.arm
     if rows.empty:
-        return Verdict(arm, NOT_JUDGED, f"trials failed: {_reasons(failed)}" if failed else "no trial finished")
-    missing = f"{len(failed)} of {len(study.of(arm))} trials failed: {_reasons(failed)}" if failed else ""
+        return Verdict(
+            arm.arm, part, NOT_JUDGED, f"trials failed: {_reasons(failed)}" if failed else "no trial finished"
+        )
+    missing = f"{len(failed)} of {len(study.of(arm.arm))} trials failed: {_reasons(failed)}" if failed else ""
+    word, detail = _weigh(rows)
+    return Verdict(arm.arm, part, word, detail, missing)
+
+
+def _weigh(rows: pd.DataFrame) -> tuple[str, str]:
+    """Word and evidence from the verdicts of an arm's conditions; one significant condition decides."""
     earns, harmful = (rows[rows["verdict"] == word] for word in (EARNS, HARMFUL))
     if len(earns) and len(harmful):
-        return Verdict(arm, MIXED, f"{_where('worse', earns)}; {_where('better', harmful)}", missing)
+        return MIXED, f"{_where('worse', earns)}; {_where('better', harmful)}"
     if len(earns):
-        return Verdict(arm, EARNS, _where("worse", earns), missing)
+        return EARNS, _where("worse", earns)
     if len(harmful):
-        return Verdict(arm, HARMFUL, _where("better", harmful), missing)
-    return _undecided(arm, rows, missing)
+        return HARMFUL, _where("better", harmful)
+    if not rows["verdict"].str.startswith(NO_DIFFERENCE).any():
+        return NOT_JUDGED, rows["verdict"].iloc[0].removeprefix(f"{NOT_JUDGED} (").removesuffix(")")
+    return NO_DIFFERENCE, _reach(rows["detectable"].dropna())
 
 
-def _undecided(arm: str, rows: pd.DataFrame, missing: str) -> Verdict:
-    shown = rows["verdict"].str.startswith(NO_DIFFERENCE)
-    if not shown.any():
-        return Verdict(
-            arm, NOT_JUDGED, rows["verdict"].iloc[0].removeprefix(f"{NOT_JUDGED} (").removesuffix(")"), missing
-        )
-    tested = rows[rows["detectable"].notna()]
-    if tested.empty:
-        return Verdict(arm, NO_DIFFERENCE, "the seeds show no spread", missing)
-    least, most = 100 * tested["detectable"].min(), 100 * tested["detectable"].max()
-    reach = f"{least:.1f} points" if f"{least:.1f}" == f"{most:.1f}" else f"{least:.1f} to {most:.1f} points"
-    by_condition = ", by condition" if " to " in reach else ""
-    return Verdict(arm, NO_DIFFERENCE, f"would have seen >= {reach}{by_condition}", missing)
+def _reach(detectable: pd.Series) -> str:
+    """What the design would have seen, over the conditions."""
+    if detectable.empty:
+        return "the seeds show no spread"
+    least, most = f"{100 * detectable.min():.1f}", f"{100 * detectable.max():.1f}"
+    return f"would have seen >= {least} points" + ("" if least == most else f" at best, >= {most} at worst")
 
 
 def _where(direction: str, rows: pd.DataFrame) -> str:
-    """E.g. `worse by 2.1 points clean, 8.0 points babble 0 dB`."""
+    """E.g. `without it worse by 2.1 points at clean, 8.0 points at babble 0 dB`."""
     found = [
-        f"{abs(100 * difference):.1f} points {readable(condition)}"
+        f"{abs(100 * difference):.1f} points at {readable(condition)}"
         for condition, difference in zip(rows["condition"], rows["difference"], strict=True)
     ]
-    return f"{direction} by {', '.join(found)}"
+    return f"without it {direction} by {', '.join(found)}"
 
 
 def _reasons(failed: Sequence[TrialRecord]) -> str:

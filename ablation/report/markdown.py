@@ -35,7 +35,7 @@ def _headline_row(content: Content, arm: ArmRecord) -> list[str]:
     verdict = content.verdicts.get(arm.arm)
     said = "the model itself"
     if verdict:
-        said = f"**{escape(verdict.word)}** {escape(verdict.text.removeprefix(verdict.word))}".strip()
+        said = f"**{escape(verdict.claim)}** {escape(verdict.evidence)}".strip()
     changes = escape(replaced(arm)) if arm.overrides else ""
     return [escape(arm.arm), changes, percent(wers.get("clean")), percent(wers.get("noisy")), said]
 

@@ -92,7 +92,7 @@ def forest(content: Content) -> str:
         svg.text(x(0) + 6, 16, "arm is worse →", "tick", "start"),
         svg.text(x(0) - 6, 16, "← better", "tick", "end"),
     ]
-    name = "difference to the baseline (points of WER" + (", compressed beyond 1)" if scale == "asinh" else ")")
+    name = "difference in points of WER" + (" (compressed beyond 1)" if scale == "asinh" else "")
     caption = [svg.text(290, top + 34, name, "name")]
     label = "Difference of each arm to the baseline in each condition, with intervals"
     return svg.picture(520, int(top + 44), label, [*grid, *labels, *sides, *parts, *caption])
@@ -129,13 +129,16 @@ def training_curves(content: Content) -> list[tuple[str, str]]:
 
 
 def _curves(content: Content, metric: str) -> str:
-    """Values that are not finite (a diverged trial's last ones) end their line."""
+    """Values that are not finite (a diverged trial's last ones) end their line; axes fit the trials that finished."""
     table = content.curves[content.curves["metric"] == metric]
     table = table[table["value"].abs() < math.inf]
     if table.empty:
         return ""
-    low, high = float(table["value"].min()), float(table["value"].max())
-    scale: svg.Scale = "log" if low > 0 and high > 50 * float(table["value"].median()) else "linear"
+    failed = {(trial.arm, trial.seed) for trial in content.study.failed()}
+    sound = [pair not in failed for pair in zip(table["arm"], table["seed"], strict=True)]
+    values = table.loc[sound, "value"] if any(sound) else table["value"]
+    low, high = float(values.min()), float(values.max())
+    scale: svg.Scale = "log" if low > 0 and high > 50 * float(values.median()) else "linear"
     if scale == "linear":
         low, high = (min(low, 0.0) if low < 0.3 * high else low), high
     room = 0.05 * ((high - low) or abs(high) or 1)
@@ -157,7 +160,7 @@ def _curve_lines(table: pd.DataFrame, x: svg.Axis, y: svg.Axis) -> list[str]:
 
 
 def _thinned(values: pd.Series, x: svg.Axis, y: svg.Axis) -> list[svg.Point]:
-    """At most about `POINTS_PER_LINE` points, the last one among them."""
+    """At most about `POINTS_PER_LINE` points, the last one among them; beyond the axis they stay at its end."""
     stride = math.ceil(len(values) / POINTS_PER_LINE) or 1
     chosen = pd.concat([values.iloc[:-1].iloc[::stride], values.iloc[-1:]])
-    return [(x(float(step)), y(float(value))) for step, value in chosen.items()]
+    return [(x(float(step)), y(float(value))) for step, value in chosen.clip(y.low, y.high).items()]

@@ -13,7 +13,7 @@ from typing import Literal
 Scale = Literal["linear", "log", "asinh"]
 Point = tuple[float, float]
 SERIES_COLOURS = 7
-MARKERS = ("circle", "square", "diamond", "up", "down", "circle", "square")
+MARKERS = ("circle", "square", "diamond", "up", "down", "left", "right")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ def marker(x: float, y: float, series: int, hint: str = "", filled: bool = True)
         "diamond": [(0, -r - 1.5), (r + 1.5, 0), (0, r + 1.5), (-r - 1.5, 0)],
         "up": [(0, -r - 1), (r + 1, r), (-r - 1, r)],
         "down": [(0, r + 1), (r + 1, -r), (-r - 1, -r)],
+        "left": [(-r - 1, 0), (r, -r - 1), (r, r + 1)],
+        "right": [(r + 1, 0), (-r, -r - 1), (-r, r + 1)],
     }
     kind = "mark" if filled else "mark hollow"
     title = f"<title>{escape(hint)}</title>" if hint else ""

@@ -123,9 +123,9 @@ def test_rebuilding_gives_the_same_bytes(study_dir: Path) -> None:
 def test_every_arm_gets_its_verdict(study_dir: Path) -> None:
     verdicts = {arm: verdict.text for arm, verdict in load(study_dir).verdicts.items()}
     assert list(verdicts) == [arm for arm in ARMS if arm != "baseline"]
-    assert verdicts["audio-only"].startswith("earns its place (worse by ")
+    assert verdicts["audio-only"].startswith("fusion.tokens earns its place (without it worse by ")
     assert "babble 0 dB" in verdicts["audio-only"]
-    assert verdicts["no-scale"].startswith("harmful (better by ")
+    assert verdicts["no-scale"].startswith("fusion.scale is harmful (without it better by ")
     assert verdicts["static-scale"].startswith("no difference shown (would have seen >= ")
     assert verdicts["huge"].startswith("not judged (trials failed: seeds 1, 2, 3: the loss is not finite")
     assert "; 1 of 3 trials failed: seed 2: " in verdicts["flaky"]
@@ -176,7 +176,8 @@ def test_the_page_stands_alone_and_runs_nothing(study_dir: Path) -> None:
     page = Page()
     page.feed(text)
     assert page.open == []
-    assert page.links == []
+    assert page.links == ["http://localhost:5000/#/x"]
+    assert not {"link", "img", "iframe", "object", "use"} & set(page.tags)
     assert "script" not in page.tags
     assert "@import" not in text
     assert "url(" not in text
@@ -196,7 +197,7 @@ def test_the_headline_is_markdown_with_every_arm(study_dir: Path) -> None:
     text = headline_markdown(study_dir)
     assert text.startswith("# made-up: Which parts of SMILE")
     assert all(f"| {arm} |" in text for arm in ARMS)
-    assert "**earns its place** (worse by" in text
+    assert "**fusion.tokens earns its place** (without it worse by" in text
     assert "fusion.scale: static (value 0.5)" in text
 
 

@@ -1,0 +1,71 @@
+"""Verdicts in words: the direction, the subject, and what is said when something is missing."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from ablation.results import ArmRecord, Study, TrialRecord
+from ablation.significance import COLUMNS
+from ablation.verdicts import Verdict, judge, readable
+
+
+def verdict(
+    rows: list[tuple[str, float, float, str]], failed: dict[int, str] | None = None, finished: int = 2
+) -> Verdict:
+    """The verdict on one arm from (condition, difference, detectable, verdict) rows and reasons of failure by seed."""
+    table = pd.DataFrame(rows, columns=["condition", "difference", "detectable", "verdict"]).assign(arm="a")
+    trials = [TrialRecord(arm="a", seed=seed, status="finished") for seed in range(10, 10 + finished)]
+    trials += [TrialRecord(arm="a", seed=seed, status="failed", reason=why) for seed, why in (failed or {}).items()]
+    arms = [ArmRecord(arm="baseline"), ArmRecord(arm="a", part="masking", action="replace")]
+    study = Study(study="s", preset="p", corpus={}, seeds=[1], conditions=["clean"], arms=arms, trials=trials)
+    return judge(study, table.reindex(columns=COLUMNS))[0]
+
+
+NO, EARNS, HARMFUL = "no difference shown (would have seen >= 1.0 points)", "earns its place", "harmful"
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            [("clean", 0.021, 0.01, EARNS), ("babble_-5db", 0.08, 0.01, EARNS), ("babble_0db", 0.0, 0.01, NO)],
+            "masking earns its place (without it worse by 2.1 points at clean, 8.0 points at babble −5 dB)",
+        ),
+        ([("clean", -0.03, 0.01, HARMFUL)], "masking is harmful (without it better by 3.0 points at clean)"),
+        (
+            [("clean", -0.03, 0.01, HARMFUL), ("white_0db", 0.05, 0.01, EARNS)],
+            "mixed (without it worse by 5.0 points at white 0 dB; without it better by 3.0 points at clean)",
+        ),
+        ([("clean", 0.0, 0.01, NO)], "no difference shown (would have seen >= 1.0 points)"),
+        (
+            [("clean", 0.0, 0.01, NO), ("babble_0db", 0.0, 0.034, NO)],
+            "no difference shown (would have seen >= 1.0 points at best, >= 3.4 at worst)",
+        ),
+        ([("clean", 0.0, math.nan, "no difference shown")], "no difference shown (the seeds show no spread)"),
+        ([("clean", 0.1, math.nan, "not judged (one seed)")], "not judged (one seed)"),
+    ],
+)
+def test_the_words(rows: list[tuple[str, float, float, str]], text: str) -> None:
+    assert verdict(rows).text == text
+
+
+def test_failed_trials_are_named_and_seeds_that_failed_alike_stand_together() -> None:
+    lost = verdict([], {1: "loss is NaN", 2: "out of memory", 3: "loss is NaN"}, finished=0)
+    assert lost.text == "not judged (trials failed: seeds 1, 3: loss is NaN, seed 2: out of memory)"
+    partial = verdict([("clean", 0.021, 0.01, EARNS)], {3: "loss is NaN"})
+    assert partial.text.endswith("at clean); 1 of 3 trials failed: seed 3: loss is NaN")
+    assert verdict([], finished=0).text == "not judged (no trial finished)"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("clean", "clean"),
+        ("babble_-5db", "babble −5 dB"),
+        ("white_0db", "white 0 dB"),
+        ("my-street_2.5db", "my-street 2.5 dB"),
+    ],
+)
+def test_conditions_as_people_write_them(name: str, words: str) -> None:
+    assert readable(name) == words
