@@ -79,7 +79,7 @@ def forest(content: Content) -> str:
     low, high = min(0.0, *ends), max(0.0, *ends)
     scale: svg.Scale = "asinh" if max(high, -low) > 15 else "linear"
     margin = 0.04 * ((high - low) or 1)
-    x = svg.Axis(low - margin, high + margin, 118, 462, scale)
+    x = svg.Axis(low - margin, high + margin, 130, 462, scale)
     parts, top = list[str](), 34.0
     for arm, series in series_of(content).items():
         differences = _differences(content, arm)
