@@ -1,0 +1,155 @@
+"""Noise: what is mixed in, how loud, and a manifest that fixes it for every arm, rerun and machine.
+
+`snr_db=None` means clean; 0 is a value. Training and test noise come from different tracks, so that no arm is scored
+on the very noise that it was trained on.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import pandas as pd
+
+from ablation.errors import UserError
+from corpora.media import decode_audio
+from corpora.schema import SAMPLE_RATE_HZ, Utterance
+from corpora.store import Corpus
+
+TALKERS = 20
+TRACK_SECONDS = 60
+FULL_SCALE = 32768.0
+AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg")
+
+Purpose = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Clean (both None), or a kind of noise at a signal-to-noise ratio."""
+
+    kind: str | None = None
+    snr_db: float | None = None
+
+    @property
+    def name(self) -> str:
+        """`clean`, `babble_0db`, `babble_-5db`, ..."""
+        return "clean" if self.snr_db is None else f"{self.kind}_{self.snr_db:g}db"
+
+
+def conditions(noises: Mapping[str, Sequence[float]]) -> list[Condition]:
+    """Clean first, then every SNR of every kind, as listed."""
+    return [Condition(), *(Condition(kind, float(snr_db)) for kind, snrs in noises.items() for snr_db in snrs)]
+
+
+class NoiseBank:
+    """A looped track of one kind of noise, float32 with a mean power of 1."""
+
+    def __init__(self, track: np.ndarray, source: str) -> None:
+        power = float(np.mean(np.square(track, dtype=np.float64)))
+        if not power > 0:
+            raise UserError(f"the noise in {source} is silent; name recordings with sound in them")
+        self.track = (track / np.sqrt(power)).astype(np.float32)
+        self.source = source
+
+    @classmethod
+    def from_corpus(cls, corpus: Corpus, kind: str, source: str | None = None, purpose: Purpose = "train") -> "NoiseBank":
+        """The bank of `kind`: recordings where `source` names a file or folder, else `babble` of the training split, or `white`.
+
+        Raises UserError for a kind that is neither known nor given by recordings.
+        """
+        if source is not None:
+            return cls(_half(_recordings(Path(source)), purpose), Path(source).name)
+        draw = np.random.default_rng(_number(kind, purpose))
+        if kind == "babble":
+            return cls(_babble(corpus, draw), f"{TALKERS} streams of the training split")
+        if kind == "white":
+            return cls(draw.standard_normal(TRACK_SECONDS * SAMPLE_RATE_HZ), "generated")
+        raise UserError(f"no noise of kind {kind!r}: known are babble and white, others need recordings (noise: {{{kind}: DIR}})")
+
+    def at(self, offset: int, samples: int) -> np.ndarray:
+        """The track from `offset`, around its end if need be, (samples,)."""
+        return np.take(self.track, np.arange(offset, offset + samples), mode="wrap")
+
+    def segment(self, samples: int, generator: np.random.Generator) -> np.ndarray:
+        """A piece at a random place, (samples,)."""
+        return self.at(int(generator.integers(len(self.track))), samples)
+
+
+def _half(track: np.ndarray, purpose: Purpose) -> np.ndarray:
+    middle = len(track) // 2
+    return track[:middle] if purpose == "train" else track[middle:]
+
+
+def _recordings(path: Path) -> np.ndarray:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()]
+    if not files:
+        raise UserError(f"noise recordings are a file or a folder of {', '.join(AUDIO_SUFFIXES)}; found none in {path}")
+    try:
+        return np.concatenate([decode_audio(file) for file in files]) / FULL_SCALE
+    except (av.error.FFmpegError, IndexError) as error:
+        raise UserError(f"a noise recording in {path} cannot be decoded: {error}; convert it to FLAC or WAV") from error
+
+
+def _babble(corpus: Corpus, draw: np.random.Generator) -> np.ndarray:
+    """Sum of `TALKERS` streams of equal power, each of different training utterances in a row."""
+    utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
+    if len(utterances) < TALKERS:
+        raise UserError(
+            f"babble is mixed from {TALKERS} different training utterances, the corpus has {len(utterances)}; "
+            "prepare more, or name recordings (noise: {babble: DIR})"
+        )
+    order = [utterances[place] for place in draw.permutation(len(utterances))]
+    return np.sum([_stream(corpus, order[talker::TALKERS]) for talker in range(TALKERS)], axis=0)
+
+
+def _stream(corpus: Corpus, utterances: Sequence[Utterance]) -> np.ndarray:
+    wanted, parts, have = TRACK_SECONDS * SAMPLE_RATE_HZ, [], 0
+    for place in range(wanted):  # as often around as it takes
+        parts.append(corpus.audio(utterances[place % len(utterances)]).astype(np.float32))
+        have += len(parts[-1])
+        if have >= wanted:
+            break
+    stream = np.concatenate(parts)[:wanted]
+    return stream / np.sqrt(np.mean(np.square(stream)) + 1e-9)
+
+
+def _number(*names: str) -> int:
+    return int.from_bytes(hashlib.sha256("/".join(names).encode()).digest()[:8], "little")
+
+
+def noise_manifest(utterances: Sequence[Utterance], noises: Sequence[Condition], banks: Mapping[str, NoiseBank]) -> pd.DataFrame:
+    """Which noise every utterance gets: utterance_id, kind, source, offset (samples into the track), snr_db.
+
+    The place is a hash of (utterance, kind): the same piece at every SNR, for every arm, rerun and machine.
+    """
+    rows = [
+        (utterance.id, noise.kind, banks[noise.kind].source, offset(utterance, noise.kind, banks[noise.kind]), noise.snr_db)
+        for noise in noises
+        if noise.kind is not None
+        for utterance in utterances
+    ]
+    return pd.DataFrame(rows, columns=["utterance_id", "kind", "source", "offset", "snr_db"])
+
+
+def offset(utterance: Utterance, kind: str, bank: NoiseBank) -> int:
+    """Where in the track the utterance's noise begins, in samples."""
+    return _number(utterance.id, kind) % len(bank.track)
+
+
+def noisy(audio: np.ndarray, segment: np.ndarray, snr_db: float | None) -> np.ndarray:
+    """int16 speech (samples,) with `segment` added at `snr_db`, by power over the whole utterance; float32, full scale 1.
+
+    None leaves the speech as it is. 0 dB is a value: noise as loud as the speech.
+    """
+    speech = audio.astype(np.float32) / FULL_SCALE
+    if snr_db is None:
+        return speech
+    speech_power = float(np.mean(np.square(speech, dtype=np.float64)))
+    noise_power = float(np.mean(np.square(segment, dtype=np.float64)))
+    gain = np.sqrt(speech_power / max(noise_power, 1e-12) * 10 ** (-snr_db / 10))
+    return speech + np.float32(gain) * segment

@@ -1,0 +1,84 @@
+"""Transcribe a split with a checkpoint, clean and in every noise; scoring is not done here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from corpora.noise import Condition, NoiseBank, conditions, noise_manifest, noisy, offset
+from corpora.schema import Utterance
+from corpora.store import Corpus
+from model.smile import Smile
+from training import checkpoint
+from training.batches import by_length, centre_crop, collate
+from training.loop import EVALUATION_BATCH, recognise
+from training.units import Units
+
+
+def transcribe(
+    folder: Path,
+    corpus: Path,
+    noises: Mapping[str, Sequence[float]],
+    *,
+    threads: int,
+    noise: Mapping[str, str] | None = None,
+    split: str = "test",
+) -> pd.DataFrame:
+    """Columns condition, utterance_id, speaker, reference, hypothesis; clean first, then `noises` (kind -> SNRs in dB).
+
+    `folder` holds the checkpoint; `noise` maps a kind to recordings that stand in for the corpus's own.
+    """
+    torch.set_num_threads(threads)
+    model, units = checkpoint.load(folder)
+    data = Corpus.open(corpus)
+    banks = noise_banks(data, noises, noise or {})
+    tables = [
+        _transcribe_batch(model, units, data, utterances, condition, banks)
+        for condition in conditions(noises)
+        for utterances in by_length(data.utterances(split), EVALUATION_BATCH)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def noise_banks(data: Corpus, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str]) -> dict[str, NoiseBank]:
+    """The banks that test noise is taken from, by kind."""
+    return {kind: NoiseBank.from_corpus(data, kind, recordings.get(kind), "test") for kind in noises}
+
+
+def manifest(
+    corpus: Path, noises: Mapping[str, Sequence[float]], noise: Mapping[str, str] | None = None, split: str = "test"
+) -> pd.DataFrame:
+    """The noise manifest of a split: what `transcribe` mixes in where (see `corpora.noise.noise_manifest`)."""
+    data = Corpus.open(corpus)
+    return noise_manifest(data.utterances(split), conditions(noises), noise_banks(data, noises, noise or {}))
+
+
+def _transcribe_batch(
+    model: Smile,
+    units: Units,
+    data: Corpus,
+    utterances: Sequence[Utterance],
+    condition: Condition,
+    banks: Mapping[str, NoiseBank],
+) -> pd.DataFrame:
+    audio = [_sound(data, utterance, condition, banks) for utterance in utterances]
+    batch = collate(utterances, audio, [centre_crop(data.video(utterance)) for utterance in utterances])
+    return pd.DataFrame(
+        {
+            "condition": condition.name,
+            "utterance_id": [utterance.id for utterance in utterances],
+            "speaker": [utterance.speaker for utterance in utterances],
+            "reference": [utterance.text for utterance in utterances],
+            "hypothesis": recognise(model, batch, units),
+        }
+    )
+
+
+def _sound(data: Corpus, utterance: Utterance, condition: Condition, banks: Mapping[str, NoiseBank]) -> np.ndarray:
+    audio = data.audio(utterance)
+    if condition.kind is None:
+        return noisy(audio, audio, None)
+    bank = banks[condition.kind]
+    return noisy(audio, bank.at(offset(utterance, condition.kind, bank), utterance.samples), condition.snr_db)
