@@ -66,7 +66,9 @@ def sources(folder: Path) -> list[Source]:
         raise UserError(f"the corpus folder {folder} does not exist; give grid://DIR with GRID's clips in it")
     found = _listed(folder) if (folder / "clips.csv").is_file() else _official(folder)
     if not found:
-        raise UserError(f"{folder} holds neither a clips.csv nor sX/*.mpg; give the folder that holds GRID's s1, s2, ...")
+        raise UserError(
+            f"{folder} holds neither a clips.csv nor sX/*.mpg; give the folder that holds GRID's s1, s2, ..."
+        )
     for source in found:
         if not source.text.strip():
             raise UserError(f"clip {source.id} has an empty transcript; write its words or take the clip out")

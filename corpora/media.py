@@ -17,4 +17,3 @@ def decode_audio(file: Path) -> np.ndarray:
             parts += [out.to_ndarray()[0] for out in resampler.resample(frame)]
     parts += [out.to_ndarray()[0] for out in resampler.resample(None)]  # what the filter still holds
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)
-

@@ -80,7 +80,9 @@ def crop(frames: list[np.ndarray], points: np.ndarray) -> np.ndarray:
         lips = points[t, len(STABLE) :] @ matrix[:, :2].T + matrix[:, 2]
         matrix[:, 2] += SIZE_PX / 2 - lips.mean(0)
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        mouths[t] = cv2.warpAffine(grey, matrix, (SIZE_PX, SIZE_PX), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        mouths[t] = cv2.warpAffine(
+            grey, matrix, (SIZE_PX, SIZE_PX), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+        )
     return mouths
 
 
@@ -90,7 +92,7 @@ def cut(file: str) -> tuple[np.ndarray | None, int, str | None]:
         frames = decode(file)
     except (av.error.FFmpegError, IndexError) as error:
         return None, 0, f"cannot be decoded: {error}"
-    contrast = np.array([frame.std() for frame in frames])
+    contrast = np.array([frame[..., 1].std() for frame in frames])
     grey = int((contrast < GREY_BELOW * np.median(contrast)).sum()) if frames else 0
     if grey or not frames:
         return None, len(frames), f"{grey} grey frames (damaged video)" if frames else "no frames"

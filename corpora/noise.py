@@ -56,7 +56,9 @@ class NoiseBank:
         self.source = source
 
     @classmethod
-    def from_corpus(cls, corpus: Corpus, kind: str, source: str | None = None, purpose: Purpose = "train") -> "NoiseBank":
+    def from_corpus(
+        cls, corpus: Corpus, kind: str, source: str | None = None, purpose: Purpose = "train"
+    ) -> "NoiseBank":
         """The bank of `kind`: recordings where `source` names a file or folder, else `babble` of the training split, or `white`.
 
         Raises UserError for a kind that is neither known nor given by recordings.
@@ -68,7 +70,9 @@ class NoiseBank:
             return cls(_babble(corpus, draw), f"{TALKERS} streams of the training split")
         if kind == "white":
             return cls(draw.standard_normal(TRACK_SECONDS * SAMPLE_RATE_HZ), "generated")
-        raise UserError(f"no noise of kind {kind!r}: known are babble and white, others need recordings (noise: {{{kind}: DIR}})")
+        raise UserError(
+            f"no noise of kind {kind!r}: known are babble and white, others need recordings (noise: {{{kind}: DIR}})"
+        )
 
     def at(self, offset: int, samples: int) -> np.ndarray:
         """The track from `offset`, around its end if need be, (samples,)."""
@@ -122,13 +126,21 @@ def _number(*names: str) -> int:
     return int.from_bytes(hashlib.sha256("/".join(names).encode()).digest()[:8], "little")
 
 
-def noise_manifest(utterances: Sequence[Utterance], noises: Sequence[Condition], banks: Mapping[str, NoiseBank]) -> pd.DataFrame:
+def noise_manifest(
+    utterances: Sequence[Utterance], noises: Sequence[Condition], banks: Mapping[str, NoiseBank]
+) -> pd.DataFrame:
     """Which noise every utterance gets: utterance_id, kind, source, offset (samples into the track), snr_db.
 
     The place is a hash of (utterance, kind): the same piece at every SNR, for every arm, rerun and machine.
     """
     rows = [
-        (utterance.id, noise.kind, banks[noise.kind].source, offset(utterance, noise.kind, banks[noise.kind]), noise.snr_db)
+        (
+            utterance.id,
+            noise.kind,
+            banks[noise.kind].source,
+            offset(utterance, noise.kind, banks[noise.kind]),
+            noise.snr_db,
+        )
         for noise in noises
         if noise.kind is not None
         for utterance in utterances

@@ -1,10 +1,10 @@
 """A prepared corpus on disk: written whole or not at all, read through memory maps.
 
-    corpus.json               schema version, uri, fingerprint, counts
-    manifest.parquet          one row per utterance: the fields of `schema.Utterance`
-    rejected.csv              id,split,reason
-    shards/video-00000.u8     frames of 96 x 96 bytes, one utterance after another
-    shards/audio-00000.i16    640 little-endian samples per frame, in the same order
+corpus.json               schema version, uri, fingerprint, counts
+manifest.parquet          one row per utterance: the fields of `schema.Utterance`
+rejected.csv              id,split,reason
+shards/video-00000.u8     frames of 96 x 96 bytes, one utterance after another
+shards/audio-00000.i16    640 little-endian samples per frame, in the same order
 """
 
 import csv

@@ -48,7 +48,7 @@ class FrontendSettings(Strict):
 
     mel_bins: int = Field(80, ge=8, le=128)
     video_pool: int = Field(4, ge=1, le=8, description="the 88 px crop is averaged over squares of this many pixels")
-    video_channels: tuple[int, ...] = Field((16, 32, 64), min_length=1, strict=False)
+    video_channels: tuple[int, ...] = Field((8, 24, 48), min_length=1, strict=False)
 
 
 class EncoderSettings(Strict):
@@ -59,7 +59,7 @@ class EncoderSettings(Strict):
     heads: int = Field(4, ge=1)
     feedforward: int = Field(192, ge=8)
     kernel: int = Field(9, ge=1, le=63, description="frames that a token's convolution sees; odd")
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class DecoderSettings(Strict):
@@ -170,5 +170,3 @@ CATALOGUE = _Catalogue()
 def load(settings: Mapping[str, Any]) -> Settings:
     """The typed form of what `CATALOGUE.resolve` returned."""
     return Settings.model_validate(settings)
-
-

@@ -61,9 +61,7 @@ def matched_rate(frames: int, length: int, budget: DifferentialMasking) -> float
     return float(brentq(lambda rate: expected_fraction(frames, Spans(rate=rate, length=length)) - target, 0.0, 1.0))
 
 
-def _differential(
-    kind: DifferentialMasking, stream: str, frames: int, generator: np.random.Generator
-) -> np.ndarray:
+def _differential(kind: DifferentialMasking, stream: str, frames: int, generator: np.random.Generator) -> np.ndarray:
     return sample_spans(frames, kind.audio if stream == "audio" else kind.video, generator)
 
 

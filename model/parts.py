@@ -108,7 +108,9 @@ class DifferentialMasking(Kind):
 class UniformMasking(Kind):
     """Give `rate`, or leave it out and `budget: matched` solves for it (see `masking.matched_rate`)."""
 
-    description = "audio and video are masked with one rate and length; `matched`: as many frames as differential masking"
+    description = (
+        "audio and video are masked with one rate and length; `matched`: as many frames as differential masking"
+    )
     phrases = ("uniform masking", "uniform masking rate and length", "same masking rate and length")
     arm = "uniform-masking"
     kind: Literal["uniform"] = "uniform"

@@ -130,7 +130,7 @@ class Smile(nn.Module):
     def scale_value(self) -> float | None:
         """The scale S where it is one number (learned, static, none, zero), else None."""
         value = getattr(self.scale, "scale", None)
-        return None if value is None else float(value)
+        return None if value is None else float(value.detach())
 
 
 def _ctc(log_probs: Tensor, lengths: list[int], targets: list[list[int]]) -> Tensor:

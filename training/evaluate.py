@@ -42,7 +42,9 @@ def transcribe(
     return pd.concat(tables, ignore_index=True)
 
 
-def noise_banks(data: Corpus, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str]) -> dict[str, NoiseBank]:
+def noise_banks(
+    data: Corpus, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str]
+) -> dict[str, NoiseBank]:
     """The banks that test noise is taken from, by kind."""
     return {kind: NoiseBank.from_corpus(data, kind, recordings.get(kind), "test") for kind in noises}
 

@@ -21,7 +21,9 @@ def draw(spans: Spans, frames: int, count: int = 3000) -> np.ndarray:
 @pytest.mark.parametrize(
     ("rate", "length", "fraction", "run"), [(0.8, 10, 0.57, 15.8), (0.3, 5, 0.27, 5.9)], ids=["audio", "video"]
 )
-def test_av_huberts_values_mask_what_was_measured_of_them(rate: float, length: int, fraction: float, run: float) -> None:
+def test_av_huberts_values_mask_what_was_measured_of_them(
+    rate: float, length: int, fraction: float, run: float
+) -> None:
     masks = draw(Spans(rate=rate, length=length), 100)
     assert masks.mean() == pytest.approx(fraction, abs=0.02)
     assert np.mean(np.concatenate([runs(mask) for mask in masks])) == pytest.approx(run, rel=0.1)

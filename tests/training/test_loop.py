@@ -1,0 +1,114 @@
+"""Training: it learns, fails loudly, repeats with its seed, and arms of a seed see the same batches."""
+
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+
+from ablation.errors import UserError
+from corpora.noise import NoiseBank
+from corpora.store import Corpus
+from model.config import CATALOGUE, TrainingSettings
+from training import checkpoint
+from training.batches import TrainingBatches
+from training.evaluate import manifest, transcribe
+from training.loop import TrainingFailed, learning_rate_factor, train_trial
+
+SMALL = {"encoder.layers": 1, "encoder.width": 32, "encoder.feedforward": 64, "training.batch_size": 8}
+
+
+def train(corpus: Path, out: Path, seed: int = 1, **overrides: object) -> list[tuple[int, dict[str, float]]]:
+    history: list[tuple[int, dict[str, float]]] = []
+    settings = CATALOGUE.resolve("tiny", SMALL | {"training.steps": 4} | overrides)
+    train_trial(settings, seed, corpus, out, threads=1, log=lambda step, metrics: history.append((step, metrics)))
+    return history
+
+
+@pytest.fixture(scope="module")
+def trained(beeps: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    history = train(beeps, out, **{"training.steps": 120, "training.learning_rate": 5e-3})
+    losses = [metrics["loss/ctc"] for _, metrics in history if "loss/ctc" in metrics]
+    assert losses[-1] < losses[0] / 3
+    return out
+
+
+def test_a_trained_checkpoint_transcribes_what_it_never_saw_and_noise_makes_it_worse(
+    trained: Path, beeps: Path
+) -> None:
+    table = transcribe(trained, beeps, {"white": [30, -25]}, threads=1)
+    assert list(table.condition.unique()) == ["clean", "white_30db", "white_-25db"]
+    wer = {
+        condition: jiwer.wer(list(rows.reference), list(rows.hypothesis))
+        for condition, rows in table.groupby("condition")
+    }
+    assert wer["clean"] < 0.15
+    assert wer["white_-25db"] > wer["clean"]
+
+
+def test_transcribing_twice_gives_the_same_table_and_the_manifest_says_which_noise(trained: Path, beeps: Path) -> None:
+    noises = {"white": [0.0], "babble": [0.0, -5.0]}
+    first, second = (transcribe(trained, beeps, noises, threads=1) for _ in range(2))
+    assert first.equals(second)
+    mixed = manifest(beeps, noises)
+    assert len(mixed) == 3 * 20
+    babble = mixed[mixed.kind == "babble"]
+    assert (babble.groupby("utterance_id").offset.nunique() == 1).all()
+
+
+def test_a_rerun_with_the_same_seed_is_the_same_to_the_bit_and_another_seed_is_not(beeps: Path, tmp_path: Path) -> None:
+    weights = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(beeps, tmp_path / name, seed)
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+
+
+def test_a_learning_rate_that_diverges_fails_with_a_reason_and_leaves_no_checkpoint(
+    beeps: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingFailed, match="diverged: .* at step"):
+        train(beeps, tmp_path / "out", **{"training.learning_rate": 1e6, "training.steps": 60})
+    assert not (tmp_path / "out").exists()
+
+
+def test_speech_too_fast_for_character_units_is_refused(beeps: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="CTC needs at least one frame per character"):
+        train(beeps, tmp_path / "out", **{"decoder.units": "character"})
+
+
+def test_batches_depend_on_seed_and_step_and_not_on_the_arm(beeps: Path) -> None:
+    corpus = Corpus.open(beeps)
+    babble = NoiseBank.from_corpus(corpus, "babble")
+
+    def batch(seed: int, step: int, **recipe: object) -> np.ndarray:
+        settings = TrainingSettings(batch_size=8, **recipe)  # type: ignore[arg-type]
+        inputs = TrainingBatches(corpus, settings, seed, babble).batch(step).inputs
+        return np.concatenate([inputs.audio.numpy().ravel(), inputs.video.numpy().ravel()])
+
+    assert np.array_equal(batch(1, 3), batch(1, 3, learning_rate=0.5, beta=0.0))
+    assert not np.array_equal(batch(1, 3), batch(1, 4)[: batch(1, 3).size])
+    assert batch(1, 3).shape != batch(2, 3).shape or not np.array_equal(batch(1, 3), batch(2, 3))
+
+
+def test_an_epoch_shows_every_utterance_once(beeps: Path) -> None:
+    corpus = Corpus.open(beeps)
+    batches = TrainingBatches(corpus, TrainingSettings(batch_size=10), 1, NoiseBank.from_corpus(corpus, "white"))
+    seen = [utterance.id for step in range(6) for utterance in batches.batch(step).utterances]
+    assert sorted(seen) == sorted(utterance.id for utterance in corpus.utterances("train"))
+
+
+def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:
+    recipe = TrainingSettings(steps=100, warmup=0.1)
+    factors = [learning_rate_factor(step, recipe) for step in range(100)]
+    assert factors[9] == 1.0
+    assert factors[:10] == sorted(factors[:10])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] < 0.001
+
+
+def test_a_folder_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a checkpoint is a folder with"):
+        checkpoint.load(tmp_path)
