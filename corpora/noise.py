@@ -108,7 +108,8 @@ def _babble(corpus: Corpus, draw: np.random.Generator) -> np.ndarray:
             "prepare more, or name recordings (noise: {babble: DIR})"
         )
     order = [utterances[place] for place in draw.permutation(len(utterances))]
-    return np.sum([_stream(corpus, order[talker::TALKERS]) for talker in range(TALKERS)], axis=0)
+    streams = [_stream(corpus, order[talker::TALKERS]) for talker in range(TALKERS)]
+    return np.sum([np.roll(stream, draw.integers(len(stream))) for stream in streams], axis=0)  # none start together
 
 
 def _stream(corpus: Corpus, utterances: Sequence[Utterance]) -> np.ndarray:

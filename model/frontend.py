@@ -3,6 +3,8 @@
 Shapes: B batch, T frames at 25 Hz, D model width. True in a padding mask = padding.
 """
 
+import itertools
+
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -61,12 +63,12 @@ class VideoFrontend(nn.Module):
         channels = (1, *settings.video_channels)
         side = CROP_PX // self.pool
         blocks: list[nn.Module] = []
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in itertools.pairwise(channels):
             norm = nn.BatchNorm2d(after) if blocks else nn.Identity()  # over the first, largest maps it costs most
             blocks += [nn.Conv2d(before, after, 3, stride=2, padding=1), norm, nn.ReLU()]
             side = (side + 1) // 2
         self.net = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(channels[-1] * side * side, width))
-        self.net.to(memory_format=torch.channels_last)  # 1.3x faster on CPUs
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3x faster on CPUs
 
     def forward(self, video: Tensor, padding: Tensor) -> Tensor:
         frames = F.avg_pool2d(video[~padding][:, None], self.pool)  # (frames, 1, 88 / pool, 88 / pool)

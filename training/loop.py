@@ -1,5 +1,6 @@
 """The training loop of one trial: a plain PyTorch loop with a warm-up, a cosine, and a look at the validation split."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -88,7 +89,7 @@ def _loop(model: Smile, units: Units, batches: TrainingBatches, data: Corpus, lo
         _check_finite(losses, step)
         schedule.step()
         if step % LOG_EVERY == 0 or step + 1 == recipe.steps:
-            log(step, _metrics(model, losses, masks, batch, schedule.get_last_lr()[0]))
+            log(step, _metrics(model, losses, masks, batch, float(schedule.get_last_lr()[0])))
         if (step + 1) % validate_every == 0:
             log(step, {"wer/valid": validation_wer(model, units, data)})
 
@@ -170,4 +171,4 @@ def _check_targets(batches: TrainingBatches, units: Units, settings: Settings) -
 
 def _frames_needed(units: Iterable[int]) -> int:
     numbers = list(units)
-    return len(numbers) + sum(a == b for a, b in zip(numbers, numbers[1:], strict=False))
+    return len(numbers) + sum(a == b for a, b in itertools.pairwise(numbers))

@@ -69,7 +69,7 @@ def test_a_rerun_with_the_same_seed_is_the_same_to_the_bit_and_another_seed_is_n
 def test_a_learning_rate_that_diverges_fails_with_a_reason_and_leaves_no_checkpoint(
     beeps: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingFailed, match="diverged: .* at step"):
+    with pytest.raises(TrainingFailed, match=r"diverged: .* at step"):
         train(beeps, tmp_path / "out", **{"training.learning_rate": 1e6, "training.steps": 60})
     assert not (tmp_path / "out").exists()
 

@@ -1,0 +1,172 @@
+"""The GRID reader: both layouts, sentences from names, splits that hold out sentences, damaged clips by name."""
+
+import subprocess
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from ablation.errors import UserError
+from corpora import grid
+from corpora.mouth import interpreter
+from corpora.schema import Clip, Rejected
+
+DATA = Path("../shared/data/grid")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the GRID clips of ../shared/data are not here")
+
+
+def _mouth_environment() -> bool:
+    try:
+        return interpreter().is_file()
+    except UserError:
+        return False
+
+
+needs_mouths = pytest.mark.skipif(not _mouth_environment(), reason="no .venv-mouth; run `make mouth`")
+
+
+def write_video(path: Path, frames: int, *, grey: int = 0, sound: bool = True) -> None:
+    """A small clip without a face: noise, after `grey` flat frames."""
+    draw = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg1video", rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        audio = container.add_stream("mp2", rate=44_100, layout="stereo") if sound else None
+        for t in range(frames):
+            pixels = np.full((64, 96, 3), 128, np.uint8) if t < grey else draw.integers(0, 255, (64, 96, 3), np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(video.encode(None))
+        if audio is not None:
+            tone = (3000 * np.sin(np.arange(frames * 1764) * 0.05)).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(
+                np.stack([tone, tone]).T.reshape(1, -1).copy(), format="s16", layout="stereo"
+            )
+            frame.sample_rate = 44_100
+            resampler = av.AudioResampler(format="s16", layout="stereo", rate=44_100, frame_size=1152)
+            for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+                container.mux(audio.encode(piece))
+            container.mux(audio.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("bbaf2n", "bin blue at f two now"),
+        ("swwz9s", "set white with z nine soon"),
+        ("lrizzp", "lay red in z zero please"),
+    ],
+)
+def test_a_name_codes_a_sentence(code: str, text: str) -> None:
+    assert grid.sentence(code) == text
+
+
+@pytest.mark.parametrize("code", ["bbaw2n", "bbaf2", "xbaf2n", "bbaf2nn", ""])
+def test_a_name_that_codes_no_sentence_is_refused(code: str) -> None:
+    with pytest.raises(UserError, match="a GRID clip's name codes six words"):
+        grid.sentence(code)
+
+
+def test_an_align_file_is_read_without_its_silences() -> None:
+    assert grid.read_align("0 23750 sil\n23750 29500 bin\n29500 34000 blue\n53000 74500 sil\n") == "bin blue"
+
+
+def test_the_official_layout_is_read_with_and_without_align_files(tmp_path: Path) -> None:
+    for place in ("s1/bbaf2n.mpg", "s1/video/bbaf3s.mpg", "s2/lwbs9a.mpg"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    (tmp_path / "align" / "s1").mkdir(parents=True)
+    (tmp_path / "align" / "s1" / "bbaf2n.align").write_text("0 10 sil\n10 20 bin\n20 30 blue\n")
+    found = {source.id: (source.speaker, source.text) for source in grid.sources(tmp_path)}
+    assert found == {
+        "s1-bbaf2n": ("s1", "bin blue"),
+        "s1-bbaf3s": ("s1", "bin blue at f three soon"),
+        "s2-lwbs9a": ("s2", "lay white by s nine again"),
+    }
+
+
+def test_bad_folders_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        grid.sources(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="holds neither"):
+        grid.sources(tmp_path)
+    (tmp_path / "clips.csv").write_text("file,speaker,clip,transcript\na.mpg,s1,a,\n")
+    with pytest.raises(UserError, match="s1-a has an empty transcript"):
+        grid.sources(tmp_path)
+    (tmp_path / "clips.csv").write_text("file,clip\na.mpg,a\n")
+    with pytest.raises(UserError, match="lacks the columns"):
+        grid.sources(tmp_path)
+
+
+def test_no_sentence_is_in_two_splits_and_the_draw_is_of_the_sentence_alone() -> None:
+    texts = [f"sentence {number}" for number in range(100)]
+    splits = grid.draw_splits(texts, 20, 10)
+    assert sorted(splits.values()).count("test") == 20
+    assert sorted(splits.values()).count("valid") == 10
+    assert splits == grid.draw_splits(texts[::-1] + texts[:5], 20, 10)
+    with pytest.raises(UserError, match="cannot give 20 for test"):
+        grid.draw_splits(texts[:30], 20, 10)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"), [({"tset": "3"}, "got tset="), ({"test": "many"}, "whole number, got 'many'")]
+)
+def test_a_bad_query_is_refused(query: dict[str, str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=words):
+        list(grid.clips(tmp_path, query, 1))
+
+
+def test_without_the_mouth_environment_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABLATE_MOUTH_PYTHON", "/nowhere/python")
+    with pytest.raises(UserError, match="make mouth"):
+        interpreter()
+
+
+@needs_mouths
+def test_damaged_clips_are_rejected_by_name_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "s1"
+    folder.mkdir()
+    write_video(folder / "bbaf2n.mpg", 75, grey=12)
+    write_video(folder / "bbaf3s.mpg", 70)
+    write_video(folder / "bbaf4p.mpg", 75)
+    (folder / "bbaf5a.mpg").write_bytes(b"no video at all")
+    found = {
+        item.id: item.reason for item in grid._sound_or_not(grid.sources(tmp_path), 1) if isinstance(item, Rejected)
+    }
+    assert found["s1-bbaf2n"] == "12 grey frames (damaged video)"
+    assert found["s1-bbaf3s"] == "70 frames; GRID clips have 75"
+    assert found["s1-bbaf4p"] == "no face in 75 of 75 frames"
+    assert found["s1-bbaf5a"].startswith("cannot be decoded")
+
+
+@needs_mouths
+@needs_data
+def test_real_clips_give_upright_mouths_in_step_with_their_sound(tmp_path: Path) -> None:
+    rows = (DATA / "clips.csv").read_text().splitlines()
+    names = ("bbaf2n", "lgif2p", "swwp2s", "lrarzn", "lrae3s", "bgwb7a")
+    chosen = [row.replace("raw/", f"{DATA.resolve()}/raw/") for row in rows[1:] if row.split(",")[2] in names]
+    chosen[-1] = chosen[-1].replace(chosen[-1].split(",")[4], "0" * 64)
+    (tmp_path / "clips.csv").write_text("\n".join([rows[0], *chosen]))
+    found = list(grid.clips(tmp_path, {"test": "1", "valid": "1"}, 2))
+    clips = [item for item in found if isinstance(item, Clip)]
+    rejected = {item.reason for item in found if isinstance(item, Rejected)}
+    assert len(clips) == 3
+    assert {clip.split for clip in clips} == {"train", "valid", "test"}
+    assert "74 frames; GRID clips have 75" in rejected
+    assert "sha256 differs from the one in clips.csv" in rejected
+    assert any("grey frames" in reason for reason in rejected)
+    for clip in clips:
+        assert clip.video.shape == (75, 96, 96)
+        assert clip.audio.shape == (75 * 640,)
+        upper, lips = clip.video[:, 20:32, 30:66], clip.video[:, 40:60, 30:66]
+        assert (
+            np.abs(np.diff(lips.astype(int), axis=0)).mean() > 1.5 * np.abs(np.diff(upper.astype(int), axis=0)).mean()
+        )
+
+
+def test_the_mouth_worker_imports_nothing_of_the_project() -> None:
+    text = Path("corpora/mouth_worker.py").read_text()
+    names = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout
+    packages = {name.split("/")[0] for name in names.splitlines() if name.endswith("__init__.py")}
+    assert packages
+    assert not [line for line in text.splitlines() if line.startswith(tuple(f"from {name}" for name in packages))]
