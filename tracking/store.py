@@ -1,0 +1,73 @@
+"""The MLflow store: a database beside the studies by default, any server otherwise. Run by ids, never by global state."""
+
+import logging
+import os
+from functools import lru_cache
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.utils import (
+    _is_empty_database,
+    _safe_initialize_tables,
+    _upgrade_db,
+    create_sqlalchemy_engine_with_retry,
+)
+
+from ablation.errors import UserError
+
+SQLITE = "sqlite:///"
+DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+
+
+@lru_cache
+def client(uri: str) -> MlflowClient:
+    """The client of a store; one per process and store, since each opens connections of its own."""
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def prepare_store(uri: str) -> None:
+    """Create or upgrade the tables of a database store, as `mlflow db upgrade` does. Servers look after their own.
+
+    Called once, before trials fan out: several first writers break a fresh database for good.
+    Raises UserError if the database cannot be opened.
+    """
+    if not uri.startswith(DATABASES):
+        return
+    if uri.startswith(SQLITE):
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    try:
+        engine = create_sqlalchemy_engine_with_retry(uri)
+        if _is_empty_database(engine):
+            _safe_initialize_tables(engine)
+        else:
+            _upgrade_db(engine)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the MLflow database {uri} cannot be used: {reason}; check MLFLOW_TRACKING_URI") from error
+    engine.dispose()
+
+
+def experiment(uri: str, name: str) -> str:
+    """The id of the experiment `name`, created if there is none."""
+    found = client(uri).get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    try:
+        return str(client(uri).create_experiment(name, artifact_location=_artifact_location(uri, name)))
+    except MlflowException:  # another study of this name was first
+        found = client(uri).get_experiment_by_name(name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _artifact_location(uri: str, name: str) -> str | None:
+    """Artifacts of a SQLite store lie beside its database; a server decides for itself."""
+    if not uri.startswith(SQLITE):
+        return None
+    return (Path(uri.removeprefix(SQLITE)).resolve().parent / "artifacts" / name).as_uri()

@@ -1,0 +1,145 @@
+"""Runs of a study: one study run, one nested run per trial, made once and handed out by id.
+
+Workers only write to the run whose id they were given. Writing twice changes nothing: parameters and tags are the same,
+and a metric's timestamp is the run's start plus its step, so that a repeated call does not repeat a curve.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param, Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+
+from tracking.store import client, experiment, prepare_store
+from tracking.view import TAG_PREFIX, view_state
+
+BATCH = 1000  # metrics per request: MLflow's own limit
+UNFINISHED = ("RUNNING", "SCHEDULED")
+PARAM_LENGTH = 6000  # MLflow's limit
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """Ids in the store; `trials` in the order in which trials were given."""
+
+    experiment_id: str
+    study: str
+    trials: tuple[str, ...]
+
+
+def open_study(
+    uri: str,
+    study: str,
+    *,
+    question: str,
+    params: Mapping[str, Any],
+    conditions: Sequence[str],
+    trials: Sequence[Mapping[str, Any]],
+    parent_run_id: str | None = None,
+) -> StudyRuns:
+    """Create the study run and its trial runs, and the view that they are opened on.
+
+    Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run that
+    somebody else made. Raises UserError if the store cannot be used.
+    """
+    prepare_store(uri)
+    experiment_id = experiment(uri, study)
+    parent = {MLFLOW_PARENT_RUN_ID: parent_run_id} if parent_run_id else {}
+    tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
+    study_run = client(uri).create_run(experiment_id, run_name=f"{study} study", tags=tags)
+    study_id = str(study_run.info.run_id)
+    _log_params(uri, study_id, params)
+    client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view_state(study_id, conditions))
+    ids = tuple(_open_trial(uri, experiment_id, study, study_id, trial) for trial in trials)
+    return StudyRuns(experiment_id, study_id, ids)
+
+
+def _open_trial(uri: str, experiment_id: str, study: str, study_run_id: str, trial: Mapping[str, Any]) -> str:
+    tags = {
+        MLFLOW_PARENT_RUN_ID: study_run_id,
+        "ablation.role": "trial",
+        "ablation.study": study,
+        "ablation.arm": trial["arm"],
+        "ablation.seed": str(trial["seed"]),
+        "ablation.part": trial["part"] or "baseline",
+    }
+    run = client(uri).create_run(experiment_id, run_name=f"{trial['arm']} seed {trial['seed']}", tags=tags)
+    run_id = str(run.info.run_id)
+    _log_params(uri, run_id, {"arm": trial["arm"], "seed": trial["seed"], **trial["params"]})
+    client(uri).update_run(run_id, status="SCHEDULED")
+    return run_id
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted keys, e.g. `parts.masking.kind`."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _log_params(uri: str, run_id: str, params: Mapping[str, Any]) -> None:
+    listed = [Param(key, str(value)[:PARAM_LENGTH]) for key, value in params.items()]
+    for start in range(0, len(listed), 100):
+        client(uri).log_batch(run_id, params=listed[start : start + 100])
+
+
+def start_trial(uri: str, run_id: str, fingerprint: str) -> None:
+    """A worker has begun with this trial."""
+    client(uri).update_run(run_id, status="RUNNING")
+    client(uri).set_tag(run_id, "ablation.fingerprint", fingerprint)
+
+
+def end_run(uri: str, run_id: str, status: str, reason: str | None = None) -> None:
+    """Close a run as FINISHED, FAILED or KILLED; `reason` says why in a sentence."""
+    if reason:
+        client(uri).set_tag(run_id, "ablation.reason", reason)
+    client(uri).set_terminated(run_id, status=status)
+
+
+def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+    """Log curves: (step, {metric: value}) pairs. NaN is left out: it is the absence of a value."""
+    base = client(uri).get_run(run_id).info.start_time
+    metrics = [
+        Metric(key, value, base + step, step)
+        for step, values in history
+        for key, value in values.items()
+        if value == value
+    ]
+    for start in range(0, len(metrics), BATCH):
+        client(uri).log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+
+def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str | None) -> None:
+    """Log a trial's final metrics, on its run and on its checkpoint."""
+    base = client(uri).get_run(run_id).info.start_time
+    client(uri).log_batch(
+        run_id, metrics=[Metric(key, value, base, 0, model_id=model_id) for key, value in scores.items()]
+    )
+
+
+def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
+    """Attach the report to the study run; `note` (Markdown) is what its page shows first.
+
+    The study run gets no metrics: MLflow would chart them beside those of the trials.
+    """
+    for file in files:
+        client(uri).log_artifact(study_run_id, str(file))
+    client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)
+
+
+def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
+    """All trial runs of a study run."""
+    query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run_id}'"
+    return list(client(uri).search_runs([experiment_id], query, max_results=5000))
+
+
+def reap(uri: str, experiment_id: str, study_run_id: str) -> int:
+    """Mark every run of the study that nobody will end any more as KILLED; returns how many there were."""
+    runs = [*trial_runs(uri, experiment_id, study_run_id), client(uri).get_run(study_run_id)]
+    left = [run.info.run_id for run in runs if run.info.status in UNFINISHED]
+    for run_id in left:
+        end_run(uri, run_id, "KILLED")
+    return len(left)

@@ -1,0 +1,56 @@
+"""The view on which MLflow's page of a study opens: trials grouped by arm, one bar chart per condition.
+
+Without it the page charts the study run, which has no training curves, beside all trials ungrouped. The format is
+that of MLflow's own "share this view" button: the interface's state as JSON in a tag of the experiment.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+TAG_PREFIX = "mlflow.sharedViewState."
+CURVES = ("loss", "wer/valid", "fusion/scale")
+
+
+def view_state(study_run_id: str, conditions: Sequence[str]) -> str:
+    """The state for the trials of one study run, its conditions in the plan's order."""
+    wer_keys = [f"wer/{condition}" for condition in conditions]
+    state = {
+        "searchFilter": f"tags.`ablation.role` = 'trial' AND tags.`mlflow.parentRunId` = '{study_run_id}'",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": True,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "ablation.arm"}]},
+        "useGroupedValuesInCharts": True,
+        "runsHiddenMode": "SHOW_ALL",
+        "selectedColumns": ["tags.`ablation.arm`", "tags.`ablation.seed`", *[f"metrics.`{key}`" for key in wer_keys]],
+        "compareRunSections": [_section("wer", "WER per arm"), _section("curves", "Training")],
+        "compareRunCharts": [
+            *[_chart("BAR", "wer", f"wer/{name}", displayName=name.replace("_", " ")) for name in conditions],
+            *[_chart("LINE", "curves", key, selectedMetricKeys=[key]) for key in CURVES],
+        ],
+        "isAccordionReordered": True,
+    }
+    return json.dumps(state)
+
+
+def deep_link(base_url: str, experiment_id: str, study_run_id: str) -> str:
+    """The address that opens the view in an MLflow server at `base_url`."""
+    query = f"viewStateShareKey={study_run_id}&compareRunsMode=CHART"
+    return f"{base_url.rstrip('/')}/#/experiments/{experiment_id}/runs?{query}"
+
+
+def _section(key: str, title: str) -> dict[str, Any]:
+    return {"uuid": key, "name": title, "display": True, "isReordered": True}
+
+
+def _chart(kind: str, section: str, metric: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "uuid": f"{section}-{metric}",
+        "runsCountToCompare": 100,
+        "metricSectionId": section,
+        "deleted": False,
+        "isGenerated": False,
+        "metricKey": metric,
+        **more,
+    }
