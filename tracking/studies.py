@@ -50,9 +50,13 @@ def open_study(
     tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
     study_run = client(uri).create_run(experiment_id, run_name=f"{study} study", tags=tags)
     study_id = str(study_run.info.run_id)
-    _log_params(uri, study_id, params)
-    client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view_state(study_id, conditions))
-    ids = tuple(_open_trial(uri, experiment_id, study, study_id, trial) for trial in trials)
+    try:
+        _log_params(uri, study_id, params)
+        client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view_state(study_id, conditions))
+        ids = tuple(_open_trial(uri, experiment_id, study, study_id, trial) for trial in trials)
+    except BaseException:
+        reap(uri, experiment_id, study_id)
+        raise
     return StudyRuns(experiment_id, study_id, ids)
 
 
@@ -128,6 +132,11 @@ def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: s
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
     client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)
+
+
+def note_decision(uri: str, study_run_id: str, decision: str) -> None:
+    """What became of the champion, on the study run."""
+    client(uri).set_tag(study_run_id, "ablation.champion", decision)
 
 
 def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:

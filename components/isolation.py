@@ -1,0 +1,63 @@
+"""A step's heavy work in a process of its own, so that a crash or a kill for memory is a result and not an end.
+
+The step itself stays small: it imports neither torch nor MLflow, starts the worker, and says what became of it.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+
+def run_isolated(module: str, request: Mapping[str, Any]) -> str | None:
+    """Run `python -m module` on a request (JSON types); None if it went well, else why it ended, in a sentence.
+
+    When this process is told to end, the worker is told first, and awaited.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(dict(request), file)
+        file.flush()
+        worker = subprocess.Popen([sys.executable, "-m", module, file.name])
+        previous = signal.signal(signal.SIGTERM, lambda *_: _pass_on(worker))
+        try:
+            code = worker.wait()
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    return None if code == 0 else _explain(code)
+
+
+def run_worker(work: Callable[[dict[str, Any]], None]) -> None:
+    """The worker's side: read the request named on the command line and do the work.
+
+    SIGTERM becomes SystemExit, so that open runs are closed and half-written files removed on the way out.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+    work(json.loads(Path(sys.argv[1]).read_text()))
+
+
+def end_cleanly() -> None:
+    """Let SIGTERM unwind this process instead of stopping it where it stands."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _pass_on(worker: "subprocess.Popen[bytes]") -> NoReturn:
+    worker.terminate()
+    worker.wait()
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _explain(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "its process was killed (SIGKILL), as happens when memory runs out; use a smaller batch or model"
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}; see the log of the run"
+    return f"its process ended with exit code {code}; see the log of the run"

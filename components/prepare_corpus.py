@@ -1,0 +1,34 @@
+"""Bring the corpus into the form that trials read; one that is prepared already is used as it is."""
+
+from pathlib import Path
+
+from kfp.dsl import Dataset, Output
+
+from components._image import component
+from components.isolation import end_cleanly
+
+
+def prepare_for_trials(uri: str, root: str, out: Path) -> None:
+    """Leave the prepared corpus at `out`: as a link into the folder of prepared corpora `root`, or the corpus itself.
+
+    `root` is a folder that outlives the run; empty where there is none. Raises UserError.
+    """
+    from corpora.prepare import prepare
+
+    end_cleanly()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    prepared = prepare(uri, Path(root) if root else out.parent / "prepared")
+    if root:
+        out.symlink_to(Path(prepared).resolve(), target_is_directory=True)
+    else:
+        Path(prepared).rename(out)
+
+
+@component
+def prepare_corpus(uri: str, root: str, corpus: Output[Dataset]) -> None:
+    """The step of the pipeline."""
+    from pathlib import Path
+
+    from components.prepare_corpus import prepare_for_trials
+
+    prepare_for_trials(uri, root, Path(corpus.path))

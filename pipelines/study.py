@@ -1,0 +1,231 @@
+"""Run a study on this machine and see it through to its end, whichever end that is.
+
+The pipeline runs in a session of its own, so that Ctrl-C reaches only this process, which then ends all of it: first
+the processes, then their runs in MLflow, then the scratch folder. Results are moved into place when they are whole.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ablation.arms import expand, trials
+from ablation.errors import UserError
+from ablation.plan import Plan
+from components.trial import Status
+from model.config import CATALOGUE
+from pipelines.progress import Progress
+from pipelines.workspace import Workspace
+
+POLL_S = 0.5
+PATIENCE_S = 20.0  # for processes that were told to end
+
+
+@dataclass(frozen=True)
+class Result:
+    """A study that has ended. `problem` says why it counts as failed; the report is there all the same."""
+
+    folder: Path
+    trials: list[Status]
+    problem: str | None
+
+
+class Interrupted(Exception):
+    """The person, or the system, asked to stop; everything has been stopped and tidied up."""
+
+
+class RunFailed(Exception):
+    """The pipeline ended without a report; the text says why and where the log is."""
+
+
+def run_study(
+    plan: Plan, out: Path, *, tracking_uri: str, corpora_root: Path, code_rev: str, console: Console
+) -> Result:
+    """Run the whole pipeline and leave the study's results in the folder `out`.
+
+    Raises UserError for bad input that only a step could see, Interrupted, and RunFailed.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    arguments = {
+        "plan": plan.as_mapping(),
+        "corpus": plan.corpus,
+        "tracking_uri": tracking_uri,
+        "corpora_root": str(corpora_root.resolve()),
+        "threads": threads_per_trial(),
+        "code_rev": code_rev,
+    }
+    with _locked(out), _scratch(out) as workspace:
+        code = _supervise(plan, workspace, arguments, console)
+        if workspace.study is None:
+            raise _failure(workspace)
+        _deliver(workspace.study, out)
+        ended = [workspace.statuses()[key] for key in _keys(plan)]
+        return Result(out, ended, _problem(workspace) if code else None)
+
+
+def threads_per_trial() -> int:
+    """Trials run two at a time; two torch processes with all threads each are ten times slower."""
+    return max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def _keys(plan: Plan) -> list[tuple[str, int]]:
+    return [(trial.arm, trial.seed) for trial in trials(plan, expand(plan, CATALOGUE))]
+
+
+def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], console: Console) -> int:
+    """Start the pipeline and watch it; returns its exit code. Raises Interrupted."""
+    steps = {arm.arm: arm.settings["training"]["steps"] for arm in expand(plan, CATALOGUE)}
+    with _raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
+        process = _start(workspace, arguments)
+        try:
+            while process.poll() is None:
+                progress.update(workspace)
+                time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            _stop(process, workspace, arguments["tracking_uri"])
+            raise Interrupted from None
+        except BaseException:
+            _stop(process, workspace, arguments["tracking_uri"])
+            raise
+        progress.update(workspace)
+    if process.returncode and workspace.study is None:
+        _reap(workspace, arguments["tracking_uri"])
+    return process.returncode
+
+
+def _start(workspace: Workspace, arguments: dict[str, Any]) -> "subprocess.Popen[bytes]":
+    request = workspace.root / "request.json"
+    request.write_text(json.dumps({"pipeline_root": str(workspace.root), "arguments": arguments}))
+    threads = str(arguments["threads"])
+    quiet = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    with workspace.log.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines.local", str(request)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **quiet},
+            start_new_session=True,
+        )
+
+
+def _stop(process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri: str) -> None:
+    """End the pipeline with all that it has started, then close what it left open in MLflow."""
+    with _ignoring_signals():
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            if _group_ends(process):
+                break
+        _reap(workspace, tracking_uri)
+
+
+def _group_ends(process: "subprocess.Popen[bytes]") -> bool:
+    """Wait until no process of the group is left; False if some still are after a while."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        process.poll()
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _reap(workspace: Workspace, tracking_uri: str) -> None:
+    """No run stays RUNNING once nobody is left to end it."""
+    first = workspace.first_trial()
+    if first is not None:
+        from tracking.studies import reap
+
+        reap(tracking_uri, first.experiment_id, first.study_run_id)
+
+
+@contextlib.contextmanager
+def _raising_on_signals() -> Iterator[None]:
+    """Being told to end, or losing the terminal, is like Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _ignoring_signals() -> Iterator[None]:
+    """A second Ctrl-C must not interrupt the tidying up."""
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """One run per folder. Raises UserError if there is one already."""
+    path = out / ".lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another run is writing to {out}; wait for it, or give another folder by --out") from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _scratch(out: Path) -> Iterator[Workspace]:
+    """An empty scratch folder in the study's, gone afterwards: what is worth keeping is in MLflow and in the study."""
+    root = (out / ".work").resolve()
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    try:
+        yield Workspace(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _deliver(study: Path, out: Path) -> None:
+    """Put the study's files in place, each whole or not at all."""
+    for file in study.iterdir():
+        beside = out / f".{file.name}.part"
+        shutil.copyfile(file, beside)
+        beside.replace(out / file.name)
+
+
+def _problem(workspace: Workspace) -> str:
+    """Why a run that has a report counts as failed."""
+    found = re.findall(r"TooManyFailed: (.+)", workspace.log.read_text(errors="replace"))
+    return found[-1] if found else f"a step after the comparison failed; see {workspace.log}"
+
+
+def _failure(workspace: Workspace) -> Exception:
+    """Why a run has no report: the user's input if a step says so, else where to read on."""
+    text = workspace.log.read_text(errors="replace")
+    if found := re.findall(r"^\s*ablation\.errors\.UserError: (.+)$", text, re.MULTILINE):
+        return UserError(found[-1])
+    errors = re.findall(r"^\s*((?:\w+\.)*\w+(?:Error|Exception|Failed)): (.*)$", text, re.MULTILINE)
+    why = f"{errors[-1][0]}: {errors[-1][1]}" if errors else "no step said why"
+    return RunFailed(f"the run ended without a report: {why}; the whole log is {workspace.log}")
