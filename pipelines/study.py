@@ -101,7 +101,7 @@ def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], cons
             raise
         progress.update(workspace)
     if process.returncode and workspace.study is None:
-        _reap(workspace, arguments["tracking_uri"])
+        _reap(workspace, arguments["tracking_uri"], "FAILED")
     return process.returncode
 
 
@@ -109,14 +109,20 @@ def _start(workspace: Workspace, arguments: dict[str, Any]) -> "subprocess.Popen
     request = workspace.root / "request.json"
     request.write_text(json.dumps({"pipeline_root": str(workspace.root), "arguments": arguments}))
     threads = str(arguments["threads"])
-    quiet = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    (workspace.root / "tmp").mkdir()
+    settings = {
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TMPDIR": str(workspace.root / "tmp"),  # kfp leaves folders there when it is stopped
+    }
     with workspace.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines.local", str(request)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **quiet},
+            env={**os.environ, **settings},
             start_new_session=True,
         )
 
@@ -129,7 +135,7 @@ def _stop(process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri
                 os.killpg(process.pid, number)
             if _group_ends(process):
                 break
-        _reap(workspace, tracking_uri)
+        _reap(workspace, tracking_uri, "KILLED")
 
 
 def _group_ends(process: "subprocess.Popen[bytes]") -> bool:
@@ -137,21 +143,34 @@ def _group_ends(process: "subprocess.Popen[bytes]") -> bool:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         process.poll()
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
+        if not _group_lives(process.pid):
             return True
         time.sleep(0.1)
     return False
 
 
-def _reap(workspace: Workspace, tracking_uri: str) -> None:
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group still runs. Ended ones that nobody collects do not count."""
+    if not Path("/proc/self/stat").exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, 0)
+            return True
+        return False
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(") ")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
+
+
+def _reap(workspace: Workspace, tracking_uri: str, status: str) -> None:
     """No run stays RUNNING once nobody is left to end it."""
     first = workspace.first_trial()
     if first is not None:
         from tracking.studies import reap
 
-        reap(tracking_uri, first.experiment_id, first.study_run_id)
+        reap(tracking_uri, first.experiment_id, first.study_run_id, status)
 
 
 @contextlib.contextmanager

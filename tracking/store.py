@@ -1,7 +1,10 @@
 """The MLflow store: a database beside the studies by default, any server otherwise. Run by ids, never by global state."""
 
+import contextlib
+import fcntl
 import logging
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,20 +39,32 @@ def prepare_store(uri: str) -> None:
     """
     if not uri.startswith(DATABASES):
         return
-    if uri.startswith(SQLITE):
-        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     try:
-        engine = create_sqlalchemy_engine_with_retry(uri)
-        if _is_empty_database(engine):
-            _safe_initialize_tables(engine)
-        else:
-            _upgrade_db(engine)
+        with _alone(uri):
+            engine = create_sqlalchemy_engine_with_retry(uri)
+            if _is_empty_database(engine):
+                _safe_initialize_tables(engine)
+            else:
+                _upgrade_db(engine)
+            engine.dispose()
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"the MLflow database {uri} cannot be used: {reason}; check MLFLOW_TRACKING_URI") from error
-    engine.dispose()
+
+
+@contextlib.contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Keep other processes of this machine from the tables of a SQLite store meanwhile."""
+    if not uri.startswith(SQLITE):
+        yield
+        return
+    path = Path(uri.removeprefix(SQLITE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def experiment(uri: str, name: str) -> str:

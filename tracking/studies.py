@@ -145,10 +145,10 @@ def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
     return list(client(uri).search_runs([experiment_id], query, max_results=5000))
 
 
-def reap(uri: str, experiment_id: str, study_run_id: str) -> int:
-    """Mark every run of the study that nobody will end any more as KILLED; returns how many there were."""
+def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED") -> int:
+    """End every run of the study that nobody else will end any more; returns how many there were."""
     runs = [*trial_runs(uri, experiment_id, study_run_id), client(uri).get_run(study_run_id)]
     left = [run.info.run_id for run in runs if run.info.status in UNFINISHED]
     for run_id in left:
-        end_run(uri, run_id, "KILLED")
+        end_run(uri, run_id, status)
     return len(left)

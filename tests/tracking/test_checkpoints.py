@@ -1,0 +1,58 @@
+"""Checkpoints and the registry in a real store."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tracking.checkpoints import alias_tags, log_checkpoint, register
+from tracking.store import client
+from tracking.studies import open_study
+
+
+@pytest.fixture
+def run_id(store: str) -> str:
+    trial = {"arm": "baseline", "seed": 1, "part": None, "params": {}}
+    return open_study(store, "demo", question="", params={}, conditions=["clean"], trials=[trial]).trials[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "checkpoint"
+    path.mkdir()
+    (path / "model.safetensors").write_bytes(b"weights")
+    (path / "config.json").write_text("{}")
+    (path / "history.jsonl").write_text("not a part of it")
+    return path
+
+
+def test_a_checkpoint_comes_back_byte_for_byte_and_is_stored_once(store: str, run_id: str, folder: Path) -> None:
+    model_id = log_checkpoint(store, run_id, folder, {"arm": "baseline"})
+    assert log_checkpoint(store, run_id, folder, {"arm": "baseline"}) == model_id
+    mlflow.set_tracking_uri(store)
+    back = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
+    assert (back / "model.safetensors").read_bytes() == b"weights"
+    assert {file.name for file in back.iterdir()} == {"model.safetensors", "config.json"}
+    assert [output.model_id for output in client(store).get_run(run_id).outputs.model_outputs] == [model_id]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_no_ready_model(store: str, run_id: str, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="model.safetensors"):
+        log_checkpoint(store, run_id, tmp_path, {})
+    [model] = client(store).search_logged_models([client(store).get_run(run_id).info.experiment_id])
+    assert str(model.status) == "FAILED"
+
+
+def test_one_version_per_fingerprint_and_aliases_move(store: str, run_id: str, folder: Path) -> None:
+    model_id = log_checkpoint(store, run_id, folder, {})
+    first = register(store, "smile", model_id, {"arm": "baseline", "fingerprint": "a"}, ["baseline", "champion"])
+    again = register(store, "smile", model_id, {"arm": "baseline", "fingerprint": "a"}, ["baseline"])
+    other = register(store, "smile", model_id, {"arm": "b", "fingerprint": "b"}, ["champion"])
+    assert first == again != other
+    assert alias_tags(store, "smile", "baseline") == {"arm": "baseline", "fingerprint": "a"}
+    assert alias_tags(store, "smile", "champion") == {"arm": "b", "fingerprint": "b"}
+
+
+def test_no_alias_is_none(store: str, run_id: str) -> None:
+    assert run_id
+    assert alias_tags(store, "smile", "champion") is None
