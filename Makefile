@@ -37,7 +37,7 @@ mouth: .venv-mouth/.ready
 
 .venv-mouth/.ready: requirements-mouth.txt | setup
 	test -x $(MOUTH_BIN)/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-mouth
-	$(BIN)/uv pip install --quiet --python $(MOUTH_BIN)/python -r requirements-mouth.txt
+	$(BIN)/uv pip install --quiet --no-deps --python $(MOUTH_BIN)/python -r requirements-mouth.txt
 	touch $@
 
 clean:

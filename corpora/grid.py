@@ -1,180 +1,168 @@
 """GRID (Cooke, Barker, Cunningham and Shao 2006): six-word sentences, one speaker a clip, 75 frames at 25 fps.
 
-Read from the official layout (`s1/bbaf2n.mpg`, words in `align/s1/bbaf2n.align`, `s1/align/bbaf2n.align` or in the
-file's name), or from a folder with a `clips.csv` (file, speaker, clip, transcript, sha256). Splits hold out
-*sentences*: no sentence of `test` or `valid` is spoken in `train`. Which ones is a hash of the sentence. Clips are
-checked before the splits are drawn, so a damaged clip never shrinks the test split.
+Splits hold out *sentences*: none of `test` or `valid` is spoken in `train`. With `speakers=disjoint` they hold out
+speakers instead. Which ones is decided by a hash of the sentence (the speaker), so it is the same on every machine.
+
+Three things can be wrong with a clip, and each is counted and listed with its reason:
+- The file is damaged: missing, another checksum, grey frames, not 75 of them, no sound. This is told from the file alone,
+  before splits are drawn, so the next sentence takes a damaged one's place and `test` keeps its size.
+- The file is sound but no face is found in it. Which clips these are depends on our face finder, and to leave them out
+  of `test` could make it easier; so such a clip in `test` is an error.
+- More than 2 % of the clips are left out, for whatever reason: an error too.
+`allow_rejected=N` lifts both errors for up to N clips.
 """
 
-import csv
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-import numpy as np
-
 from ablation.errors import UserError
-from corpora.media import decode_audio
-from corpora.mouth import Mouths, cut_mouths
-from corpora.schema import SAMPLES_PER_FRAME, Clip, Rejected, fit_audio
+from corpora.grid_sources import Source, sources
+from corpora.media import damage, decode_audio
+from corpora.mouth import Mouths, cut_mouths, interpreter
+from corpora.schema import Clip, Rejected, fit_audio
 
 FRAMES = 75
-MOST_SOUND_MISSING = 0.2  # as a share of the clip
-VIDEO_SUFFIXES = (".mpg", ".mpeg", ".mkv", ".mp4", ".avi")
-WORDS: tuple[dict[str, str], ...] = (
-    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
-    {"b": "blue", "g": "green", "r": "red", "w": "white"},
-    {"a": "at", "b": "by", "i": "in", "w": "with"},
-    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
-    {
-        **{"z": "zero", "1": "one", "2": "two", "3": "three", "4": "four"},
-        **{"5": "five", "6": "six", "7": "seven", "8": "eight", "9": "nine"},
-    },
-    {"a": "again", "n": "now", "p": "please", "s": "soon"},
-)
+MOST_REJECTED = 0.02  # as a share of all clips
+SENTENCES_HELD_OUT = {"test": 120, "valid": 30}
+SPEAKERS_HELD_OUT = {"test": 4, "valid": 2}
 
 
 @dataclass(frozen=True)
-class Source:
-    """A clip on disk. `sha256` is None where nobody stated it."""
+class Options:
+    """What the query of a grid:// URI asks for. `test` and `valid` count sentences, or speakers if `by_speaker`."""
 
-    id: str
-    speaker: str
-    file: Path
-    text: str
-    sha256: str | None = None
+    test: int
+    valid: int
+    by_speaker: bool
+    limit: int | None
+    allow_rejected: int | None
 
-
-def sentence(code: str) -> str:
-    """The sentence that a GRID file name codes: `bbaf2n` is "bin blue at f two now". UserError for anything else."""
-    if len(code) != len(WORDS) or any(letter not in words for letter, words in zip(code, WORDS, strict=True)):
-        raise UserError(f"a GRID clip's name codes six words, as bbaf2n does; {code!r} codes none and has no .align")
-    return " ".join(words[letter] for letter, words in zip(code, WORDS, strict=True))
-
-
-def read_align(text: str) -> str:
-    """The words of an .align file, whose lines are `start end word`, without its silences."""
-    words = [line.split()[2] for line in text.splitlines() if line.strip()]
-    return " ".join(word for word in words if word not in ("sil", "sp"))
-
-
-def sources(folder: Path) -> list[Source]:
-    """All clips of a folder, by id. UserError where there are none, or one has no text."""
-    if not folder.is_dir():
-        raise UserError(f"the corpus folder {folder} does not exist; give grid://DIR with GRID's clips in it")
-    found = _listed(folder) if (folder / "clips.csv").is_file() else _official(folder)
-    if not found:
-        raise UserError(
-            f"{folder} holds neither a clips.csv nor sX/*.mpg; give the folder that holds GRID's s1, s2, ..."
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "Options":
+        """Raises UserError for an unknown name or a value out of range."""
+        known = ("test", "valid", "speakers", "limit", "allow_rejected")
+        for name in query:
+            if name not in known:
+                raise UserError(f"grid:// takes {', '.join(known)}; got {name}={query[name]}")
+        speakers = query.get("speakers", "shared")
+        if speakers not in ("shared", "disjoint"):
+            raise UserError(f"speakers= is shared or disjoint, got {speakers!r}")
+        defaults = SPEAKERS_HELD_OUT if speakers == "disjoint" else SENTENCES_HELD_OUT
+        return cls(
+            test=_number(query, "test", least=1) or defaults["test"],
+            valid=_number(query, "valid", least=1) or defaults["valid"],
+            by_speaker=speakers == "disjoint",
+            limit=_number(query, "limit", least=1),
+            allow_rejected=_number(query, "allow_rejected", least=0),
         )
-    for source in found:
-        if not source.text.strip():
-            raise UserError(f"clip {source.id} has an empty transcript; write its words or take the clip out")
-    return sorted(found, key=lambda source: source.id)
+
+    def held_out(self, source: Source) -> str:
+        """What must not be in two splits."""
+        return source.speaker if self.by_speaker else source.text
 
 
-def _listed(folder: Path) -> list[Source]:
-    with (folder / "clips.csv").open(newline="") as file:
-        rows = csv.DictReader(file)
-        missing = {"file", "speaker", "clip", "transcript"} - set(rows.fieldnames or [])
-        if missing:
-            raise UserError(f"{folder / 'clips.csv'} lacks the columns {sorted(missing)}; it needs file, speaker, ...")
-        return [
-            Source(
-                id=f"{row['speaker']}-{row['clip']}",
-                speaker=row["speaker"],
-                file=folder / row["file"],
-                text=" ".join(row["transcript"].lower().split()),
-                sha256=row.get("sha256") or None,
-            )
-            for row in rows
-        ]
+def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
+    value = query.get(name)
+    if value is not None and not (value.isascii() and value.isdigit() and int(value) >= least):
+        raise UserError(f"{name}= takes a whole number of at least {least}, got {value!r}")
+    return None if value is None else int(value)
 
 
-def _official(folder: Path) -> list[Source]:
-    files = [file for file in folder.glob("s*/*") if file.suffix in VIDEO_SUFFIXES]
-    files += [file for file in folder.glob("s*/video/*") if file.suffix in VIDEO_SUFFIXES]
-    return [_official_source(folder, file) for file in files]
+def count(folder: Path, query: Mapping[str, str]) -> int:
+    """How many clips `clips` will speak of. Raises UserError as it does."""
+    return len(sources(folder)[: Options.read(query).limit])
 
 
-def _official_source(folder: Path, file: Path) -> Source:
-    speaker = file.relative_to(folder).parts[0]
-    places = [folder / "align" / speaker, folder / speaker / "align"]
-    aligned = [place / f"{file.stem}.align" for place in places]
-    text = next((read_align(path.read_text()) for path in aligned if path.is_file()), None)
-    return Source(f"{speaker}-{file.stem}", speaker, file, sentence(file.stem) if text is None else text)
+def stamp(folder: Path) -> str:
+    """Changes when a clip, its text, or its place among the speakers does; not when the folder is moved."""
+    rows = sorted((s.id, s.text, s.sha256 or "", *_size_and_time(s.file)) for s in sources(folder))
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def draw_splits(texts: Sequence[str], test: int, valid: int) -> dict[str, str]:
-    """Sentence -> split: the first `test` sentences by hash, then `valid`, then the rest. UserError if none is left."""
-    ordered = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode()).hexdigest())
-    if len(ordered) <= test + valid:
-        raise UserError(
-            f"{len(ordered)} sentences cannot give {test} for test and {valid} for valid and leave some to train on; "
-            "lower them: grid://DIR?test=N&valid=N"
-        )
-    return {
-        text: "test" if place < test else "valid" if place < test + valid else "train"
-        for place, text in enumerate(ordered)
-    }
+def _size_and_time(file: Path) -> tuple[int, int]:
+    return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else (0, 0)
 
 
 def clips(folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
-    """Read a GRID folder. `query`: test=120, valid=30 (numbers of sentences), limit=N (only the first N clips)."""
-    unknown = set(query) - {"test", "valid", "limit"}
-    if unknown:
-        raise UserError(f"grid:// takes test=, valid= and limit=, got {sorted(unknown)[0]}=")
-    test, valid = _number(query, "test", 120), _number(query, "valid", 30)
-    found = sources(folder)[: _number(query, "limit", 0) or None]
-    draw_splits([source.text for source in found], test, valid)  # refuses early; the real draw is among sound clips
-    yield from _with_splits(list(_sound_or_not(found, workers)), test, valid)
+    """Every clip of a GRID folder, or why it is left out. Memory does not grow with the number of clips.
+
+    `query`: test=120, valid=30 (sentences; with speakers=disjoint speakers, 4 and 2), speakers=shared|disjoint,
+    limit=N (the first N clips by id), allow_rejected=N. Raises UserError, before the work where it can.
+    """
+    options = Options.read(query)
+    found = sources(folder)[: options.limit]
+    draw_splits([options.held_out(source) for source in found], options.test, options.valid)
+    interpreter()
+    tolerate = _Tolerance(len(found), options.allow_rejected)
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        faults = dict(zip((source.id for source in found), pool.map(_fault, found), strict=True))
+    for id_, fault in faults.items():
+        if fault is not None:
+            yield tolerate(Rejected(id_, fault, ""))
+    sound = [source for source in found if faults[source.id] is None]
+    yield from _cut(sound, options, workers, tolerate)
 
 
-def _number(query: Mapping[str, str], name: str, default: int) -> int:
-    value = query.get(name, str(default))
-    if not value.isdigit():
-        raise UserError(f"{name}= takes a whole number, got {value!r}")
-    return int(value)
+def _cut(
+    sound: Sequence[Source], options: Options, workers: int, tolerate: Callable[[Rejected], Rejected]
+) -> Iterator[Clip | Rejected]:
+    splits = draw_splits([options.held_out(source) for source in sound], options.test, options.valid)
+    for source, mouths in zip(sound, cut_mouths([source.file for source in sound], workers), strict=True):
+        made = _clip(source, mouths, splits[options.held_out(source)])
+        yield tolerate(made) if isinstance(made, Rejected) else made
 
 
-def _with_splits(found: list[Clip | Rejected], test: int, valid: int) -> Iterator[Clip | Rejected]:
-    splits = draw_splits([item.text for item in found if isinstance(item, Clip)], test, valid)
-    for item in found:
-        if isinstance(item, Clip):
-            item.split = splits[item.text]
-        yield item
+def draw_splits(held_out: Sequence[str], test: int, valid: int) -> dict[str, str]:
+    """What is held out (sentences or speakers) -> its split: by hash the first `test`, then `valid`, then `train`.
+
+    Raises UserError where nothing is left to train on.
+    """
+    ordered = sorted(set(held_out), key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+    if len(ordered) <= test + valid:
+        raise UserError(
+            f"sentences (or speakers) for test, valid and train must differ; {len(ordered)} cannot give {test} for test, "
+            f"{valid} for valid and some to train on: lower them, as in grid://DIR?test=N&valid=N"
+        )
+    names = ["test"] * test + ["valid"] * valid + ["train"] * (len(ordered) - test - valid)
+    return dict(zip(ordered, names, strict=True))
 
 
-def _sound_or_not(found: Sequence[Source], workers: int) -> Iterator[Clip | Rejected]:
-    by_file = {source.file: source for source in found}
-    faults = {source.file: _file_fault(source) for source in found}
-    for source in found:
-        if (fault := faults[source.file]) is not None:
-            yield Rejected(source.id, fault, "")
-    for mouths in cut_mouths([file for file, fault in faults.items() if fault is None], workers):
-        yield _clip(by_file[mouths.file], mouths)
+class _Tolerance:
+    """Lets rejected clips pass until there are too many of them, or one is in `test`: then UserError."""
+
+    def __init__(self, clips: int, allowed: int | None) -> None:
+        self.allowed, self.most = allowed, int(MOST_REJECTED * clips) if allowed is None else allowed
+        self.count = 0
+
+    def __call__(self, rejected: Rejected) -> Rejected:
+        self.count += 1
+        if self.count > self.most:
+            raise UserError(
+                f"at most {self.most} clips may be left out, and {rejected.id} ({rejected.reason}) is one more: "
+                "mend the clips, or allow more with allow_rejected=N in the corpus URI"
+            )
+        if rejected.split == "test" and self.allowed is None:
+            raise UserError(
+                f"no sound clip of the test split may be left out, and {rejected.id} has {rejected.reason}: "
+                "take it out of the folder, or allow it with allow_rejected=N in the corpus URI"
+            )
+        return rejected
 
 
-def _file_fault(source: Source) -> str | None:
+def _fault(source: Source) -> str | None:
     if not source.file.is_file():
         return "file is missing"
-    if source.sha256 and hashlib.sha256(source.file.read_bytes()).hexdigest() != source.sha256:
+    if source.sha256 and hashlib.sha256(source.file.read_bytes()).hexdigest() != source.sha256.lower():
         return "sha256 differs from the one in clips.csv"
-    return None
+    return damage(source.file, FRAMES)
 
 
-def _clip(source: Source, mouths: Mouths) -> Clip | Rejected:
-    if mouths.frames not in (0, FRAMES):
-        return Rejected(source.id, f"{mouths.frames} frames; GRID clips have {FRAMES}", "")
+def _clip(source: Source, mouths: Mouths, split: str) -> Clip | Rejected:
     if mouths.crops is None:
-        return Rejected(source.id, mouths.reason or "no mouths", "")
-    samples = mouths.frames * SAMPLES_PER_FRAME
-    try:
-        audio = decode_audio(source.file)
-    except (av.error.FFmpegError, IndexError) as error:
-        return Rejected(source.id, f"no sound: {error}", "")
-    if len(audio) < (1 - MOST_SOUND_MISSING) * samples or not np.any(audio):
-        return Rejected(source.id, f"sound is {len(audio)} samples long or silent; {samples} wanted", "")
-    return Clip(source.id, source.speaker, "train", source.text, mouths.crops, fit_audio(audio, mouths.frames))
+        return Rejected(source.id, mouths.reason or "no mouths", split)
+    audio = fit_audio(decode_audio(source.file), FRAMES)
+    return Clip(source.id, source.speaker, split, source.text, mouths.crops, audio)

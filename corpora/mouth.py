@@ -6,16 +6,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from ablation.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-WORKER = Path(__file__).with_name("mouth_worker.py")
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,24 @@ class Mouths:
     """What became of one video: crops uint8 (T, 96, 96), or None and the reason."""
 
     file: Path
-    frames: int
     crops: np.ndarray | None
     reason: str | None
 
 
+@dataclass(frozen=True)
+class _Worker:
+    process: subprocess.Popen[str]
+    complaints: IO[str]
+
+    def last_words(self) -> str:
+        self.process.wait()
+        self.complaints.seek(0)
+        return ([line.strip() for line in self.complaints if line.strip()] or ["nothing"])[-1]
+
+
 def interpreter() -> Path:
     """The other environment's Python: $ABLATE_MOUTH_PYTHON, else .venv-mouth of this checkout. UserError if absent."""
-    python = Path(os.environ.get("ABLATE_MOUTH_PYTHON", ROOT / ".venv-mouth" / "bin" / "python"))
+    python = Path(os.environ.get("ABLATE_MOUTH_PYTHON") or ROOT / ".venv-mouth" / "bin" / "python")
     if not python.is_file():
         raise UserError(
             f"real video needs the mouth-finding environment, and {python} does not exist; run `make mouth` "
@@ -40,58 +50,57 @@ def interpreter() -> Path:
 
 
 def cut_mouths(files: Sequence[Path], workers: int) -> Iterator[Mouths]:
-    """Crops of many clips, in the order given. Each worker is a process with one thread's worth of work."""
+    """Crops of many clips, in the order given, by `workers` processes. UserError where the environment does not work."""
     python = interpreter()
-    workers = max(1, min(workers, len(files)))
-    with tempfile.TemporaryDirectory() as folder, _processes(python, workers) as processes:
-        free = list(processes)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        count = max(1, min(workers, len(files)))
+        free = [stack.enter_context(_worker(python, folder / f"{n}.log")) for n in range(count)]
 
-        def ask(numbered: tuple[int, Path]) -> Mouths:
-            process = free.pop()  # there are as many threads as processes, so one is free
+        def ask(file: Path) -> Mouths:
+            worker = free.pop()  # there are as many threads as workers, so one is free
             try:
-                return _ask(process, numbered[1], Path(folder) / f"{numbered[0]}.npy")
+                return _ask(worker, file, folder / f"{worker.process.pid}.npy")
             finally:
-                free.append(process)
+                free.append(worker)
 
-        with ThreadPoolExecutor(workers) as pool:
-            yield from pool.map(ask, enumerate(files))
+        pool = stack.enter_context(ThreadPoolExecutor(count))
+        yield from pool.map(ask, files)
 
 
 @contextmanager
-def _processes(python: Path, count: int) -> Iterator[list[subprocess.Popen[str]]]:
-    processes = [
-        subprocess.Popen(
-            [python, str(WORKER)],
+def _worker(python: Path, log: Path) -> Iterator[_Worker]:
+    with log.open("w+") as complaints:
+        process = subprocess.Popen(
+            [python, "-P", "-m", "corpora.mouth_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=complaints,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""},
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         )
-        for _ in range(count)
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
+        try:
+            yield _Worker(process, complaints)
+        finally:
             process.kill()
             process.communicate()
 
 
-def _ask(process: subprocess.Popen[str], file: Path, out: Path) -> Mouths:
-    assert process.stdin is not None
-    assert process.stdout is not None
+def _ask(worker: _Worker, file: Path, out: Path) -> Mouths:
+    stdin, stdout = worker.process.stdin, worker.process.stdout
+    assert stdin is not None
+    assert stdout is not None
     try:
-        process.stdin.write(json.dumps({"file": str(file), "out": str(out)}) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
+        stdin.write(json.dumps({"file": str(file.resolve()), "out": str(out)}) + "\n")
+        stdin.flush()
+        line = stdout.readline()
     except BrokenPipeError:
         line = ""
     if not line:
-        raise RuntimeError(f"the mouth-finding process died on {file}; run `make mouth` anew and try that file alone")
-    answer = json.loads(line)
-    if answer["reason"] is not None:
-        return Mouths(file, answer["frames"], None, answer["reason"])
-    crops = np.load(out)
-    out.unlink()
-    return Mouths(file, answer["frames"], crops, None)
+        raise UserError(
+            f"the mouth finder must answer for every clip; it stopped at {file} and said: {worker.last_words()}; "
+            "delete .venv-mouth and run `make mouth`, or take the clip out if it is the only one"
+        )
+    if (reason := json.loads(line)["reason"]) is not None:
+        return Mouths(file, None, reason)
+    return Mouths(file, np.load(out), None)

@@ -37,7 +37,7 @@ def test_a_checkpoint_comes_back_byte_for_byte_and_is_stored_once(store: str, ru
 
 
 def test_a_checkpoint_that_cannot_be_read_is_no_ready_model(store: str, run_id: str, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="model.safetensors"):
+    with pytest.raises(OSError, match=r"model\.safetensors"):
         log_checkpoint(store, run_id, tmp_path, {})
     [model] = client(store).search_logged_models([client(store).get_run(run_id).info.experiment_id])
     assert str(model.status) == "FAILED"

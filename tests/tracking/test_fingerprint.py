@@ -15,7 +15,7 @@ def test_settings_seed_and_corpus_count(other: tuple[dict[str, object], int, str
     assert trial_fingerprint(*other) != trial_fingerprint(SETTINGS, 1, "x")
 
 
-def test_the_order_of_settings_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_settings_does_not() -> None:
     assert trial_fingerprint({"b": {"c": 2}, "a": 1}, 1, "x") == trial_fingerprint(SETTINGS, 1, "x")
 
 
