@@ -1,0 +1,104 @@
+"""From a corpus URI to a prepared corpus on disk; one that was prepared before is used again."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+from ablation.errors import UserError
+from ablation.hints import did_you_mean
+from corpora import grid, synthetic
+from corpora.schema import Clip, Rejected
+from corpora.store import CorpusWriter
+
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one scheme is read: its clips, how many to expect, and what changes when the place's contents do."""
+
+    clips: Callable[[str, Query, int], Iterator[Clip | Rejected]]
+    count: Callable[[str, Query], int]
+    stamp: Callable[[str], str]
+
+
+READERS: dict[str, Reader] = {
+    "grid": Reader(
+        clips=lambda place, query, workers: grid.clips(Path(place), query, workers),
+        count=lambda place, query: grid.count(Path(place), query),
+        stamp=lambda place: grid.stamp(Path(place)),
+    ),
+    "synthetic": Reader(clips=synthetic.clips, count=synthetic.count, stamp=lambda _: ""),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus URI, taken apart: `scheme://place?name=value&...`."""
+
+    scheme: str
+    place: str
+    query: Query
+
+    @classmethod
+    def parse(cls, uri: str) -> "Source":
+        """Raises UserError for what is no URI of a known scheme, and for a name given twice."""
+        scheme, separator, rest = uri.partition("://")
+        place, _, query = rest.partition("?")
+        if not separator or not place:
+            raise UserError(f"a corpus is a URI, synthetic://talking-mouth or grid://DIR; got {uri!r}")
+        if scheme not in READERS:
+            raise UserError(f"no corpus scheme {scheme!r}{did_you_mean(scheme, READERS)}")
+        pairs = parse_qsl(query, keep_blank_values=True)
+        for name, value in pairs:
+            if [other for other, _ in pairs].count(name) > 1:
+                raise UserError(f"a corpus option is given once; {uri} has {name}= more than once (e.g. {value!r})")
+        return cls(scheme, place, dict(pairs))
+
+    def folder(self) -> str:
+        """A name that changes with what would be prepared: the options, the source's contents, our readers' code."""
+        options = urlencode(sorted(self.query.items()))
+        identity = "\n".join(
+            (self.scheme, Path(self.place).name, options, READERS[self.scheme].stamp(self.place), _code())
+        )
+        word = re.sub(r"[^a-z0-9]+", "-", Path(self.place).name.lower()).strip("-") or "corpus"
+        return f"{self.scheme}-{word}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def _code() -> str:
+    """A hash of this package's sources: a corpus cut by other code is another corpus."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def prepare(
+    uri: str,
+    root: Path,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Path:
+    """The folder below `root` with the prepared corpus. `workers` defaults to the number of cores.
+
+    `progress(done, total)` is called after every clip. Raises UserError; nothing half-written is left then.
+    """
+    source = Source.parse(uri)
+    reader = READERS[source.scheme]
+    total = reader.count(source.place, source.query)
+    path = root / source.folder()
+    if (path / "corpus.json").is_file():
+        progress(total, total)
+        return path
+    with CorpusWriter(path, uri) as writer:
+        found = reader.clips(source.place, source.query, workers or os.cpu_count() or 1)
+        for done, clip in enumerate(found, start=1):
+            if isinstance(clip, Rejected):
+                writer.reject(clip)
+            else:
+                writer.add(clip)
+            progress(done, total)
+    return path
