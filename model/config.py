@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ablation.errors import UserError
 from model.parts import (
@@ -61,11 +61,17 @@ class EncoderSettings(Strict):
     kernel: int = Field(9, ge=1, le=63, description="frames that a token's convolution sees; odd")
     dropout: float = Field(0.0, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "EncoderSettings":
+        if self.width % (2 * self.heads):
+            raise ValueError("width must be a multiple of twice the heads")
+        return self
+
 
 class DecoderSettings(Strict):
-    """`word` units suit a closed vocabulary (unknown words cannot be written); `character` ones any text."""
+    """`character` units write any text; `word` ones only the words of the training texts, and learn far more slowly."""
 
-    units: Literal["word", "character"] = "word"
+    units: Literal["word", "character"] = "character"
 
 
 class TrainingSettings(Strict):
@@ -80,6 +86,9 @@ class TrainingSettings(Strict):
     alpha: float = Field(1.0, ge=0)
     beta: float = Field(0.5, ge=0)
     noise_probability: float = Field(0.5, ge=0, le=1, description="share of training utterances mixed with babble")
+    curriculum: float = Field(
+        0.4, ge=0, le=1, description="fraction of the steps over which noise and masks come in, utterance by utterance"
+    )
     noise_snr_db: tuple[float, float] = Field((-5.0, 15.0), strict=False, description="drawn evenly between these")
 
 

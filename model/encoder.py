@@ -3,15 +3,24 @@
 Shapes: B batch, M streams, T frames, D width; tokens are (B, M * T, D), stream by stream. True in a mask = padding.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import EncoderSettings
 
+SLOWEST = 400.0  # radians per frame fall from 1 to 1 / 400
+
 
 class Attention(nn.Module):
-    """Multi-head self-attention over all tokens of an utterance, so also across streams."""
+    """Multi-head self-attention over all tokens of an utterance, so also across streams.
+
+    Positions are rotations of queries and keys (RoPE; Su et al. 2021): attention sees how far apart two frames are, in
+    whichever streams they stand, and not where in the utterance. With absolute positions a small model learns which words
+    are usual at which time long before it learns to listen.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -19,10 +28,11 @@ class Attention(nn.Module):
         self.project = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, padding: Tensor, rotations: tuple[Tensor, Tensor]) -> Tensor:
         batch, tokens, width = x.shape
         qkv = self.project(x).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
+        q, k = rotate(q, *rotations), rotate(k, *rotations)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=~padding[:, None, None])
         return self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
 
@@ -59,8 +69,8 @@ class Layer(nn.Module):
         )
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, x: Tensor, padding: Tensor, streams: int) -> Tensor:
-        x = x + self.dropout(self.attention(self.norms[0](x), padding))
+    def forward(self, x: Tensor, padding: Tensor, streams: int, rotations: tuple[Tensor, Tensor]) -> Tensor:
+        x = x + self.dropout(self.attention(self.norms[0](x), padding, rotations))
         x = x + self.dropout(self.convolution(self.norms[1](x), padding, streams))
         return x + self.dropout(self.feedforward(self.norms[2](x)))
 
@@ -71,16 +81,21 @@ class Encoder(nn.Module):
     def __init__(self, settings: EncoderSettings, streams: tuple[str, ...]) -> None:
         super().__init__()
         self.streams = streams
+        self.width_per_head = settings.width // settings.heads
         self.kind = nn.ModuleDict({stream: Offset(settings.width) for stream in streams})
         self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
 
     def forward(self, features: dict[str, Tensor], padding: Tensor) -> list[dict[str, Tensor]]:
-        position = sinusoids(padding.shape[1], features[self.streams[0]])  # the same for every stream
-        x = torch.cat([self.kind[name](features[name]) + position for name in self.streams], dim=1)
+        x = torch.cat([self.kind[name](features[name]) for name in self.streams], dim=1)
         pad = padding.repeat(1, len(self.streams))
+        cosines, sines = rotation_table(padding.shape[1], self.width_per_head, x)
+        rotations = (
+            cosines.repeat(len(self.streams), 1),
+            sines.repeat(len(self.streams), 1),
+        )  # the same for every stream
         outputs = []
         for layer in self.layers:
-            x = layer(x, pad, len(self.streams))
+            x = layer(x, pad, len(self.streams), rotations)
             outputs.append(dict(zip(self.streams, x.chunk(len(self.streams), dim=1), strict=True)))
         return outputs
 
@@ -100,9 +115,14 @@ class Offset(nn.Module):
         return x + self.vector
 
 
-def sinusoids(frames: int, like: Tensor) -> Tensor:
-    """(T, D) sines and cosines of the frame's number (Vaswani et al. 2017, section 3.5)."""
-    width = like.shape[-1]
-    rates = torch.exp(torch.arange(0, width, 2, device=like.device) * (-9.2103 / width))  # 1 ... 1 / 10 000
+def rotation_table(frames: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the frame's number times width / 2 rates, each (T, width / 2); periods up to about 2500 frames."""
+    rates = torch.exp(torch.arange(width // 2, device=like.device) * (-2 * math.log(SLOWEST) / width))
     angles = torch.arange(frames, device=like.device)[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).view(frames, width).to(like.dtype)
+    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """(..., T, width): turns every pair of the first and second half by the frame's angles."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)

@@ -15,7 +15,7 @@ from model.config import FrontendSettings
 HOPS_PER_FRAME = 4  # 10 ms hops in a 40 ms video frame
 SAMPLES_PER_FRAME = 640
 CROP_PX = 88
-PIXEL_MEAN, PIXEL_STD = 0.421, 0.165  # of grey mouth crops in [0, 1]; the field's values (auto_avsr, AV-HuBERT)
+LEAST_CONTRAST = 0.01  # of pixels in [0, 1]: an even picture is not blown up to noise
 
 
 class AudioFrontend(nn.Module):
@@ -72,8 +72,20 @@ class VideoFrontend(nn.Module):
 
     def forward(self, video: Tensor, padding: Tensor) -> Tensor:
         frames = F.avg_pool2d(video[~padding][:, None], self.pool)  # (frames, 1, 88 / pool, 88 / pool)
-        frames = ((frames - PIXEL_MEAN) / PIXEL_STD).contiguous(memory_format=torch.channels_last)
-        seen = self.net(frames)
+        frames = normalise(frames, (~padding).nonzero()[:, 0], len(video))
+        seen = self.net(frames.contiguous(memory_format=torch.channels_last))
         out = seen.new_zeros(*padding.shape, seen.shape[-1])
         out[~padding] = seen
         return out
+
+
+def normalise(frames: Tensor, clip: Tensor, clips: int) -> Tensor:
+    """(frames, 1, H, W) -> same: zero mean and unit variance per clip, so that skin and light do not matter.
+
+    `clip` says which of the `clips` a frame belongs to.
+    """
+    count = torch.bincount(clip, minlength=clips)
+    mean = frames.new_zeros(clips).index_add(0, clip, frames.mean((1, 2, 3))) / count
+    centred = frames - mean[clip][:, None, None, None]
+    variance = frames.new_zeros(clips).index_add(0, clip, centred.square().mean((1, 2, 3))) / count
+    return centred / (variance.sqrt() + LEAST_CONTRAST)[clip][:, None, None, None]

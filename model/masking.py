@@ -86,9 +86,10 @@ def sampler(kind: Kind, stream: str) -> MaskSampler:
     return partial(SAMPLERS[type(kind)], kind, stream)
 
 
-def batch_mask(lengths: list[int], sample: MaskSampler, generator: np.random.Generator) -> Tensor:
-    """Bool (B, T), True = masked; padding is never masked."""
+def batch_mask(lengths: list[int], sample: MaskSampler, generator: np.random.Generator, share: float = 1.0) -> Tensor:
+    """Bool (B, T), True = masked; padding is never masked. On average, `share` of the utterances are masked at all."""
     masks = np.zeros((len(lengths), max(lengths)), bool)
     for row, frames in enumerate(lengths):
-        masks[row, :frames] = sample(frames, generator)
+        if generator.random() < share:
+            masks[row, :frames] = sample(frames, generator)
     return torch.from_numpy(masks)

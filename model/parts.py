@@ -101,8 +101,8 @@ class DifferentialMasking(Kind):
     phrases = ("differential masking", "differential masking rates and lengths", "different masking rates and lengths")
     arm = "differential-masking"
     kind: Literal["differential"] = "differential"
-    audio: Spans = Spans(rate=0.4, length=5)
-    video: Spans = Spans(rate=0.2, length=3)
+    audio: Spans = Spans(rate=0.2, length=5)
+    video: Spans = Spans(rate=0.1, length=3)
 
 
 class UniformMasking(Kind):

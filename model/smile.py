@@ -123,9 +123,14 @@ class Smile(nn.Module):
         masked = self.siamese(self.per_stream(student), target, masks)
         return Losses(recipe.alpha * ctc + recipe.beta * masked, ctc, masked)
 
-    def sample_masks(self, lengths: list[int], generators: dict[str, np.random.Generator]) -> dict[str, Tensor]:
-        """Per stream bool (B, T), True = masked; every stream draws from a generator of its own."""
-        return {name: batch_mask(lengths, self.samplers[name], generators[name]) for name in self.streams}
+    def sample_masks(
+        self, lengths: list[int], generators: dict[str, np.random.Generator], share: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Per stream bool (B, T), True = masked; every stream draws from a generator of its own.
+
+        On average, `share` of the utterances of a stream are masked at all.
+        """
+        return {name: batch_mask(lengths, self.samplers[name], generators[name], share) for name in self.streams}
 
     def scale_value(self) -> float | None:
         """The scale S where it is one number (learned, static, none, zero), else None."""

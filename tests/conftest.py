@@ -14,7 +14,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Warnings are errors (pyproject.toml) but for these, which mlflow and kfp give about themselves.
 FOREIGN_WARNINGS = ("ignore:The ``noload`` loader strategy is deprecated",)
 
-WORDS = ("low", "middle", "high")
+WORDS = ("do", "mi", "so")
 FRAMES_PER_WORD = 5
 
 

@@ -27,6 +27,14 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
+def curriculum(step: int, recipe: TrainingSettings) -> float:
+    """The share of the utterances of a step that may be noisy or masked: from 0 to 1 over `recipe.curriculum`.
+
+    CTC has to find out first which sounds are which word; hidden and drowned from the first step, it takes far longer.
+    """
+    return min(1.0, (step + 1) / max(1.0, recipe.curriculum * recipe.steps))
+
+
 @dataclass
 class Batch:
     """Model inputs and what they are inputs of."""
@@ -59,8 +67,9 @@ class TrainingBatches:
     def batch(self, step: int) -> Batch:
         """The batch of step 0, 1, ..."""
         draw = generator(self.seed, "augment", step)
+        noise_probability = self.recipe.noise_probability * curriculum(step, self.recipe)
         chosen = [self._nth(step * self.recipe.batch_size + row) for row in range(self.recipe.batch_size)]
-        audio = [self._audio(utterance, draw) for utterance in chosen]
+        audio = [self._audio(utterance, draw, noise_probability) for utterance in chosen]
         video = [self._video(utterance, draw) for utterance in chosen]
         return collate(chosen, audio, video)
 
@@ -71,9 +80,9 @@ class TrainingBatches:
     def _order(self, epoch: int) -> np.ndarray:
         return generator(self.seed, "order", epoch).permutation(len(self.utterances))
 
-    def _audio(self, utterance: Utterance, draw: np.random.Generator) -> np.ndarray:
+    def _audio(self, utterance: Utterance, draw: np.random.Generator, noise_probability: float) -> np.ndarray:
         # All numbers are drawn whether they are used or not, so that one setting does not shift the others' draws.
-        is_noisy = draw.random() < self.recipe.noise_probability
+        is_noisy = draw.random() < noise_probability
         snr_db = draw.uniform(*self.recipe.noise_snr_db)
         segment = self.babble.segment(utterance.samples, draw)
         return noisy(self.corpus.audio(utterance), segment, snr_db if is_noisy else None)

@@ -19,7 +19,7 @@ from model.config import Settings, TrainingSettings
 from model.config import load as load_settings
 from model.smile import Losses, Smile, initialise, parameter_count
 from training import checkpoint
-from training.batches import Batch, TrainingBatches, by_length, centre_crop, collate, generator
+from training.batches import Batch, TrainingBatches, by_length, centre_crop, collate, curriculum, generator
 from training.decode import greedy
 from training.units import Units
 
@@ -82,7 +82,9 @@ def _loop(model: Smile, units: Units, batches: TrainingBatches, data: Corpus, lo
     for step in range(recipe.steps):
         batch = batches.batch(step)
         masks = model.sample_masks(
-            batch.inputs.lengths, {name: generator(seed, "mask", name, step) for name in model.streams}
+            batch.inputs.lengths,
+            {name: generator(seed, "mask", name, step) for name in model.streams},
+            share=curriculum(step, recipe),
         )
         torch.manual_seed(seed * 1_000_003 + step)  # dropout: a function of seed and step, not of what ran before
         losses = train_step(model, optimiser, batch, units, masks)

@@ -43,11 +43,11 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
 def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(part: str, kind: str) -> None:
-    model, lengths = build(part, kind), [20, 26]
+    model, lengths = build(part, kind), [20, 126]
     batch = inputs(lengths)
     log_probs = model(batch)
-    assert log_probs.shape == (2, 26, VOCABULARY)
-    assert log_probs.exp().sum(-1).detach() == pytest.approx(torch.ones(2, 26), abs=1e-4)
+    assert log_probs.shape == (2, 126, VOCABULARY)
+    assert log_probs.exp().sum(-1).detach() == pytest.approx(torch.ones(2, 126), abs=1e-4)
     model.losses(batch, [[1, 2], [3, 4, 4]], masks(model, lengths)).total.backward()
     untouched = {name for name, p in model.named_parameters() if p.grad is None}
     unused = {"siamese.", "mask_tokens."} if (part, kind) == ("masking", "none") else set()

@@ -15,7 +15,13 @@ from training.batches import TrainingBatches
 from training.evaluate import manifest, transcribe
 from training.loop import TrainingFailed, learning_rate_factor, train_trial
 
-SMALL = {"encoder.layers": 1, "encoder.width": 32, "encoder.feedforward": 64, "training.batch_size": 8}
+SMALL = {
+    "decoder.units": "word",
+    "encoder.layers": 1,
+    "encoder.width": 32,
+    "encoder.feedforward": 64,
+    "training.batch_size": 8,
+}
 
 
 def train(corpus: Path, out: Path, seed: int = 1, **overrides: object) -> list[tuple[int, dict[str, float]]]:
