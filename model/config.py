@@ -77,9 +77,9 @@ class DecoderSettings(Strict):
 class TrainingSettings(Strict):
     """The recipe. `alpha` weighs the recognition loss, `beta` the masked-prediction loss."""
 
-    steps: int = Field(450, ge=1)
-    batch_size: int = Field(16, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
+    steps: int = Field(800, ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(4e-3, gt=0)
     warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: float = Field(5.0, gt=0)

@@ -15,7 +15,7 @@ from model.config import FrontendSettings
 HOPS_PER_FRAME = 4  # 10 ms hops in a 40 ms video frame
 SAMPLES_PER_FRAME = 640
 CROP_PX = 88
-LEAST_CONTRAST = 0.01  # of pixels in [0, 1]: an even picture is not blown up to noise
+LEAST_CONTRAST = 2.5  # of 255: an even picture is not blown up to noise
 
 
 class AudioFrontend(nn.Module):
@@ -52,7 +52,7 @@ class AudioFrontend(nn.Module):
 
 
 class VideoFrontend(nn.Module):
-    """Grey mouth crops (B, T, 88, 88) in [0, 1] -> (B, T, D): a small convolutional net, frame by frame.
+    """Grey mouth crops, uint8 (B, T, 88, 88) -> (B, T, D): a small convolutional net, frame by frame.
 
     Only true frames are run: batch statistics do not depend on how much padding a batch holds, and no time is spent.
     """
@@ -71,7 +71,7 @@ class VideoFrontend(nn.Module):
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.3x faster on CPUs
 
     def forward(self, video: Tensor, padding: Tensor) -> Tensor:
-        frames = F.avg_pool2d(video[~padding][:, None], self.pool)  # (frames, 1, 88 / pool, 88 / pool)
+        frames = F.avg_pool2d(video[~padding][:, None].float(), self.pool)  # (frames, 1, 88 / pool, 88 / pool)
         frames = normalise(frames, (~padding).nonzero()[:, 0], len(video))
         seen = self.net(frames.contiguous(memory_format=torch.channels_last))
         out = seen.new_zeros(*padding.shape, seen.shape[-1])

@@ -34,7 +34,7 @@ def streams_of(tokens: Kind) -> tuple[str, ...]:
 
 @dataclass
 class Inputs:
-    """A batch: samples (B, T * 640) float, video (B, T, 88, 88) in [0, 1], padding (B, T) bool, `lengths` in frames."""
+    """A batch: samples (B, T * 640) float, video uint8 (B, T, 88, 88), padding (B, T) bool, `lengths` in frames."""
 
     audio: Tensor
     video: Tensor

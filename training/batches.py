@@ -53,7 +53,7 @@ def collate(utterances: Sequence[Utterance], audio: Sequence[np.ndarray], video:
         samples[row, : len(sound)] = sound
         pixels[row, : len(crop)] = crop
     padding = torch.arange(frames)[None] >= torch.tensor(lengths)[:, None]
-    inputs = Inputs(torch.from_numpy(samples), torch.from_numpy(pixels).float().div_(255), padding, lengths)
+    inputs = Inputs(torch.from_numpy(samples), torch.from_numpy(pixels), padding, lengths)
     return Batch(inputs, list(utterances))
 
 

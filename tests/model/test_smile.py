@@ -25,7 +25,7 @@ def inputs(lengths: list[int], seed: int = 0) -> Inputs:
     generator, frames = torch.Generator().manual_seed(seed), max(lengths)
     padding = torch.arange(frames)[None] >= torch.tensor(lengths)[:, None]
     audio = torch.randn(len(lengths), frames * 640, generator=generator) * 0.1
-    video = torch.rand(len(lengths), frames, 88, 88, generator=generator)
+    video = torch.randint(256, (len(lengths), frames, 88, 88), generator=generator, dtype=torch.uint8)
     return Inputs(audio * ~padding.repeat_interleave(640, 1), video * ~padding[..., None, None], padding, lengths)
 
 
