@@ -11,7 +11,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from kfp.dsl import HTML, Dataset, Input, Markdown, Output
 
@@ -85,6 +84,7 @@ def _study(
 ) -> dict[str, Any]:
     """study.json."""
     from corpora.store import Corpus
+    from tracking.passwords import without_passwords
 
     arms = [asdict(arm) for arm in expand(plan, CATALOGUE)]
     return {
@@ -99,7 +99,7 @@ def _study(
         "trials": [asdict(status) for status in statuses],
         "provenance": _provenance(code_rev),
         "mlflow": {
-            "tracking_uri": _without_password(tracking_uri),
+            "tracking_uri": without_passwords(tracking_uri),
             "experiment_id": item.experiment_id,
             "study_run_id": item.study_run_id,
             "url": _url(tracking_uri, item),
@@ -123,22 +123,14 @@ def _provenance(code_rev: str) -> dict[str, Any]:
     return {"git_revision": code_rev, "sources": sources_fingerprint()[:16], "versions": versions}
 
 
-def _without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    return urlunsplit(
-        parts._replace(netloc=f"{parts.username}@{parts.hostname}" + (f":{parts.port}" if parts.port else ""))
-    )
-
-
 def _url(tracking_uri: str, item: Trial) -> str | None:
     """Where the study opens in MLflow's pages; None for a database, which has none until `ablate ui` runs."""
+    from tracking.passwords import without_passwords
     from tracking.view import deep_link
 
     if not tracking_uri.startswith(("http://", "https://")):
         return None
-    return deep_link(_without_password(tracking_uri), item.experiment_id, item.study_run_id)
+    return deep_link(without_passwords(tracking_uri), item.experiment_id, item.study_run_id)
 
 
 def _tell_again(folders: Sequence[Path], uri: str) -> None:
@@ -153,8 +145,10 @@ def _tell_again(folders: Sequence[Path], uri: str) -> None:
 
 def _tell(uri: str, status: Status, folder: Path) -> None:
     from components.evaluate_trial import store_scores
-    from tracking.studies import end_run, log_history
+    from tracking.studies import end_run, log_history, start_trial
 
+    if status.fingerprint:
+        start_trial(uri, status.run_id, status.fingerprint)
     log_history(uri, status.run_id, read_history(folder))
     if status.failed:
         end_run(uri, status.run_id, "FAILED", status.reason)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from components.trial import HISTORY_FILE
+from tracking.passwords import without_passwords
 
 SEND_EVERY_S = 5.0
 # A worker waits for a server that is away, but not for the quarter of an hour that MLflow would by itself.
@@ -25,9 +26,9 @@ def attempt(call: Callable[[], object]) -> str | None:
     try:
         call()
     except Exception as error:
-        lines = str(error).splitlines()
-        print(f"tracking: {type(error).__name__}: {error}", flush=True)
-        return f"{type(error).__name__}: {lines[0] if lines else ''}"
+        text = without_passwords(f"{type(error).__name__}: {error}")
+        print(f"tracking: {text}", flush=True)
+        return text.splitlines()[0]
     return None
 
 
@@ -40,7 +41,7 @@ class History:
     def __init__(self, folder: Path, uri: str, run_id: str, fingerprint: str, send_every_s: float = SEND_EVERY_S):
         self.uri, self.run_id, self.fingerprint = uri, run_id, fingerprint
         self.error: str | None = None
-        self._every_s = send_every_s
+        self._announced, self._every_s = False, send_every_s
         self._file = (folder / HISTORY_FILE).open("w")
         self._unsent: list[tuple[int, dict[str, float]]] = []
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -63,21 +64,26 @@ class History:
         self._thread.join()
 
     def _send_repeatedly(self) -> None:
-        from tracking.studies import start_trial  # here, so that the seconds of its import do not delay the training
-
-        self.error = attempt(lambda: start_trial(self.uri, self.run_id, self.fingerprint))
+        self._send()
         while not self._ended.wait(self._every_s):
             self._send()
         self._send()
 
     def _send(self) -> None:
-        from tracking.studies import log_history
-
         with self._lock:
             batch, self._unsent = self._unsent, []
-        if not batch:
+        if not batch and self._announced:
             return
-        self.error = attempt(lambda: log_history(self.uri, self.run_id, batch))
+        self.error = attempt(lambda: self._tell(batch))
         if self.error:
             with self._lock:
                 self._unsent = batch + self._unsent
+
+    def _tell(self, batch: list[tuple[int, dict[str, float]]]) -> None:
+        # Imported here, so that the seconds that it takes do not delay the training.
+        from tracking.studies import log_history, start_trial
+
+        if not self._announced:
+            start_trial(self.uri, self.run_id, self.fingerprint)
+            self._announced = True
+        log_history(self.uri, self.run_id, batch)

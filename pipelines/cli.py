@@ -19,26 +19,38 @@ from ablation.plan import Plan, adapted, plan_from_mapping, read_plan
 from ablation.yaml_text import load_yaml
 from model.config import CATALOGUE
 from pipelines import places
+from pipelines.corpus_cli import corpus_app
 
 FAILED, INTERRUPTED = 1, 130
 
+HELP = """Which part of my model earns its place? Ablation studies from plan to report.
+
+\b
+To begin:   ablate plan plans/smile.yaml     what would be trained, and why
+            ablate run plans/smoke.yaml      every stage once, on this machine
+            ablate COMMAND --help            all options, with an example
+"""
+
 app = typer.Typer(
-    help="Which part of my model earns its place? Ablation studies from plan to report.",
+    help=HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"max_content_width": 110},
 )
-corpus_app = typer.Typer(help="Build, check and look at a corpus.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 
-PlanArgument = Annotated[Path, typer.Argument(help="A plan in YAML, JSON or Markdown.", show_default=False)]
-Corpus = Annotated[str | None, typer.Option("--corpus", help="Another corpus, e.g. grid://DIR.")]
-Seeds = Annotated[str | None, typer.Option("--seeds", help="Other seeds, e.g. 1,2,3.")]
+PlanArgument = Annotated[
+    Path, typer.Argument(metavar="PLAN", help="A plan in YAML, JSON or Markdown.", show_default=False)
+]
+Corpus = Annotated[str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR.")]
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Other seeds, e.g. 1,2,3.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A key of the plan, or a setting of all arms; repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A key of the plan, or a setting of all arms (training.steps); repeatable."
+    ),
 ]
 
 
@@ -50,7 +62,9 @@ def plan(
     seeds: Seeds = None,
     settings: Settings = None,
 ) -> None:
-    """Check a plan and show its arms, without running anything.
+    """Check a plan and show its arms; runs nothing.
+
+    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same.
 
     Example: ablate plan plans/smile.yaml
     """
@@ -67,17 +81,28 @@ def run(
     path: PlanArgument,
     corpus: Corpus = None,
     seeds: Seeds = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go; studies/NAME by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where results go; studies/ and the study's name by default.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
-    """Carry out a whole study on this machine: corpus, training, scoring, report, MLflow.
+    """Carry out a whole study on this machine.
 
-    Example: ablate run plans/smoke.yaml --seeds 1,2 --set training.steps=20
+    Prepares the corpus, trains every arm with every seed (two trials at a time), scores them clean and in noise,
+    compares the arms, writes the report, and tracks all of it in MLflow. Ctrl-C stops everything it started.
+
+    \b
+    Exit code: 0 all went well, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
+
+    Example: ablate run plans/smoke.yaml --set training.steps=20
     """
+    from corpora.prepare import READERS, Source
     from pipelines.study import Interrupted, RunFailed, run_study
 
     checked, console = _plan(path, corpus, seeds, settings or []), Console()
     expand(checked, CATALOGUE)
+    source = Source.parse(checked.corpus)
+    READERS[source.scheme].count(source.place, source.query)  # what is wrong with it is said now, not in a minute
     folder = out or places.STUDIES / checked.study
     try:
         result = run_study(
@@ -100,12 +125,16 @@ def run(
 
 @app.command(name="compile")
 def compile_(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The package to write.")] = Path("pipeline.yaml"),
-    image: Annotated[str | None, typer.Option(help="The container image of the steps.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path(
+        "pipeline.yaml"
+    ),
+    image: Annotated[str | None, typer.Option(metavar="REF", help="The container image that the steps run in.")] = None,
 ) -> None:
-    """Write the pipeline as a package for a Kubeflow Pipelines server.
+    """Write the Kubeflow package of the pipeline.
 
-    Example: ablate compile -o pipeline.yaml --image registry/ablate-python:1234567
+    It is the definition that `ablate run` runs; upload it to a Kubeflow Pipelines server.
+
+    Example: ablate compile --image registry/ablate-python:1234567
     """
     from pipelines.compile import compile_package
 
@@ -114,10 +143,14 @@ def compile_(
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Argument(help="A study's folder, or its name in studies/.", show_default=False)],
-    formats: Annotated[str, typer.Option("--format", help="What to write: html, md, csv.")] = "html,md,csv",
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.", show_default=False)
+    ],
+    formats: Annotated[
+        str, typer.Option("--format", metavar="LIST", help="What to write, out of html, md and csv.")
+    ] = "html,md,csv",
 ) -> None:
-    """Write a study's report again from what is stored, without any training.
+    """Write a study's report again; trains nothing.
 
     Example: ablate report smile --format html,csv
     """
@@ -129,11 +162,15 @@ def report(
 
 @app.command()
 def ui(
-    study: Annotated[str | None, typer.Argument(help="A study's folder or name; the latest by default.")] = None,
+    study: Annotated[
+        str | None, typer.Argument(metavar="STUDY", help="A study's folder or name; the latest by default.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Where to serve MLflow on this machine.", min=1, max=65535)] = 5000,
-    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser, or only print its address.")] = True,
 ) -> None:
-    """Open MLflow on a study: WER per arm and condition, training curves, runs, checkpoints.
+    """Open MLflow on a study's WER and curves.
+
+    Starts a server on the study's store and ends it with Ctrl-C; where MLFLOW_TRACKING_URI names a server, opens that.
 
     Example: ablate ui smile --port 5001
     """
@@ -141,61 +178,6 @@ def ui(
 
     folder = places.study_folder(study) if study else places.latest_study()
     serve(folder, places.tracking_uri(), port=port, browser=browser, console=Console())
-
-
-@corpus_app.command()
-def prepare(
-    uri: Annotated[str, typer.Argument(help="e.g. synthetic://talking-mouth?train=200, or grid://DIR")],
-    root: Annotated[Path, typer.Option(help="Where prepared corpora are kept.")] = places.CORPORA,
-) -> None:
-    """Bring a corpus into the form that training reads; done once per corpus.
-
-    Example: ablate corpus prepare "synthetic://talking-mouth?train=200&test=40"
-    """
-    from corpora.prepare import prepare as prepare_corpus
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("utterances", total=None)
-        path = prepare_corpus(
-            uri, root, progress=lambda done, total: progress.update(task, completed=done, total=total)
-        )
-    print(path)
-
-
-@corpus_app.command()
-def verify(path: Annotated[Path, typer.Argument(help="A prepared corpus.")]) -> None:
-    """Check every file of a prepared corpus against its manifest.
-
-    Example: ablate corpus verify corpora-cache/NAME
-    """
-    from corpora.store import Corpus as Prepared
-
-    corpus = Prepared.open(path)
-    problems = corpus.verify()
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        raise typer.Exit(FAILED)
-    print(json.dumps(corpus.summary(), indent=1))
-
-
-@corpus_app.command()
-def show(
-    path: Annotated[Path, typer.Argument(help="A prepared corpus.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")] = Path("corpus.png"),
-    count: Annotated[int, typer.Option(help="How many utterances.", min=1)] = 6,
-) -> None:
-    """Draw utterances of a prepared corpus: mouths, sound and text, as a PNG.
-
-    Example: ablate corpus show corpora-cache/NAME -o mouths.png
-    """
-    from corpora.show import show as draw
-
-    from corpora.store import Corpus as Prepared
-
-    draw(Prepared.open(path), out, count=count)
-    print(out)
 
 
 def _plan(path: Path, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:

@@ -24,6 +24,7 @@ from rich.console import Console
 from ablation.arms import expand, trials
 from ablation.errors import UserError
 from ablation.plan import Plan
+from components.history import attempt
 from components.trial import Status
 from model.config import CATALOGUE
 from pipelines.progress import Progress
@@ -57,7 +58,7 @@ def run_study(
 
     Raises UserError for bad input that only a step could see, Interrupted, and RunFailed.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    _make_folder(out)
     arguments = {
         "plan": plan.as_mapping(),
         "corpus": plan.corpus,
@@ -73,6 +74,14 @@ def run_study(
         _deliver(workspace.study, out)
         ended = [workspace.statuses()[key] for key in _keys(plan)]
         return Result(out, ended, _problem(workspace) if code else None)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"results go to a folder, and {out} cannot be one: {error.strerror}"
+        raise UserError(f"{reason}; give another by --out") from error
 
 
 def threads_per_trial() -> int:
@@ -100,7 +109,7 @@ def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], cons
             _stop(process, workspace, arguments["tracking_uri"])
             raise
         progress.update(workspace)
-    if process.returncode and workspace.study is None:
+    if process.returncode:
         _reap(workspace, arguments["tracking_uri"], "FAILED")
     return process.returncode
 
@@ -165,12 +174,12 @@ def _group_lives(group: int) -> bool:
 
 
 def _reap(workspace: Workspace, tracking_uri: str, status: str) -> None:
-    """No run stays RUNNING once nobody is left to end it."""
+    """No run stays RUNNING once nobody is left to end it, if MLflow can be told."""
     first = workspace.first_trial()
     if first is not None:
         from tracking.studies import reap
 
-        reap(tracking_uri, first.experiment_id, first.study_run_id, status)
+        attempt(lambda: reap(tracking_uri, first.experiment_id, first.study_run_id, status))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Where a running study leaves what: the scratch folder of the local pipeline, read while it is written."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ class Workspace:
     def first_trial(self) -> Trial | None:
         """The first trial that resolve_plan handed out; None until it has."""
         for path in self.root.glob("*/resolve-plan/executor_output.json"):
-            trials = json.loads(path.read_text())["parameterValues"]["Output"]
-            return Trial.from_json(trials[0])
+            with contextlib.suppress(ValueError):  # kfp is still writing it
+                trials = json.loads(path.read_text())["parameterValues"]["Output"]
+                return Trial.from_json(trials[0])
         return None
 
     def corpus_is_prepared(self) -> bool:

@@ -20,6 +20,7 @@ from mlflow.store.db.utils import (
 )
 
 from ablation.errors import UserError
+from tracking.passwords import without_passwords
 
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
@@ -50,8 +51,8 @@ def prepare_store(uri: str) -> None:
                 _upgrade_db(engine)
             engine.dispose()
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"the MLflow database {uri} cannot be used: {reason}; check MLFLOW_TRACKING_URI") from error
+        reason = without_passwords(f"{uri} cannot be used: {str(error).splitlines()[0]}")
+        raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
 
 
 @contextlib.contextmanager

@@ -1,0 +1,109 @@
+"""One small study, carried out step by step on real parts: a baseline, an arm that trains, and one that diverges."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.compare_arms import compare_and_report
+from components.evaluate_trial import evaluate
+from components.resolve_plan import resolve
+from components.train_trial import train
+from components.trial import Status, Trial
+
+STEPS = 6
+
+
+@pytest.fixture(scope="session")
+def plan() -> dict[str, Any]:
+    """A plan as Kubeflow hands it over, with doubles for whole numbers."""
+    return {
+        "study": "demo",
+        "question": "Do the steps fit together?",
+        "corpus": "small://words",
+        "seeds": [1.0],
+        "conditions": {"babble": [0.0]},
+        "max_failed_trials": 1.0,
+        "baseline": {
+            "training.steps": float(STEPS),
+            "training.batch_size": 4.0,
+            "encoder.layers": 1.0,
+            "encoder.width": 32.0,
+            "encoder.feedforward": 64.0,
+            "decoder.units": "word",  # a word of the small corpus lasts five frames
+        },
+        "ablations": [
+            {"part": "fusion.scale", "replacements": {"no-scale": {"kind": "none"}}},
+            {"part": "training.learning_rate", "replacements": {"too-fast": 1e6}},
+        ],
+    }
+
+
+@dataclass
+class Done:
+    """What the steps left: the items of the loop and the two folders of each, then the study's folder and its report."""
+
+    uri: str
+    trials: list[Trial]
+    trained: list[Path]
+    scored: list[Path]
+    study: Path
+    report: list[Path]
+
+    def status(self, arm: str) -> Status:
+        return next(status for folder in self.scored if (status := Status.read(folder)).arm == arm)
+
+
+@pytest.fixture(scope="session")
+def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    root = tmp_path_factory.mktemp("study")
+    uri = f"sqlite:///{root / 'mlflow.db'}"
+    with keeping_signals():
+        items = resolve(plan, uri, "abc")
+        trained = [root / f"trained-{number}" for number in range(len(items))]
+        scored = [root / f"scored-{number}" for number in range(len(items))]
+        for number, (item, first, second) in enumerate(zip(items, trained, scored, strict=True)):
+            with in_this_process() if number else nullcontext():
+                train(item, plan, small_corpus, first, tracking_uri=uri, threads=1)
+                evaluate(plan, small_corpus, first, second, tracking_uri=uri, threads=1)
+    study = root / "study"
+    report = compare_and_report(plan, items, scored[::-1], small_corpus, study, tracking_uri=uri, code_rev="abc")
+    return Done(uri, [Trial.from_json(item) for item in items], trained, scored, study, report)
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """All of a step but its isolation: a process takes seconds to start, and one trial that has its own is enough."""
+
+    def run_here(module: str, request: dict[str, Any]) -> None:
+        import_module(module)._work(request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("components.train_trial.run_isolated", run_here)
+        patch.setattr("components.evaluate_trial.run_isolated", run_here)
+        yield
+
+
+@contextmanager
+def keeping_signals() -> Iterator[None]:
+    """Steps take SIGTERM over, which is theirs in a process of their own; here it is pytest's."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def without_isolation() -> Iterator[None]:
+    with in_this_process():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    with keeping_signals():
+        yield

@@ -1,0 +1,61 @@
+"""Scoring a trial: the counts against an independent WER, MLflow's numbers, and failures that are passed on."""
+
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import pandas as pd
+import pytest
+
+from ablation.results import COUNTS_COLUMNS
+from components.evaluate_trial import evaluate
+from components.trial import COUNTS_FILE, Status, read_history
+from corpora.store import Corpus
+from tracking.store import client
+
+
+def test_counts_cover_the_test_split_under_every_condition(done: Any, small_corpus: Path) -> None:
+    counts = pd.read_parquet(done.scored[0] / COUNTS_FILE)
+    assert list(counts) == COUNTS_COLUMNS
+    expected = {utterance.id for utterance in Corpus.open(small_corpus).utterances("test")}
+    for condition in ("clean", "babble_0db"):
+        assert set(counts[counts["condition"] == condition]["utterance_id"]) == expected
+    assert len(counts) == 2 * len(expected)
+    assert not list(done.scored[0].glob(".*"))
+
+
+def test_wers_are_those_of_another_program_and_stand_in_mlflow(done: Any) -> None:
+    for folder in done.scored[:2]:
+        status, counts = Status.read(folder), pd.read_parquet(folder / COUNTS_FILE)
+        assert (status.status, status.untracked) == ("finished", None)
+        clean = counts[counts["condition"] == "clean"]
+        assert status.wer is not None
+        assert status.wer["wer/clean"] == pytest.approx(jiwer.wer(list(clean.reference), list(clean.hypothesis)))
+        assert status.wer["wer/overall"] == pytest.approx(jiwer.wer(list(counts.reference), list(counts.hypothesis)))
+        run = client(done.uri).get_run(status.run_id)
+        assert run.info.status == "FINISHED"
+        assert status.wer.items() <= run.data.metrics.items()
+        assert run.data.metrics["parameters"] == status.parameters
+        model = client(done.uri).get_logged_model(status.model_id)
+        assert {metric.key: metric.value for metric in model.metrics}["wer/clean"] == status.wer["wer/clean"]
+
+
+def test_a_failed_training_is_passed_on_with_its_curves_and_without_counts(done: Any) -> None:
+    assert Status.read(done.scored[2]) == Status.read(done.trained[2])
+    assert read_history(done.scored[2]) == read_history(done.trained[2])
+    assert not (done.scored[2] / COUNTS_FILE).exists()
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_a_checkpoint_that_cannot_be_read_fails_the_trial_and_nothing_else(
+    done: Any, plan: dict[str, Any], small_corpus: Path, tmp_path: Path
+) -> None:
+    broken, out = tmp_path / "broken", tmp_path / "out"
+    Status.read(done.trained[0]).write(broken)
+    (broken / "config.json").write_text((done.trained[0] / "config.json").read_text())
+    away = f"sqlite:///{tmp_path / 'no-such-run.db'}"
+    status = evaluate(plan, small_corpus, broken, out, tracking_uri=away, threads=1)
+    assert status.failed
+    assert "lacks ['model.safetensors']" in str(status.reason)
+    assert status.untracked is not None
+    assert Status.read(broken).status == "trained"

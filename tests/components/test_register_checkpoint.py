@@ -1,0 +1,131 @@
+"""Registering: aliases, one version per fingerprint, and a champion that only moves for a reason."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
+from components.register_checkpoint import TooManyFailed, best_trials, decide, register_best
+from components.trial import Status
+from tracking.store import client
+
+SEEDS = (1, 2, 3)
+WORDS = 1000
+
+
+def counts(errors: dict[str, list[int]], seeds: tuple[int, ...] = SEEDS) -> pd.DataFrame:
+    """Errors per seed in a thousand words, the same clean and in noise."""
+    rows = [
+        (arm, seed, condition, "u", "s", wrong, 0, 0, WORDS, "", "")
+        for arm, each in errors.items()
+        for seed, wrong in zip(seeds, each, strict=True)
+        for condition in ("clean", "babble_0db")
+    ]
+    return pd.DataFrame(rows, columns=COUNTS_COLUMNS)
+
+
+GOOD, SAME, BAD = [100, 102, 98], [199, 203, 201], [300, 302, 298]
+BASE = {"baseline": [200, 202, 198]}
+
+
+@pytest.mark.parametrize(
+    ("errors", "champion", "arm", "why"),
+    [
+        (BASE | {"a": SAME}, None, "baseline", "no arm is significantly better"),
+        (BASE | {"a": BAD}, None, "baseline", "no arm is significantly better"),
+        (BASE | {"a": SAME, "b": GOOD}, None, "b", "significantly better than baseline"),
+        (BASE | {"a": [90, 92, 88], "b": GOOD}, None, "a", "champion is a"),
+        (BASE | {"a": SAME}, {"arm": "baseline", "corpus": "x"}, None, "champion stays baseline: no arm"),
+        (BASE | {"a": GOOD}, {"arm": "a", "corpus": "x"}, None, "champion stays a: no arm"),
+        (BASE | {"a": GOOD}, {"arm": "baseline", "corpus": "y"}, None, "it was scored on another corpus"),
+        (BASE | {"a": GOOD}, {"arm": "c", "corpus": "x"}, None, "c has no finished trial in this study"),
+        ({"a": GOOD}, None, None, "baseline has no finished trial"),
+    ],
+)
+def test_the_champion_moves_only_to_an_arm_that_beats_it(
+    errors: dict[str, list[int]], champion: dict[str, str] | None, arm: str | None, why: str
+) -> None:
+    decision = decide(counts(errors), "baseline", champion, "x")
+    assert decision.arm == arm
+    assert why in decision.why
+
+
+def test_better_here_and_worse_there_beats_nothing() -> None:
+    table = counts(BASE | {"a": GOOD})
+    table.loc[(table["arm"] == "a") & (table["condition"] == "clean"), "substitutions"] = BAD
+    assert decide(table, "baseline", None, "x").arm == "baseline"
+
+
+def test_one_seed_beats_nothing() -> None:
+    table = counts({"baseline": [200], "a": [1]}, seeds=(1,))
+    assert decide(table, "baseline", None, "x").arm == "baseline"
+
+
+def test_the_validation_split_chooses_the_seed_and_never_the_test_split() -> None:
+    trials = [
+        Status("a", 1, "r1", "finished", model_id="m1", wer={"wer/clean": 0.1}),
+        Status("a", 2, "r2", "finished", model_id="m2", wer={"wer/clean": 0.9}),
+        Status("a", 3, "r3", "failed", model_id="m3"),
+        Status("a", 4, "r4", "finished"),
+        Status("b", 1, "r5", "failed"),
+    ]
+    rows = [("a", seed, 9, "wer/valid", wer) for seed, wer in ((1, 0.5), (2, 0.4), (3, 0.0), (4, 0.0))]
+    curves = pd.DataFrame([("a", 1, 5, "wer/valid", 0.0), *rows], columns=CURVES_COLUMNS)
+    assert {arm: trial.seed for arm, trial in best_trials(trials, curves).items()} == {"a": 2}
+    assert best_trials(trials, curves[:0])["a"].seed == 1
+
+
+def versions(uri: str, name: str) -> dict[str, dict[str, str]]:
+    return {version.version: version.tags for version in client(uri).search_model_versions(f"name = '{name}'")}
+
+
+def test_registering_twice_gives_one_version_with_both_aliases(done: Any, plan: dict[str, Any]) -> None:
+    for _ in range(2):
+        said = register_best(plan, done.study, tracking_uri=done.uri)
+    assert said.startswith("champion")
+    assert len(versions(done.uri, "demo")) == 1
+    baseline = done.status("baseline")
+    for alias in ("baseline", "champion"):
+        version = client(done.uri).get_model_version_by_alias("demo", alias)
+        assert version.run_id == baseline.run_id
+        assert version.tags["fingerprint"] == baseline.fingerprint
+        assert version.tags["wer"] == f"{baseline.wer['wer/overall']:.4f}"
+    run = client(done.uri).get_run(done.trials[0].study_run_id)
+    assert (run.info.status, run.data.tags["ablation.champion"]) == ("FINISHED", said)
+
+
+def test_more_failures_than_the_plan_allows_fail_the_study_after_all_else_is_done(
+    done: Any, plan: dict[str, Any]
+) -> None:
+    with pytest.raises(TooManyFailed, match="1 of 3 trials failed; the plan allows 0"):
+        register_best(plan | {"max_failed_trials": 0}, done.study, tracking_uri=done.uri)
+    run = client(done.uri).get_run(done.trials[0].study_run_id)
+    assert (run.info.status, run.data.tags["ablation.reason"]) == (
+        "FAILED",
+        "1 of 3 trials failed; the plan allows 0",
+    )
+    assert client(done.uri).get_model_version_by_alias("demo", "champion").tags["arm"] == "baseline"
+
+
+def test_an_arm_that_wins_becomes_champion_and_the_baseline_keeps_its_alias(
+    done: Any, plan: dict[str, Any], tmp_path: Path
+) -> None:
+    record = json.loads((done.study / "study.json").read_text())
+    real = {trial["arm"]: trial for trial in record["trials"] if trial["status"] == "finished"}
+    record["trials"] = [real[arm] | {"seed": seed, "fingerprint": f"{arm}-{seed}"} for arm in real for seed in SEEDS]
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    counts(BASE | {"no-scale": GOOD}).to_parquet(tmp_path / "counts.parquet")
+    pd.read_parquet(done.study / "curves.parquet")[:0].to_parquet(tmp_path / "curves.parquet")
+    winning = plan | {"study": "won"}
+    assert register_best(winning, tmp_path, tracking_uri=done.uri) == (
+        "champion is no-scale: significantly better than baseline"
+    )
+    assert {tags["arm"] for tags in versions(done.uri, "won").values()} == {"baseline", "no-scale"}
+    champion = client(done.uri).get_model_version_by_alias("won", "champion")
+    assert champion.run_id == real["no-scale"]["run_id"]
+    again = register_best(winning, tmp_path, tracking_uri=done.uri)
+    assert again == "champion stays no-scale: no arm is significantly better"
+    assert len(versions(done.uri, "won")) == 2

@@ -1,0 +1,131 @@
+"""Training a trial: what it leaves, and that diverging, being killed or being told to end are results, too."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation.errors import UserError
+from components.resolve_plan import resolve
+from components.train_trial import sentence, train
+from components.trial import HISTORY_FILE, Status, Trial, arm_of, plan_of, read_history
+from corpora.store import Corpus
+from tracking.fingerprint import trial_fingerprint
+from tracking.store import client
+from training import checkpoint
+from training.loop import TrainingFailed
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def endless(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan whose training does not end by itself."""
+    return plan | {"baseline": plan["baseline"] | {"training.steps": 1e6}, "ablations": []}
+
+
+def children(pid: int) -> list[int]:
+    text = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(number) for number in text.split()]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def trains(folder: Path) -> bool:
+    return (folder / HISTORY_FILE).is_file() and bool(read_history(folder))
+
+
+def test_a_trial_leaves_a_checkpoint_its_curves_and_what_became_of_it(
+    done: Any, plan: dict[str, Any], small_corpus: Path
+) -> None:
+    for folder in done.trained[:2]:
+        status = Status.read(folder)
+        settings = arm_of(plan_of(plan), status.arm).settings
+        assert (status.status, status.steps, status.untracked) == ("trained", 6, None)
+        assert status.fingerprint == trial_fingerprint(settings, 1, Corpus.open(small_corpus).fingerprint)
+        model, _ = checkpoint.load(folder)
+        assert status.parameters == sum(parameter.numel() for parameter in model.parameters())
+        assert [step for step, metrics in read_history(folder) if "loss" in metrics] == [0, 5]
+        assert not list(folder.glob("*.part"))
+
+
+def test_arms_share_their_first_loss_but_not_their_settings(done: Any) -> None:
+    baseline, other = (read_history(folder)[0][1] for folder in done.trained[:2])
+    assert baseline["loss/ctc"] == pytest.approx(other["loss/ctc"], rel=1e-4)
+    assert "fusion/scale" in baseline
+    assert done.status("baseline").fingerprint != done.status("no-scale").fingerprint
+
+
+def test_a_training_that_diverges_is_a_failed_trial_with_a_reason(done: Any) -> None:
+    status = Status.read(done.trained[2])
+    assert (status.arm, status.status) == ("too-fast", "failed")
+    assert status.reason is not None
+    assert status.reason.startswith("training diverged: the loss is nan at step")
+    run = client(done.uri).get_run(status.run_id)
+    assert (run.info.status, run.data.tags["ablation.reason"]) == ("FAILED", status.reason)
+    assert not (done.trained[2] / "model.safetensors").exists()
+
+
+def test_a_worker_that_is_killed_is_reported(
+    endless: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
+) -> None:
+    item = Trial.from_json(resolve(endless, store, "")[0])
+
+    def kill() -> None:
+        wait_for(lambda: children(os.getpid()))
+        for pid in children(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    status = train(item.to_json(), endless, small_corpus, tmp_path / "out", tracking_uri=store, threads=1)
+    killer.join()
+    assert status.failed
+    assert "killed (SIGKILL), as happens when memory runs out" in str(status.reason)
+    assert client(store).get_run(item.run_id).info.status == "FAILED"
+    assert not children(os.getpid())
+
+
+def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process(
+    endless: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
+) -> None:
+    item, out = Trial.from_json(resolve(endless, store, "")[0]), tmp_path / "out"
+    call = f"train({item.to_json()!r}, {endless!r}, Path({str(small_corpus)!r}), Path({str(out)!r}), "
+    code = "from pathlib import Path; from components.train_trial import train; "
+    step = subprocess.Popen(
+        [sys.executable, "-c", f"{code}{call}tracking_uri={store!r}, threads=1)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    wait_for(lambda: trains(out) and client(store).get_run(item.run_id).info.status == "RUNNING")
+    workers = children(step.pid)
+    step.terminate()
+    assert step.wait(60) == 128 + signal.SIGTERM
+    assert len(workers) == 1
+    assert not Path(f"/proc/{workers[0]}").exists()
+    assert client(store).get_run(item.run_id).info.status == "KILLED"
+    assert client(store).get_metric_history(item.run_id, "loss")
+    assert not list(out.glob("*.safetensors*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (TrainingFailed("the loss is nan"), "the loss is nan"),
+        (UserError("a rule;\n  a remedy"), "a rule; a remedy"),
+        (KeyError("zebra"), "KeyError: 'zebra'"),
+    ],
+)
+def test_reasons_are_sentences(error: Exception, text: str) -> None:
+    assert sentence(error) == text

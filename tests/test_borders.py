@@ -1,0 +1,170 @@
+"""The house keeps its layers: who may import whom, and that every package that is asked for is used."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOR_ALL = {"ablation.errors", "ablation.hints"}
+# Typed settings and the table of parts import no torch, so the upper floors may check plans against them.
+SETTINGS = {"model.config", "model.parts"}
+MAY_IMPORT = {
+    "ablation": {"ablation"},
+    "corpora": {"corpora"},
+    "model": {"model"},
+    "tracking": {"tracking"},
+    "training": {"training", "model", "corpora"},
+    "components": {"components", "ablation", "corpora", "training", "tracking", *SETTINGS},
+    "pipelines": {"pipelines", "components", "ablation", "corpora", "training", "tracking", *SETTINGS},
+}
+# A foreign package -> the only ones of ours that may import it.
+ONLY = {
+    "mlflow": {"tracking"},
+    "kfp": {"components", "pipelines"},
+    "torch": {"model", "training"},
+    "torchaudio": {"model", "training"},
+    "boto3": {"corpora", "tracking"},
+}
+# Runs in the environment that `make mouth` builds, with nothing of ours but the standard library around it.
+OTHER_ENVIRONMENT = {"mediapipe", "cv2"}
+NOT_IMPORTED = {
+    "rapidfuzz": "aligns under jiwer; pinned because it decides between equally good alignments",
+    "protobuf": "kfp's, pinned to a version that it can read",
+    "pyarrow": "reads and writes Parquet under pandas",
+    "boto3": "mlflow's way to artifacts in S3",
+}
+COME_ALONG = {"markupsafe": "Jinja2's own type for text that is escaped already"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, inside functions too: `model.config.CATALOGUE`; of relative ones, our own."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, places: set[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def fault(package: str, name: str) -> str | None:
+    top = name.partition(".")[0]
+    if top in MAY_IMPORT and not within(name, MAY_IMPORT[package] | FOR_ALL):
+        return f"imports {name}; {package} may import {', '.join(sorted(MAY_IMPORT[package]))}"
+    if package not in ONLY.get(top, {package}):
+        return f"imports {name}, which only {', '.join(sorted(ONLY[top]))} may"
+    return None
+
+
+def violations(root: Path) -> list[str]:
+    """Every import that crosses a border, by file."""
+    found = []
+    for package in MAY_IMPORT:
+        for path in sorted((root / package).rglob("*.py")):
+            faults = (fault(package, name) for name in imports(path))
+            found += [f"{path.relative_to(root)} {text}" for text in faults if text]
+    return found
+
+
+def foreign(root: Path) -> set[str]:
+    """Top names of all packages that are imported and are neither ours nor Python's."""
+    files = [path for package in MAY_IMPORT for path in (root / package).rglob("*.py")]
+    tops = {name.partition(".")[0] for path in files for name in imports(path)}
+    return tops - set(MAY_IMPORT) - set(sys.stdlib_module_names) - OTHER_ENVIRONMENT
+
+
+def required(root: Path) -> list[str]:
+    """The names in requirements.txt, as they stand there."""
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [found.group() for line in lines if (found := re.match(r"[A-Za-z0-9._-]+", line))]
+
+
+def normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+@cache
+def distributions() -> dict[str, set[str]]:
+    """Import name -> the packages that bring it."""
+    return {top: {normal(name) for name in names} for top, names in packages_distributions().items()}
+
+
+def test_nobody_imports_across_a_border() -> None:
+    assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [
+        ("ablation", "import torch"),
+        ("ablation", "from model.config import CATALOGUE"),
+        ("ablation", "def f():\n    import mlflow.entities"),
+        ("ablation.report", "from kfp import dsl"),
+        ("corpora", "from torch import Tensor"),
+        ("corpora", "from ablation.plan import Plan"),
+        ("model", "from corpora.schema import FPS"),
+        ("training", "from tracking.store import client"),
+        ("training", "import boto3"),
+        ("tracking", "import components.trial"),
+        ("components", "import mlflow"),
+        ("components", "from model.smile import Smile"),
+        ("components", "from pipelines import places"),
+        ("pipelines", "import model"),
+    ],
+)
+def test_a_violation_is_found(tmp_path: Path, package: str, line: str) -> None:
+    file = tmp_path / package.replace(".", "/") / "bad.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(line)
+    assert len(violations(tmp_path)) == 1
+    assert violations(tmp_path)[0].startswith(str(file.relative_to(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [
+        ("model", "from ablation.errors import UserError\nimport torch"),
+        ("corpora", "from ablation.hints import did_you_mean\nfrom corpora import grid"),
+        ("components", "from model import config\nfrom tracking.studies import end_run"),
+        ("pipelines", "from . import places\nfrom .places import STUDIES"),
+    ],
+)
+def test_what_is_allowed_is_no_violation(tmp_path: Path, package: str, line: str) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "good.py").write_text(line)
+    assert violations(tmp_path) == []
+
+
+def test_tests_and_images_are_no_packages() -> None:
+    assert [path for folder in ("tests", "docker") for path in (ROOT / folder).rglob("__init__.py")] == []
+
+
+def test_every_package_is_listed_for_the_build() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f'"{package}*"' in text for package in MAY_IMPORT)
+
+
+def test_every_requirement_is_imported_or_has_a_reason() -> None:
+    used = {name for top in foreign(ROOT) for name in distributions().get(top, ())}
+    idle = {name for name in required(ROOT) if normal(name) not in used}
+    assert idle == set(NOT_IMPORTED)
+
+
+def test_everything_imported_is_required() -> None:
+    asked = {normal(name) for name in required(ROOT)}
+    imported = foreign(ROOT) - set(COME_ALONG)
+    assert [top for top in sorted(imported) if not asked & distributions().get(top, set())] == []
+
+
+def test_requirements_are_pinned() -> None:
+    for file in ("requirements.txt", "requirements-dev.txt", "requirements-mouth.txt"):
+        lines = [line for line in (ROOT / file).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+        assert [line for line in lines if not re.match(r"[\w.-]+(\[[\w,]+\])?==[\w.]+(\s|$)", line)] == [], file
