@@ -77,7 +77,7 @@ class DecoderSettings(Strict):
 class TrainingSettings(Strict):
     """The recipe. `alpha` weighs the recognition loss, `beta` the masked-prediction loss."""
 
-    steps: int = Field(800, ge=1)
+    steps: int = Field(750, ge=1)
     batch_size: int = Field(8, ge=1)
     learning_rate: float = Field(4e-3, gt=0)
     warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
@@ -87,7 +87,7 @@ class TrainingSettings(Strict):
     beta: float = Field(0.5, ge=0)
     noise_probability: float = Field(0.5, ge=0, le=1, description="share of training utterances mixed with babble")
     curriculum: float = Field(
-        0.4, ge=0, le=1, description="fraction of the steps over which noise and masks come in, utterance by utterance"
+        0.5, ge=0, le=1, description="fraction of the steps over which noise and masks come in, utterance by utterance"
     )
     noise_snr_db: tuple[float, float] = Field((-5.0, 15.0), strict=False, description="drawn evenly between these")
 

@@ -10,7 +10,6 @@ from functools import lru_cache, partial
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from model.parts import DifferentialMasking, Kind, NoMasking, Spans, UniformMasking
@@ -54,6 +53,8 @@ def expected_fraction(frames: int, spans: Spans) -> float:
 @lru_cache(maxsize=4096)
 def matched_rate(frames: int, length: int, budget: DifferentialMasking) -> float:
     """The rate at which spans of `length` mask, on average, what `budget` masks on average over its two streams."""
+    from scipy.optimize import brentq  # takes a second that only the arms with a matched budget need
+
     target = (expected_fraction(frames, budget.audio) + expected_fraction(frames, budget.video)) / 2
     most = expected_fraction(frames, Spans(rate=1.0, length=length))
     if target >= most:
