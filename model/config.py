@@ -77,17 +77,17 @@ class DecoderSettings(Strict):
 class TrainingSettings(Strict):
     """The recipe. `alpha` weighs the recognition loss, `beta` the masked-prediction loss."""
 
-    steps: int = Field(750, ge=1)
+    steps: int = Field(700, ge=1)
     batch_size: int = Field(8, ge=1)
     learning_rate: float = Field(4e-3, gt=0)
     warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: float = Field(5.0, gt=0)
     alpha: float = Field(1.0, ge=0)
-    beta: float = Field(0.5, ge=0)
+    beta: float = Field(0.3, ge=0)
     noise_probability: float = Field(0.5, ge=0, le=1, description="share of training utterances mixed with babble")
     curriculum: float = Field(
-        0.5, ge=0, le=1, description="fraction of the steps over which noise and masks come in, utterance by utterance"
+        0.7, ge=0, le=1, description="fraction of the steps over which noise and masks come in, utterance by utterance"
     )
     noise_snr_db: tuple[float, float] = Field((-5.0, 15.0), strict=False, description="drawn evenly between these")
 
