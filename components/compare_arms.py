@@ -144,7 +144,7 @@ def _tell_again(folders: Sequence[Path], uri: str) -> None:
 
 
 def _tell(uri: str, status: Status, folder: Path) -> None:
-    from components.evaluate_trial import store_scores
+    from components.outcome import store_scores
     from tracking.studies import end_run, log_history, start_trial
 
     if status.fingerprint:

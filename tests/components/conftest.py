@@ -81,7 +81,7 @@ def in_this_process() -> Iterator[None]:
     """All of a step but its isolation: a process takes seconds to start, and one trial that has its own is enough."""
 
     def run_here(module: str, request: dict[str, Any]) -> None:
-        import_module(module)._work(request)
+        import_module(module).work(request)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("components.train_trial.run_isolated", run_here)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from ablation.errors import UserError
+from components.outcome import sentence
 from components.resolve_plan import resolve
-from components.train_trial import sentence, train
+from components.train_trial import train
 from components.trial import HISTORY_FILE, Status, Trial, arm_of, plan_of, read_history
 from corpora.store import Corpus
 from tracking.fingerprint import trial_fingerprint
