@@ -170,8 +170,14 @@ class Corpus:
 
     @cached_property
     def all_utterances(self) -> list[Utterance]:
-        """Every utterance of every split, in the manifest's order."""
-        rows = pd.read_parquet(self.path / "manifest.parquet").to_dict("records")
+        """Every utterance of every split, in the manifest's order. Raises UserError where the manifest is damaged."""
+        try:
+            rows = pd.read_parquet(self.path / "manifest.parquet").to_dict("records")
+        except (OSError, ValueError) as error:  # pyarrow's complaint about a damaged file is a ValueError
+            remedy = "delete the folder and prepare it again"
+            raise UserError(
+                f"a prepared corpus has a manifest.parquet, in {self.path} it cannot be read: {remedy}"
+            ) from error
         return [Utterance(**{str(name): value for name, value in row.items()}) for row in rows]
 
     def utterances(self, split: str) -> list[Utterance]:

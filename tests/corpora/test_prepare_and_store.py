@@ -1,0 +1,158 @@
+"""From a URI to a folder, and a folder that is whole or absent: reuse, damage, interruption, bad input."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablation.errors import UserError
+from corpora.prepare import Source, prepare
+from corpora.schema import Clip, Rejected
+from corpora.store import Corpus, CorpusWriter, fingerprint
+
+SMALL = "synthetic://talking-mouth?train=3&valid=1&test=2"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(SMALL, tmp_path_factory.mktemp("corpora"), workers=1)
+
+
+def clip(id_: str, split: str = "train", frames: int = 4, text: str = "bin blue") -> Clip:
+    draw = np.random.default_rng(len(id_))
+    video = draw.integers(0, 255, (frames, 96, 96), np.uint8)
+    return Clip(id_, "s1", split, text, video, draw.integers(-99, 99, frames * 640, np.int16))
+
+
+def test_a_corpus_is_prepared_once_and_then_used_again(prepared: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    before = (prepared / "manifest.parquet").stat().st_mtime_ns
+    again = prepare(SMALL, prepared.parent, progress=lambda done, total: seen.append((done, total)))
+    assert again == prepared
+    assert (prepared / "manifest.parquet").stat().st_mtime_ns == before
+    assert seen == [(6, 6)]
+    assert [path.name for path in prepared.parent.iterdir()] == [prepared.name]
+
+
+def test_other_options_are_another_corpus_and_their_order_is_not(prepared: Path) -> None:
+    names = {Source.parse(f"synthetic://talking-mouth?train=3&test={test}").folder() for test in (2, 3)}
+    assert len(names) == 2
+    assert Source.parse("synthetic://talking-mouth?test=2&train=3&valid=1").folder() == prepared.name
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("talking-mouth", "a corpus is a URI"),
+        ("synthetic://", "a corpus is a URI"),
+        ("gird://somewhere", "did you mean 'grid'"),
+        ("synthetic://talking-mouth?train=3&train=4", "train= more than once"),
+        ("synthetic://talking-moth", "did you mean 'talking-mouth'"),
+        ("grid:///nowhere/at/all", "does not exist"),
+    ],
+)
+def test_a_bad_uri_is_refused_in_a_sentence_and_leaves_nothing(uri: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=words):
+        prepare(uri, tmp_path / "root")
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_block_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), CorpusWriter(tmp_path / "corpus", "test://") as writer:  # noqa: PT012
+        writer.add(clip("a"))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (clip("a", split="dev"), "split must be one of"),
+        (clip("a", text=" "), "empty transcript"),
+        (
+            Clip("a", "s1", "train", "bin", np.zeros((2, 96, 96), np.uint8), np.zeros(1279, np.int16)),
+            "need 1280 samples",
+        ),
+        (
+            Clip("a", "s1", "train", "bin", np.zeros((2, 88, 88), np.uint8), np.zeros(1280, np.int16)),
+            "video must be uint8",
+        ),
+    ],
+)
+def test_a_clip_that_breaks_the_schema_is_never_written(bad: Clip, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words), CorpusWriter(tmp_path / "corpus", "test://") as writer:
+        writer.add(bad)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_what_was_written_is_read_back_over_several_shards(tmp_path: Path) -> None:
+    clips = [clip(f"{'x' * n}", frames=n + 2) for n in range(1, 6)]
+    with CorpusWriter(tmp_path / "corpus", "test://", frames_per_shard=6) as writer:
+        for item in clips:
+            writer.add(item)
+        writer.reject(Rejected("bad", "grey, wholly", "test"))
+    corpus = Corpus.open(tmp_path / "corpus")
+    assert len(list((tmp_path / "corpus" / "shards").iterdir())) > 2
+    for item, utterance in zip(clips, corpus.all_utterances, strict=True):
+        np.testing.assert_array_equal(corpus.video(utterance), item.video)
+        np.testing.assert_array_equal(corpus.audio(utterance), item.audio)
+    assert corpus.verify() == []
+    assert corpus.rejected == [Rejected("bad", "grey, wholly", "test")]
+    with (tmp_path / "corpus" / "rejected.csv").open() as file:
+        assert list(csv.reader(file)) == [["id", "split", "reason"], ["bad", "test", "grey, wholly"]]
+
+
+def test_the_fingerprint_is_of_the_content_and_not_of_shards_or_order(tmp_path: Path) -> None:
+    clips = [clip("a"), clip("bb"), clip("ccc")]
+    prints = []
+    for name, order, size in (("one", clips, 100), ("two", clips[::-1], 3)):
+        with CorpusWriter(tmp_path / name, "test://", frames_per_shard=size) as writer:
+            for item in order:
+                writer.add(item)
+        prints.append(Corpus.open(tmp_path / name).fingerprint)
+    assert prints[0] == prints[1] == fingerprint(Corpus.open(tmp_path / "two").all_utterances)
+    clips[1].text = "bin red"
+    with CorpusWriter(tmp_path / "three", "test://") as writer:
+        for item in clips:
+            writer.add(item)
+    assert Corpus.open(tmp_path / "three").fingerprint != prints[0]
+
+
+def test_damage_is_found_by_name(prepared: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    shard = copy / "shards" / "audio-00000.i16"
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    [first, *_] = Corpus.open(copy).all_utterances
+    assert Corpus.open(copy).verify() == [f"{first.id}: the audio differs from its checksum"]
+    (copy / "manifest.parquet").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"manifest\.parquet.*prepare it again"):
+        Corpus.open(copy).verify()
+    (copy / "manifest.parquet").unlink()
+    with pytest.raises(UserError, match=r"manifest\.parquet"):
+        Corpus.open(copy).utterances("test")
+
+
+def test_a_folder_that_is_no_corpus_or_of_another_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="ablate corpus prepare"):
+        Corpus.open(tmp_path)
+    (tmp_path / "corpus.json").write_text("{")
+    with pytest.raises(UserError, match="must be JSON"):
+        Corpus.open(tmp_path)
+    (tmp_path / "corpus.json").write_text(json.dumps({"schema_version": 99}))
+    with pytest.raises(UserError, match="schema version 99"):
+        Corpus.open(tmp_path)
+
+
+def test_a_corpus_without_a_sound_clip_says_why(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match="most were rejected because: grey"),
+        CorpusWriter(tmp_path / "corpus", "test://") as writer,
+    ):
+        writer.reject(Rejected("a", "grey", ""))
+    assert not (tmp_path / "corpus").exists()
