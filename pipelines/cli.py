@@ -17,6 +17,7 @@ from ablation.arms import Arm, expand, trials, warnings
 from ablation.errors import UserError
 from ablation.plan import Plan, adapted, plan_from_mapping, read_plan
 from ablation.yaml_text import load_yaml
+from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
 from pipelines.corpus_cli import corpus_app
@@ -110,7 +111,7 @@ def run(
             folder,
             tracking_uri=places.tracking_uri(),
             corpora_root=places.CORPORA,
-            code_rev=places.code_rev(),
+            code_rev=code_rev(),
             console=console,
         )
     except Interrupted:
