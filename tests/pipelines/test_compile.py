@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kfp import components
 from kfp.dsl import Dataset
 
@@ -17,6 +18,7 @@ from ablation.arms import expand
 from ablation.errors import UserError
 from ablation.plan import Plan
 from components.prepare_corpus import prepare_corpus
+from components.revision import code_rev, image_tag
 from components.trial import plan_of
 from corpora.store import Corpus
 from model.config import CATALOGUE
@@ -82,6 +84,7 @@ def test_every_input_is_described_and_all_but_the_plan_have_a_default(spec: Any)
     assert set(inputs) == {"plan", "corpus", "tracking_uri", "corpora_root", "threads", "code_rev"}
     assert all(len(each.description) > 20 for each in inputs.values())
     assert {name for name, each in inputs.items() if not each.is_optional} == {"plan"}
+    assert inputs["code_rev"].default_value.string_value == code_rev()
 
 
 def test_the_plan_in_the_inputs_description_is_one(spec: Any) -> None:
@@ -90,6 +93,38 @@ def test_the_plan_in_the_inputs_description_is_one(spec: Any) -> None:
     assert len(expand(plan_of(example), CATALOGUE)) == 2
     more = re.findall(r"\w+", text[text.index("{") + end :].partition("More keys:")[2])
     assert {*example, *more} == set(Plan.__dataclass_fields__)
+
+
+def test_without_an_image_it_is_this_revisions(tmp_path: Path) -> None:
+    spec = yaml.safe_load(compile_package(tmp_path / "pipeline.yaml").read_text(encoding="utf-8"))
+    images = {executor["container"]["image"] for executor in spec["deploymentSpec"]["executors"].values()}
+    assert images == {f"ablate-python:{image_tag(code_rev())}"}
+
+
+@pytest.mark.parametrize("image", ["steps", "steps:latest", "Steps:1"])
+def test_a_bad_image_is_one_sentence_and_nothing_is_written(ablate: Any, tmp_path: Path, image: str) -> None:
+    answer = ablate("compile", "-o", tmp_path / "pipeline.yaml", "--image", image)
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+    assert answer.err.startswith("error: an image ")
+    assert all(word in answer.err for word in (repr(image), *STEPS, "--image registry/ablate-python:1a2b3c4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_was_there_stays_if_the_new_one_is_refused(ablate: Any, tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    assert ablate("compile", "-o", path, "--image", "steps:1").code == 0
+    before = path.read_bytes()
+    assert ablate("compile", "-o", path, "--image", "steps").code == 2
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["pipeline.yaml"]
+
+
+def test_a_mistake_in_a_clusters_settings_is_one_sentence(ablate: Any, tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("memori: 1Gi\n")
+    answer = ablate("compile", "-o", tmp_path / "pipeline.yaml", "--cluster", tmp_path / "cluster.yaml")
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+    assert "unknown key 'memori': did you mean 'memory'?" in answer.err
+    assert [file.name for file in tmp_path.iterdir()] == ["cluster.yaml"]
 
 
 @pytest.fixture
