@@ -6,12 +6,18 @@ from typing import Any
 
 from kfp import dsl
 
-# `ablate compile --image` sets it before the components are imported. Its name says python, or kfp.local warns.
-IMAGE = os.environ.get("ABLATE_IMAGE", "ablate-python:latest")
+from components.revision import code_rev, image_tag
+
+REPOSITORY = "ablate-python"  # its name says python, or kfp.local warns
+
+
+def default_image() -> str:
+    """The image of this revision. Never `latest`: the server's cache knows a step's code by the image's text alone."""
+    return os.environ.get("ABLATE_IMAGE") or f"{REPOSITORY}:{image_tag(code_rev())}"
 
 
 def component(function: Callable[..., Any]) -> Any:
     """The function as a KFP component; unchanged inside a running one, where kfp offers no way to declare any."""
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function
-    return dsl.component(function, base_image=IMAGE, install_kfp_package=False)
+    return dsl.component(function, base_image=default_image(), install_kfp_package=False)

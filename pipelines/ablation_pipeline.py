@@ -22,15 +22,29 @@ NAME = "ablation-study"
 @dsl.pipeline(name=NAME, description="Ablation study: which part of the model earns its place?")
 def ablation_pipeline(
     plan: dict,
-    corpus: str,
-    tracking_uri: str,
+    corpus: str = "",
+    tracking_uri: str = "http://mlflow:5000",
     corpora_root: str = "",
     threads: int = 1,
     code_rev: str = "",
 ) -> None:
-    """One study. `plan` is a plan as JSON and `corpus` its corpus; `corpora_root` a folder of prepared corpora."""
-    resolved = resolve_plan(plan=plan, tracking_uri=tracking_uri, code_rev=code_rev)
-    prepared = prepare_corpus(uri=corpus, root=corpora_root).after(resolved)
+    """One study: every arm of a plan is trained with every seed, scored, and compared with the baseline.
+
+    The server's form for a new run shows what is said here about each input.
+
+    Args:
+        plan: The ablation plan as JSON. Example: {"study": "demo", "seeds": [1, 2, 3],
+            "ablations": [{"part": "masking", "action": "remove"}]}. More keys: question, corpus, preset, conditions,
+            metrics, baseline, noise, max_failed_trials.
+        corpus: URI of the corpus, e.g. synthetic://talking-mouth?train=2000&test=300. Empty takes the plan's.
+        tracking_uri: Address of the MLflow server as the steps reach it.
+        corpora_root: Folder of prepared corpora that all steps see, on a volume. Empty prepares the corpus in the run.
+        threads: CPU threads of a trial, at most as many as its cores.
+        code_rev: Revision of the code, for the report's provenance. Leave it as it is.
+    """
+    # A cached answer would hand out the MLflow runs of an earlier study a second time.
+    resolved = resolve_plan(plan=plan, tracking_uri=tracking_uri, code_rev=code_rev).set_caching_options(False)
+    prepared = prepare_corpus(plan=plan, uri=corpus, root=corpora_root).after(resolved)
     with dsl.ParallelFor(resolved.output) as trial:
         trained = train_trial(
             trial=trial,

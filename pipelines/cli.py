@@ -17,6 +17,7 @@ from ablation.arms import Arm, expand, trials, warnings
 from ablation.errors import UserError
 from ablation.plan import Plan, adapted, plan_from_mapping, read_plan
 from ablation.yaml_text import load_yaml
+from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
 from pipelines.corpus_cli import corpus_app
@@ -110,7 +111,7 @@ def run(
             folder,
             tracking_uri=places.tracking_uri(),
             corpora_root=places.CORPORA,
-            code_rev=places.code_rev(),
+            code_rev=code_rev(),
             console=console,
         )
     except Interrupted:
@@ -128,17 +129,24 @@ def compile_(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path(
         "pipeline.yaml"
     ),
-    image: Annotated[str | None, typer.Option(metavar="REF", help="The container image that the steps run in.")] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="The container image of the steps, tagged by a revision; not `latest`."),
+    ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="GPUs, memory, secrets and more, as in deploy/cluster.yaml.")
+    ] = None,
 ) -> None:
     """Write the Kubeflow package of the pipeline.
 
-    It is the definition that `ablate run` runs; upload it to a Kubeflow Pipelines server.
+    It is the definition that `ablate run` runs; upload it to a Kubeflow Pipelines server. Nothing is written if a
+    server would refuse the package or silently do something else.
 
-    Example: ablate compile --image registry/ablate-python:1234567
+    Example: ablate compile --image registry/ablate-python:1234567 --cluster deploy/cluster.yaml
     """
     from pipelines.compile import compile_package
 
-    print(compile_package(out, image))
+    print(compile_package(out, image, cluster))
 
 
 @app.command()

@@ -1,7 +1,6 @@
-"""Where things lie by default, and what this checkout is called."""
+"""Where things lie by default."""
 
 import os
-import subprocess
 from pathlib import Path
 
 from ablation.errors import UserError
@@ -33,12 +32,3 @@ def latest_study() -> Path:
     if not found:
         raise UserError(f"no study in {STUDIES}/; run one first: ablate run plans/smoke.yaml")
     return found[-1].parent
-
-
-def code_rev() -> str:
-    """The git revision of this checkout, `+` where files differ from it; empty outside of git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

@@ -13,7 +13,7 @@ from model.config import CATALOGUE
 from pipelines.cli import app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md")
 
 
 def read(name: str) -> str:
@@ -53,9 +53,10 @@ def test_targets_of_make_exist(name: str) -> None:
 def test_files_that_are_named_exist(name: str) -> None:
     linked = re.findall(r"\]\((?!http)([^)]+)\)", read(name))
     quoted = re.findall(
-        r"`((?:plans|model|corpora|components|pipelines|training|ablation|tests|docs)/[^`*\s]*)`", read(name)
+        r"`((?:plans|model|corpora|components|pipelines|training|ablation|tests|docs|deploy)/[^`*\s]*)`", read(name)
     )
-    assert [path for path in (*linked, *quoted) if not (ROOT / path).exists()] == []
+    assert [path for path in linked if not ((ROOT / name).parent / path).exists()] == []
+    assert [path for path in quoted if not (ROOT / path).exists()] == []
 
 
 def test_the_plan_in_the_readme_is_one() -> None:
