@@ -86,6 +86,18 @@ def mapping(key: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def ordered(key: str, value: Any) -> dict[str, Any]:
+    """A mapping whose order counts: a mapping, or a list of mappings of one name each, since Kubeflow shuffles mappings."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        return mapping(key, value)
+    pairs = [pair for item in value for pair in mapping(key, item).items()]
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"`{key}` lists {name!r} {names.count(name)} times; list every name once")
+    return dict(pairs)
+
+
 def listed(key: str, value: Any, example: str) -> list[Any]:
     """A list that is not empty."""
     if not isinstance(value, list | tuple):
@@ -109,7 +121,7 @@ def seeds(key: str, value: Any) -> tuple[int, ...]:
 
 def conditions(key: str, value: Any) -> dict[str, tuple[float, ...]]:
     """Noise kind -> SNRs in dB. `clean` does not belong here: it is always scored."""
-    noises = mapping(key, value)
+    noises = ordered(key, value)
     if "clean" in noises:
         raise UserError(f"`{key}` lists 'clean', which is always scored; remove it and list noises only")
     return {kind: _snrs(f"{key}.{kind}", snrs) for kind, snrs in noises.items()}

@@ -51,9 +51,14 @@ class Plan:
     max_failed_trials: int = 0
 
     def as_mapping(self) -> dict[str, Any]:
-        """The plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan."""
+        """The plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
+
+        Arms and noises stand in lists: a mapping's order is lost on the way through Kubeflow.
+        """
         plain = asdict(self)
-        plain["conditions"] = {kind: list(snrs) for kind, snrs in self.conditions.items()}
+        plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
+        for ablation in plain["ablations"]:
+            ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
     def condition_names(self) -> list[str]:
@@ -147,7 +152,7 @@ def _ablation(place: str, item: Any) -> Ablation:
         raise UserError(f"{place} names no part; write e.g. `part: fusion.scale`")
     part = fields.text(f"part of {place}", item["part"])
     action = fields.one_of(f"action of {part}", item.get("action", "replace"), ACTIONS)
-    replacements = fields.mapping(f"replacements of {part}", item.get("replacements") or {})
+    replacements = fields.ordered(f"replacements of {part}", item.get("replacements") or {})
     if action == "remove" and replacements:
         raise UserError(f"{part} is removed, so it takes no replacements; leave them out, or write `action: replace`")
     if action != "remove" and not replacements:

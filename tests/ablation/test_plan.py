@@ -60,6 +60,13 @@ def test_a_plan_survives_its_plain_form(plan_file: ReadPlan) -> None:
     assert plan_from_mapping(plan.as_mapping()) == plan
 
 
+def test_arms_and_noises_may_stand_in_lists_and_none_twice(plan_file: ReadPlan) -> None:
+    listed = plan_file("{study: s, ablations: [{part: masking, replacements: [{b: none}, {a: uniform}]}]}")
+    assert list(listed.ablations[0].replacements.items()) == [("b", "none"), ("a", "uniform")]
+    with pytest.raises(UserError, match="lists 'b' 2 times"):
+        plan_file("{study: s, ablations: [{part: masking, replacements: [{b: none}, {b: uniform}]}]}")
+
+
 def test_json_is_read_too(plan_file: ReadPlan) -> None:
     assert plan_file('{"study": "s", "seeds": [1]}', "plan.json").seeds == (1,)
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format, struct_pb2
 
 from ablation.errors import UserError
+from ablation.plan import plan_from_mapping
 from components.trial import HISTORY_FILE, Status, Trial, arm_of, plan_of, read_history
 
 
@@ -49,3 +51,15 @@ def test_whole_doubles_become_integers_again_and_others_stay(plan: dict[str, Any
     half = plan | {"baseline": {"training.steps": 6.5}}
     with pytest.raises(UserError, match=r"training\.steps: .*integer.*got 6\.5"):
         arm_of(plan_of(half), "baseline")
+
+
+def test_arms_and_noises_keep_the_plans_order_through_kubeflow() -> None:
+    names = [f"arm-{number}" for number in range(12, 0, -1)]
+    values = {name: {"kind": "static", "value": number / 100} for number, name in enumerate(names)}
+    data = {"study": "s", "conditions": {"white": [0], "babble": [5, -5]}, "noise": {}, "seeds": [1]}
+    plan = plan_from_mapping({**data, "ablations": [{"part": "fusion.scale", "replacements": values}]})
+    sent = json_format.ParseDict(plan.as_mapping(), struct_pb2.Struct())
+    received = plan_of(json_format.MessageToDict(struct_pb2.Struct.FromString(sent.SerializeToString())))
+    assert received == plan
+    assert list(received.ablations[0].replacements) == names
+    assert list(received.conditions) == ["white", "babble"]
