@@ -19,6 +19,7 @@ from model.config import CATALOGUE
 from pipelines import places
 from pipelines.corpus_cli import corpus_app
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from pipelines.submit_cli import submit
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 110},
 )
 app.add_typer(corpus_app, name="corpus")
+app.command()(submit)
 
 
 @app.command()
