@@ -5,6 +5,7 @@ five times, with a traceback for each failure, and may write to ~/.config/kfp; i
 namespace, and wait without any time-out; and a login page in HTML is an empty answer to it, not an error.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -14,12 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import kfp_server_api
-import urllib3
-from kfp_server_api.rest import ApiException
 
 from ablation.errors import UserError
 from pipelines.kfp_credentials import Credential
-from pipelines.kfp_errors import NotKubeflow, Rejected, from_status, login, not_kubeflow, unreachable
+from pipelines.kfp_errors import FAULTS, Rejected, not_kubeflow, translated
 
 TIMES_S = (10, 60)  # to connect, and to answer
 UI_ENV = "KF_PIPELINES_UI_ENDPOINT"  # kfp's own name; for where the API and its pages have different addresses
@@ -151,7 +150,8 @@ class Server:
         """A run and its tasks as they stand."""
         found = self._call(self._runs.run_service_get_run, run)
         details = (found.run_details and found.run_details.task_details) or []
-        return Run(run, found.state or "", found.finished_at is not None, _message(found), _tasks(details))
+        ended = found.finished_at is not None and found.finished_at.year > 1970  # servers send the epoch for "not yet"
+        return Run(run, found.state or "", ended, _message(found), _tasks(details))
 
     def page(self, run: str) -> str:
         """Where a person looks at a run."""
@@ -180,37 +180,22 @@ class Server:
         """One request. The generated code takes any text for an empty object, so the answer is looked at again."""
         try:
             answer = method(*arguments, _request_timeout=TIMES_S, **more)
-        except ApiException as error:
-            if not error.status:
-                raise not_kubeflow(self.host, " ".join(str(error.reason).split())) from error
-            raise from_status(error.status, error.body, self.host, self.credential) from error
-        except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.host, error) from error
-        except kfp_server_api.OpenApiException:
+        except kfp_server_api.ApiTypeError:
             raise  # we asked wrongly
-        except (UnicodeDecodeError, AttributeError, TypeError) as error:
-            raise not_kubeflow(self.host, "what is not JSON of the API") from error
+        except FAULTS as error:
+            raise translated(error, self.host, self.credential) from error
         response = self._api.last_response
-        try:
-            is_object = isinstance(json.loads(response.data), dict)
-        except ValueError:
-            is_object = False
-        if not is_object:
-            raise self._strange(response)
-        return answer
-
-    def _strange(self, response: Any) -> Exception:
-        """For a success that is no JSON: after a redirect it is where people log in, else another server."""
-        retries = response.urllib3_response.retries
-        if retries is not None and retries.history:
-            return login(self.host, self.credential)
-        kind = (response.getheader("content-type") or "no content type").partition(";")[0]
-        return NotKubeflow(str(not_kubeflow(self.host, f"a page of type {kind}")))
+        with contextlib.suppress(ValueError):
+            if isinstance(json.loads(response.data), dict):
+                return answer
+        kind = (response.getheader("content-type") or "no type").partition(";")[0]
+        raise not_kubeflow(self.host, f"a page of {kind} (a login, perhaps, for {self.credential.name})")
 
 
 def _configuration(host: str, credential: Credential) -> kfp_server_api.Configuration:
     configuration = kfp_server_api.Configuration(host=host)
-    configuration.retries = False  # urllib3 would try again at once and log it; who waits for a run does it slowly
+    # urllib3 would try again at once, with a line in the log, and would follow the way to a page of a login.
+    configuration.retries = False
     configuration.ssl_ca_cert = os.environ.get("SSL_CERT_FILE")
     if (token := credential.token) is not None:
 

@@ -79,7 +79,7 @@ def submit(
     try:
         run = start(server, checked, arguments, image=image, experiment=experiment or checked.study, code_rev=rev)
     except ServerFailed as error:
-        _end(f"error: {error}; nothing was started, as far as the server said", FAILED)
+        _end(f"error: {error}; it has confirmed no run: look at {address} before trying again", FAILED)
     except KeyboardInterrupt:
         _end("interrupted before the server had confirmed a run", INTERRUPTED)
     how = "uploaded" if run.uploaded else "used again"

@@ -129,9 +129,12 @@ def test_only_success_is_success(submit: Submit, kubeflow: Any, state: str, code
 
 def test_a_state_nobody_knows_ends_the_waiting_at_once_where_the_run_has_ended(submit: Submit, kubeflow: Any) -> None:
     kubeflow.contract = None
-    kubeflow.script = [{"state": "EXPLODED", "finished_at": "2026-01-01T00:00:00Z"}]
+    kubeflow.script = [
+        {"state": "EXPLODING", "finished_at": "1970-01-01T00:00:00Z"},  # which is how servers say "not yet"
+        {"state": "EXPLODED", "finished_at": "2026-01-01T00:00:00Z"},
+    ]
     answer = submit("--wait")
-    assert (answer.code, kubeflow.calls().count("get /runs/runs-1")) == (1, 1)
+    assert (answer.code, kubeflow.calls().count("get /runs/runs-1")) == (1, 2)
     assert "ended as EXPLODED" in answer.err
 
 
