@@ -63,7 +63,7 @@ def checked_host(text: str) -> str:
 
 
 class Server:
-    """Every method raises the errors of `pipelines.kfp_errors`."""
+    """Every method raises the errors of `pipelines.kfp_errors`, and UserError for settings that cannot be used."""
 
     def __init__(self, host: str, credential: Credential, namespace: str | None = None) -> None:
         self.host, self.credential, self.namespace = host, credential, namespace
@@ -196,7 +196,10 @@ def _configuration(host: str, credential: Credential) -> kfp_server_api.Configur
     configuration = kfp_server_api.Configuration(host=host)
     # urllib3 would try again at once, with a line in the log, and would follow the way to a page of a login.
     configuration.retries = False
-    configuration.ssl_ca_cert = os.environ.get("SSL_CERT_FILE")
+    authority = os.environ.get("SSL_CERT_FILE")
+    if authority and not Path(authority).is_file():
+        raise UserError(f"SSL_CERT_FILE names a file of certificates, and {authority} is none; correct it, or unset it")
+    configuration.ssl_ca_cert = authority
     if (token := credential.token) is not None:
 
         def fill(target: kfp_server_api.Configuration) -> None:

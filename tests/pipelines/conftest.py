@@ -272,7 +272,8 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.setenv(name, str(home))
     for name in ("ENDPOINT", "UI_ENDPOINT", "TOKEN", "COOKIES"):
         monkeypatch.delenv(f"KF_PIPELINES_{name}", raising=False)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(home / "no-volume"))
     return home
 

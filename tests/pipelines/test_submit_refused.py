@@ -65,6 +65,11 @@ def test_a_server_has_to_be_named(ablate: Submit, plan_file: Submit, nobody: Pat
     refused(ablate("submit", plan_file(), "--host", "http://x"), "a cluster cannot write to MLflow's store 'sqlite:")
 
 
+def test_an_authority_that_is_no_file(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+    refused(submit(), "SSL_CERT_FILE names a file of certificates, and /no/such.pem is none")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
