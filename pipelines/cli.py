@@ -5,7 +5,6 @@ Imports that take long stand in the commands that need them, so that `--help` an
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +14,13 @@ from rich.table import Table
 
 from ablation.arms import Arm, expand, trials, warnings
 from ablation.errors import UserError
-from ablation.plan import Plan, adapted, plan_from_mapping, read_plan
-from ablation.yaml_text import load_yaml
+from ablation.plan import Plan
 from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
 from pipelines.corpus_cli import corpus_app
+from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from pipelines.submit_cli import submit
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -41,18 +41,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 110},
 )
 app.add_typer(corpus_app, name="corpus")
-
-PlanArgument = Annotated[
-    Path, typer.Argument(metavar="PLAN", help="A plan in YAML, JSON or Markdown.", show_default=False)
-]
-Corpus = Annotated[str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR.")]
-Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Other seeds, e.g. 1,2,3.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="A key of the plan, or a setting of all arms (training.steps); repeatable."
-    ),
-]
+app.command()(submit)
 
 
 @app.command()
@@ -69,7 +58,7 @@ def plan(
 
     Example: ablate plan plans/smile.yaml
     """
-    checked = _plan(path, corpus, seeds, settings or [])
+    checked = chosen_plan(path, corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
     if as_json:
         print(json.dumps(_as_json(checked, arms), indent=1))
@@ -100,7 +89,7 @@ def run(
     from corpora.prepare import READERS, Source
     from pipelines.study import Interrupted, RunFailed, run_study
 
-    checked, console = _plan(path, corpus, seeds, settings or []), Console()
+    checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
     expand(checked, CATALOGUE)
     source = Source.parse(checked.corpus)
     READERS[source.scheme].count(source.place, source.query)  # what is wrong with it is said now, not in a minute
@@ -186,20 +175,6 @@ def ui(
 
     folder = places.study_folder(study) if study else places.latest_study()
     serve(folder, places.tracking_uri(), port=port, browser=browser, console=Console())
-
-
-def _plan(path: Path, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
-    """The plan with the command line's changes; `--set` takes the plan's own keys, and settings of all arms."""
-    checked = read_plan(path, CATALOGUE)
-    known, mine, rest = set(Plan.__dataclass_fields__), {}, []
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if equals and key.strip() in known:
-            mine[key.strip()] = load_yaml(value)
-        else:
-            rest.append(setting)
-    checked = plan_from_mapping({**checked.as_mapping(), **mine})
-    return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
 
 
 def _as_json(checked: Plan, arms: list[Arm]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ MAY_IMPORT = {
 ONLY = {
     "mlflow": {"tracking"},
     "kfp": {"components", "pipelines"},
+    "kfp_server_api": {"pipelines"},
     "torch": {"model", "training"},
     "torchaudio": {"model", "training"},
     "boto3": {"corpora", "tracking"},
@@ -39,7 +40,10 @@ NOT_IMPORTED = {
     "pyarrow": "reads and writes Parquet under pandas",
     "boto3": "mlflow's way to artifacts in S3",
 }
-COME_ALONG = {"markupsafe": "Jinja2's own type for text that is escaped already"}
+COME_ALONG = {
+    "markupsafe": "Jinja2's own type for text that is escaped already",
+    "urllib3": "kfp-server-api's connections, whose errors it hands on",
+}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,0 +1,37 @@
+"""Arguments that every command takes which reads a plan, and the plan that they come to."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablation.plan import Plan, adapted, plan_from_mapping, read_plan
+from ablation.yaml_text import load_yaml
+from model.config import CATALOGUE
+
+PlanArgument = Annotated[
+    Path, typer.Argument(metavar="PLAN", help="A plan in YAML, JSON or Markdown.", show_default=False)
+]
+Corpus = Annotated[str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR.")]
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Other seeds, e.g. 1,2,3.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A key of the plan, or a setting of all arms (training.steps); repeatable."
+    ),
+]
+
+
+def chosen_plan(path: Path, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
+    """The plan with the command line's changes; `--set` takes the plan's own keys, and settings of all arms."""
+    checked = read_plan(path, CATALOGUE)
+    known, mine, rest = set(Plan.__dataclass_fields__), {}, []
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if equals and key.strip() in known:
+            mine[key.strip()] = load_yaml(value)
+        else:
+            rest.append(setting)
+    checked = plan_from_mapping({**checked.as_mapping(), **mine})
+    return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)

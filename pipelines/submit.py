@@ -1,0 +1,112 @@
+"""Bring a study to a Kubeflow Pipelines server: check it, upload the package as a version, start a run."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from ablation.errors import UserError
+from ablation.plan import Plan
+from corpora.prepare import READERS, Source
+from pipelines.compile import compile_package
+from pipelines.kfp_server import Server
+
+PIPELINE = "ablation-study"
+DESCRIPTION = "Ablation study: which part of the model earns its place?"
+OF_ONE_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A run that the server has accepted. `steps` are the names of the pipeline's own steps."""
+
+    run: str
+    name: str
+    page: str
+    version: str
+    uploaded: bool
+    steps: tuple[str, ...]
+
+
+def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:
+    """What the pipeline is given. Raises UserError for a corpus or an MLflow server that a cluster cannot use."""
+    _check_corpus(plan.corpus)
+    _check_tracking(tracking_uri)
+    return {"plan": plan.as_mapping(), "corpus": plan.corpus, "tracking_uri": tracking_uri, "code_rev": code_rev}
+
+
+def _check_corpus(uri: str) -> None:
+    """All that can be known from here: a folder of grid:// is one of the cluster's, and need not exist on this machine."""
+    source = Source.parse(uri)
+    if source.scheme == "synthetic":
+        READERS[source.scheme].count(source.place, source.query)
+
+
+def _check_tracking(uri: str) -> None:
+    parts = urlsplit(uri)
+    remedy = "give an MLflow server that pods reach, by --tracking-uri or MLFLOW_TRACKING_URI"
+    if parts.scheme in ("", "sqlite", "file"):
+        raise UserError(f"a cluster cannot write to MLflow's store {uri!r}, which is on this machine; {remedy}")
+    if parts.scheme in ("http", "https") and parts.hostname in OF_ONE_MACHINE:
+        raise UserError(f"to a pod in a cluster, {parts.hostname} is the pod itself; {remedy}")
+    if parts.password:
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        remedy = "give it without, and the password to the pods as the secret MLFLOW_TRACKING_PASSWORD"
+        raise UserError(f"a run's arguments can be read by all who see the run, and {shown} has a password; {remedy}")
+
+
+def submit(
+    server: Server,
+    plan: Plan,
+    arguments: dict[str, Any],
+    *,
+    image: str | None,
+    cluster: Path | None,
+    experiment: str,
+    code_rev: str,
+) -> Submitted:
+    """Make all that the run needs and is not there yet, and start it. Raises the errors of `pipelines.kfp_errors`."""
+    with _package(image, cluster) as package:
+        server.check()
+        version_name = _version_name(code_rev, package)
+        pipeline = server.pipeline(PIPELINE, DESCRIPTION)
+        version, uploaded = server.version(pipeline, version_name, package)
+        steps = _steps(package)
+    name = f"{plan.study} {code_rev}".strip()
+    run = server.start(
+        name,
+        experiment=server.experiment(experiment),
+        pipeline=pipeline,
+        version=version,
+        arguments=arguments,
+    )
+    return Submitted(run, name, server.page(run), version_name, uploaded, steps)
+
+
+@contextmanager
+def _package(image: str | None, cluster: Path | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
+        yield compile_package(Path(folder) / "pipeline.yaml", image, cluster)
+
+
+def _version_name(code_rev: str, package: Path) -> str:
+    """The code's revision and the package's hash: other images, or changes that are not committed, are other versions.
+
+    Lower case, digits, dots and hyphens, since a server may keep versions as objects of Kubernetes.
+    """
+    rev = re.sub(r"[^a-z0-9.-]+", "-", code_rev.lower().replace("+", "-dirty")).strip("-.")
+    return f"{rev or 'no-revision'}-{hashlib.sha256(package.read_bytes()).hexdigest()[:8]}"
+
+
+def _steps(package: Path) -> tuple[str, ...]:
+    """The steps' names, in the order of the package; everything else in a run is Kubeflow's own."""
+    with package.open(encoding="utf-8") as file:
+        [spec, *_] = yaml.safe_load_all(file)
+    return tuple(name.removeprefix("exec-") for name in spec["deploymentSpec"]["executors"])
