@@ -1,0 +1,56 @@
+"""The images' recipes: what can be known of them without building them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "docker").glob("*ockerfile"))
+
+
+def instructions(file: Path) -> list[tuple[str, str]]:
+    """(instruction, rest) pairs, continued lines joined, comments left out."""
+    text = re.sub(r"\\\n", " ", re.sub(r"(?m)^\s*#.*\n", "", file.read_text()))
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return [(pair[0].upper(), pair[1]) for pair in pairs]
+
+
+def test_there_are_two() -> None:
+    assert [file.name for file in FILES] == ["Dockerfile", "preprocess.Dockerfile"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_kubeflows_commands_run_as_they_are_and_not_as_root(file: Path) -> None:
+    steps = instructions(file)
+    assert not {"ENTRYPOINT", "CMD"} & {name for name, _ in steps}
+    user = [rest for name, rest in steps if name == "USER"][-1]
+    assert user.isdigit()
+    assert int(user) > 0
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_builder_can_build_them_and_no_base_is_the_latest(file: Path) -> None:
+    assert "# syntax" not in file.read_text()
+    assert "<<" not in file.read_text()
+    for name, rest in instructions(file):
+        if name == "FROM":
+            default = dict(re.findall(r"(?m)^ARG (\w+)=(\S+)", file.read_text())).get(rest.strip("${}"))
+            tag = (default or "given:by-hand").rpartition(":")[2]  # without a default the builder has to name it
+            assert tag not in ("latest", default)
+
+
+def test_the_image_has_every_package_and_the_context_lets_it_through() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    copied = {rest.split()[0] for name, rest in instructions(ROOT / "docker" / "Dockerfile") if name == "COPY"}
+    assert copied == packages | {"requirements.txt", "pyproject.toml"}
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert let_through == copied | {"requirements-mouth.txt"}
+
+
+def test_the_images_install_with_the_uv_of_the_makefile() -> None:
+    [of_make] = re.findall(r"UV_VERSION := (\S+)", (ROOT / "Makefile").read_text())
+    [of_image] = re.findall(r"ARG UV_VERSION=(\S+)", (ROOT / "docker" / "Dockerfile").read_text())
+    assert of_make == of_image
