@@ -1,22 +1,25 @@
 """A study's folder, as `compare_arms` leaves it: who took part, what was counted, and how training went.
 
 study.json       the plan's answers: arms, trials with their status, corpus, provenance, tracking
-counts.parquet   word errors per arm, seed, condition and utterance
+counts.parquet   word errors per arm, seed, condition and utterance, with what was said and what was understood
 curves.parquet   what training logged: arm, seed, step, metric, value
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.errors import UserError
 from ablation.scoring import COUNTS
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
-COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *COUNTS, "reference", "hypothesis"]
+TEXTS = ["reference", "hypothesis"]
+COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *COUNTS, *TEXTS]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
 
 
@@ -37,7 +40,10 @@ class ArmRecord(Record):
 
 
 class TrialRecord(Record):
-    """What became of one arm with one seed. `reason` says why a failed one failed."""
+    """What became of one arm with one seed. `reason` says why a failed one failed.
+
+    `started` and `ended` are in seconds since 1970.
+    """
 
     arm: str
     seed: int
@@ -48,10 +54,15 @@ class TrialRecord(Record):
     train_seconds: float | None = None
     evaluate_seconds: float | None = None
     steps: int | None = None
+    started: float | None = None
+    ended: float | None = None
 
 
 class Study(Record):
-    """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline."""
+    """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
+
+    `settings` is all that the baseline comes to.
+    """
 
     study: str
     question: str = ""
@@ -66,6 +77,7 @@ class Study(Record):
     mlflow: dict[str, Any] | None = None
     created: str = ""
     wall_seconds: dict[str, float] = {}
+    settings: dict[str, Any] = {}
 
     def of(self, arm: str) -> list[TrialRecord]:
         """The trials of an arm, by seed."""
@@ -96,8 +108,17 @@ def read_study(folder: Path) -> Study:
 
 
 def read_counts(folder: Path) -> pd.DataFrame:
-    """The word errors of all finished trials, one row per arm, seed, condition and utterance. Raises UserError."""
-    return _read_table(folder / COUNTS_FILE, COUNTS_COLUMNS)
+    """The word errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
+
+    Raises UserError.
+    """
+    return _read_table(folder / COUNTS_FILE, [column for column in COUNTS_COLUMNS if column not in TEXTS])
+
+
+def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
+    """What was said and what each trial understood, of some utterances only: the texts of a large study fill memory."""
+    keys = ["arm", "seed", "condition", "utterance_id"]
+    return _read_table(folder / COUNTS_FILE, [*keys, *TEXTS], [("utterance_id", "in", list(utterances))])
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
@@ -105,10 +126,10 @@ def read_curves(folder: Path) -> pd.DataFrame:
     return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
 
 
-def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read_table(path: Path, columns: list[str], filters: list[tuple[str, str, Any]] | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"the study in {path.parent} is incomplete: {path.name} is missing; run the study again")
-    table = pd.read_parquet(path)
-    if missing := [column for column in columns if column not in table]:
+    found = pq.read_schema(path).names
+    if missing := [column for column in columns if column not in found]:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}; run the study again")
-    return table[columns]
+    return pd.read_parquet(path, columns=columns, filters=filters)

@@ -95,6 +95,7 @@ def _study(
         "seeds": list(plan.seeds),
         "conditions": plan.condition_names(),
         "baseline": arms[0]["arm"],
+        "settings": arms[0]["settings"],
         "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides")} for arm in arms],
         "trials": [asdict(status) for status in statuses],
         "provenance": _provenance(code_rev),

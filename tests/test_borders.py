@@ -37,7 +37,6 @@ OTHER_ENVIRONMENT = {"mediapipe", "cv2"}
 NOT_IMPORTED = {
     "rapidfuzz": "aligns under jiwer; pinned because it decides between equally good alignments",
     "protobuf": "kfp's, pinned to a version that it can read",
-    "pyarrow": "reads and writes Parquet under pandas",
     "boto3": "mlflow's way to artifacts in S3",
 }
 COME_ALONG = {

@@ -1,0 +1,149 @@
+"""Utterances on which an arm and the baseline differ most, aligned word by word. They are picked, and so not typical."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pandas as pd
+
+from ablation.results import Study, read_texts
+from ablation.scoring import normalise
+
+PER_ARM = 2
+NOTHING = "***"  # where one side has no word
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An utterance, and the seed with which the difference is largest; errors are added up over the `seeds` seeds."""
+
+    arm: str
+    condition: str
+    seed: int
+    utterance_id: str
+    seeds: int
+    baseline_errors: int
+    arm_errors: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """A choice with its words in columns: what was said, what the baseline and what the arm understood."""
+
+    choice: Choice
+    said: Row
+    baseline: Row
+    arm: Row
+
+
+def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PER_ARM) -> list[Example]:
+    """For every arm at most `per_arm` different utterances, the largest difference first. Raises UserError."""
+    choices = choose(counts, study.baseline, [arm.arm for arm in study.arms], per_arm)
+    if not choices:
+        return []
+    texts = read_texts(folder, sorted({choice.utterance_id for choice in choices}))
+    keyed = texts.set_index(["arm", "seed", "condition", "utterance_id"])
+    keyed = keyed[~keyed.index.duplicated()]
+
+    def heard(arm: str, choice: Choice, column: str) -> str:
+        return str(keyed.at[(arm, choice.seed, choice.condition, choice.utterance_id), column])
+
+    return [
+        Example(choice, *align(heard(choice.arm, choice, "reference"), *(
+            heard(arm, choice, "hypothesis") for arm in (study.baseline, choice.arm)
+        )))
+        for choice in choices
+    ]  # fmt: skip
+
+
+def choose(counts: pd.DataFrame, baseline: str, arms: Sequence[str], per_arm: int) -> list[Choice]:
+    """Rank (condition, utterance) by the difference in errors, added up over the seeds that an arm and the baseline share.
+
+    Equal ones stay in their order of appearance.
+    """
+    names = [pd.factorize(counts[column]) for column in ("arm", "seed", "condition", "utterance_id")]
+    codes, labels = [codes for codes, _ in names], [list(found) for _, found in names]
+    if baseline not in labels[0]:
+        return []
+    errors = np.full([len(found) for found in labels], np.nan, dtype=np.float32)
+    errors[tuple(codes)] = counts[["substitutions", "deletions", "insertions"]].sum(axis=1)
+    base = errors[labels[0].index(baseline)]
+    known = [arm for arm in arms if arm in labels[0] and arm != baseline]
+    return [
+        choice
+        for arm in known
+        for choice in _largest(arm, errors[labels[0].index(arm)], base, labels[1:], per_arm)
+    ]  # fmt: skip
+
+
+def _largest(
+    arm: str, errors: np.ndarray, base: np.ndarray, labels: Sequence[Sequence[object]], per_arm: int
+) -> Iterable[Choice]:
+    """`errors` and `base`: (seeds, conditions, utterances), NaN where there is no score."""
+    apart = errors - base
+    total = np.nansum(apart, axis=0)
+    ranked = np.argsort(-np.abs(total), axis=None, kind="stable")[: 50 * per_arm]
+    taken: set[int] = set()
+    for condition, utterance in zip(*np.unravel_index(ranked, total.shape), strict=True):
+        if len(taken) == per_arm or not total[condition, utterance]:
+            return
+        if utterance in taken:
+            continue
+        taken.add(utterance)
+        mine = apart[:, condition, utterance] * np.sign(total[condition, utterance])
+        shared = ~np.isnan(mine)
+        seeds, conditions, utterances = labels
+        yield Choice(
+            arm,
+            str(conditions[condition]),
+            int(str(seeds[int(np.nanargmax(mine))])),
+            str(utterances[utterance]),
+            int(shared.sum()),
+            int(base[shared, condition, utterance].sum()),
+            int(errors[shared, condition, utterance].sum()),
+        )
+
+
+def align(reference: str, *hypotheses: str) -> list[Row]:
+    """The words of the reference and of each hypothesis in columns, after `scoring.normalise`.
+
+    As in the field's tools, wrong words stand in capitals (those without any in brackets) and `***` where a word is left
+    out or, in the reference, where a hypothesis has one too many; the other hypothesis has an empty place there.
+    """
+    said = normalise(reference).split()
+    slots = [_slots(said, normalise(hypothesis)) for hypothesis in hypotheses]
+    widths = [max((len(inserted[place]) for inserted, _ in slots), default=0) for place in range(len(said) + 1)]
+    none: list[list[str]] = [[]] * len(widths)
+    return [_row(said, none, widths, NOTHING), *(_row(words, inserted, widths, "") for inserted, words in slots)]
+
+
+def _slots(said: list[str], hypothesis: str) -> tuple[list[list[str]], list[str]]:
+    """Words that are inserted before each word of the reference (and at its end), and what stands in each one's place."""
+    inserted: list[list[str]] = [[] for _ in range(len(said) + 1)]
+    words = [NOTHING] * len(said)
+    heard = hypothesis.split()
+    if not said:
+        return [[_wrong(word) for word in heard]], []
+    for chunk in jiwer.process_words(" ".join(said), hypothesis).alignments[0]:
+        found = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        if chunk.type == "insert":
+            inserted[chunk.ref_start_idx] += map(_wrong, found)
+        elif chunk.type != "delete":
+            marked = found if chunk.type == "equal" else map(_wrong, found)
+            words[chunk.ref_start_idx : chunk.ref_end_idx] = marked
+    return inserted, words
+
+
+def _wrong(word: str) -> str:
+    return word.upper() if word.upper() != word else f"[{word}]"
+
+
+def _row(words: Sequence[str], inserted: Sequence[Sequence[str]], widths: Sequence[int], filling: str) -> Row:
+    cells: list[str] = []
+    for place, width in enumerate(widths):
+        cells += [*inserted[place], *[filling] * (width - len(inserted[place]))]
+        cells += words[place : place + 1]
+    return tuple(cells)
