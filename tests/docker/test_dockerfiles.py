@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "docker").glob("*ockerfile"))
+STEPS = [ROOT / "docker" / "Dockerfile", ROOT / "docker" / "preprocess.Dockerfile"]  # what steps of the pipeline run in
 
 
 def instructions(file: Path) -> list[tuple[str, str]]:
@@ -17,15 +18,19 @@ def instructions(file: Path) -> list[tuple[str, str]]:
     return [(pair[0].upper(), pair[1]) for pair in pairs]
 
 
-def test_there_are_two() -> None:
-    assert [file.name for file in FILES] == ["Dockerfile", "preprocess.Dockerfile"]
+def test_there_are_two_for_steps_and_three_of_servers() -> None:
+    servers = {"mlflow.Dockerfile", "postgres.Dockerfile", "s3.Dockerfile"}
+    assert {file.name for file in FILES} == {file.name for file in STEPS} | servers
+
+
+@pytest.mark.parametrize("file", STEPS, ids=lambda file: file.name)
+def test_kubeflows_commands_run_as_they_are(file: Path) -> None:
+    assert not {"ENTRYPOINT", "CMD"} & {name for name, _ in instructions(file)}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_kubeflows_commands_run_as_they_are_and_not_as_root(file: Path) -> None:
-    steps = instructions(file)
-    assert not {"ENTRYPOINT", "CMD"} & {name for name, _ in steps}
-    user = [rest for name, rest in steps if name == "USER"][-1]
+def test_nothing_runs_as_root(file: Path) -> None:
+    user = [rest for name, rest in instructions(file) if name == "USER"][-1]
     assert user.isdigit()
     assert int(user) > 0
 
@@ -47,10 +52,11 @@ def test_the_image_has_every_package_and_the_context_lets_it_through() -> None:
     copied = {rest.split()[0] for name, rest in instructions(ROOT / "docker" / "Dockerfile") if name == "COPY"}
     assert copied == packages | {"requirements.txt", "pyproject.toml"}
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert let_through == copied | {"requirements-mouth.txt"}
+    assert let_through == copied | {"requirements-mouth.txt", "docker/servers"}
 
 
-def test_the_images_install_with_the_uv_of_the_makefile() -> None:
+@pytest.mark.parametrize("name", ["Dockerfile", "mlflow.Dockerfile"])
+def test_the_images_install_with_the_uv_of_the_makefile(name: str) -> None:
     [of_make] = re.findall(r"UV_VERSION := (\S+)", (ROOT / "Makefile").read_text())
-    [of_image] = re.findall(r"ARG UV_VERSION=(\S+)", (ROOT / "docker" / "Dockerfile").read_text())
+    [of_image] = re.findall(r"ARG UV_VERSION=(\S+)", (ROOT / "docker" / name).read_text())
     assert of_make == of_image

@@ -1,0 +1,22 @@
+# Postgres from Debian. User, password and data folder are given as to the image `postgres`, which can take its place.
+#
+#   docker build -f docker/postgres.Dockerfile -t ablate-postgres:15 .
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE}
+
+# The user's number is that of the image `postgres`, so that either can open the other's volume.
+RUN groupadd --system --gid 999 postgres \
+    && useradd --system --uid 999 --gid postgres --home-dir /var/lib/postgresql postgres \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-15 \
+    && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/15 \
+    && install --directory --owner=postgres --group=postgres --mode=700 /var/lib/postgresql/data \
+    && install --directory --owner=postgres --group=postgres /var/run/postgresql
+ENV PATH=/usr/lib/postgresql/15/bin:$PATH \
+    PGDATA=/var/lib/postgresql/data
+COPY docker/servers/start_postgres.sh /usr/local/bin/start-postgres
+
+USER 999
+EXPOSE 5432
+STOPSIGNAL SIGINT
+CMD ["sh", "/usr/local/bin/start-postgres"]
