@@ -67,7 +67,7 @@ def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]
     for key in plan.baseline:
         _check_name(key, "baseline", catalogue)
     try:
-        return catalogue.resolve(plan.preset, {**plan.baseline, **change})
+        return catalogue.resolve(plan.preset, plan.baseline, change)
     except UserError as error:
         raise UserError(f"{who}: {error}") from error
 

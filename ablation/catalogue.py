@@ -35,8 +35,8 @@ class Catalogue(Protocol):
     @property
     def parts(self) -> Mapping[str, Part]: ...
 
-    def resolve(self, preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Lay overrides (part -> spec, or dotted setting -> value) over a preset.
+    def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
+        """Lay overrides (part -> spec, or dotted setting -> value) over a preset, one layer over the other.
 
         Returns the full settings as plain JSON types, equal for equal models. Raises UserError for anything unknown,
         of a wrong type or out of range.

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.kinds import Kind, NoAdapter
+
 
 class Adapter(nn.Module):
     """Residual bottleneck of a quarter of the width, (B, T, D) -> (B, T, D); starts as the identity."""
@@ -23,3 +25,8 @@ class Up(nn.Linear):
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
+
+
+def build_adapter(kind: Kind, width: int) -> nn.Module:
+    """The module for a kind of `adapter`: (B, T, D) -> (B, T, D)."""
+    return nn.Identity() if isinstance(kind, NoAdapter) else Adapter(width)

@@ -7,24 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ablation.errors import UserError
-from model.parts import (
-    PARTS,
-    AudioOnlyTokens,
-    DifferentialMasking,
-    GatedScale,
-    LearnedScale,
-    NoMasking,
-    NoScale,
-    NoSiamese,
-    Part,
-    StaticScale,
-    StopGradientSiamese,
-    Strict,
-    TimeTokens,
-    UniformMasking,
-    VideoOnlyTokens,
-    ZeroScale,
-)
+from model import kinds
+from model.kinds import Strict
+from model.parts import PARTS, Part
 
 type_of_kind = Field(discriminator="kind")
 
@@ -33,14 +18,40 @@ class Parts(Strict):
     """One kind for every part of `parts.PARTS`; the keys are the parts' dotted names."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
-    fusion_scale: Annotated[LearnedScale | StaticScale | NoScale | ZeroScale | GatedScale, type_of_kind] = Field(
-        LearnedScale(), alias="fusion.scale"
+    fusion_scale: Annotated[
+        kinds.LearnedScale
+        | kinds.StaticScale
+        | kinds.NoScale
+        | kinds.ZeroScale
+        | kinds.FrozenScale
+        | kinds.PerLayerScale
+        | kinds.GatedScale,
+        type_of_kind,
+    ] = Field(kinds.LearnedScale(), alias="fusion.scale")
+    fusion_layers: Annotated[kinds.LearnedLayers | kinds.MeanLayers | kinds.LastLayer, type_of_kind] = Field(
+        kinds.LearnedLayers(), alias="fusion.layers"
     )
-    fusion_tokens: Annotated[TimeTokens | AudioOnlyTokens | VideoOnlyTokens, type_of_kind] = Field(
-        TimeTokens(), alias="fusion.tokens"
+    fusion_tokens: Annotated[
+        kinds.TimeTokens | kinds.ChannelTokens | kinds.AudioOnlyTokens | kinds.VideoOnlyTokens, type_of_kind
+    ] = Field(kinds.TimeTokens(), alias="fusion.tokens")
+    masking: Annotated[
+        kinds.DifferentialMasking
+        | kinds.UniformMasking
+        | kinds.UniformRateMasking
+        | kinds.UniformLengthMasking
+        | kinds.SwappedMasking
+        | kinds.AsAudioMasking
+        | kinds.AsVideoMasking
+        | kinds.NoMasking,
+        type_of_kind,
+    ] = kinds.DifferentialMasking()
+    siamese: Annotated[
+        kinds.StopGradientSiamese | kinds.EmaSiamese | kinds.NoStopGradientSiamese | kinds.NoSiamese, type_of_kind
+    ] = kinds.StopGradientSiamese()
+    siamese_loss: Annotated[kinds.CosineLoss | kinds.MseLoss, type_of_kind] = Field(
+        kinds.CosineLoss(), alias="siamese.loss"
     )
-    masking: Annotated[DifferentialMasking | UniformMasking | NoMasking, type_of_kind] = DifferentialMasking()
-    siamese: Annotated[StopGradientSiamese | NoSiamese, type_of_kind] = StopGradientSiamese()
+    adapter: Annotated[kinds.BottleneckAdapter | kinds.NoAdapter, type_of_kind] = kinds.BottleneckAdapter()
 
 
 class FrontendSettings(Strict):
@@ -106,33 +117,44 @@ class Settings(Strict):
 PRESETS: Mapping[str, Settings] = {"tiny": Settings(preset="tiny")}
 
 
-def resolve(preset: str, overrides: Mapping[str, Any]) -> Settings:
-    """Lay `overrides` (part -> spec, or dotted setting -> value) over a preset.
+def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:
+    """Lay overrides (part -> spec, or dotted setting -> value) over a preset, one layer over the other.
 
-    A part's spec is a mapping with `kind`, or just the kind's name. Raises UserError for an unknown preset, part,
-    kind or setting, and for a value of the wrong type or out of range.
+    A part's spec is a mapping with `kind`, or just the kind's name. It replaces what is below it, but for masking: there
+    `audio` and `video` are the nearest ones below where a spec leaves them out. Raises UserError for an unknown preset,
+    part, kind or setting, and for a value of the wrong type or out of range.
     """
     if preset not in PRESETS:
         raise UserError(f"unknown preset {preset!r}{_did_you_mean(preset, PRESETS)}")
     tree = PRESETS[preset].model_dump()
-    for key, value in overrides.items():
-        if key in PARTS:
-            tree["parts"][key] = _spec(key, value)
-        else:
-            _set(tree, key, value)
+    spans = {stream: tree["parts"]["masking"][stream] for stream in ("audio", "video")}
+    for overrides in layers:
+        for key, value in overrides.items():
+            if key == "masking":
+                spans |= {stream: spec for stream, spec in _spec(key, value).items() if stream in spans}
+                value = _with_spans(_spec(key, value), spans)
+            if key in PARTS:
+                tree["parts"][key] = _spec(key, value)
+            else:
+                _set(tree, key, value)
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
         raise UserError(_sentence(error)) from error
 
 
+def _with_spans(spec: dict[str, Any], spans: Mapping[str, Any]) -> dict[str, Any]:
+    takes_them = issubclass(PARTS["masking"].kinds[spec["kind"]], kinds.Masking)
+    return {**spans, **spec} if takes_them else spec
+
+
 def _spec(part: str, value: Any) -> dict[str, Any]:
     spec = {"kind": value} if isinstance(value, str) else value
     if not isinstance(spec, Mapping) or "kind" not in spec:
         raise UserError(f"{part}: a part takes a mapping with `kind`, got {value!r}; write e.g. {{kind: none}}")
-    kinds = PARTS[part].kinds
-    if spec["kind"] not in kinds:
-        raise UserError(f"unknown kind {spec['kind']!r} of part {part!r}{_did_you_mean(str(spec['kind']), kinds)}")
+    of_part = PARTS[part].kinds
+    if spec["kind"] not in of_part:
+        raise UserError(f"unknown kind {spec['kind']!r} of part {part!r}{_did_you_mean(str(spec['kind']), of_part)}")
     return dict(spec)
 
 
@@ -168,9 +190,9 @@ class _Catalogue:
 
     parts: Mapping[str, Part] = PARTS
 
-    def resolve(self, preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """The full settings as plain JSON types; raises UserError."""
-        return resolve(preset, overrides).model_dump(mode="json")
+        return resolve(preset, *layers).model_dump(mode="json")
 
 
 CATALOGUE = _Catalogue()

@@ -6,26 +6,86 @@ Shapes: B batch, T frames, D width.
 import torch
 from torch import Tensor, nn
 
-from model.parts import GatedScale, Kind, LearnedScale, NoScale, StaticScale, ZeroScale
+from model.kinds import (
+    FrozenScale,
+    GatedScale,
+    Kind,
+    LastLayer,
+    LearnedLayers,
+    LearnedScale,
+    MeanLayers,
+    NoScale,
+    PerLayerScale,
+    StaticScale,
+    ZeroScale,
+)
 
 
-class Learned(nn.Module):
+class Scale(nn.Module):
+    """(audio, video), each (B, T, D), and the layer's number from 0 -> a factor that broadcasts to them."""
+
+    def progress(self, done: float) -> None:
+        """Told before every training step which fraction of the steps is done."""
+
+    def values(self) -> list[float]:
+        """The numbers that the scale consists of; [] where it is computed from the input."""
+        return []
+
+
+class Learned(Scale):
     """One scalar S for all layers; kept out of weight decay, which would pull it to 0."""
 
-    def __init__(self, settings: LearnedScale, _width: int) -> None:
+    def __init__(self, initial: float) -> None:
         super().__init__()
-        self.initial = settings.initial
+        self.initial = initial
         self.scale = nn.Parameter(torch.empty(()))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         nn.init.constant_(self.scale, self.initial)
 
-    def forward(self, _audio: Tensor, _video: Tensor) -> Tensor:
+    def forward(self, _audio: Tensor, _video: Tensor, _layer: int) -> Tensor:
         return self.scale
 
+    def values(self) -> list[float]:
+        return [float(self.scale.detach())]
 
-class Constant(nn.Module):
+
+class Frozen(Learned):
+    """S is learned until a fraction of the steps is done; no gradient reaches it afterwards."""
+
+    def __init__(self, settings: FrozenScale) -> None:
+        super().__init__(settings.initial)
+        self.until = settings.until
+        self.learns = True
+
+    def progress(self, done: float) -> None:
+        self.learns = done < self.until
+
+    def forward(self, _audio: Tensor, _video: Tensor, _layer: int) -> Tensor:
+        return self.scale if self.learns else self.scale.detach()
+
+
+class PerLayer(Scale):
+    """A scalar for every layer."""
+
+    def __init__(self, initial: float, layers: int) -> None:
+        super().__init__()
+        self.initial = initial
+        self.scale = nn.Parameter(torch.empty(layers))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.scale, self.initial)
+
+    def forward(self, _audio: Tensor, _video: Tensor, layer: int) -> Tensor:
+        return self.scale[layer]
+
+    def values(self) -> list[float]:
+        return self.scale.tolist()
+
+
+class Constant(Scale):
     """A scale that nothing learns."""
 
     scale: Tensor
@@ -34,14 +94,17 @@ class Constant(nn.Module):
         super().__init__()
         self.register_buffer("scale", torch.tensor(value))
 
-    def forward(self, _audio: Tensor, _video: Tensor) -> Tensor:
+    def forward(self, _audio: Tensor, _video: Tensor, _layer: int) -> Tensor:
         return self.scale
 
+    def values(self) -> list[float]:
+        return [float(self.scale)]
 
-class Gated(nn.Module):
+
+class Gated(Scale):
     """A gate in (0, 2) per frame from both streams, 1 at first: (B, T, D), (B, T, D) -> (B, T, 1)."""
 
-    def __init__(self, _settings: GatedScale, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(2 * width))
         self.bias = nn.Parameter(torch.empty(()))
@@ -51,30 +114,43 @@ class Gated(nn.Module):
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
 
-    def forward(self, audio: Tensor, video: Tensor) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, _layer: int) -> Tensor:
         logit = torch.cat([audio, video], dim=-1) @ self.weight + self.bias
         return 2 * logit.sigmoid()[..., None]
 
 
-def build_scale(kind: Kind, width: int) -> nn.Module:
-    """The module for a kind of `fusion.scale`: (audio, video), each (B, T, D) -> a factor that broadcasts to them."""
+def build_scale(kind: Kind, width: int, layers: int) -> Scale:
+    """The module for a kind of `fusion.scale`."""
     match kind:
         case LearnedScale():
-            return Learned(kind, width)
+            return Learned(kind.initial)
         case StaticScale():
             return Constant(kind.value)
         case NoScale():
             return Constant(1.0)
         case ZeroScale():
             return Constant(0.0)
+        case FrozenScale():
+            return Frozen(kind)
+        case PerLayerScale():
+            return PerLayer(kind.initial, layers)
         case GatedScale():
-            return Gated(kind, width)
-        case _:
-            raise TypeError(f"no module for {kind!r}")
+            return Gated(width)
+    raise TypeError(f"no module for {kind!r}")
 
 
 class LayerSum(nn.Module):
-    """Softmax-weighted sum over layers (Eq. 10), list of L tensors (B, T, D) -> (B, T, D); equal weights at first."""
+    """Weighted sum over layers (Eq. 10), list of L tensors (B, T, D) -> (B, T, D); `weights()` is (L,) and sums to 1."""
+
+    def weights(self) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, outputs: list[Tensor]) -> Tensor:
+        return torch.einsum("l,lbtd->btd", self.weights(), torch.stack(outputs))
+
+
+class LearnedSum(LayerSum):
+    """The weights are a softmax of what is learned; equal at first."""
 
     def __init__(self, layers: int) -> None:
         super().__init__()
@@ -84,5 +160,40 @@ class LayerSum(nn.Module):
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.omega)
 
+    def weights(self) -> Tensor:
+        return self.omega.softmax(0)
+
+
+class FixedSum(LayerSum):
+    """Weights that nothing learns."""
+
+    fixed: Tensor
+
+    def __init__(self, weights: list[float]) -> None:
+        super().__init__()
+        self.register_buffer("fixed", torch.tensor(weights))
+
+    def weights(self) -> Tensor:
+        return self.fixed
+
+
+class Last(FixedSum):
+    """The last layer alone, without a sum."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__([0.0] * (layers - 1) + [1.0])
+
     def forward(self, outputs: list[Tensor]) -> Tensor:
-        return torch.einsum("l,lbtd->btd", self.omega.softmax(0), torch.stack(outputs))
+        return outputs[-1]
+
+
+def build_layer_sum(kind: Kind, layers: int) -> LayerSum:
+    """The module for a kind of `fusion.layers`."""
+    match kind:
+        case LearnedLayers():
+            return LearnedSum(layers)
+        case MeanLayers():
+            return FixedSum([1 / layers] * layers)
+        case LastLayer():
+            return Last(layers)
+    raise TypeError(f"no module for {kind!r}")

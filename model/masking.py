@@ -12,7 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.parts import DifferentialMasking, Kind, NoMasking, Spans, UniformMasking
+from model.kinds import (
+    AsAudioMasking,
+    AsVideoMasking,
+    Kind,
+    Masking,
+    NoMasking,
+    Spans,
+    SwappedMasking,
+    UniformLengthMasking,
+    UniformMasking,
+    UniformRateMasking,
+)
 
 MaskSampler = Callable[[int, np.random.Generator], np.ndarray]
 
@@ -51,40 +62,78 @@ def expected_fraction(frames: int, spans: Spans) -> float:
 
 
 @lru_cache(maxsize=4096)
-def matched_rate(frames: int, length: int, budget: DifferentialMasking) -> float:
-    """The rate at which spans of `length` mask, on average, what `budget` masks on average over its two streams."""
+def matched_rate(frames: int, lengths: tuple[int, ...], budget: tuple[Spans, ...]) -> float:
+    """The one rate at which spans of `lengths`, a stream each, mask on average as many frames as `budget` does.
+
+    Solved for every number of frames. It can exceed 1 where short spans have to hide much.
+    """
     from scipy.optimize import brentq  # takes a second that only the arms with a matched budget need
 
-    target = (expected_fraction(frames, budget.audio) + expected_fraction(frames, budget.video)) / 2
-    most = expected_fraction(frames, Spans(rate=1.0, length=length))
-    if target >= most:
-        return 1.0
-    return float(brentq(lambda rate: expected_fraction(frames, Spans(rate=rate, length=length)) - target, 0.0, 1.0))
+    target = float(np.mean([expected_fraction(frames, spans) for spans in budget]))
+
+    def excess(rate: float) -> float:
+        return float(np.mean([expected_fraction(frames, _spans(rate, length)) for length in lengths])) - target
+
+    most = 1.0
+    while excess(most) < 0:
+        most *= 2
+    return float(brentq(excess, 0.0, most))
 
 
-def _differential(kind: DifferentialMasking, stream: str, frames: int, generator: np.random.Generator) -> np.ndarray:
-    return sample_spans(frames, kind.audio if stream == "audio" else kind.video, generator)
+def spans_of(kind: Kind, stream: str, frames: int) -> Spans | None:
+    """The spans by which `kind` masks `stream` ("audio" or "video") in an utterance of `frames`; None for no masks."""
+    if isinstance(kind, NoMasking):
+        return None
+    assert isinstance(kind, Masking)
+    both, own = (kind.audio, kind.video), kind.audio if stream == "audio" else kind.video
+    match kind:
+        case UniformMasking():
+            length = kind.length or _mean_length(kind)
+            rate = matched_rate(frames, (length,), both) if kind.rate is None else kind.rate
+            return _spans(rate, length)
+        case UniformRateMasking():
+            lengths = (kind.audio.length, kind.video.length)
+            return _spans(matched_rate(frames, lengths, both) if kind.rate is None else kind.rate, own.length)
+        case UniformLengthMasking():
+            length = kind.length or _mean_length(kind)
+            return _spans(matched_rate(frames, (length,), (own,)) if kind.budget else own.rate, length)
+        case SwappedMasking():
+            return kind.video if stream == "audio" else kind.audio
+        case AsAudioMasking():
+            return kind.audio
+        case AsVideoMasking():
+            return kind.video
+    return own
 
 
-def _uniform(kind: UniformMasking, _stream: str, frames: int, generator: np.random.Generator) -> np.ndarray:
-    rate = matched_rate(frames, kind.length, DifferentialMasking()) if kind.rate is None else kind.rate
-    return sample_spans(frames, Spans(rate=rate, length=kind.length), generator)
+def _spans(rate: float, length: int) -> Spans:
+    """Spans that were computed and not given, so the rate may exceed 1."""
+    return Spans.model_construct(rate=rate, length=length)
 
 
-def _none(_kind: NoMasking, _stream: str, frames: int, _generator: np.random.Generator) -> np.ndarray:
-    return np.zeros(frames, bool)
+def _mean_length(kind: Masking) -> int:
+    return round((kind.audio.length + kind.video.length) / 2)
 
 
-SAMPLERS: dict[type[Kind], Callable[..., np.ndarray]] = {
-    DifferentialMasking: _differential,
-    UniformMasking: _uniform,
-    NoMasking: _none,
-}
+def sample(kind: Kind, stream: str, frames: int, generator: np.random.Generator) -> np.ndarray:
+    """Bool (frames,), True = masked."""
+    spans = spans_of(kind, stream, frames)
+    return np.zeros(frames, bool) if spans is None else sample_spans(frames, spans, generator)
 
 
 def sampler(kind: Kind, stream: str) -> MaskSampler:
     """The way that `kind` masks `stream` ("audio" or "video"): (frames, generator) -> bool (frames,)."""
-    return partial(SAMPLERS[type(kind)], kind, stream)
+    return partial(sample, kind, stream)
+
+
+def mask_statistics(masks: dict[str, Tensor], lengths: list[int]) -> dict[str, dict[str, float]]:
+    """Per stream `fraction`, of all frames that are no padding, and `run`, mean length of a masked run in frames (0: none)."""
+    found = {}
+    for name, mask in masks.items():
+        before = torch.nn.functional.pad(mask, (1, 0))[:, :-1]
+        masked, runs = mask.sum().item(), (mask & ~before).sum().item()
+        found[name] = {"fraction": masked / sum(lengths), "run": masked / runs if runs else 0.0}
+    return found
 
 
 def batch_mask(lengths: list[int], sample: MaskSampler, generator: np.random.Generator, share: float = 1.0) -> Tensor:

@@ -13,33 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.adapter import Adapter
 from model.config import Settings
-from model.encoder import Encoder
-from model.frontend import AudioFrontend, VideoFrontend
-from model.fusion import LayerSum, build_scale
+from model.kinds import EmaSiamese, NoSiamese, NoStopGradientSiamese, PerLayerScale
 from model.masking import batch_mask, sampler
-from model.parts import AudioOnlyTokens, Kind, NoSiamese, VideoOnlyTokens
-from model.siamese import MaskedPrediction
+from model.siamese import MaskedPrediction, follow, momentum
+from model.tokens import stream_masks
+from model.trunk import Inputs, Trunk
 
-FRONTENDS: dict[str, type[nn.Module]] = {"audio": AudioFrontend, "video": VideoFrontend}
-
-
-def streams_of(tokens: Kind) -> tuple[str, ...]:
-    """The streams that a kind of `fusion.tokens` lets the encoder see."""
-    if isinstance(tokens, AudioOnlyTokens):
-        return ("audio",)
-    return ("video",) if isinstance(tokens, VideoOnlyTokens) else ("audio", "video")
-
-
-@dataclass
-class Inputs:
-    """A batch: samples (B, T * 640) float, video uint8 (B, T, 88, 88), padding (B, T) bool, `lengths` in frames."""
-
-    audio: Tensor
-    video: Tensor
-    padding: Tensor
-    lengths: list[int]
+__all__ = ["Inputs", "Losses", "Smile", "initialise", "parameter_count"]
 
 
 @dataclass
@@ -51,91 +32,70 @@ class Losses:
     masked: Tensor | None
 
 
-class MaskToken(nn.Module):
-    """The learned vector (D,) that stands where a frame is masked: (B, T, D), mask (B, T) -> (B, T, D)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.vector = nn.Parameter(torch.empty(width))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        nn.init.normal_(self.vector, std=0.02)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        return torch.where(mask[..., None], self.vector, x)
-
-
-class Smile(nn.Module):
+class Smile(Trunk):
     """The recogniser; which of its parts are SMILE's own and which are replaced is decided by `settings.parts`."""
 
     def __init__(self, settings: Settings, vocabulary: int) -> None:
-        super().__init__()
+        super().__init__(settings)
         parts, width = settings.parts, settings.encoder.width
         self.settings = settings
-        self.streams = streams_of(parts.fusion_tokens)
-        self.frontends = nn.ModuleDict({name: FRONTENDS[name](settings.frontend, width) for name in self.streams})
-        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in self.streams})
-        self.adapters = nn.ModuleDict({name: Adapter(width) for name in self.streams})
-        self.mask_tokens = nn.ModuleDict({name: MaskToken(width) for name in self.streams})
-        self.samplers = {name: sampler(parts.masking, name) for name in self.streams}
-        self.encoder = Encoder(settings.encoder, self.streams)
-        self.scale = build_scale(parts.fusion_scale, width) if len(self.streams) == 2 else None
-        self.layer_sum = LayerSum(settings.encoder.layers)
+        self.samplers = {name: sampler(parts.masking, name) for name in self.inputs}
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocabulary))
-        self.siamese = None if isinstance(parts.siamese, NoSiamese) else MaskedPrediction(width)
-
-    def features(self, inputs: Inputs) -> dict[str, Tensor]:
-        """What enters the encoder, per stream (B, T, D)."""
-        raw = {"audio": inputs.audio, "video": inputs.video}
-        return {
-            name: self.adapters[name](self.norms[name](self.frontends[name](raw[name], inputs.padding)))
-            for name in self.streams
-        }
-
-    def fuse(self, layers: list[dict[str, Tensor]]) -> Tensor:
-        """Eq. 9 and 10: the encoder's layers -> F (B, T, D)."""
-        if self.scale is None:
-            return self.layer_sum([layer[self.streams[0]] for layer in layers])
-        return self.layer_sum(
-            [layer["audio"] + self.scale(layer["audio"], layer["video"]) * layer["video"] for layer in layers]
-        )
-
-    def per_stream(self, layers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Each stream's own sum over the layers, with the same weights: what the Siamese branches compare."""
-        return {name: self.layer_sum([layer[name] for layer in layers]) for name in self.streams}
+        no_siamese = isinstance(parts.siamese, NoSiamese)
+        self.siamese = None if no_siamese else MaskedPrediction(width, parts.siamese_loss)
+        self.teacher = Trunk(settings).requires_grad_(False) if isinstance(parts.siamese, EmaSiamese) else None
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Log-probabilities (B, T, V) of the unmasked input."""
-        return self.head(self.fuse(self.encoder(self.features(inputs), inputs.padding))).log_softmax(-1)
+        return self.head(self.fuse(self.encode(self.features(inputs), inputs.padding))).log_softmax(-1)
 
     def losses(self, inputs: Inputs, targets: list[list[int]], masks: dict[str, Tensor]) -> Losses:
         """The student's CTC loss (mean per target unit) and the masked-prediction loss."""
         features = self.features(inputs)
-        student_in = {name: self.mask_tokens[name](x, masks[name]) for name, x in features.items()}
-        student = self.encoder(student_in, inputs.padding)
+        student = self.encode(self.hide(features, masks), inputs.padding)
         ctc = _ctc(self.head(self.fuse(student)).log_softmax(-1), inputs.lengths, targets)
         recipe = self.settings.training
         if self.siamese is None:
             return Losses(recipe.alpha * ctc, ctc, None)
-        with torch.no_grad():
-            target = self.per_stream(self.encoder(features, inputs.padding))
-        masked = self.siamese(self.per_stream(student), target, masks)
+        target = self._target(inputs, features)
+        masked = self.siamese(self.per_stream(student), target, stream_masks(masks, self.streams))
         return Losses(recipe.alpha * ctc + recipe.beta * masked, ctc, masked)
+
+    def _target(self, inputs: Inputs, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the target branch makes of the unmasked features; a gradient flows through one kind of it only."""
+        with torch.set_grad_enabled(isinstance(self.settings.parts.siamese, NoStopGradientSiamese)):
+            if self.teacher is None:
+                return self.per_stream(self.encode(features, inputs.padding))
+            return self.teacher.per_stream(self.teacher.encode(self.teacher.features(inputs), inputs.padding))
+
+    def begin_step(self, step: int) -> None:
+        """To be called before every step 0, 1, ... of the optimiser: what changes with the course of training does.
+
+        An averaged teacher takes in the weights that the step before has left; a scale that is learned for a while stops.
+        All of it follows from `step` and from weights that a checkpoint holds, so a resumed training goes on as it was.
+        """
+        done = step / self.settings.training.steps
+        kind = self.settings.parts.siamese
+        if self.teacher is not None and isinstance(kind, EmaSiamese) and step > 0:
+            follow(self.teacher, self, momentum(kind, done))
+        if self.scale is not None:
+            self.scale.progress(done)
 
     def sample_masks(
         self, lengths: list[int], generators: dict[str, np.random.Generator], share: float = 1.0
     ) -> dict[str, Tensor]:
-        """Per stream bool (B, T), True = masked; every stream draws from a generator of its own.
+        """Per input bool (B, T), True = masked; every input draws from a generator of its own.
 
-        On average, `share` of the utterances of a stream are masked at all.
+        On average, `share` of the utterances of an input are masked at all.
         """
-        return {name: batch_mask(lengths, self.samplers[name], generators[name], share) for name in self.streams}
+        return {name: batch_mask(lengths, self.samplers[name], generators[name], share) for name in self.inputs}
 
-    def scale_value(self) -> float | None:
-        """The scale S where it is one number (learned, static, none, zero), else None."""
-        value = getattr(self.scale, "scale", None)
-        return None if value is None else float(value.detach())
+    def scale_values(self) -> dict[str, float]:
+        """The scale's numbers as metrics: `fusion/scale`, or `fusion/scale_0` and on; {} where it has none."""
+        values = self.scale.values() if self.scale is not None else []
+        if len(values) == 1 and not isinstance(self.settings.parts.fusion_scale, PerLayerScale):
+            return {"fusion/scale": values[0]}
+        return {f"fusion/scale_{number}": value for number, value in enumerate(values)}
 
 
 def _ctc(log_probs: Tensor, lengths: list[int], targets: list[list[int]]) -> Tensor:
@@ -144,7 +104,7 @@ def _ctc(log_probs: Tensor, lengths: list[int], targets: list[list[int]]) -> Ten
     return F.ctc_loss(log_probs.transpose(0, 1), flat, torch.tensor(lengths), sizes, blank=0, zero_infinity=True)
 
 
-def initialise(model: nn.Module, seed: int) -> None:
+def initialise(model: Smile, seed: int) -> None:
     """Draw every module's weights from (seed, its name): arms that share a module start it at the same weights."""
     with torch.random.fork_rng(devices=[]):
         for name, module in model.named_modules():
@@ -152,6 +112,8 @@ def initialise(model: nn.Module, seed: int) -> None:
                 digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
                 torch.manual_seed(int.from_bytes(digest[:8], "little"))
                 module.reset_parameters()
+    if model.teacher is not None:
+        follow(model.teacher, model, 0.0)
 
 
 def parameter_count(model: nn.Module) -> int:

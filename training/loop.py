@@ -17,6 +17,7 @@ from corpora.noise import NoiseBank
 from corpora.store import Corpus
 from model.config import Settings, TrainingSettings
 from model.config import load as load_settings
+from model.masking import mask_statistics
 from model.smile import Losses, Smile, initialise, parameter_count
 from training import checkpoint
 from training.batches import Batch, TrainingBatches, by_length, centre_crop, collate, curriculum, generator
@@ -83,9 +84,10 @@ def _loop(model: Smile, units: Units, batches: TrainingBatches, data: Corpus, lo
         batch = batches.batch(step)
         masks = model.sample_masks(
             batch.inputs.lengths,
-            {name: generator(seed, "mask", name, step) for name in model.streams},
+            {name: generator(seed, "mask", name, step) for name in model.inputs},
             share=curriculum(step, recipe),
         )
+        model.begin_step(step)
         torch.manual_seed(seed * 1_000_003 + step)  # dropout: a function of seed and step, not of what ran before
         losses = train_step(model, optimiser, batch, units, masks)
         _check_finite(losses, step)
@@ -111,8 +113,8 @@ def train_step(
 
 def build_optimiser(model: nn.Module, recipe: TrainingSettings) -> torch.optim.Optimizer:
     """AdamW; vectors and scalars (biases, norms, S, omega) are kept out of weight decay."""
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    kept = [p for p in model.parameters() if p.ndim < 2]
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
+    kept = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
@@ -146,14 +148,13 @@ def recognise(model: Smile, batch: Batch, units: Units) -> list[str]:
 def _metrics(
     model: Smile, losses: Losses, masks: dict[str, Tensor], batch: Batch, learning_rate: float
 ) -> dict[str, float]:
-    frames = sum(batch.inputs.lengths)
     metrics = {"loss": losses.total.item(), "loss/ctc": losses.ctc.item(), "learning_rate": learning_rate}
     if losses.masked is not None:
         metrics["loss/masked"] = losses.masked.item()
-    if (scale := model.scale_value()) is not None:
-        metrics["fusion/scale"] = scale
-    metrics |= {f"fusion/omega_{n}": w for n, w in enumerate(model.layer_sum.omega.softmax(0).tolist())}
-    return metrics | {f"mask/{name}_fraction": mask.sum().item() / frames for name, mask in masks.items()}
+    metrics |= model.scale_values()
+    metrics |= {f"fusion/omega_{n}": w for n, w in enumerate(model.layer_sum.weights().tolist())}
+    masked = mask_statistics(masks, batch.inputs.lengths)
+    return metrics | {f"mask/{name}_{key}": value for name, found in masked.items() for key, value in found.items()}
 
 
 def _check_finite(losses: Losses, step: int) -> None:

@@ -2,9 +2,24 @@
 
 import numpy as np
 import pytest
+import torch
 
-from model.masking import batch_mask, expected_fraction, matched_rate, sample_spans, sampler
-from model.parts import DifferentialMasking, NoMasking, Spans, UniformMasking
+from model.config import resolve
+from model.kinds import (
+    AsAudioMasking,
+    AsVideoMasking,
+    DifferentialMasking,
+    Kind,
+    Masking,
+    NoMasking,
+    OneRate,
+    Spans,
+    SwappedMasking,
+    UniformLengthMasking,
+    UniformMasking,
+    UniformRateMasking,
+)
+from model.masking import batch_mask, expected_fraction, mask_statistics, sample_spans, sampler, spans_of
 
 
 def runs(mask: np.ndarray) -> np.ndarray:
@@ -35,12 +50,80 @@ def test_the_expected_fraction_is_what_sampling_gives(frames: int, spans: Spans)
     assert draw(spans, frames, 6000).mean() == pytest.approx(expected_fraction(frames, spans), abs=0.008)
 
 
+AUDIO, VIDEO = Spans(rate=0.8, length=10), Spans(rate=0.3, length=5)
+BOTH = {"audio": AUDIO, "video": VIDEO}
+
+
+def share(kind: Kind, stream: str, frames: int) -> float:
+    """The exact mean fraction that a kind masks."""
+    spans = spans_of(kind, stream, frames)
+    return 0.0 if spans is None else expected_fraction(frames, spans)
+
+
 @pytest.mark.parametrize("frames", [30, 43, 75, 100])
-def test_matched_uniform_masking_masks_as_much_as_the_two_streams_did(frames: int) -> None:
-    budget = DifferentialMasking(audio=Spans(rate=0.8, length=10), video=Spans(rate=0.3, length=5))
-    rate = matched_rate(frames, 8, budget)
-    wanted = (expected_fraction(frames, budget.audio) + expected_fraction(frames, budget.video)) / 2
-    assert expected_fraction(frames, Spans(rate=rate, length=8)) == pytest.approx(wanted, abs=1e-6)
+@pytest.mark.parametrize("kind", [UniformMasking(**BOTH), UniformMasking(**BOTH, length=3), UniformRateMasking(**BOTH)])
+def test_one_matched_rate_masks_as_much_as_the_two_streams_did(kind: OneRate, frames: int) -> None:
+    wanted = (expected_fraction(frames, AUDIO) + expected_fraction(frames, VIDEO)) / 2
+    assert (share(kind, "audio", frames) + share(kind, "video", frames)) / 2 == pytest.approx(wanted, abs=1e-6)
+    rates = {spans_of(kind, stream, frames).rate for stream in BOTH}  # type: ignore[union-attr]
+    assert len(rates) == 1
+
+
+def test_what_is_drawn_by_a_matched_rate_is_within_half_a_hundredth_of_the_budget() -> None:
+    generator = np.random.default_rng(2)
+    drawn = np.mean([sampler(UniformMasking(**BOTH), "audio")(100, generator).mean() for _ in range(8000)])
+    differential = [share(DifferentialMasking(**BOTH), stream, 100) for stream in BOTH]
+    assert drawn == pytest.approx(np.mean(differential), abs=0.005)
+
+
+@pytest.mark.parametrize("frames", [30, 75])
+def test_one_matched_length_masks_each_stream_as_much_as_before(frames: int) -> None:
+    matched, free = UniformLengthMasking(**BOTH), UniformLengthMasking(**BOTH, budget=None)
+    for stream, spans in BOTH.items():
+        assert share(matched, stream, frames) == pytest.approx(expected_fraction(frames, spans), abs=1e-6)
+        assert spans_of(free, stream, frames) == Spans(rate=spans.rate, length=8)
+        assert spans_of(matched, stream, frames).length == 8  # type: ignore[union-attr]
+
+
+def test_the_other_kinds_are_made_of_the_two_streams_spans() -> None:
+    made = {
+        SwappedMasking(**BOTH): (VIDEO, AUDIO),
+        AsAudioMasking(**BOTH): (AUDIO, AUDIO),
+        AsVideoMasking(**BOTH): (VIDEO, VIDEO),
+        DifferentialMasking(**BOTH): (AUDIO, VIDEO),
+        NoMasking(): (None, None),
+        UniformMasking(**BOTH, rate=0.5, length=7): (Spans(rate=0.5, length=7), Spans(rate=0.5, length=7)),
+        UniformRateMasking(**BOTH, rate=0.5): (Spans(rate=0.5, length=10), Spans(rate=0.5, length=5)),
+    }
+    for kind, expected in made.items():
+        assert (spans_of(kind, "audio", 100), spans_of(kind, "video", 100)) == expected, kind
+
+
+def test_a_plans_own_masking_is_what_its_arms_are_matched_to() -> None:
+    heavy = {"kind": "differential", "audio": {"rate": 0.6, "length": 8}, "video": {"rate": 0.4, "length": 4}}
+    for arm in ("uniform", "uniform_rate", "uniform_length", "swapped", "as_audio", "as_video", "differential"):
+        masking = resolve("tiny", {"masking": heavy}, {"masking": arm}).parts.masking
+        assert isinstance(masking, Masking)
+        assert (masking.audio, masking.video) == (Spans(rate=0.6, length=8), Spans(rate=0.4, length=4)), arm
+    assert resolve("tiny", {"masking": heavy}, {"masking": "none"}).parts.masking == NoMasking()
+    default = resolve("tiny", {}, {"masking": "uniform"}).parts.masking
+    assert resolve("tiny", {"masking": "none"}, {"masking": "uniform"}).parts.masking == default
+
+
+def test_fractions_and_runs_are_counted_without_padding() -> None:
+    mask = torch.tensor([[True, True, False, True], [False, True, True, False]])
+    found = mask_statistics({"audio": mask, "video": mask & False}, [4, 3])
+    assert found == {"audio": {"fraction": 5 / 7, "run": 5 / 3}, "video": {"fraction": 0.0, "run": 0.0}}
+
+
+@pytest.mark.parametrize(("stream", "fraction", "run"), [("audio", 0.57, 15.8), ("video", 0.27, 5.9)])
+def test_a_clip_is_masked_alike_whatever_else_is_in_its_batch(stream: str, fraction: float, run: float) -> None:
+    sample, generator = sampler(DifferentialMasking(**BOTH), stream), np.random.default_rng(5)
+    for others in ([], [20, 20], [400, 100, 7]):
+        rows = [batch_mask([100, *others], sample, generator)[:1, :100] for _ in range(1500)]
+        found = mask_statistics({stream: torch.cat(rows)}, [100] * len(rows))[stream]
+        assert found["fraction"] == pytest.approx(fraction, abs=0.02)
+        assert found["run"] == pytest.approx(run, rel=0.1)
 
 
 def test_the_longest_clip_of_a_ragged_batch_keeps_its_long_runs() -> None:

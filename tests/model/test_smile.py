@@ -7,15 +7,19 @@ import pytest
 import torch
 
 from model.config import resolve
+from model.fusion import build_layer_sum
+from model.kinds import CosineLoss, Kind, LastLayer, LearnedLayers, MeanLayers, MseLoss
 from model.parts import PARTS
+from model.siamese import MaskedPrediction
 from model.smile import Inputs, Smile, initialise, parameter_count
+from model.tokens import stream_masks
 
 VOCABULARY = 9
 KINDS = [(part, kind) for part, entry in PARTS.items() for kind in entry.kinds]
 
 
-def build(part: str = "fusion.scale", kind: str = "learned", seed: int = 1, **more: object) -> Smile:
-    overrides = {"encoder.dropout": 0.0, "encoder.layers": 2, part: {"kind": kind}} | more
+def build(part: str = "fusion.scale", kind: object = "learned", seed: int = 1, **more: object) -> Smile:
+    overrides = {"encoder.dropout": 0.0, "encoder.layers": 2, part: kind} | more
     model = Smile(resolve("tiny", overrides), VOCABULARY)
     initialise(model, seed)
     return model
@@ -30,7 +34,7 @@ def inputs(lengths: list[int], seed: int = 0) -> Inputs:
 
 
 def masks(model: Smile, lengths: list[int], seed: int = 0) -> dict[str, torch.Tensor]:
-    return model.sample_masks(lengths, {name: np.random.default_rng([seed, n]) for n, name in enumerate(model.streams)})
+    return model.sample_masks(lengths, {name: np.random.default_rng([seed, n]) for n, name in enumerate(model.inputs)})
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +53,7 @@ def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(p
     assert log_probs.shape == (2, 126, VOCABULARY)
     assert log_probs.exp().sum(-1).detach() == pytest.approx(torch.ones(2, 126), abs=1e-4)
     model.losses(batch, [[1, 2], [3, 4, 4]], masks(model, lengths)).total.backward()
-    untouched = {name for name, p in model.named_parameters() if p.grad is None}
+    untouched = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
     unused = {"siamese.", "mask_tokens."} if (part, kind) == ("masking", "none") else set()
     assert not {name for name in untouched if not name.startswith(tuple(unused))}
 
@@ -63,10 +67,18 @@ def test_padding_changes_no_output(part: str, kind: str) -> None:
         torch.testing.assert_close(model(both)[:1, :20], model(alone), atol=2e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("part", "kind"), KINDS)
+def test_the_seed_decides_the_weights_and_so_the_output(part: str, kind: str) -> None:
+    batch = inputs([20])
+    first, again, other = (build(part, kind, seed=seed).eval()(batch) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
 def test_static_one_and_none_are_the_same_function_and_learned_starts_as_it() -> None:
     batch = inputs([20])
     outputs = [build("fusion.scale", kind).eval()(batch) for kind in ("none", "learned")]
-    static = build(**{"fusion.scale": {"kind": "static", "value": 1.0}}).eval()(batch)
+    static = build("fusion.scale", {"kind": "static", "value": 1.0}).eval()(batch)
     torch.testing.assert_close(outputs[0], outputs[1])
     torch.testing.assert_close(outputs[0], static)
 
@@ -79,7 +91,7 @@ def test_a_single_stream_ignores_the_other() -> None:
 
 def test_the_student_sees_masks_and_the_recogniser_does_not() -> None:
     model, batch = build(), inputs([26])
-    nothing = {name: torch.zeros(1, 26, dtype=torch.bool) for name in model.streams}
+    nothing = {name: torch.zeros(1, 26, dtype=torch.bool) for name in model.inputs}
     everything = {name: ~mask for name, mask in nothing.items()}
     assert model.losses(batch, [[1]], nothing).ctc.item() != model.losses(batch, [[1]], everything).ctc.item()
 
@@ -87,9 +99,103 @@ def test_the_student_sees_masks_and_the_recogniser_does_not() -> None:
 def test_no_gradient_flows_through_the_target() -> None:
     """With the student's input masked everywhere, the frontends can only be reached through the target branch."""
     model, batch = build(**{"training.alpha": 0.0}), inputs([26])
-    model.losses(batch, [[1]], {name: torch.ones(1, 26, dtype=torch.bool) for name in model.streams}).total.backward()
+    model.losses(batch, [[1]], {name: torch.ones(1, 26, dtype=torch.bool) for name in model.inputs}).total.backward()
     for name, parameter in model.frontends.named_parameters():
         assert parameter.grad is None or not parameter.grad.any(), name
+
+
+def test_without_a_stop_gradient_the_target_is_taught_too() -> None:
+    model, batch = build("siamese", "no_stop_gradient", **{"training.alpha": 0.0}), inputs([26])
+    model.losses(batch, [[1]], {name: torch.ones(1, 26, dtype=torch.bool) for name in model.inputs}).total.backward()
+    assert all(
+        parameter.grad.abs().sum() > 0 for parameter in model.frontends.parameters() if parameter.grad is not None
+    )
+    assert any(parameter.grad is not None for parameter in model.frontends.parameters())
+
+
+def test_the_averaged_teacher_follows_the_student_and_is_neither_trained_nor_counted() -> None:
+    model = build("siamese", {"kind": "ema", "momentum": 0.9, "final_momentum": 0.95}, **{"training.steps": 10})
+    assert model.teacher is not None
+    start = {name: value.clone() for name, value in model.teacher.named_parameters()}
+    assert all(torch.equal(value, dict(model.named_parameters())[name]) for name, value in start.items())
+    assert parameter_count(model) == parameter_count(build())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter += 1.0
+    model.begin_step(0)
+    assert all(torch.equal(value, start[name]) for name, value in model.teacher.named_parameters())
+    model.begin_step(5)
+    for name, value in model.teacher.named_parameters():
+        torch.testing.assert_close(value, start[name] + (1 - 0.925), msg=name)
+    assert {f"teacher.{name}" for name in start} <= model.state_dict().keys()
+
+
+def test_the_teacher_and_not_the_student_makes_the_targets() -> None:
+    batch, losses = inputs([26]), []
+    for shift in (0.0, 1.0):
+        model = build("siamese", "ema")
+        assert model.teacher is not None
+        with torch.no_grad():
+            model.teacher.norms["audio"].weight += shift
+        losses.append(model.losses(batch, [[1]], masks(model, [26])))
+    assert losses[0].ctc.item() == losses[1].ctc.item()
+    assert losses[0].masked != losses[1].masked
+
+
+def test_a_frozen_scale_learns_until_its_time_has_come() -> None:
+    model, batch = build("fusion.scale", {"kind": "frozen", "until": 0.5}, **{"training.steps": 10}), inputs([26])
+    for step, learns in ((0, True), (4, True), (5, False), (9, False)):
+        model.zero_grad(set_to_none=True)
+        model.begin_step(step)
+        model.losses(batch, [[1]], masks(model, [26])).total.backward()
+        assert (model.get_parameter("scale.scale").grad is not None) == learns
+
+
+def test_scales_per_layer_equal_one_scale_where_their_values_do() -> None:
+    batch = inputs([20])
+    one, many = build("fusion.scale", {"kind": "learned", "initial": 0.7}), build("fusion.scale", "per_layer")
+    with torch.no_grad():
+        many.get_parameter("scale.scale").fill_(0.7)
+    torch.testing.assert_close(one.eval()(batch), many.eval()(batch))
+    assert one.scale_values() == pytest.approx({"fusion/scale": 0.7})
+    assert many.scale_values() == pytest.approx({"fusion/scale_0": 0.7, "fusion/scale_1": 0.7})
+    with torch.no_grad():
+        many.get_parameter("scale.scale")[0] = 0.1
+    assert not torch.allclose(one(batch), many(batch))
+
+
+def test_layers_are_summed_as_their_weights_say() -> None:
+    outputs = [torch.full((1, 2, 3), float(number)) for number in range(4)]
+    assert (build_layer_sum(MeanLayers(), 4)(outputs) == 1.5).all()
+    assert (build_layer_sum(LastLayer(), 4)(outputs) == 3).all()
+    learned = build_layer_sum(LearnedLayers(), 4)
+    assert torch.allclose(learned(outputs), torch.tensor(1.5))
+    with torch.no_grad():
+        learned.get_parameter("omega")[2] = 50.0
+    assert torch.allclose(learned(outputs), torch.tensor(2.0))
+    for kind in (MeanLayers(), LastLayer(), LearnedLayers()):
+        assert build_layer_sum(kind, 4).weights().sum().item() == pytest.approx(1.0)
+
+
+def test_a_token_on_channels_holds_both_streams_and_counts_as_masked_where_either_is() -> None:
+    model, batch = build("fusion.tokens", "channel").eval(), inputs([20])
+    other = inputs([20], 1)
+    assert not torch.allclose(model(batch), model(Inputs(other.audio, batch.video, batch.padding, [20])))
+    assert not torch.allclose(model(batch), model(Inputs(batch.audio, other.video, batch.padding, [20])))
+    audio, video = torch.tensor([[True, False, False]]), torch.tensor([[False, True, False]])
+    assert stream_masks({"audio": audio, "video": video}, model.streams)["joint"].tolist() == [[True, True, False]]
+
+
+@pytest.mark.parametrize(("loss", "expected"), [(CosineLoss(), 1.0), (MseLoss(), 2.0)])
+def test_the_masked_losses_are_what_they_are_called(loss: Kind, expected: float) -> None:
+    """The prediction is at a right angle to the target in two dimensions, both of length sqrt(2)."""
+    siamese = MaskedPrediction(2, loss)
+    siamese.predictor = torch.nn.Identity()
+    student, target = torch.tensor([[[1.0, 1.0], [9.0, 9.0]]]), torch.tensor([[[1.0, -1.0], [0.0, 0.0]]])
+    mask = torch.tensor([[True, False]])
+    assert siamese({"a": student}, {"a": target}, {"a": mask}).item() == pytest.approx(expected)
+    assert siamese({"a": student}, {"a": target}, {"a": ~mask & mask}).item() == 0
 
 
 def test_arms_start_from_the_same_weights_where_they_share_a_module_and_the_seed_matters() -> None:

@@ -1,0 +1,292 @@
+"""Typed settings of every kind of every part. Imports no torch.
+
+`phrases` are the words by which people name a kind in a Markdown plan; `arm` is the name that an arm gets when it swaps
+the kind in and its plan gives none. The code that carries a kind out stands in the module of its part.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Strict(BaseModel):
+    """Settings in which unknown keys are errors, nothing is coerced from text, and nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Kind(Strict):
+    """Settings of one kind of a part."""
+
+    description: ClassVar[str] = ""
+    phrases: ClassVar[tuple[str, ...]] = ()
+    arm: ClassVar[str] = ""
+
+
+class LearnedScale(Kind):
+    description = "one learned scalar S, shared by all layers, weighs the video stream: F_l = F_a_l + S * F_v_l (Eq. 9)"
+    phrases = ("learned scale", "dynamic scaling factor", "learned scaling factor", "adaptive scaling factor")
+    arm = "learned-scale"
+    kind: Literal["learned"] = "learned"
+    initial: float = Field(1.0, ge=-10, le=10)
+
+
+class StaticScale(Kind):
+    description = "the video stream is weighed by a constant"
+    phrases = ("static scale", "static scaling factor", "constant scaling factor", "fixed scaling factor")
+    arm = "static-scale"
+    kind: Literal["static"] = "static"
+    value: float = Field(0.5, ge=-10, le=10)
+
+
+class NoScale(Kind):
+    description = "the streams are added as they are (a scale of 1)"
+    phrases = ("no scale", "no scaling factor", "without scaling factor")
+    arm = "no-scale"
+    kind: Literal["none"] = "none"
+
+
+class ZeroScale(Kind):
+    description = "control: the video stream is left out of the sum, though audio tokens still attend to it"
+    phrases = ("zero scale", "zero scaling factor")
+    arm = "zero-scale"
+    kind: Literal["zero"] = "zero"
+
+
+class FrozenScale(Kind):
+    """A scale that is constant from the first step on is `static`."""
+
+    description = "S is learned over the first steps (`until`, a fraction of them) and then stays what it has become"
+    phrases = ("frozen scale", "frozen scaling factor", "scaling factor frozen after learning")
+    arm = "frozen-scale"
+    kind: Literal["frozen"] = "frozen"
+    until: float = Field(0.5, ge=0, le=1)
+    initial: float = Field(1.0, ge=-10, le=10)
+
+
+class PerLayerScale(Kind):
+    description = "every layer has a learned scalar of its own"
+    phrases = ("per-layer scale", "scale per layer", "one scaling factor per layer", "per-layer scaling factor")
+    arm = "per-layer-scale"
+    kind: Literal["per_layer"] = "per_layer"
+    initial: float = Field(1.0, ge=-10, le=10)
+
+
+class GatedScale(Kind):
+    description = "extension: a gate computed per frame from both streams weighs the video stream"
+    phrases = ("gated scale", "gate", "per-frame gate", "gated scaling factor")
+    arm = "gated-scale"
+    kind: Literal["gated"] = "gated"
+
+
+class LearnedLayers(Kind):
+    description = "the encoder's layers are summed with learned weights, a softmax (Eq. 10)"
+    phrases = ("learned layer weights", "learned weighted sum of layers", "weighted layer sum")
+    arm = "learned-layers"
+    kind: Literal["learned"] = "learned"
+
+
+class MeanLayers(Kind):
+    description = "all layers count alike"
+    phrases = ("mean of layers", "average of layers", "mean of the layers", "equal layer weights")
+    arm = "mean-layers"
+    kind: Literal["mean"] = "mean"
+
+
+class LastLayer(Kind):
+    description = "the last layer alone counts"
+    phrases = ("last layer", "last layer only", "top layer", "no layer sum")
+    arm = "last-layer"
+    kind: Literal["last"] = "last"
+
+
+class TimeTokens(Kind):
+    description = "audio and video tokens are concatenated on time, so that attention mixes them"
+    phrases = ("mix attention", "concatenation on time", "audio-visual tokens")
+    arm = "audio-visual"
+    kind: Literal["time"] = "time"
+
+
+class ChannelTokens(Kind):
+    description = (
+        "audio and video are concatenated on channels and projected to one token per frame; "
+        "nothing is left for `fusion.scale` to weigh"
+    )
+    phrases = ("channel concatenation", "concatenation on channels", "channel tokens", "no mix attention")
+    arm = "channel-tokens"
+    kind: Literal["channel"] = "channel"
+
+
+class AudioOnlyTokens(Kind):
+    description = "yardstick: the encoder sees the audio alone"
+    phrases = ("audio only", "audio-only", "no video")
+    arm = "audio-only"
+    kind: Literal["audio_only"] = "audio_only"
+
+
+class VideoOnlyTokens(Kind):
+    description = "yardstick: the encoder sees the video alone"
+    phrases = ("video only", "video-only", "no audio")
+    arm = "video-only"
+    kind: Literal["video_only"] = "video_only"
+
+
+class Spans(Strict):
+    """Masked spans of `length` frames; `rate * frames / length` of them are started, and they may overlap.
+
+    So `rate` is the masked fraction that the spans would have if none overlapped; the real one is less.
+    """
+
+    rate: float = Field(ge=0, le=1)
+    length: int = Field(ge=1, le=100)
+
+
+class Masking(Kind):
+    """`audio` and `video` are what the streams' spans are, or what they are derived from.
+
+    Where an arm leaves them out they are the baseline's: `uniform` with `budget: matched` masks as much as the baseline
+    of its plan does, whatever that is.
+    """
+
+    audio: Spans = Spans(rate=0.2, length=5)
+    video: Spans = Spans(rate=0.1, length=3)
+
+
+class DifferentialMasking(Masking):
+    description = "audio and video are masked with rates and lengths of their own"
+    phrases = ("differential masking", "differential masking rates and lengths", "different masking rates and lengths")
+    arm = "differential-masking"
+    kind: Literal["differential"] = "differential"
+
+
+class OneRate(Masking):
+    """Give `rate`, or leave it out and `budget: matched` solves for it (see `masking.matched_rate`)."""
+
+    budget: Literal["matched"] | None = None
+    rate: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _matched_unless_a_rate_is_given(cls, value: object) -> object:
+        if isinstance(value, Mapping) and value.get("rate") is None and "budget" not in value:
+            return {**value, "budget": "matched"}
+        return value
+
+    @model_validator(mode="after")
+    def _rate_or_budget(self) -> "OneRate":
+        if (self.budget is None) == (self.rate is None):
+            raise ValueError("uniform masking takes either a rate or `budget: matched`, not both and not neither")
+        return self
+
+
+class UniformMasking(OneRate):
+    description = "audio and video are masked with one rate and one length; `matched`: as many frames as the baseline"
+    phrases = ("uniform masking", "uniform masking rate and length", "same masking rate and length")
+    arm = "uniform-masking"
+    kind: Literal["uniform"] = "uniform"
+    length: int | None = Field(None, ge=1, le=100, description="the mean of the streams' lengths where it is left out")
+
+
+class UniformRateMasking(OneRate):
+    description = "one rate for both streams, lengths of their own; `matched`: as many frames as the baseline"
+    phrases = ("uniform masking rate", "same masking rate", "same rate and different lengths")
+    arm = "uniform-rate"
+    kind: Literal["uniform_rate"] = "uniform_rate"
+
+
+class UniformLengthMasking(Masking):
+    description = "one length for both streams, rates of their own; `matched`: each stream is masked as much as before"
+    phrases = ("uniform masking length", "same masking length", "different rates and same length")
+    arm = "uniform-length"
+    kind: Literal["uniform_length"] = "uniform_length"
+    budget: Literal["matched"] | None = Field("matched", description="without it the streams keep their rates")
+    length: int | None = Field(None, ge=1, le=100, description="the mean of the streams' lengths where it is left out")
+
+
+class SwappedMasking(Masking):
+    description = "audio is masked as video is in the baseline, and video as audio"
+    phrases = ("swapped masking", "swapped masking rates and lengths")
+    arm = "swapped-masking"
+    kind: Literal["swapped"] = "swapped"
+
+
+class AsAudioMasking(Masking):
+    description = "both streams are masked as audio is in the baseline"
+    phrases = ("both masked as audio", "audio masking for both", "masking as audio")
+    arm = "masking-as-audio"
+    kind: Literal["as_audio"] = "as_audio"
+
+
+class AsVideoMasking(Masking):
+    description = "both streams are masked as video is in the baseline"
+    phrases = ("both masked as video", "video masking for both", "masking as video")
+    arm = "masking-as-video"
+    kind: Literal["as_video"] = "as_video"
+
+
+class NoMasking(Kind):
+    description = "nothing is masked: the student sees what the target sees"
+    phrases = ("no masking", "without masking")
+    arm = "no-masking"
+    kind: Literal["none"] = "none"
+
+
+class StopGradientSiamese(Kind):
+    description = "the student predicts the target branch's unmasked features, through which no gradient flows"
+    phrases = ("stop gradient", "stop-gradient", "siamese masked interaction learning")
+    arm = "stop-gradient"
+    kind: Literal["stop_gradient"] = "stop_gradient"
+
+
+class EmaSiamese(Kind):
+    """After every step `teacher = momentum * teacher + (1 - momentum) * student`; the momentum rises linearly."""
+
+    description = "the target branch has weights of its own: an exponential moving average of the student's"
+    phrases = ("ema", "exponential moving average", "momentum encoder", "ema target", "mean teacher")
+    arm = "ema"
+    kind: Literal["ema"] = "ema"
+    momentum: float = Field(0.999, ge=0, le=1, description="at the first step")
+    final_momentum: float = Field(0.9999, ge=0, le=1, description="at the last step")
+
+
+class NoStopGradientSiamese(Kind):
+    description = "control: the gradient flows through the target branch, too, which invites a collapse"
+    phrases = ("no stop gradient", "without stop gradient", "no stop-gradient", "without stop-gradient")
+    arm = "no-stop-gradient"
+    kind: Literal["no_stop_gradient"] = "no_stop_gradient"
+
+
+class NoSiamese(Kind):
+    description = "no target branch and no masked-prediction loss"
+    phrases = ("no siamese branch", "no siamese", "without siamese masked interaction learning")
+    arm = "no-siamese"
+    kind: Literal["none"] = "none"
+
+
+class CosineLoss(Kind):
+    description = "masked prediction by direction: 1 - cosine of predicted and target features"
+    phrases = ("cosine", "cosine similarity", "cosine loss")
+    arm = "cosine-loss"
+    kind: Literal["cosine"] = "cosine"
+
+
+class MseLoss(Kind):
+    description = "masked prediction by value: mean squared error between predicted and target features"
+    phrases = ("mse", "mean squared error", "mse loss", "l2 loss")
+    arm = "mse-loss"
+    kind: Literal["mse"] = "mse"
+
+
+class BottleneckAdapter(Kind):
+    description = "a residual bottleneck of a quarter of the width per stream, before the encoder"
+    phrases = ("bottleneck adapter", "audio-visual adapter", "adapter")
+    arm = "bottleneck-adapter"
+    kind: Literal["bottleneck"] = "bottleneck"
+
+
+class NoAdapter(Kind):
+    description = "the streams enter the encoder as the frontends leave them"
+    phrases = ("no adapter", "without adapter", "without audio-visual adapter")
+    arm = "no-adapter"
+    kind: Literal["none"] = "none"

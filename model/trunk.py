@@ -1,0 +1,94 @@
+"""From samples and pixels to F, which the recogniser reads: what the student branch and an averaged teacher share.
+
+Shapes: B batch, T frames at 25 Hz, D width. True in a padding mask = padding.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from model.adapter import build_adapter
+from model.config import Settings
+from model.encoder import Encoder
+from model.frontend import AudioFrontend, VideoFrontend
+from model.fusion import build_layer_sum, build_scale
+from model.tokens import build_tokens, inputs_of, streams_of
+
+FRONTENDS: dict[str, type[nn.Module]] = {"audio": AudioFrontend, "video": VideoFrontend}
+
+
+@dataclass
+class Inputs:
+    """A batch: samples (B, T * 640) float, video uint8 (B, T, 88, 88), padding (B, T) bool, `lengths` in frames."""
+
+    audio: Tensor
+    video: Tensor
+    padding: Tensor
+    lengths: list[int]
+
+
+class MaskToken(nn.Module):
+    """The learned vector (D,) that stands where a frame is masked: (B, T, D), mask (B, T) -> (B, T, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.empty(width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.vector, std=0.02)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return torch.where(mask[..., None], self.vector, x)
+
+
+class Trunk(nn.Module):
+    """Frontends, adapters, tokens, encoder and fusion, as `settings.parts` says.
+
+    `inputs` are the inputs that it uses (and that are masked), `streams` what the encoder sees.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        parts, width, layers = settings.parts, settings.encoder.width, settings.encoder.layers
+        self.inputs, self.streams = inputs_of(parts.fusion_tokens), streams_of(parts.fusion_tokens)
+        self.frontends = nn.ModuleDict({name: FRONTENDS[name](settings.frontend, width) for name in self.inputs})
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in self.inputs})
+        self.adapters = nn.ModuleDict({name: build_adapter(parts.adapter, width) for name in self.inputs})
+        self.mask_tokens = nn.ModuleDict({name: MaskToken(width) for name in self.inputs})
+        self.tokens = build_tokens(parts.fusion_tokens, width)
+        self.encoder = Encoder(settings.encoder, self.streams)
+        self.scale = build_scale(parts.fusion_scale, width, layers) if len(self.streams) == 2 else None
+        self.layer_sum = build_layer_sum(parts.fusion_layers, layers)
+
+    def features(self, inputs: Inputs) -> dict[str, Tensor]:
+        """What can be masked, per input (B, T, D)."""
+        raw = {"audio": inputs.audio, "video": inputs.video}
+        return {
+            name: self.adapters[name](self.norms[name](self.frontends[name](raw[name], inputs.padding)))
+            for name in self.inputs
+        }
+
+    def hide(self, features: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The features with learned vectors in place of the masked frames."""
+        return {name: self.mask_tokens[name](x, masks[name]) for name, x in features.items()}
+
+    def encode(self, features: dict[str, Tensor], padding: Tensor) -> list[dict[str, Tensor]]:
+        """Per layer, the streams (B, T, D)."""
+        return self.encoder(self.tokens(features), padding)
+
+    def fuse(self, layers: list[dict[str, Tensor]]) -> Tensor:
+        """Eq. 9 and 10: the encoder's layers -> F (B, T, D)."""
+        if self.scale is None:
+            return self.layer_sum([layer[self.streams[0]] for layer in layers])
+        return self.layer_sum(
+            [
+                layer["audio"] + self.scale(layer["audio"], layer["video"], number) * layer["video"]
+                for number, layer in enumerate(layers)
+            ]
+        )
+
+    def per_stream(self, layers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Each stream's own sum over the layers, with the same weights: what the Siamese branches compare."""
+        return {name: self.layer_sum([layer[name] for layer in layers]) for name in self.streams}
