@@ -13,15 +13,16 @@ def prepare_for_trials(uri: str, root: str, out: Path) -> None:
 
     `root` is a folder that outlives the run; empty where there is none. Raises UserError.
     """
+    from corpora import cache
     from corpora.prepare import prepare
 
     end_cleanly()
     out.parent.mkdir(parents=True, exist_ok=True)
     prepared = prepare(uri, Path(root) if root else out.parent / "prepared")
     if root:
-        out.symlink_to(Path(prepared).resolve(), target_is_directory=True)
+        cache.link(prepared, out)
     else:
-        Path(prepared).rename(out)
+        prepared.rename(out)
 
 
 @component

@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from ablation.errors import UserError
 from ablation.hints import did_you_mean
-from corpora import grid, synthetic
+from corpora import cache, grid, synthetic
 from corpora.schema import Clip, Rejected
 from corpora.store import CorpusWriter
 
 Query = Mapping[str, str]
+S3 = "s3"  # prepared corpora elsewhere: not read and cut, but fetched
+NOT_CUTTING = ("show.py", "cache.py", "s3.py", "s3_index.py", "s3_transfer.py")
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ class Source:
         scheme, separator, rest = uri.partition("://")
         place, _, query = rest.partition("?")
         if not separator or not place:
-            raise UserError(f"a corpus is a URI, synthetic://talking-mouth or grid://DIR; got {uri!r}")
+            raise UserError(
+                f"a corpus is a URI, synthetic://talking-mouth, grid://DIR or s3://bucket/prefix; got {uri!r}"
+            )
         if scheme not in READERS:
-            raise UserError(f"no corpus scheme {scheme!r}{did_you_mean(scheme, READERS)}")
+            raise UserError(f"no corpus scheme {scheme!r}{did_you_mean(scheme, [*READERS, S3])}")
         pairs = parse_qsl(query, keep_blank_values=True)
         for name, value in pairs:
             if [other for other, _ in pairs].count(name) > 1:
@@ -70,8 +74,8 @@ class Source:
 
 
 def _code() -> str:
-    """A hash of this package's sources: a corpus cut by other code is another corpus. Showing one does not cut it."""
-    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name != "show.py")
+    """A hash of this package's sources: a corpus cut by other code is another corpus."""
+    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name not in NOT_CUTTING)
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -84,13 +88,18 @@ def prepare(
 ) -> Path:
     """The folder below `root` with the prepared corpus. `workers` defaults to the number of cores.
 
-    `progress(done, total)` is called after every clip. Raises UserError; nothing half-written is left then.
+    `progress(done, total)` is called after every clip; for s3://, it counts bytes. Raises UserError; nothing half-written
+    is left then, but for files from S3 that have arrived whole. The folder keeps to `cache`'s bound.
     """
-    source = Source.parse(uri)
+    if uri.startswith(f"{S3}://"):
+        from corpora.s3_transfer import pull
+
+        return pull(uri, root, progress)
+    source, limit = Source.parse(uri), cache.bound()
     reader = READERS[source.scheme]
     total = reader.count(source.place, source.query)
     path = root / source.folder()
-    if (path / "corpus.json").is_file():
+    if cache.has(path):
         progress(total, total)
         return path
     with CorpusWriter(path, uri) as writer:
@@ -101,4 +110,19 @@ def prepare(
             else:
                 writer.add(clip)
             progress(done, total)
+    if limit is not None:
+        cache.shrink(root, limit)
     return path
+
+
+def check(uri: str, *, here: bool) -> None:
+    """Raises UserError for what cannot be a corpus; with `here`, also for one that this machine cannot find."""
+    if uri.startswith(f"{S3}://"):
+        from corpora.s3 import Place
+        from corpora.s3_transfer import find
+
+        find(uri) if here else Place.parse(uri)
+        return
+    source = Source.parse(uri)
+    if here or source.scheme == "synthetic":
+        READERS[source.scheme].count(source.place, source.query)

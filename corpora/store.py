@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.errors import UserError
+from corpora import cache
 from corpora.schema import (
     MOUTH_SIZE_PX,
     SAMPLE_RATE_HZ,
@@ -142,7 +143,10 @@ class CorpusWriter:
 
 
 class Corpus:
-    """A prepared corpus, read-only. Arrays that it hands out are views of memory maps: copy before changing them."""
+    """A prepared corpus, read-only, which stays in the cache while it is open.
+
+    Arrays that it hands out are views of memory maps: copy before changing them.
+    """
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         self.path = path
@@ -166,7 +170,9 @@ class Corpus:
                 f"{path} has corpus schema version {head.get('schema_version')}, this program reads {SCHEMA_VERSION}: "
                 "delete the folder and prepare it again"
             )
-        return cls(Path(path), head)
+        corpus = cls(Path(path), head)
+        cache.hold(corpus.path, corpus)
+        return corpus
 
     @cached_property
     def all_utterances(self) -> list[Utterance]:

@@ -86,13 +86,12 @@ def run(
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
-    from corpora.prepare import READERS, Source
+    from corpora.prepare import check
     from pipelines.study import Interrupted, RunFailed, run_study
 
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
     expand(checked, CATALOGUE)
-    source = Source.parse(checked.corpus)
-    READERS[source.scheme].count(source.place, source.query)  # what is wrong with it is said now, not in a minute
+    check(checked.corpus, here=True)  # what is wrong with it is said now, not in a minute
     folder = out or places.STUDIES / checked.study
     try:
         result = run_study(

@@ -13,7 +13,9 @@ from model.config import CATALOGUE
 PlanArgument = Annotated[
     Path, typer.Argument(metavar="PLAN", help="A plan in YAML, JSON or Markdown.", show_default=False)
 ]
-Corpus = Annotated[str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR.")]
+Corpus = Annotated[
+    str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR or s3://BUCKET/PREFIX.")
+]
 Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Other seeds, e.g. 1,2,3.")]
 Settings = Annotated[
     list[str] | None,

@@ -14,7 +14,7 @@ import yaml
 
 from ablation.errors import UserError
 from ablation.plan import Plan
-from corpora.prepare import READERS, Source
+from corpora.prepare import check
 from pipelines.compile import compile_package
 from pipelines.kfp_server import Server
 
@@ -37,16 +37,9 @@ class Submitted:
 
 def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:
     """What the pipeline is given. Raises UserError for a corpus or an MLflow server that a cluster cannot use."""
-    _check_corpus(plan.corpus)
+    check(plan.corpus, here=False)  # folders and buckets are those that the cluster sees
     _check_tracking(tracking_uri)
     return {"plan": plan.as_mapping(), "corpus": plan.corpus, "tracking_uri": tracking_uri, "code_rev": code_rev}
-
-
-def _check_corpus(uri: str) -> None:
-    """All that can be known from here: a folder of grid:// is one of the cluster's, and need not exist on this machine."""
-    source = Source.parse(uri)
-    if source.scheme == "synthetic":
-        READERS[source.scheme].count(source.place, source.query)
 
 
 def _check_tracking(uri: str) -> None:

@@ -1,8 +1,16 @@
-"""Fixtures that several rooms use: a prepared corpus that a tiny model learns in seconds, and a store of its own."""
+"""Fixtures that several rooms use: a prepared corpus that a tiny model learns in seconds, stores of a test's own, a real S3."""
 
+import json
 import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import numpy as np
 import pytest
 
@@ -16,6 +24,8 @@ FOREIGN_WARNINGS = ("ignore:The ``noload`` loader strategy is deprecated",)
 
 WORDS = ("do", "mi", "so")
 FRAMES_PER_WORD = 5
+S3_KEY, S3_SECRET = "akey", "a-secret"
+S3_STARTS_S = 30.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,3 +65,72 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(tmp_path: Path) -> str:
     """The address of an MLflow store that nobody has used."""
     return f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real S3 server, which checks signatures and checksums. On this machine only."""
+    folder = tmp_path_factory.mktemp("s3")
+    identity = {"name": "tests", "credentials": [{"accessKey": S3_KEY, "secretKey": S3_SECRET}], "actions": ["Admin"]}
+    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    names = [f"{server}.port{kind}" for server in ("s3", "master", "filer", "volume") for kind in ("", ".grpc")]
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    here = [
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        f"-dir={folder / 'data'}",
+        f"-s3.config={folder / 'identities.json'}",
+    ]
+    command = [str(Path(sys.executable).parent / "weed"), "mini", *here, *off]
+    command += [f"-{name}={port}" for name, port in ports.items()]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
+    try:
+        _await_port(ports["s3.port"], folder / "log")
+        yield f"http://127.0.0.1:{ports['s3.port']}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Bound all at once, so that they differ."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _await_port(port: int, log: Path) -> None:
+    deadline = time.monotonic() + S3_STARTS_S
+    while time.monotonic() < deadline:
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the S3 server did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: str) -> Any:
+    """What tests look at the server with, whatever the environment says."""
+    keys = {"aws_access_key_id": S3_KEY, "aws_secret_access_key": S3_SECRET}
+    return boto3.Session().client("s3", endpoint_url=s3_server, region_name="us-east-1", **keys)
+
+
+@pytest.fixture
+def bucket(s3_server: str, s3_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket, with the environment that boto3 needs to use it and nothing of the machine's own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {"ENDPOINT_URL_S3": s3_server, "ACCESS_KEY_ID": S3_KEY, "SECRET_ACCESS_KEY": S3_SECRET}
+    nothing = {"CONFIG_FILE": tmp_path / "none", "SHARED_CREDENTIALS_FILE": tmp_path / "none"}
+    quick = {"EC2_METADATA_DISABLED": "true", "MAX_ATTEMPTS": "2"}
+    for name, value in (settings | nothing | quick).items():
+        monkeypatch.setenv(f"AWS_{name}", str(value))
+    name = f"test-{time.time_ns()}"
+    s3_client.create_bucket(Bucket=name)
+    return name

@@ -30,16 +30,19 @@ ONLY = {
     "kfp_server_api": {"pipelines"},
     "torch": {"model", "training"},
     "torchaudio": {"model", "training"},
-    "boto3": {"corpora", "tracking"},
+    "boto3": {"corpora"},
+    "botocore": {"corpora"},
+    "s3transfer": {"corpora"},
 }
 # Runs in the environment that `make mouth` builds, with nothing of ours but the standard library around it.
 OTHER_ENVIRONMENT = {"mediapipe", "cv2"}
 NOT_IMPORTED = {
     "rapidfuzz": "aligns under jiwer; pinned because it decides between equally good alignments",
     "protobuf": "kfp's, pinned to a version that it can read",
-    "boto3": "mlflow's way to artifacts in S3",
 }
 COME_ALONG = {
+    "botocore": "boto3's errors and settings",
+    "s3transfer": "boto3's transfers, whose errors it hands on",
     "markupsafe": "Jinja2's own type for text that is escaped already",
     "urllib3": "kfp-server-api's connections, whose errors it hands on",
 }

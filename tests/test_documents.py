@@ -13,7 +13,14 @@ from model.config import CATALOGUE
 from pipelines.cli import app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md", "docs/servers.md", "docs/submit.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/cluster.md",
+    "docs/corpora-in-s3.md",
+    "docs/servers.md",
+    "docs/submit.md",
+)
 
 
 def read(name: str) -> str:

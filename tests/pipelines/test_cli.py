@@ -9,7 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLANS = sorted((ROOT / "plans").iterdir())
-COMMANDS = ["plan", "run", "compile", "report", "ui", "submit", "corpus prepare", "corpus verify", "corpus show"]
+COMMANDS = [
+    "plan",
+    "run",
+    "compile",
+    "report",
+    "ui",
+    "submit",
+    "corpus prepare",
+    "corpus push",
+    "corpus verify",
+    "corpus show",
+]
 
 Ablate = Callable[..., Any]
 PlanFile = Callable[..., Path]

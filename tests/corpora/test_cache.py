@@ -1,0 +1,145 @@
+"""The cache keeps to its bound by what was used least recently, and never takes from under anybody's feet."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablation.errors import UserError
+from components.prepare_corpus import prepare_for_trials
+from corpora import cache
+from corpora.prepare import prepare
+from corpora.schema import Clip
+from corpora.store import Corpus, CorpusWriter
+
+CLIP_BYTES = 40 * 96 * 96 + 40 * 1280
+
+
+def write(root: Path, name: str, hours_ago: float) -> Path:
+    """A corpus of 0.42 MB, last used so long ago."""
+    with CorpusWriter(root / name, "noise://") as writer:
+        writer.add(Clip("a", "s", "train", "bin", np.zeros((40, 96, 96), np.uint8), np.zeros(25600, np.int16)))
+    then = time.time() - 3600 * hours_ago
+    os.utime(root / name, (then, then))
+    return root / name
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir())
+
+
+@pytest.fixture
+def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Corpora `old`, `older` and `oldest`, 1.3 MB in all, with a bound of 1.5 MB."""
+    for hours, name in enumerate(("old", "older", "oldest"), start=1):
+        write(tmp_path, name, hours)
+    monkeypatch.setenv(cache.BOUND, "0.0015")
+    return tmp_path
+
+
+def test_what_was_used_least_recently_goes_first(three: Path) -> None:
+    cache.make_room(three, CLIP_BYTES, for_what="a test")
+    assert names(three) == ["old", "older"]
+    cache.make_room(three, 2 * CLIP_BYTES, for_what="a test")
+    assert names(three) == ["old"]
+
+
+def test_to_ask_for_a_corpus_is_to_use_it(three: Path) -> None:
+    assert cache.has(three / "oldest")
+    cache.make_room(three, CLIP_BYTES, for_what="a test")
+    assert names(three) == ["old", "oldest"]
+
+
+def test_without_a_bound_everything_stays(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(cache.BOUND)
+    cache.make_room(three, CLIP_BYTES, for_what="a test")
+    assert names(three) == ["old", "older", "oldest"]
+
+
+def test_what_a_process_has_open_stays(three: Path) -> None:
+    code = f"from pathlib import Path; from corpora.store import Corpus; c = Corpus.open(Path({str(three / 'oldest')!r})); input()"
+    reader = subprocess.Popen([sys.executable, "-c", code + "; print(c.verify())"], stdin=-1, stdout=-1, text=True)
+    try:
+        while not cache.in_use(three / "oldest"):
+            assert reader.poll() is None
+            time.sleep(0.05)
+        cache.make_room(three, CLIP_BYTES, for_what="a test")
+        assert names(three) == ["old", "oldest"]
+        assert reader.communicate("\n")[0] == "[]\n"
+    finally:
+        reader.kill()
+        reader.wait()
+    cache.make_room(three, 2 * CLIP_BYTES, for_what="a test")
+    assert names(three) == ["old"]
+
+
+def test_a_closed_corpus_is_not_in_use(three: Path) -> None:
+    corpus = Corpus.open(three / "old")
+    assert cache.in_use(three / "old")
+    del corpus
+    assert not cache.in_use(three / "old")
+
+
+def test_what_a_run_holds_a_link_to_stays_until_the_run_is_gone(three: Path) -> None:
+    run = three / "run"
+    run.mkdir()
+    cache.link(three / "oldest", run / "corpus")
+    assert Corpus.open(run / "corpus").summary()["train"] == 1
+    cache.make_room(three, CLIP_BYTES, for_what="a test")
+    assert names(three) == [".links", "old", "oldest", "run"]
+    (run / "corpus").unlink()
+    cache.make_room(three, 2 * CLIP_BYTES, for_what="a test")
+    assert names(three) == [".links", "old", "run"]
+
+
+def test_the_step_that_prepares_links_what_it_gives_to_a_run(tmp_path: Path) -> None:
+    uri = "synthetic://talking-mouth?train=2&test=1&valid=1"
+    prepare_for_trials(uri, str(tmp_path / "cache"), tmp_path / "run" / "corpus")
+    path = (tmp_path / "run" / "corpus").resolve()
+    os.utime(path, (0, 0))
+    assert cache.in_use(path)
+    (tmp_path / "run" / "corpus").unlink()
+    assert not cache.in_use(path)
+
+
+def test_when_all_is_in_use_that_is_said_and_nothing_is_removed(three: Path) -> None:
+    held = [Corpus.open(three / name) for name in names(three)]
+    with pytest.raises(
+        UserError, match=r"may take 0.0015 GB .* a test needs 0.00042 GB more, and those in use take 0.00128 GB"
+    ):
+        cache.make_room(three, CLIP_BYTES, for_what="a test")
+    assert len(held) == len(names(three)) == 3
+
+
+def test_what_could_never_fit_costs_nothing_that_is_there(three: Path) -> None:
+    with pytest.raises(UserError, match="allow more"):
+        cache.make_room(three, 10**9, for_what="a test")
+    assert names(three) == ["old", "older", "oldest"]
+
+
+def test_a_download_that_nobody_goes_on_with_is_room_too(three: Path) -> None:
+    (three / ".s3-1.part").mkdir()
+    (three / ".s3-1.part" / "shard").write_bytes(bytes(CLIP_BYTES))
+    os.utime(three / ".s3-1.part", (0, 0))
+    with cache.alone(three / ".s3-1.part"):
+        cache.make_room(three, 0, for_what="a test")
+        assert names(three) == [".s3-1.part", "old", "older"]
+    cache.make_room(three, CLIP_BYTES, for_what="a test")
+    assert names(three) == ["old", "older"]
+
+
+def test_a_corpus_that_is_made_here_displaces_others_when_it_is_made(three: Path) -> None:
+    path = prepare("synthetic://talking-mouth?train=1&test=1&valid=1", three, workers=1)
+    assert names(three) == [path.name]
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "0", "nan", "inf"])
+def test_a_bound_is_a_number(three: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(cache.BOUND, value)
+    with pytest.raises(UserError, match=f"number of gigabytes above 0, got '{value}'"):
+        prepare("synthetic://talking-mouth?train=1&test=1&valid=1", three)
+    assert names(three) == ["old", "older", "oldest"]
