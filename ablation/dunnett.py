@@ -1,9 +1,11 @@
 """Dunnett's distribution: many arms against one baseline, with one variance estimated from all of them.
 
-For k arms of n_i seeds and a baseline of n_0, T_i = (mean_i - mean_0) / (s * sqrt(1/n_i + 1/n_0)). All T_i share the
-baseline's mean and the estimate s. Given both they are independent, so that the chance of the largest |T_i| is an
-integral over two numbers. It is computed on fixed grids: the same input gives the same p on every machine, and the
-critical value is that of the same integral. (scipy's `dunnett` integrates with random points; tests compare the two.)
+T_i = difference_i / (standard error_i) for k arms. All T_i share the baseline's mean and the estimate of the spread; two
+of them have correlation l_i * l_j, where l are the arms' `loadings`: sqrt(1/2) each when every arm was trained with
+every seed, sqrt(n_i / (n_i + n_0)) for unpaired arms of n_i seeds and a baseline of n_0. Given what they share they are
+independent, so that the chance of the largest |T_i| is an integral over two numbers. It is computed on fixed grids: the
+same input gives the same p on every machine, and the critical value is that of the same integral. (scipy's `dunnett`
+integrates with random points; tests compare the two. Dunnett, J. Am. Stat. Assoc. 50, 1955.)
 """
 
 from functools import lru_cache
@@ -16,27 +18,27 @@ from scipy.stats import chi
 BASELINE_NODES, SPREAD_NODES = 64, 300
 
 
-def tail(t: float, sizes: tuple[int, ...], baseline_size: int, freedom: int) -> float:
+def tail(t: float, loadings: tuple[float, ...], freedom: int) -> float:
     """The chance that any |T_i| reaches |t| when no arm differs from the baseline.
 
-    `sizes` are the seeds of each arm, `freedom` the degrees of freedom of the estimated variance (1 or more).
+    `loadings` has a number for each arm; `freedom` are the degrees of freedom of the estimated variance (1 or more).
     """
     z, weight_z = np.polynomial.hermite_e.hermegauss(BASELINE_NODES)
     s, weight_s = _spread(freedom)
-    loadings = np.sqrt(np.array(sizes) / (np.array(sizes) + baseline_size))[:, None, None]  # (k, 1, 1)
+    shared = np.array(loadings)[:, None, None]  # (k, 1, 1)
     reach = abs(t) * s[None, :, None]
-    centre, width = loadings * z[None, None, :], np.sqrt(1 - loadings**2)
+    centre, width = shared * z[None, None, :], np.sqrt(1 - shared**2)
     inside = ndtr((reach - centre) / width) - ndtr((-reach - centre) / width)  # (k, spread, baseline)
     beyond = 1 - inside.prod(axis=0)
     return float(np.clip(weight_s @ beyond @ (weight_z / weight_z.sum()), 0, 1))
 
 
 @lru_cache(maxsize=256)
-def critical(alpha: float, sizes: tuple[int, ...], baseline_size: int, freedom: int) -> float:
+def critical(alpha: float, loadings: tuple[float, ...], freedom: int) -> float:
     """The value that the largest |T_i| reaches with chance `alpha` when no arm differs from the baseline."""
 
     def excess(log_t: float) -> float:
-        return tail(float(np.exp(log_t)), sizes, baseline_size, freedom) - alpha
+        return tail(float(np.exp(log_t)), loadings, freedom) - alpha
 
     return float(np.exp(brentq(excess, np.log(0.1), np.log(1e5), xtol=1e-10)))
 
@@ -49,3 +51,37 @@ def _spread(freedom: int) -> tuple[np.ndarray, np.ndarray]:
     s = np.exp(steps)
     weight = chi.pdf(s * np.sqrt(freedom), freedom) * np.sqrt(freedom) * s
     return s, weight / weight.sum()
+
+
+def power(critical_value: float, noncentrality: float, freedom: int) -> float:
+    """The chance that one |T| reaches the critical value when its difference is `noncentrality` standard errors."""
+    return 1 - float(_between(-critical_value, critical_value, noncentrality, freedom))
+
+
+@lru_cache(maxsize=256)
+def noncentrality(critical_value: float, freedom: int, wanted: float) -> float:
+    """The difference, in standard errors, that reaches the critical value with the chance `wanted`."""
+
+    def excess(delta: float) -> float:
+        return power(critical_value, delta, freedom) - wanted
+
+    return float(brentq(excess, 0, 10 * critical_value + 10, xtol=1e-8))
+
+
+def noncentral_interval(t: float, freedom: int, level: float) -> tuple[float, float]:
+    """The noncentralities under which a T as low, or as high, as `t` is not out of the ordinary at `level`.
+
+    The exact interval of a standardised effect (Steiger and Fouladi 1997).
+    """
+    outside, reach = (1 - level) / 2, 10 * abs(t) + 20
+
+    def end(chance: float) -> float:
+        return float(brentq(lambda delta: _between(-np.inf, t, delta, freedom) - chance, -reach, reach, xtol=1e-8))
+
+    return end(1 - outside), end(outside)
+
+
+def _between(low: float, high: float, delta: float, freedom: int) -> float:
+    """The chance of low < T < high for a noncentral t; `ndtr` of an infinite end is 0 or 1."""
+    s, weight = _spread(freedom)
+    return float(weight @ (ndtr(high * s - delta) - ndtr(low * s - delta)))

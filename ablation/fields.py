@@ -162,3 +162,14 @@ def count(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise UserError(f"`{key}` is a whole number, 0 or more, got {shown(value)}; write e.g. `{key}: 0`")
     return value
+
+
+def margin(key: str, value: Any) -> float | None:
+    """A difference in points, more than 0 and at most 100; None for none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:
+        raise UserError(
+            f"`{key}` is a difference in points, more than 0 and at most 100, got {shown(value)}; write e.g. `{key}: 0.5`"
+        )
+    return float(value)

@@ -16,7 +16,7 @@ from ablation.markdown import read_markdown
 from ablation.yaml_text import load_yaml
 
 ACTIONS = ("replace", "remove", "add")
-METRICS = ("wer",)
+METRICS = ("wer", "cer")
 BASELINE = "baseline"
 
 
@@ -35,7 +35,9 @@ class Plan:
     """A study to carry out. `conditions`: noise kind -> SNRs in dB, clean always comes on top.
 
     `baseline` holds overrides of the preset that all arms share. `noise` names a folder of recordings for a noise
-    kind. More than `max_failed_trials` failed trials make the run a failed one, after its report is written.
+    kind. More than `max_failed_trials` failed trials make the run a failed one, after its report is written. The first of
+    `metrics` is the one that verdicts come from. `margin_points` is the difference, in points of it, below which an arm
+    counts as equivalent to the baseline, to be stated before anything is run; None tests no equivalence.
     """
 
     study: str
@@ -44,11 +46,12 @@ class Plan:
     preset: str = "tiny"
     seeds: tuple[int, ...] = (1, 2, 3)
     conditions: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"babble": (10.0, 5.0, 0.0, -5.0)})
-    metrics: tuple[str, ...] = METRICS
+    metrics: tuple[str, ...] = ("wer",)
     baseline: dict[str, Any] = field(default_factory=dict)
     ablations: tuple[Ablation, ...] = ()
     noise: dict[str, str] = field(default_factory=dict)
     max_failed_trials: int = 0
+    margin_points: float | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """The plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -59,7 +62,9 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+        return {
+            k: list(value) if isinstance(value, tuple) else value for k, value in plain.items() if value is not None
+        }
 
     def condition_names(self) -> list[str]:
         """`clean`, then e.g. `babble_0db` in the plan's order."""
@@ -173,4 +178,5 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "ablations": _ablations,
     "noise": fields.folders,
     "max_failed_trials": fields.count,
+    "margin_points": fields.margin,
 }

@@ -1,7 +1,7 @@
 """A study's folder, as `compare_arms` leaves it: who took part, what was counted, and how training went.
 
 study.json       the plan's answers: arms, trials with their status, corpus, provenance, tracking
-counts.parquet   word errors per arm, seed, condition and utterance, with what was said and what was understood
+counts.parquet   errors in words and characters per arm, seed, condition and utterance, with what was said and understood
 curves.parquet   what training logged: arm, seed, step, metric, value
 """
 
@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.errors import UserError
-from ablation.scoring import COUNTS
+from ablation.scoring import ALIGNMENT, CHARACTER_COUNTS, COUNTS
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
 COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *COUNTS, *TEXTS]
+DETAIL_COLUMNS = [*CHARACTER_COUNTS, ALIGNMENT]  # not in the tables of older studies
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
 
 
@@ -61,7 +62,8 @@ class TrialRecord(Record):
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
-    `settings` is all that the baseline comes to.
+    `settings` is all that the baseline comes to. `margin_points` is the plan's: differences within it count as none; None
+    tests no equivalence.
     """
 
     study: str
@@ -70,6 +72,8 @@ class Study(Record):
     corpus: dict[str, Any]
     seeds: list[int]
     conditions: list[str]
+    metrics: list[str] = ["wer"]
+    margin_points: float | None = None
     baseline: str = "baseline"
     arms: list[ArmRecord]
     trials: list[TrialRecord]
@@ -108,11 +112,12 @@ def read_study(folder: Path) -> Study:
 
 
 def read_counts(folder: Path) -> pd.DataFrame:
-    """The word errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
+    """The errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
 
-    Raises UserError.
+    `DETAIL_COLUMNS` are there if the study's version wrote them. Raises UserError.
     """
-    return _read_table(folder / COUNTS_FILE, [column for column in COUNTS_COLUMNS if column not in TEXTS])
+    wanted = [column for column in COUNTS_COLUMNS if column not in TEXTS]
+    return _read_table(folder / COUNTS_FILE, wanted, optional=DETAIL_COLUMNS)
 
 
 def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
@@ -126,10 +131,16 @@ def read_curves(folder: Path) -> pd.DataFrame:
     return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
 
 
-def _read_table(path: Path, columns: list[str], filters: list[tuple[str, str, Any]] | None = None) -> pd.DataFrame:
+def _read_table(
+    path: Path,
+    columns: list[str],
+    filters: list[tuple[str, str, Any]] | None = None,
+    optional: Sequence[str] = (),
+) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"the study in {path.parent} is incomplete: {path.name} is missing; run the study again")
     found = pq.read_schema(path).names
     if missing := [column for column in columns if column not in found]:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}; run the study again")
-    return pd.read_parquet(path, columns=columns, filters=filters)
+    present = [column for column in optional if column in found]
+    return pd.read_parquet(path, columns=[*columns, *present], filters=filters)

@@ -1,24 +1,31 @@
 """Is a difference between an arm and the baseline more than what another seed would have changed?
 
-The unit is the seed: a trial gives one WER per condition, pooled over its utterances, and that is one observation.
-The spread between seeds is estimated from all arms together. Within a condition Dunnett's test compares every arm
-with the baseline so that the chance of any false finding is at most `ALPHA`; Holm's correction then does the same for
-the conditions of an arm. WERs and differences are fractions; a difference is arm minus baseline, so a positive one
-means that the arm is worse: the part that it ablates earns its place.
+The unit is the seed: a trial gives one WER per condition, pooled over its utterances, and that is one observation. A
+difference is arm minus baseline within seeds, and the spread that it is gauged against is pooled over all arms
+(`ablation.layout`). Within a condition every arm is compared with the baseline by Dunnett's distribution, so that the
+chance of any false finding is at most `ALPHA`; Holm's correction then does the same for the conditions of an arm. WERs
+and differences are fractions; a difference is arm minus baseline, so a positive one means that the arm is worse: the
+part that it ablates earns its place. `docs/statistics.md` has formulas, sources and how well they are calibrated.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import gammaln
 
-from ablation.dunnett import critical, tail
-from ablation.scoring import pool
+from ablation.dunnett import critical, noncentral_interval, noncentrality, tail
+from ablation.equivalence import equivalence_p
+from ablation.layout import NO_SPREAD, Fit, fit, loadings
+from ablation.multiplicity import holm
+from ablation.scoring import METRICS, pool
 
-ALPHA = 0.05
-EARNS, HARMFUL, NO_DIFFERENCE, NOT_JUDGED = "earns its place", "harmful", "no difference shown", "not judged"
+ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
+EARNS, HARMFUL, EQUIVALENT = "earns its place", "harmful", "equivalent"
+NO_DIFFERENCE, NOT_JUDGED = "no difference shown", "not judged"
 COLUMNS = [
     "arm",
     "condition",
@@ -28,128 +35,170 @@ COLUMNS = [
     "difference",
     "diff_low",
     "diff_high",
+    "relative",
     "p",
     "p_adjusted",
+    "p_equivalent",
     "detectable",
+    "effect",
+    "effect_low",
+    "effect_high",
     "seeds",
+    "pairs",
     "verdict",
 ]
 
 
-def compare(counts: pd.DataFrame, baseline: str = "baseline") -> pd.DataFrame:
+def compare(
+    counts: pd.DataFrame,
+    baseline: str = "baseline",
+    *,
+    paired: bool = True,
+    margin_points: float | None = None,
+    metric: str = "wer",
+) -> pd.DataFrame:
     """One row per arm and condition, the baseline's first.
 
-    `counts` has the columns arm, seed, condition and those of `scoring.COUNTS`; what it lacks is not filled in. Columns
-    of the result: `wer` is the mean over `seeds` seeds, `wer_low` to `wer_high` its 95 % interval; `difference`
-    with `diff_low` to `diff_high`, 95 % for all arms of the condition at once; `p` by Dunnett, `p_adjusted` by Holm
-    over the conditions; `detectable` is the difference from which on this design would have called it significant
-    whatever the other conditions say. NaN stands where there is no such number: intervals and p need two seeds.
+    `counts` has the columns arm, seed, condition and those of `scoring.COUNTS`; what it lacks is not filled in. `paired`
+    says that trials of one seed share their random numbers, as all of one study do. `margin_points` is the difference,
+    in points, below which arms count as the same; None tests no equivalence. `metric` is `wer` or `cer`, which then
+    stands under the names with wer. Columns of the result, NaN where there is no such number:
+
+    - `wer`: mean over `seeds` seeds; `wer_low` to `wer_high` its 95 % interval for another draw of seeds
+    - `difference`: to the baseline, over the `pairs` seeds that both were trained with (exactly: `ablation.layout`);
+      `diff_low` to `diff_high` holds for all arms of the condition at once with 95 %
+    - `relative`: the difference over the baseline's WER
+    - `p`: by Dunnett; `p_adjusted`: by Holm over the arm's conditions
+    - `p_equivalent`: small where the difference is shown to be inside the margin, by Holm over arms and over conditions
+    - `detectable`: the difference that this design finds with a chance of 80 %, whatever the other conditions say,
+      with the spread that was seen
+    - `effect`: the difference in standard deviations of a trial around arm and seed (Hedges' correction for few
+      seeds), with its 95 % interval `effect_low` to `effect_high`
+    - `verdict`: in words, from `p_adjusted`, else from `p_equivalent`; the baseline's is empty
 
     Raises ValueError when trials were not scored on the same reference words.
     """
-    trials = pool(counts, ["arm", "seed", "condition"])
-    _check_same_words(trials)
+    trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric: "wer"})
+    _check_same_words(trials, METRICS[metric][3])
     names = list(dict.fromkeys(trials["condition"]))
-    tables = [_condition(trials[trials["condition"] == name], baseline, len(names)) for name in names]
+    margin = None if margin_points is None else margin_points / 100
+    tables = [_condition(trials[trials["condition"] == name], baseline, len(names), paired, margin) for name in names]
     table = pd.concat(tables, ignore_index=True)
     order = {arm: place for place, arm in enumerate(dict.fromkeys([baseline, *trials["arm"]]))}
     table = table.sort_values("arm", key=lambda arms: arms.map(order), kind="stable", ignore_index=True)
     table["p_adjusted"] = table.groupby("arm", sort=False)["p"].transform(lambda p: holm(p.tolist()))
-    table["verdict"] = [_verdict(row, baseline, table) for row in table.to_dict("records")]
+    table["p_equivalent"] = table.groupby("arm", sort=False)["p_equivalent"].transform(lambda p: holm(p.tolist()))
+    seeds = table.loc[table["arm"] == baseline, "seeds"].max()
+    table["verdict"] = [
+        "" if row["arm"] == baseline else _verdict(row, seeds, paired, margin_points)
+        for row in table.to_dict("records")
+    ]
     return table[COLUMNS]
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction in the given order; NaN (no test) stays NaN and does not count."""
-    tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
-    adjusted, largest = [math.nan] * len(p_values), 0.0
-    for rank, (p, place) in enumerate(tested):
-        largest = max(largest, min(1.0, p * (len(tested) - rank)))
-        adjusted[place] = largest
-    return adjusted
-
-
-def _check_same_words(trials: pd.DataFrame) -> None:
+def _check_same_words(trials: pd.DataFrame, reference: str) -> None:
     """WERs on different texts cannot be compared, and would be if a trial's table were cut short."""
-    for condition, words in trials.groupby("condition", sort=False)["reference_words"]:
+    for condition, words in trials.groupby("condition", sort=False)[reference]:
         if words.nunique() > 1:
             raise ValueError(
-                f"all trials must be scored on the same utterances, but in {condition!r} their reference words "
+                f"all trials must be scored on the same utterances, but in {condition!r} their {reference} "
                 f"number {sorted(set(words.tolist()))}; score the trials again"
             )
 
 
-def _condition(trials: pd.DataFrame, baseline: str, conditions: int) -> pd.DataFrame:
-    """Estimates and Dunnett's test within one condition."""
-    observed = {arm: group["wer"].to_numpy() for arm, group in trials.groupby("arm", sort=False)}
-    spread, freedom = _pooled_spread(list(observed.values()))
-    repeated = {arm: len(wers) for arm, wers in observed.items() if arm != baseline and len(wers) > 1}
-    control = observed.get(baseline, np.array([]))
-    sizes = tuple(repeated.values())
+def _condition(
+    trials: pd.DataFrame, baseline: str, conditions: int, paired: bool, margin: float | None
+) -> pd.DataFrame:
+    """Estimates and tests within one condition."""
+    seeds = {arm: set(group["seed"]) for arm, group in trials.groupby("arm", sort=False)}
+    mine = seeds.get(baseline, set())
+    pairs = {arm: len(its & mine) if paired else min(len(its), len(mine)) for arm, its in seeds.items()}
+    judged = [arm for arm in seeds if arm != baseline and pairs[arm] > 1]
+    found = fit(trials, baseline, judged, paired=paired)
+    means = trials.groupby("arm", sort=False)["wer"].mean()
+    tested = _tests(found, conditions, margin) if judged else {}
     rows = []
-    for arm, wers in observed.items():
-        row = {
-            "arm": arm,
-            "condition": trials["condition"].iloc[0],
-            "seeds": len(wers),
-            **_interval(wers, spread, freedom),
+    for arm in seeds:
+        row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
+        row |= {"wer": means[arm], "difference": means[arm] - means.get(baseline, math.nan)} | tested.get(arm, {})
+        rows.append(row | _interval(means[arm], len(seeds[arm]), trials, found))
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table.loc[table["arm"] == baseline, ["difference", "pairs"]] = math.nan
+    return table.assign(relative=table["difference"] / means.get(baseline, math.nan))
+
+
+def _tests(found: Fit, conditions: int, margin: float | None) -> dict[str, dict[str, float]]:
+    """Per arm its tests. Without any spread chance cannot be gauged: no p, except 1 for no difference at all."""
+    if not found.spread:
+        return {
+            arm: {"difference": difference, **({"p": 1.0} if abs(difference) < NO_SPREAD else {})}
+            for arm, difference in zip(found.arms, found.differences, strict=True)
         }
-        if arm != baseline and len(control):
-            row["difference"] = wers.mean() - control.mean()
-        if arm in repeated and len(control) > 1:
-            row |= _test(row["difference"], spread, sizes, len(control), len(wers), freedom, conditions)
-        rows.append(row)
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    shared = loadings(found.correlation)
+    reach = critical(ALPHA, shared, found.freedom)
+    needed = noncentrality(critical(ALPHA / conditions, shared, found.freedom), found.freedom, POWER)
+    same = equivalence_p(found, margin) if margin is not None else [math.nan] * len(found.arms)
+    rows = {}
+    for place, arm in enumerate(found.arms):
+        difference, error = float(found.differences[place]), float(found.scale[place]) * found.spread
+        rows[arm] = {
+            "difference": difference,
+            "diff_low": difference - reach * error,
+            "diff_high": difference + reach * error,
+            "p": tail(difference / error, shared, found.freedom),
+            "p_equivalent": same[place],
+            "detectable": needed * error,
+            **_effect(difference, float(found.scale[place]), found),
+        }
+    return rows
 
 
-def _pooled_spread(groups: list[np.ndarray]) -> tuple[float, int]:
-    """Standard deviation between seeds, pooled over arms, and its degrees of freedom; (0, 0) without repetitions.
-
-    Arms whose seeds agree to the last bit but one may differ by rounding; that is no spread.
-    """
-    freedom = sum(len(wers) - 1 for wers in groups)
-    if not freedom:
-        return 0.0, 0
-    spread = math.sqrt(sum(((wers - wers.mean()) ** 2).sum() for wers in groups) / freedom)
-    return (spread if spread > 1e-12 else 0.0), freedom
-
-
-def _interval(wers: np.ndarray, spread: float, freedom: int) -> dict[str, float]:
-    wer = float(wers.mean())
-    if len(wers) < 2 or not spread:
-        return {"wer": wer}
-    reach = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * spread / math.sqrt(len(wers))
-    return {"wer": wer, "wer_low": max(0.0, wer - reach), "wer_high": wer + reach}
-
-
-def _test(
-    difference: float, spread: float, sizes: tuple[int, ...], control: int, seeds: int, freedom: int, conditions: int
-) -> dict[str, float]:
-    """Dunnett's p and interval. Without any spread chance cannot be gauged: no p, except 1 for no difference at all."""
-    if not spread:
-        return {"p": 1.0} if difference == 0 else {}
-    error = spread * math.sqrt(1 / seeds + 1 / control)
-    reach = critical(ALPHA, sizes, control, freedom) * error
+def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
+    """The standardised difference. One degree of freedom leaves the correction nothing to go by."""
+    if found.freedom < 2:
+        return {}
+    half = found.freedom / 2
+    shrink = math.exp(gammaln(half) - gammaln(half - 0.5)) / math.sqrt(half)
+    low, high = noncentral_interval(difference / (scale * found.spread), found.freedom, LEVEL)
     return {
-        "diff_low": difference - reach,
-        "diff_high": difference + reach,
-        "p": tail(difference / error, sizes, control, freedom),
-        "detectable": critical(ALPHA / conditions, sizes, control, freedom) * error,
+        "effect": shrink * difference / found.spread,
+        "effect_low": low * scale,
+        "effect_high": high * scale,
     }
 
 
-def _verdict(row: dict, baseline: str, table: pd.DataFrame) -> str:
-    if row["arm"] == baseline:
-        return ""
-    if reason := _why_not(row, table.loc[table["arm"] == baseline, "seeds"].max()):
+def _interval(wer: float, seeds: int, trials: pd.DataFrame, found: Fit) -> dict[str, float]:
+    """The interval of one arm's WER, from the spread between seeds within arms, pooled over arms.
+
+    Seeds that move all arms alike carry less information than that number of trials: the degrees of freedom are
+    Satterthwaite's for the correlation that the blocks show.
+    """
+    grouped = trials.groupby("arm", sort=False)["wer"]
+    trials_freedom = int((grouped.size() - 1).sum())
+    if seeds < 2 or not trials_freedom:
+        return {}
+    within = float(((trials["wer"] - grouped.transform("mean")) ** 2).sum()) / trials_freedom
+    if within <= NO_SPREAD**2:
+        return {}
+    arms = int((grouped.size() > 1).sum())
+    alike = float(np.clip(1 - found.spread**2 / within, 0, 1)) if found.freedom else 1.0
+    share = arms / ((1 + (arms - 1) * alike) ** 2 + (arms - 1) * (1 - alike) ** 2)
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, trials_freedom * share)) * math.sqrt(within / seeds)
+    return {"wer_low": max(0.0, wer - reach), "wer_high": wer + reach}
+
+
+def _verdict(row: Mapping[str, Any], baseline_seeds: float, paired: bool, margin_points: float | None) -> str:
+    if reason := _why_not(row, baseline_seeds, paired):
         return f"{NOT_JUDGED} ({reason})"
-    if row["p_adjusted"] > ALPHA:
-        seen = f" (would have seen >= {100 * row['detectable']:.1f} points)" if row["detectable"] > 0 else ""
-        return f"{NO_DIFFERENCE}{seen}"
-    return EARNS if row["difference"] > 0 else HARMFUL
+    if row["p_adjusted"] <= ALPHA:
+        return EARNS if row["difference"] > 0 else HARMFUL
+    if row["p_equivalent"] <= ALPHA:
+        return f"{EQUIVALENT} (within {margin_points:g} points)"
+    seen = f" (would have seen >= {100 * row['detectable']:.1f} points)" if row["detectable"] > 0 else ""
+    return f"{NO_DIFFERENCE}{seen}"
 
 
-def _why_not(row: dict, baseline_seeds: float) -> str:
+def _why_not(row: Mapping[str, Any], baseline_seeds: float, paired: bool) -> str:
     """Why there is no test in this row; empty where there is one."""
     if math.isnan(baseline_seeds):
         return "no trial of the baseline finished"
@@ -157,4 +206,6 @@ def _why_not(row: dict, baseline_seeds: float) -> str:
         return "one seed"
     if baseline_seeds < 2:
         return "one seed of the baseline"
+    if paired and row["pairs"] < 2:
+        return f"{['no seed', 'one seed'][int(row['pairs'])]} in common with the baseline"
     return "the seeds show no spread, so chance cannot be gauged" if math.isnan(row["p"]) else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ablation.results import ArmRecord, Study, TrialRecord
-from ablation.significance import EARNS, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
+from ablation.significance import EARNS, EQUIVALENT, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
 
 MIXED = "mixed"
 
@@ -78,9 +78,18 @@ def _weigh(rows: pd.DataFrame) -> tuple[str, str]:
         return EARNS, _where("worse", earns)
     if len(harmful):
         return HARMFUL, _where("better", harmful)
-    if not rows["verdict"].str.startswith(NO_DIFFERENCE).any():
-        return NOT_JUDGED, rows["verdict"].iloc[0].removeprefix(f"{NOT_JUDGED} (").removesuffix(")")
-    return NO_DIFFERENCE, _reach(rows["detectable"].dropna())
+    same = rows[rows["verdict"].str.startswith(EQUIVALENT)]
+    if len(same) == len(rows):
+        return EQUIVALENT, _bracketed(same)
+    if not len(same) and not rows["verdict"].str.startswith(NO_DIFFERENCE).any():
+        return NOT_JUDGED, _bracketed(rows)
+    where = f"{EQUIVALENT} {_bracketed(same)} at {', '.join(map(readable, same['condition']))}; " if len(same) else ""
+    return NO_DIFFERENCE, where + _reach(rows.drop(same.index)["detectable"].dropna())
+
+
+def _bracketed(rows: pd.DataFrame) -> str:
+    """What stands in the brackets of the first row's verdict."""
+    return str(rows["verdict"].iloc[0]).partition(" (")[2].removesuffix(")")
 
 
 def _reach(detectable: pd.Series) -> str:

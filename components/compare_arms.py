@@ -94,6 +94,8 @@ def _study(
         "corpus": Corpus.open(corpus).summary(),
         "seeds": list(plan.seeds),
         "conditions": plan.condition_names(),
+        "metrics": list(plan.metrics),
+        "margin_points": plan.margin_points,
         "baseline": arms[0]["arm"],
         "settings": arms[0]["settings"],
         "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides")} for arm in arms],

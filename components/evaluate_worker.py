@@ -26,7 +26,7 @@ def work(request: dict[str, Any]) -> None:
 
 
 def _evaluate(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
-    from ablation.results import COUNTS_COLUMNS
+    from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
     from ablation.scoring import score_transcripts, trial_metrics
     from components.history import attempt
     from training.evaluate import transcribe
@@ -39,11 +39,11 @@ def _evaluate(request: dict[str, Any], status: Status, out: Path, uri: str) -> S
         threads=request["threads"],
         noise=plan.noise,
     )
-    counts = score_transcripts(transcripts).assign(arm=status.arm, seed=status.seed)[COUNTS_COLUMNS]
+    counts = score_transcripts(transcripts).assign(arm=status.arm, seed=status.seed)[COUNTS_COLUMNS + DETAIL_COLUMNS]
     counts.to_parquet(out / f".{COUNTS_FILE}.part", index=False)
     (out / f".{COUNTS_FILE}.part").replace(out / COUNTS_FILE)
     status = replace(status, status="finished", evaluate_seconds=time.perf_counter() - started, ended=time.time())
-    status = replace(status, wer=trial_metrics(counts))
+    status = replace(status, wer=trial_metrics(counts, plan.metrics))
     if status.model_id is None:  # the store was away when the training ended
         status = keep_checkpoint(uri, status, Path(request["trained"]))
     error = attempt(lambda: store_scores(uri, status))

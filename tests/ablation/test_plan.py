@@ -20,7 +20,8 @@ preset: tiny
 seeds: [3, 1]
 conditions: {babble: [10, 0], street: [-5.5]}
 noise: {street: recordings}
-metrics: [WER]
+metrics: [CER, WER]
+margin_points: 1
 baseline: {training.steps: 10, fusion.scale: none}
 max_failed_trials: 2
 ablations:
@@ -39,7 +40,8 @@ def test_every_key_is_read(plan_file: ReadPlan) -> None:
         preset="tiny",
         seeds=(3, 1),
         conditions={"babble": (10.0, 0.0), "street": (-5.5,)},
-        metrics=("wer",),
+        metrics=("cer", "wer"),
+        margin_points=1.0,
         baseline={"training.steps": 10, "fusion.scale": "none"},
         ablations=(
             Ablation("training.learning_rate", "replace", "does it diverge?", {"huge": 1e6, "small": 1e-9}),
@@ -114,6 +116,7 @@ MISTAKES = {
     "unknown metric": ("study: s\nmetrics: [were]", "unknown metrics 'were': did you mean 'wer'"),
     "baseline key": ("study: s\nbaseline: {1: 2}", "has the key 1, which YAML does not read as text"),
     "failures": ("study: s\nmax_failed_trials: true", "whole number, 0 or more, got True"),
+    "margin": ("study: s\nmargin_points: 0", "more than 0 and at most 100, got 0; write e.g. `margin_points: 0.5`"),
     "ablations mapping": ("study: s\nablations: {a: b}", "`ablations` is a list"),
     "ablation text": (ONE + "masking", "`ablation 1` is a mapping, got 'masking'"),
     "ablation key": (ONE + "{part: masking, replacement: {}}", "did you mean 'replacements'"),

@@ -23,6 +23,7 @@ def verdict(
 
 
 NO, EARNS, HARMFUL = "no difference shown (would have seen >= 1.0 points)", "earns its place", "harmful"
+SAME = "equivalent (within 2 points)"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,15 @@ NO, EARNS, HARMFUL = "no difference shown (would have seen >= 1.0 points)", "ear
         (
             [("clean", 0.0, 0.01, NO), ("babble_0db", 0.0, 0.034, NO)],
             "no difference shown (would have seen >= 1.0 points at best, >= 3.4 at worst)",
+        ),
+        ([("clean", 0.0, 0.01, SAME), ("babble_0db", 0.0, 0.03, SAME)], "equivalent (within 2 points)"),
+        (
+            [("clean", 0.0, 0.01, SAME), ("babble_0db", 0.0, 0.034, NO)],
+            "no difference shown (equivalent within 2 points at clean; would have seen >= 3.4 points)",
+        ),
+        (
+            [("clean", 0.0, 0.01, SAME), ("babble_0db", 0.03, 0.01, EARNS)],
+            "masking earns its place (without it worse by 3.0 points at babble 0 dB)",
         ),
         ([("clean", 0.0, math.nan, "no difference shown")], "no difference shown (the seeds show no spread)"),
         ([("clean", 0.1, math.nan, "not judged (one seed)")], "not judged (one seed)"),

@@ -7,7 +7,7 @@ import jiwer
 import pandas as pd
 import pytest
 
-from ablation.results import COUNTS_COLUMNS
+from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
 from components.evaluate_trial import evaluate
 from components.trial import COUNTS_FILE, Status, read_history
 from corpora.store import Corpus
@@ -16,7 +16,7 @@ from tracking.store import client
 
 def test_counts_cover_the_test_split_under_every_condition(done: Any, small_corpus: Path) -> None:
     counts = pd.read_parquet(done.scored[0] / COUNTS_FILE)
-    assert list(counts) == COUNTS_COLUMNS
+    assert list(counts) == COUNTS_COLUMNS + DETAIL_COLUMNS
     expected = {utterance.id for utterance in Corpus.open(small_corpus).utterances("test")}
     for condition in ("clean", "babble_0db"):
         assert set(counts[counts["condition"] == condition]["utterance_id"]) == expected
