@@ -1,20 +1,27 @@
 """Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and the registry of those worth keeping."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ablation.errors import UserError
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")
+SHA256 = "sha256."  # a tag of the model for each of its files
 
 
 def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str]) -> str:
-    """Store a trial's checkpoint and return the model's id. A second call for a run returns the model it has."""
+    """Store a trial's checkpoint and return the model's id. A second call for a run returns the model it has.
+
+    Large files go to a server in parts where MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD says that it offers this.
+    """
     experiment_id = client(uri).get_run(run_id).info.experiment_id
     found = client(uri).search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
     for model in found:
@@ -24,6 +31,8 @@ def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str])
         experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type="smile"
     )
     try:
+        sums = {f"{SHA256}{name}": _sha256(folder / name) for name in FILES}
+        client(uri).set_logged_model_tags(model.model_id, sums)
         for name in FILES:
             client(uri).log_model_artifact(model.model_id, str(folder / name))
     except BaseException:
@@ -52,12 +61,47 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
     return str(version.version)
 
 
+def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
+    """A checkpoint's files into the folder `out`, compared with what was stored.
+
+    Raises UserError for a file that is missing or differs from its checksum; `out` is as it was before then.
+    """
+    model = client(uri).get_logged_model(model_id)
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out, prefix=".download-") as folder:
+        # Not as `models:/ID`: that is looked up in the process's own store, whatever the tracking_uri.
+        source = model.artifact_location
+        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
+        for name in FILES:
+            if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
+                raise UserError(
+                    f"a checkpoint's files have the checksums that they were stored with; {name} of {model_id} in MLflow "
+                    "is missing or has not: train that trial again"
+                )
+        for name in FILES:
+            (got / name).replace(out / name)
+
+
+def alias_model(uri: str, name: str, alias: str) -> str | None:
+    """The id of the checkpoint behind an alias, for `fetch_checkpoint`; None where there is no such alias."""
+    try:
+        version = client(uri).get_model_version_by_alias(name, alias)
+    except MlflowException:
+        return None
+    return str(version.source).removeprefix("models:/")  # as `register` gave it; a database leaves model_id out
+
+
 def alias_tags(uri: str, name: str, alias: str) -> dict[str, str] | None:
     """The version tags behind an alias; None where there is no such alias."""
     try:
         return dict(client(uri).get_model_version_by_alias(name, alias).tags)
     except MlflowException:
         return None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _create(uri: str, name: str) -> None:

@@ -1,11 +1,13 @@
 """Checkpoints and the registry in a real store."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from tracking.checkpoints import alias_tags, log_checkpoint, register
+from ablation.errors import UserError
+from tracking.checkpoints import alias_model, alias_tags, fetch_checkpoint, log_checkpoint, register
 from tracking.store import client
 from tracking.studies import open_study
 
@@ -41,6 +43,29 @@ def test_a_checkpoint_that_cannot_be_read_is_no_ready_model(store: str, run_id: 
         log_checkpoint(store, run_id, tmp_path, {})
     [model] = client(store).search_logged_models([client(store).get_run(run_id).info.experiment_id])
     assert str(model.status) == "FAILED"
+
+
+def test_a_checkpoint_is_fetched_by_alias_and_checked(store: str, run_id: str, folder: Path, tmp_path: Path) -> None:
+    model_id = log_checkpoint(store, run_id, folder, {})
+    register(store, "smile", model_id, {"fingerprint": "a"}, ["baseline"])
+    assert (alias_model(store, "smile", "baseline"), alias_model(store, "smile", "champion")) == (model_id, None)
+    fetch_checkpoint(store, model_id, tmp_path / "back")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "back").iterdir()} == {
+        "model.safetensors": b"weights",
+        "config.json": b"{}",
+    }
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_bytes(b"wrights"), lambda file: file.unlink()])
+def test_a_checkpoint_that_was_changed_in_the_store_is_refused(
+    store: str, run_id: str, folder: Path, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    model_id = log_checkpoint(store, run_id, folder, {})
+    [file] = (tmp_path / "mlflow").rglob("model.safetensors")
+    change(file)
+    with pytest.raises(UserError, match=rf"model.safetensors of {model_id} in MLflow is missing or has not"):
+        fetch_checkpoint(store, model_id, tmp_path / "back")
+    assert list((tmp_path / "back").iterdir()) == []
 
 
 def test_one_version_per_fingerprint_and_aliases_move(store: str, run_id: str, folder: Path) -> None:
