@@ -85,3 +85,13 @@ def _between(low: float, high: float, delta: float, freedom: int) -> float:
     """The chance of low < T < high for a noncentral t; `ndtr` of an infinite end is 0 or 1."""
     s, weight = _spread(freedom)
     return float(weight @ (ndtr(high * s - delta) - ndtr(low * s - delta)))
+
+
+def within(margin: float, reach: float, freedom: int) -> float:
+    """The chance of |Z| + reach * s < margin, Z standard normal, s the estimated spread over the true one.
+
+    That is the power of two one-sided tests when there is no difference; `margin` is in true standard errors.
+    """
+    s, weight = _spread(freedom)
+    room = np.maximum(margin - reach * s, 0)
+    return float(weight @ (ndtr(room) - ndtr(-room)))

@@ -19,6 +19,7 @@ from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
 from pipelines.corpus_cli import corpus_app
+from pipelines.outlook import Outlook, outlook
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from pipelines.submit_cli import submit
 
@@ -52,18 +53,20 @@ def plan(
     seeds: Seeds = None,
     settings: Settings = None,
 ) -> None:
-    """Check a plan and show its arms; runs nothing.
+    """Check a plan, show its arms and what it can detect; runs nothing.
 
-    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same.
+    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same. How much
+    seeds differ, and how long a trial takes, is taken from earlier studies in MLflow on the same corpus, preset and steps.
 
     Example: ablate plan plans/smile.yaml
     """
     checked = chosen_plan(path, corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
+    seen = outlook(checked, arms, places.tracking_uri())
     if as_json:
-        print(json.dumps(_as_json(checked, arms), indent=1))
+        print(json.dumps(_as_json(checked, arms, seen), indent=1))
     else:
-        _show(checked, arms, Console())
+        _show(checked, arms, seen, Console())
 
 
 @app.command()
@@ -176,7 +179,7 @@ def ui(
     serve(folder, places.tracking_uri(), port=port, browser=browser, console=Console())
 
 
-def _as_json(checked: Plan, arms: list[Arm]) -> dict[str, Any]:
+def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None) -> dict[str, Any]:
     keys = ("arm", "part", "action", "why", "overrides")
     return {
         "study": checked.study,
@@ -184,12 +187,13 @@ def _as_json(checked: Plan, arms: list[Arm]) -> dict[str, Any]:
         "seeds": list(checked.seeds),
         "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],
         "conditions": checked.condition_names(),
+        "power": seen.as_json() if seen else None,
         "warnings": warnings(checked),
     }
 
 
-def _show(checked: Plan, arms: list[Arm], console: Console) -> None:
-    """Arms as a table, then how many trials they come to, and warnings."""
+def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, console: Console) -> None:
+    """Arms as a table, then how many trials they come to, what those can detect, and warnings."""
     table = Table(title=checked.question or checked.study, title_justify="left")
     for column in ("arm", "change to the baseline", "why"):
         table.add_column(column, overflow="fold")
@@ -201,6 +205,8 @@ def _show(checked: Plan, arms: list[Arm], console: Console) -> None:
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
     console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"scored: {', '.join(checked.condition_names())}", highlight=False)
+    for line in seen.lines() if seen else ():
+        console.print(line, highlight=False, soft_wrap=True)
     for warning in warnings(checked):
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
 

@@ -1,0 +1,86 @@
+"""What `ablate plan` says about power and cost, from a store of earlier studies and without one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tracking.studies import end_run, log_scores, open_study
+
+Ablate = Callable[..., Any]
+PlanFile = Callable[..., Path]
+STEPS, SEEDS, SPREAD = 40, range(30), 0.004
+
+
+@pytest.fixture
+def measured(store: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store with one study of 30 seeds, whose trials took 90 s."""
+    rng = np.random.default_rng(1)
+    trials = [
+        {"arm": arm, "seed": seed, "part": None, "params": {"training.steps": STEPS}}
+        for seed in SEEDS
+        for arm in ("baseline", "a")
+    ]
+    params = {"corpus": "small://words", "preset": "tiny"}
+    runs = open_study(store, "old", question="", params=params, conditions=["clean"], trials=trials)
+    for run_id in runs.trials:
+        scores = {"wer/clean": rng.normal(0.1, SPREAD), "seconds/train": 80.0, "seconds/evaluate": 10.0}
+        log_scores(store, run_id, scores, None)
+        end_run(store, run_id, "FINISHED")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    return store
+
+
+def power(ablate: Ablate, path: Path) -> dict[str, Any]:
+    return json.loads(ablate("plan", path, "--json").out)["power"]
+
+
+@pytest.mark.usefixtures("measured")
+def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: PlanFile) -> None:
+    path = plan_file(
+        corpus="small://words", baseline={"training.steps": STEPS}, seeds=[1, 2, 3, 4], conditions={"babble": [0]}
+    )
+    found = power(ablate, path)
+    assert found["spread_points"]["clean"] == pytest.approx(100 * SPREAD, rel=0.3)
+    assert found["spread_points"]["babble_0db"] == 0.3
+    assert found["spread_source"] == "assumed for babble_0db: as in 1 earlier study"
+    assert found["trial_seconds"] == 90
+    mine = next(rung for rung in found["ladder"] if rung["seeds"] == 4)
+    assert mine["device_hours"] == pytest.approx(8 * 90 / 3600)
+    assert "4 seeds (this plan): differences of " in ablate("plan", path).out
+
+
+@pytest.mark.usefixtures("measured")
+def test_another_number_of_steps_is_another_kind_of_study(ablate: Ablate, plan_file: PlanFile) -> None:
+    found = power(ablate, plan_file(corpus="small://words", baseline={"training.steps": STEPS + 1}))
+    assert set(found["spread_points"].values()) == {0.3}
+    assert found["trial_seconds"] is None
+
+
+def test_without_earlier_studies_the_assumption_is_stated(
+    ablate: Ablate, plan_file: PlanFile, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    said = ablate("plan", plan_file(margin_points=0.5)).out
+    assert "0.3 points, assumed: no study of this corpus, preset and steps in MLflow yet" in said
+    assert "cost unknown" in said
+    assert "within 0.5 points takes " in said
+    assert not Path(store.removeprefix("sqlite:///")).exists()
+
+
+def test_a_store_that_is_away_stops_no_plan(
+    ablate: Ablate, plan_file: PlanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    for key, value in {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}.items():
+        monkeypatch.setenv(key, value)
+    answer = ablate("plan", plan_file())
+    assert answer.code == 0
+    assert "MLflow could not be asked" in answer.out
+
+
+def test_a_plan_of_the_baseline_alone_has_no_power(ablate: Ablate, plan_file: PlanFile) -> None:
+    assert power(ablate, plan_file(ablations=[])) is None

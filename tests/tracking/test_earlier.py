@@ -1,0 +1,47 @@
+"""What earlier studies measured, read back from a real store."""
+
+import pytest
+
+from tracking.earlier import earlier_trials
+from tracking.store import prepare_store
+from tracking.studies import end_run, log_scores, open_study
+
+CORPUS = "synthetic://talking-mouth"
+
+
+def run_study(store: str, name: str, corpus: str = CORPUS, steps: int = 750, seconds: float = 60.0) -> str:
+    """A study with a finished trial and a failed one."""
+    trials = [{"arm": "baseline", "seed": s, "part": None, "params": {"training.steps": steps}} for s in (1, 2)]
+    params = {"corpus": corpus, "preset": "tiny"}
+    runs = open_study(store, name, question="", params=params, conditions=["clean"], trials=trials)
+    scores = {"wer/clean": 0.0, "wer/babble_0db": 0.25, "seconds/train": seconds, "seconds/evaluate": 5.0}
+    log_scores(store, runs.trials[0], scores, None)
+    end_run(store, runs.trials[0], "FINISHED")
+    end_run(store, runs.trials[1], "FAILED", "diverged")
+    return runs.study
+
+
+@pytest.fixture
+def filled(store: str) -> tuple[str, str]:
+    wanted = run_study(store, "a")
+    run_study(store, "b", corpus="grid://it's here")
+    run_study(store, "c", steps=12)
+    return store, wanted
+
+
+def test_finished_trials_of_the_same_kind_come_back(filled: tuple[str, str]) -> None:
+    store, wanted = filled
+    [trial] = earlier_trials(store, corpus=CORPUS, preset="tiny", settings={"training.steps": "750"})
+    assert (trial.study, trial.arm, trial.seed, trial.seconds) == (wanted, "baseline", 1, 65.0)
+    assert trial.wer == {"clean": 0.0, "babble_0db": 0.25}
+
+
+def test_all_names_count_and_other_kinds_do_not(filled: tuple[str, str]) -> None:
+    assert len(earlier_trials(filled[0], corpus=CORPUS, preset="tiny", settings={})) == 2
+    assert len(earlier_trials(filled[0], corpus="grid://it's here", preset="tiny", settings={})) == 1
+    assert earlier_trials(filled[0], corpus=CORPUS, preset="base", settings={}) == []
+
+
+def test_an_empty_store_has_none(store: str) -> None:
+    prepare_store(store)
+    assert earlier_trials(store, corpus=CORPUS, preset="tiny", settings={}) == []

@@ -1,0 +1,47 @@
+"""What earlier studies in the store measured: WERs of their finished trials, and how long those took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tracking.store import client
+from tracking.studies import trial_runs
+
+STUDIES_READ = 20  # the newest; a store of years is not read whole for an estimate
+
+
+@dataclass(frozen=True)
+class EarlierTrial:
+    """A finished trial of the study run `study`. `wer` maps conditions to fractions; `seconds` None if not recorded."""
+
+    study: str
+    arm: str
+    seed: int
+    wer: Mapping[str, float]
+    seconds: float | None
+
+
+def earlier_trials(uri: str, *, corpus: str, preset: str, settings: Mapping[str, str]) -> list[EarlierTrial]:
+    """Finished trials on the same corpus and preset whose parameters agree with `settings`, e.g. training.steps.
+
+    Of the newest studies of all names, newest first.
+    """
+    experiments = [experiment.experiment_id for experiment in client(uri).search_experiments()]
+    query = "tags.`ablation.role` = 'study'"
+    studies = client(uri).search_runs(experiments, query, max_results=1000) if experiments else []
+    alike = [
+        run for run in studies if (run.data.params.get("corpus"), run.data.params.get("preset")) == (corpus, preset)
+    ]
+    found = []
+    for study in alike[:STUDIES_READ]:
+        for run in trial_runs(uri, study.info.experiment_id, study.info.run_id):
+            params, metrics, tags = run.data.params, run.data.metrics, run.data.tags
+            agrees = all(params.get(key) == value for key, value in settings.items())
+            if run.info.status != "FINISHED" or not agrees:
+                continue
+            wer = {key.removeprefix("wer/"): value for key, value in metrics.items() if key.startswith("wer/")}
+            times = [metrics.get("seconds/train"), metrics.get("seconds/evaluate")]
+            seconds = None if None in times else sum(time for time in times if time is not None)
+            found.append(
+                EarlierTrial(study.info.run_id, tags["ablation.arm"], int(tags["ablation.seed"]), wer, seconds)
+            )
+    return found
