@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kfp.dsl import HTML, Dataset, Input, Markdown, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Output
 
 from ablation.arms import expand
 from ablation.plan import Plan
@@ -177,23 +177,32 @@ def publish(files: Sequence[Path], places: Mapping[str, Path]) -> None:
 
 @component
 def compare_arms(
-    plan: dict,
-    trials: list,
     tracking_uri: str,
     code_rev: str,
+    resolved: Input[Artifact],
     scored: Input[list[Dataset]],
     corpus: Input[Dataset],
     study: Output[Dataset],
     report: Output[HTML],
     summary: Output[Markdown],
-) -> None:
-    """The step of the pipeline."""
+) -> str:
+    """The step of the pipeline; returns where the study opens in MLflow, if that has an address."""
+    import json
     from pathlib import Path
 
     from components.compare_arms import compare_and_report, publish
+    from components.inputs import store_of
+    from components.trial import Resolved
 
-    folders = [Path(item.path) for item in scored]
+    given, folders = Resolved.read(resolved.path), [Path(item.path) for item in scored]
     files = compare_and_report(
-        plan, trials, folders, Path(corpus.path), Path(study.path), tracking_uri=tracking_uri, code_rev=code_rev
+        given.plan,
+        given.trials,
+        folders,
+        Path(corpus.path),
+        Path(study.path),
+        tracking_uri=store_of(tracking_uri),
+        code_rev=code_rev,
     )
     publish(files, {".html": Path(report.path), ".md": Path(summary.path)})
+    return json.loads((Path(study.path) / "study.json").read_text())["mlflow"]["url"] or ""

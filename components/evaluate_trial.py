@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kfp.dsl import Dataset, Input, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
 from components._image import component
 from components.isolation import run_isolated
@@ -13,7 +13,7 @@ from components.trial import HISTORY_FILE, Status
 
 
 def evaluate(
-    plan: Mapping[str, Any], corpus: Path, trained: Path, out: Path, *, tracking_uri: str, threads: int
+    plan: Mapping[str, Any], corpus: Path, trained: Path, out: Path, *, tracking_uri: str, threads: int, gpus: int = 0
 ) -> Status:
     """Score in a process of its own; `out` gets the counts, the curves and the status. Never raises for a failure."""
     Status.read(trained).write(out)
@@ -28,6 +28,7 @@ def evaluate(
         "out": str(out),
         "tracking_uri": tracking_uri,
         "threads": threads,
+        "gpus": gpus,
     }
     reason = run_isolated("components.evaluate_worker", request)
     if reason:
@@ -37,23 +38,32 @@ def evaluate(
 
 @component
 def evaluate_trial(
-    plan: dict,
     tracking_uri: str,
     threads: int,
+    gpus: str,
+    resolved: Input[Artifact],
     corpus: Input[Dataset],
     trained: Input[Model],
     scored: Output[Dataset],
+    metrics: Output[Metrics],
 ) -> None:
     """The step of the pipeline."""
     from pathlib import Path
 
     from components.evaluate_trial import evaluate
+    from components.inputs import gpu_count, store_of
+    from components.trial import Resolved
 
-    evaluate(
-        plan,
+    status = evaluate(
+        Resolved.read(resolved.path).plan,
         Path(corpus.path),
         Path(trained.path),
         Path(scored.path),
-        tracking_uri=tracking_uri,
+        tracking_uri=store_of(tracking_uri),
         threads=threads,
+        gpus=gpu_count(gpus),
     )
+    for name, value in status.plain_wer().items():
+        metrics.log_metric(name, value)
+    for artifact in (scored, metrics):
+        artifact.metadata["display_name"] = status.label

@@ -3,16 +3,19 @@
 The step itself stays small: it imports neither torch nor MLflow, starts the worker, and says what became of it.
 """
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+from ablation.errors import UserError
 
 
 def run_isolated(module: str, request: Mapping[str, Any]) -> str | None:
@@ -52,6 +55,15 @@ def run_worker(work: Callable[[dict[str, Any]], None]) -> None:
 def end_cleanly() -> None:
     """Let SIGTERM unwind this process instead of stopping it where it stands."""
     signal.signal(signal.SIGTERM, _leave)
+
+
+@contextlib.contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """What a user got wrong ends the step with a sentence on stderr and exit code 1, without a traceback."""
+    try:
+        yield
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:

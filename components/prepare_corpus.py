@@ -26,11 +26,12 @@ def prepare_for_trials(uri: str, root: str, out: Path) -> None:
 
 
 @component
-def prepare_corpus(plan: dict, uri: str, root: str, corpus: Output[Dataset]) -> None:
-    """The step of the pipeline. Without a `uri`, the corpus is the plan's."""
+def prepare_corpus(uri: str, root: str, corpus: Output[Dataset]) -> None:
+    """The step of the pipeline."""
     from pathlib import Path
 
+    from components.isolation import in_one_sentence
     from components.prepare_corpus import prepare_for_trials
-    from components.trial import plan_of
 
-    prepare_for_trials(uri or plan_of(plan).corpus, root, Path(corpus.path))
+    with in_one_sentence():
+        prepare_for_trials(uri, root, Path(corpus.path))

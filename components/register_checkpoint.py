@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kfp.dsl import Dataset, Input
+from kfp.dsl import Artifact, Dataset, Input
 
 from components._image import component
 from components.trial import Status, plan_of
@@ -121,10 +121,12 @@ def _beating(counts: Any, holder: str) -> list[str]:
 
 
 @component
-def register_checkpoint(plan: dict, tracking_uri: str, study: Input[Dataset]) -> str:
-    """The step of the pipeline."""
+def register_checkpoint(tracking_uri: str, resolved: Input[Artifact], study: Input[Dataset]) -> str:
+    """The step of the pipeline; returns what was decided on the champion."""
     from pathlib import Path
 
+    from components.inputs import store_of
     from components.register_checkpoint import register_best
+    from components.trial import Resolved
 
-    return register_best(plan, Path(study.path), tracking_uri=tracking_uri)
+    return register_best(Resolved.read(resolved.path).plan, Path(study.path), tracking_uri=store_of(tracking_uri))

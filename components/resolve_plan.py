@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from kfp.dsl import Artifact, Output, OutputPath
+
 from ablation.arms import expand, trials
 from components._image import component
 from components.isolation import end_cleanly
@@ -40,8 +42,31 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[s
 
 
 @component
-def resolve_plan(plan: dict, tracking_uri: str, code_rev: str) -> list[str]:
-    """The step of the pipeline."""
-    from components.resolve_plan import resolve
+def resolve_plan(
+    plan: dict,
+    plan_uri: str,
+    corpus: str,
+    preset: str,
+    seeds: str,
+    max_failed_trials: str,
+    gpus_per_trial: str,
+    tracking_uri: str,
+    code_rev: str,
+    resolved: Output[Artifact],
+    corpus_uri: OutputPath(str),  # type: ignore[valid-type]
+) -> list[str]:
+    """The step of the pipeline. Every later step reads the plan, as the form has changed it, from `resolved`."""
+    from pathlib import Path
 
-    return resolve(plan, tracking_uri, code_rev)
+    from components.inputs import Overrides, checked_inputs, store_of
+    from components.isolation import in_one_sentence
+    from components.resolve_plan import resolve
+    from components.trial import Resolved
+
+    with in_one_sentence():
+        overrides = Overrides(corpus, preset, seeds, max_failed_trials)
+        chosen = checked_inputs(plan, plan_uri, overrides, gpus_per_trial).as_mapping()
+        items = resolve(chosen, store_of(tracking_uri), code_rev)
+        Path(corpus_uri).write_text(chosen["corpus"], encoding="utf-8")
+        Resolved(chosen, items).write(Path(resolved.path))
+        return items

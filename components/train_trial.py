@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kfp.dsl import Dataset, Input, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 from components._image import component
 from components.isolation import run_isolated
@@ -13,7 +13,16 @@ from components.outcome import give_up
 from components.trial import Status, Trial
 
 
-def train(trial: str, plan: Mapping[str, Any], corpus: Path, out: Path, *, tracking_uri: str, threads: int) -> Status:
+def train(
+    trial: str,
+    plan: Mapping[str, Any],
+    corpus: Path,
+    out: Path,
+    *,
+    tracking_uri: str,
+    threads: int,
+    gpus: int = 0,
+) -> Status:
     """Train in a process of its own. Never raises for what goes wrong in there: the status says it."""
     item = Trial.from_json(trial)
     Status(item.arm, item.seed, item.run_id, started=time.time()).write(out)
@@ -24,6 +33,7 @@ def train(trial: str, plan: Mapping[str, Any], corpus: Path, out: Path, *, track
         "out": str(out),
         "tracking_uri": tracking_uri,
         "threads": threads,
+        "gpus": gpus,
     }
     reason = run_isolated("components.train_worker", request)
     if reason:
@@ -34,15 +44,27 @@ def train(trial: str, plan: Mapping[str, Any], corpus: Path, out: Path, *, track
 @component
 def train_trial(
     trial: str,
-    plan: dict,
     tracking_uri: str,
     threads: int,
+    gpus: str,
+    resolved: Input[Artifact],
     corpus: Input[Dataset],
     trained: Output[Model],
 ) -> None:
     """The step of the pipeline."""
     from pathlib import Path
 
+    from components.inputs import gpu_count, store_of
     from components.train_trial import train
+    from components.trial import Resolved
 
-    train(trial, plan, Path(corpus.path), Path(trained.path), tracking_uri=tracking_uri, threads=threads)
+    status = train(
+        trial,
+        Resolved.read(resolved.path).plan,
+        Path(corpus.path),
+        Path(trained.path),
+        tracking_uri=store_of(tracking_uri),
+        threads=threads,
+        gpus=gpu_count(gpus),
+    )
+    trained.metadata["display_name"] = status.label

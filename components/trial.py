@@ -68,6 +68,15 @@ class Status:
         """Nothing more is to be done for this trial."""
         return self.status == "failed"
 
+    @property
+    def label(self) -> str:
+        """What Kubeflow's pages call the trial's artifacts."""
+        return f"{self.arm} seed {self.seed}{' (failed)' if self.failed else ''}"
+
+    def plain_wer(self) -> dict[str, float]:
+        """WER per condition under names that need no quotes anywhere: `wer_clean`, `wer_babble_0db`."""
+        return {key.replace("/", "_"): value for key, value in (self.wer or {}).items()}
+
     def fail(self, reason: str) -> "Status":
         """The same trial, failed."""
         return replace(self, status="failed", reason=reason)
@@ -83,6 +92,24 @@ class Status:
     def read(cls, folder: Path) -> "Status":
         """What `write` left in a folder."""
         return cls(**json.loads((folder / STATUS_FILE).read_text()))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What resolve_plan hands to every later step, as a file: the plan with all changes, and the items of the loop."""
+
+    plan: dict[str, Any]
+    trials: list[str]
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Resolved":
+        """What `write` wrote."""
+        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
 
 
 def read_history(folder: Path) -> list[tuple[int, dict[str, float]]]:

@@ -21,51 +21,76 @@ NAME = "ablation-study"
 
 @dsl.pipeline(name=NAME, description="Ablation study: which part of the model earns its place?")
 def ablation_pipeline(
-    plan: dict,
+    plan: dict = {},  # noqa: B006 (kfp's way to write a default)
+    plan_uri: str = "",
     corpus: str = "",
-    tracking_uri: str = "http://mlflow:5000",
+    preset: str = "",
+    seeds: str = "",
+    max_failed_trials: str = "",
+    gpus_per_trial: str = "0",
+    tracking_uri: str = "",
     corpora_root: str = "",
     threads: int = 1,
     code_rev: str = "",
 ) -> None:
     """One study: every arm of a plan is trained with every seed, scored, and compared with the baseline.
 
-    The server's form for a new run shows what is said here about each input.
+    The server's form for a new run shows what is said here about each input. Overrides are text, so that empty can mean
+    the plan's; so are GPUs, since an accelerator limit from a number requests none.
 
     Args:
         plan: The ablation plan as JSON. Example: {"study": "demo", "seeds": [1, 2, 3],
             "ablations": [{"part": "masking", "action": "remove"}]}. More keys: question, corpus, preset, conditions,
             metrics, baseline, noise, max_failed_trials.
+        plan_uri: Where the plan lies, instead of `plan`: http(s)://, or a path on a volume that the steps see.
         corpus: URI of the corpus, e.g. synthetic://talking-mouth?train=2000&test=300. Empty takes the plan's.
-        tracking_uri: Address of the MLflow server as the steps reach it.
+        preset: Size of the model: tiny, base or large. Empty takes the plan's.
+        seeds: Seeds of every arm, e.g. 1, 2, 3. Empty takes the plan's.
+        max_failed_trials: How many trials may fail before the run counts as failed. Empty takes the plan's.
+        gpus_per_trial: GPUs that every trial asks for, a whole number; 0 trains on CPU cores.
+        tracking_uri: Address of the MLflow server as the steps reach it. Empty takes their MLFLOW_TRACKING_URI, which
+            Kubeflow's own MLflow plugin sets.
         corpora_root: Folder of prepared corpora that all steps see, on a volume. Empty prepares the corpus in the run.
         threads: CPU threads of a trial, at most as many as its cores.
         code_rev: Revision of the code, for the report's provenance. Leave it as it is.
     """
+    resolved = resolve_plan(
+        plan=plan,
+        plan_uri=plan_uri,
+        corpus=corpus,
+        preset=preset,
+        seeds=seeds,
+        max_failed_trials=max_failed_trials,
+        gpus_per_trial=gpus_per_trial,
+        tracking_uri=tracking_uri,
+        code_rev=code_rev,
+    )
     # A cached answer would hand out the MLflow runs of an earlier study a second time.
-    resolved = resolve_plan(plan=plan, tracking_uri=tracking_uri, code_rev=code_rev).set_caching_options(False)
-    prepared = prepare_corpus(plan=plan, uri=corpus, root=corpora_root).after(resolved)
-    with dsl.ParallelFor(resolved.output) as trial:
+    resolved.set_caching_options(False)
+    study = resolved.outputs["resolved"]
+    prepared = prepare_corpus(uri=resolved.outputs["corpus_uri"], root=corpora_root)
+    with dsl.ParallelFor(resolved.outputs["Output"]) as trial:
         trained = train_trial(
             trial=trial,
-            plan=plan,
             tracking_uri=tracking_uri,
             threads=threads,
+            gpus=gpus_per_trial,
+            resolved=study,
             corpus=prepared.outputs["corpus"],
         )
         scored = evaluate_trial(
-            plan=plan,
             tracking_uri=tracking_uri,
             threads=threads,
+            gpus=gpus_per_trial,
+            resolved=study,
             corpus=prepared.outputs["corpus"],
             trained=trained.outputs["trained"],
         )
     compared = compare_arms(
-        plan=plan,
-        trials=resolved.output,
         tracking_uri=tracking_uri,
         code_rev=code_rev,
+        resolved=study,
         scored=dsl.Collected(scored.outputs["scored"]),
         corpus=prepared.outputs["corpus"],
     )
-    register_checkpoint(plan=plan, tracking_uri=tracking_uri, study=compared.outputs["study"])
+    register_checkpoint(tracking_uri=tracking_uri, resolved=study, study=compared.outputs["study"])

@@ -82,10 +82,10 @@ class Strict(BaseModel):
 
 
 class Accelerator(Strict):
-    """GPUs of every trial; both of its steps ask for them."""
+    """GPUs of every trial; both of its steps ask for them. `count` is the default of the run's input `gpus_per_trial`."""
 
     type: ResourceName = "nvidia.com/gpu"
-    count: int = Field(1, ge=1, le=64)
+    count: int = Field(1, ge=0, le=64)
 
 
 class Toleration(Strict):
@@ -118,7 +118,7 @@ class Secret(Strict):
 class Cluster(Strict):
     """All settings; without any, a package says nothing about the cluster."""
 
-    accelerator: Accelerator | None = None
+    accelerator: Accelerator = Accelerator(count=0)
     cpu: Cpu | None = None
     memory: Memory | None = None
     shm_size: Memory | None = None

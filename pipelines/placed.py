@@ -24,9 +24,14 @@ def placed(settings: Cluster, image: str | None = None) -> Any:
     @functools.wraps(definition)
     def on_cluster(*arguments: Any, **named: Any) -> None:
         definition(*arguments, **named)
+        gpus = inspect.signature(definition).bind(*arguments, **named).arguments["gpus_per_trial"]
         traced = Pipeline.get_default_pipeline()
         for name, task in traced.tasks.items():
             _settle(name, task, settings, image)
+            if (
+                name in TRIAL_STEPS
+            ):  # the step is given the number as an argument, too: else it would not reach the loop
+                task.set_accelerator_type(settings.accelerator.type).set_accelerator_limit(gpus)
         for group in traced.groups[0].groups:
             if isinstance(group, dsl.ParallelFor) and settings.parallelism:
                 group.parallelism_limit = settings.parallelism
@@ -37,7 +42,12 @@ def placed(settings: Cluster, image: str | None = None) -> Any:
 
 def _defaults(settings: Cluster) -> dict[str, Any]:
     """What the run's form is filled in with beforehand."""
-    known = {"code_rev": code_rev(), "threads": settings.threads, "tracking_uri": settings.tracking_uri}
+    known = {
+        "code_rev": code_rev(),
+        "threads": settings.threads,
+        "tracking_uri": settings.tracking_uri,
+        "gpus_per_trial": str(settings.accelerator.count),
+    }
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -83,8 +93,6 @@ def _resources(task: Any, settings: Cluster) -> None:
         task.set_cpu_request(settings.cpu).set_cpu_limit(settings.cpu)
     if settings.memory:
         task.set_memory_request(settings.memory).set_memory_limit(settings.memory)
-    if settings.accelerator:
-        task.set_accelerator_type(settings.accelerator.type).set_accelerator_limit(settings.accelerator.count)
     if settings.shm_size:  # a pod has 64 MB by default, too little for data loaders that share batches
         kubernetes.empty_dir_mount(task, "shm", "/dev/shm", medium="Memory", size_limit=settings.shm_size)
 

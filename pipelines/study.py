@@ -61,7 +61,6 @@ def run_study(
     _make_folder(out)
     arguments = {
         "plan": plan.as_mapping(),
-        "corpus": plan.corpus,
         "tracking_uri": tracking_uri,
         "corpora_root": str(corpora_root.resolve()),
         "threads": threads_per_trial(),
@@ -252,7 +251,7 @@ def _problem(workspace: Workspace) -> str:
 def _failure(workspace: Workspace) -> Exception:
     """Why a run has no report: the user's input if a step says so, else where to read on."""
     text = workspace.log.read_text(errors="replace")
-    if found := re.findall(r"^\s*ablation\.errors\.UserError: (.+)$", text, re.MULTILINE):
+    if found := re.findall(r"^\s*(?:error|ablation\.errors\.UserError): (.+)$", text, re.MULTILINE):
         return UserError(found[-1])
     errors = re.findall(r"^\s*((?:\w+\.)*\w+(?:Error|Exception|Failed)): (.*)$", text, re.MULTILINE)
     why = f"{errors[-1][0]}: {errors[-1][1]}" if errors else "no step said why"

@@ -39,7 +39,7 @@ def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any
     """What the pipeline is given. Raises UserError for a corpus or an MLflow server that a cluster cannot use."""
     check(plan.corpus, here=False)  # folders and buckets are those that the cluster sees
     _check_tracking(tracking_uri)
-    return {"plan": plan.as_mapping(), "corpus": plan.corpus, "tracking_uri": tracking_uri, "code_rev": code_rev}
+    return {"plan": plan.as_mapping(), "tracking_uri": tracking_uri, "code_rev": code_rev}
 
 
 def _check_tracking(uri: str) -> None:

@@ -1,5 +1,6 @@
 """Settings of a cluster: checked to the last key, and put onto the steps that need them and no others."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,11 @@ def test_a_trials_steps_get_the_gpu_cores_and_memory_and_no_other_does(packaged:
         assert (resources["resourceCpuRequest"], resources["resourceCpuLimit"]) == ("6", "6")
         assert (resources["resourceMemoryRequest"], resources["resourceMemoryLimit"]) == ("24Gi", "24Gi")
         assert resources["accelerator"]["resourceType"] == "amd.com/gpu"
-        assert resources["accelerator"]["resourceCount"] == "2"
+        name = re.fullmatch(r"\{\{\$\.inputs\.parameters\['(.+)'\]\}\}", resources["accelerator"]["resourceCount"])
+        assert name, "the number is the form's"
+        assert package.tasks()[step]["inputs"]["parameters"][name[1]] == {"componentInputParameter": name[1]}
+        assert name[1] == "pipelinechannel--gpus_per_trial"
+    assert package.default("gpus_per_trial") == "2"
 
 
 def test_a_trials_pods_get_shared_memory_and_their_nodes(packaged: Callable[..., Package]) -> None:
@@ -146,7 +151,8 @@ def test_the_runs_form_is_filled_in_from_the_settings(packaged: Callable[..., Pa
     package = packaged(cpu="3500m", tracking_uri="https://mlflow.example")
     assert (package.default("threads"), package.default("tracking_uri")) == (3, "https://mlflow.example")
     package = packaged(cpu=0.5)
-    assert (package.default("threads"), package.default("tracking_uri")) == (1, "http://mlflow:5000")
+    assert (package.default("threads"), package.default("tracking_uri")) == (1, "")
+    assert package.default("gpus_per_trial") == "0"
 
 
 def test_without_settings_a_package_says_nothing_of_a_cluster_and_the_local_one_never_does(
@@ -166,7 +172,7 @@ def test_without_settings_a_package_says_nothing_of_a_cluster_and_the_local_one_
     [
         ({"acelerator": {}}, ["unknown key 'acelerator'", "did you mean 'accelerator'"]),
         ({"accelerator": {"typ": "a/b"}}, ["accelerator: ", "unknown key 'typ'", "did you mean 'type'"]),
-        ({"accelerator": {"count": 0}}, ["accelerator.count", "greater than or equal to 1", "got 0"]),
+        ({"accelerator": {"count": -1}}, ["accelerator.count", "greater than or equal to 0", "got -1"]),
         ({"accelerator": {"count": "1"}}, ["accelerator.count", "integer", "got '1'"]),
         ({"accelerator": {"type": "gpu"}}, ["accelerator.type", "nvidia.com/gpu", "got 'gpu'"]),
         ({"cpu": "eight"}, ["cpu: cores are a number", "got 'eight'"]),

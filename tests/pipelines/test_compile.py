@@ -1,5 +1,6 @@
 """The package for a Kubeflow server: Kubeflow's own loader reads it, and it wires what it should."""
 
+import inspect
 import json
 import re
 import signal
@@ -22,11 +23,11 @@ from components.revision import code_rev, image_tag
 from components.trial import plan_of
 from corpora.store import Corpus
 from model.config import CATALOGUE
+from pipelines.ablation_pipeline import ablation_pipeline
 from pipelines.compile import compile_package
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "registry.example/ablate-python:1234567"
-REMOVED = {"part": "masking", "action": "remove"}
 STEPS = {"resolve-plan", "prepare-corpus", "train-trial", "evaluate-trial", "compare-arms", "register-checkpoint"}
 
 
@@ -79,11 +80,11 @@ def test_the_corpus_waits_for_the_plans_check(spec: Any) -> None:
     assert list(tasks(spec.root.dag)["prepare-corpus"].dependent_tasks) == ["resolve-plan"]
 
 
-def test_every_input_is_described_and_all_but_the_plan_have_a_default(spec: Any) -> None:
+def test_every_input_is_described_and_has_a_default(spec: Any) -> None:
     inputs = dict(spec.root.input_definitions.parameters.items())
-    assert set(inputs) == {"plan", "corpus", "tracking_uri", "corpora_root", "threads", "code_rev"}
+    assert set(inputs) == set(inspect.signature(ablation_pipeline.pipeline_func).parameters)
     assert all(len(each.description) > 20 for each in inputs.values())
-    assert {name for name, each in inputs.items() if not each.is_optional} == {"plan"}
+    assert {name for name, each in inputs.items() if not each.is_optional} == set()
     assert inputs["code_rev"].default_value.string_value == code_rev()
 
 
@@ -136,13 +137,11 @@ def _sigterm() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_sigterm")
-def test_without_a_uri_the_corpus_is_the_plans(tmp_path: Path) -> None:
+def test_the_corpus_step_prepares_what_it_is_told(tmp_path: Path) -> None:
     """The step itself, as its container calls it."""
-    plan = {"study": "demo", "corpus": "synthetic://talking-mouth?train=4&test=2&valid=2", "ablations": [REMOVED]}
-    for name, uri, train in (("plans", "", 4), ("given", "synthetic://talking-mouth?train=3&test=2&valid=2", 3)):
-        out = Dataset(uri=str(tmp_path / name))
-        prepare_corpus.python_func(plan=plan, uri=uri, root="", corpus=out)
-        assert Corpus.open(Path(out.path)).summary()["train"] == train
+    out = Dataset(uri=str(tmp_path / "given"))
+    prepare_corpus.python_func(uri="synthetic://talking-mouth?train=3&test=2&valid=2", root="", corpus=out)
+    assert Corpus.open(Path(out.path)).summary()["train"] == 3
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_new_server_gets_pipeline_version_experiment_and_run(submit: Submit, k
     assert run["experiment_id"] == "experiments-1"
     assert run["pipeline_version_reference"] == {"pipeline_id": "pipelines-1", "pipeline_version_id": "versions-1"}
     given = run["runtime_config"]["parameters"]
-    assert (given["corpus"], given["tracking_uri"]) == ("grid://on-the-cluster", MLFLOW)
+    assert (given["plan"]["corpus"], given["tracking_uri"]) == ("grid://on-the-cluster", MLFLOW)
     assert (given["plan"]["seeds"], given["plan"]["baseline"]) == ([4], {"training.steps": 7})
 
 
@@ -70,11 +70,12 @@ def test_the_run_is_given_what_the_uploaded_pipeline_asks_for(submit: Submit, ku
 
 def test_a_clusters_settings_are_in_what_is_uploaded(submit: Submit, kubeflow: Any, tmp_path: Path) -> None:
     settings = tmp_path / "cluster.yaml"
-    settings.write_text("accelerator: {type: nvidia.com/gpu, count: 2}\n")
+    settings.write_text("accelerator: {type: amd.com/gpu, count: 2}\n")
     assert submit("--cluster", str(settings)).code == 0
-    executors = kubeflow.things["versions"][0]["pipeline_spec"]["deploymentSpec"]["executors"]
-    given = executors["exec-train-trial"]["container"]["resources"]["accelerator"]
-    assert (given["resourceType"], given["resourceCount"]) == ("nvidia.com/gpu", "2")
+    package = kubeflow.things["versions"][0]["pipeline_spec"]
+    trial = package["deploymentSpec"]["executors"]["exec-train-trial"]["container"]
+    assert trial["resources"]["accelerator"]["resourceType"] == "amd.com/gpu"
+    assert package["root"]["inputDefinitions"]["parameters"]["gpus_per_trial"]["defaultValue"] == "2"
     settings.write_text("accelerater: {type: nvidia.com/gpu}\n")
     refused(submit("--cluster", str(settings)), "did you mean 'accelerator'")
 

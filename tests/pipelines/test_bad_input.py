@@ -1,0 +1,58 @@
+"""Bad input of a run: the first step says what is wrong in one sentence, and nothing else is scheduled."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLAN: dict[str, Any] = {"study": "demo", "ablations": [{"part": "masking", "action": "remove"}]}
+
+Run = Callable[..., tuple[list[str], str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """The real pipeline under Kubeflow's local runner; returns the steps that were started, and the first's complaint."""
+
+    def call(**arguments: Any) -> tuple[list[str], str]:
+        request = tmp_path / "request.json"
+        request.write_text(json.dumps({"pipeline_root": str(tmp_path / "root"), "arguments": arguments}))
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.local", str(request)],
+            cwd=ROOT,
+            env=environment | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        said = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("error: ")]
+        assert len(said) == 1
+        assert "Traceback" not in done.stdout
+        return sorted(path.name for path in tmp_path.glob("root/*/*")), said[0].removeprefix("error: ")
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "a run needs a plan; fill in `plan` as JSON"),
+        ({"plan": {"studdy": "demo"}}, "unknown key 'studdy' in the plan: did you mean 'study'?"),
+        ({"plan": PLAN, "corpus": "grid:///no/such/folder"}, "/no/such/folder"),
+        ({"plan": PLAN, "seeds": "1, 1"}, "seed 1 stands 2 times"),
+        ({"plan": PLAN, "gpus_per_trial": "two"}, "`gpus_per_trial` is a whole number"),
+        ({"plan": PLAN}, "a run needs MLflow's address"),
+    ],
+    ids=["no plan", "no key of a plan", "no corpus", "no seeds", "no number", "no MLflow"],
+)
+def test_the_first_step_says_it_and_no_other_is_started(run: Run, arguments: dict[str, Any], words: str) -> None:
+    started, said = run(**arguments)
+    assert started == ["resolve-plan"]
+    assert words in said
