@@ -57,6 +57,12 @@ class Parts(Strict):
 class FrontendSettings(Strict):
     """From samples and pixels to one vector per frame of 40 ms."""
 
+    audio: Literal["convolutions", "filterbank"] = Field(
+        "convolutions", description="convolutions over a log-mel, or AV-HuBERT's stacked filterbank"
+    )
+    video: Literal["convolutions", "resnet18"] = Field(
+        "convolutions", description="a small net frame by frame, or AV-HuBERT's ResNet-18 behind a 3-D convolution"
+    )
     mel_bins: int = Field(80, ge=8, le=128)
     video_pool: int = Field(4, ge=1, le=8, description="the 88 px crop is averaged over squares of this many pixels")
     video_channels: tuple[int, ...] = Field((8, 24, 48), min_length=1, strict=False)
@@ -65,17 +71,25 @@ class FrontendSettings(Strict):
 class EncoderSettings(Strict):
     """The encoder over the tokens of both streams."""
 
+    architecture: Literal["conformer", "transformer"] = Field(
+        "conformer", description="rotary positions and convolutions in every layer, or AV-HuBERT's Transformer"
+    )
     width: int = Field(96, ge=8, multiple_of=2)
     layers: int = Field(3, ge=1, le=48)
     heads: int = Field(4, ge=1)
     feedforward: int = Field(192, ge=8)
-    kernel: int = Field(9, ge=1, le=63, description="frames that a token's convolution sees; odd")
+    kernel: int = Field(9, ge=1, le=63, description="conformer: frames that a token's convolution sees; odd")
+    norm_first: bool = Field(True, description="transformer: normalise before attention and feed-forward, not after")
+    position_kernel: int = Field(128, ge=1, le=256, description="transformer: frames of the convolutional positions")
+    position_groups: int = Field(16, ge=1, description="transformer: groups of the convolutional positions")
     dropout: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "EncoderSettings":
         if self.width % (2 * self.heads):
             raise ValueError("width must be a multiple of twice the heads")
+        if self.architecture == "transformer" and self.width % self.position_groups:
+            raise ValueError("width must be a multiple of position_groups")
         return self
 
 
@@ -114,7 +128,28 @@ class Settings(Strict):
     training: TrainingSettings = TrainingSettings()
 
 
-PRESETS: Mapping[str, Settings] = {"tiny": Settings(preset="tiny")}
+def _av_hubert(preset: str, width: int, layers: int, heads: int, feedforward: int) -> Settings:
+    """A model of AV-HuBERT's sizes, inputs, dropout and masks."""
+    return Settings(
+        preset=preset,
+        parts=Parts(
+            masking=kinds.DifferentialMasking(
+                audio=kinds.Spans(rate=0.8, length=10), video=kinds.Spans(rate=0.3, length=5)
+            )
+        ),
+        frontend=FrontendSettings(audio="filterbank", video="resnet18", mel_bins=26),
+        encoder=EncoderSettings(
+            architecture="transformer", dropout=0.1, width=width, layers=layers, heads=heads, feedforward=feedforward
+        ),
+        training=TrainingSettings(steps=60_000, batch_size=16, learning_rate=5e-4, warmup=1 / 3, curriculum=0.0),
+    )
+
+
+PRESETS: Mapping[str, Settings] = {
+    "tiny": Settings(preset="tiny"),
+    "base": _av_hubert("base", width=768, layers=12, heads=12, feedforward=3072),
+    "large": _av_hubert("large", width=1024, layers=24, heads=16, feedforward=4096),
+}
 
 
 def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:

@@ -23,15 +23,16 @@ class AudioFrontend(nn.Module):
 
     def __init__(self, settings: FrontendSettings, width: int) -> None:
         super().__init__()
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate=16_000,
-            n_fft=512,
-            win_length=400,
-            hop_length=160,
-            n_mels=settings.mel_bins,
-            f_min=20.0,
-            pad_mode="constant",  # a reflected end would differ from an end that a longer neighbour pads with zeros
-        )
+        with torch.device("cpu"):  # its filters are computed, so they are there even for a model without weights
+            self.mel = torchaudio.transforms.MelSpectrogram(
+                sample_rate=16_000,
+                n_fft=512,
+                win_length=400,
+                hop_length=160,
+                n_mels=settings.mel_bins,
+                f_min=20.0,
+                pad_mode="constant",  # a reflected end would differ from an end that a longer neighbour pads with zeros
+            )
         self.first = nn.Conv1d(settings.mel_bins, width, 5, stride=2, padding=2)
         self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
 

@@ -32,13 +32,34 @@ class Channels(nn.Module):
         self.project = nn.Linear(2 * width, width)
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        both = torch.cat([features["audio"], features["video"]], dim=-1)
-        return {JOINT: self.project(self.norm(both))}
+        return {JOINT: self.joined(features["audio"], features["video"])}
+
+    def joined(self, audio: Tensor, video: Tensor) -> Tensor:
+        return self.project(self.norm(torch.cat([audio, video], dim=-1)))
 
 
-def build_tokens(kind: Kind, width: int) -> nn.Module:
-    """The module for a kind of `fusion.tokens`: dict of features -> dict of the encoder's streams."""
-    return Channels(width) if isinstance(kind, ChannelTokens) else nn.Identity()
+class OneByOne(Channels):
+    """Each stream through the same projection, zeros in the other's place.
+
+    That is how AV-HuBERT enters an utterance of which it has one stream only, so its weights fit.
+    """
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        zeros = {name: torch.zeros_like(x) for name, x in features.items()}
+        return {
+            name: self.joined(x, zeros[name]) if name == "audio" else self.joined(zeros[name], x)
+            for name, x in features.items()
+        }
+
+
+def build_tokens(kind: Kind, width: int, *, projected: bool) -> nn.Module:
+    """The module for a kind of `fusion.tokens`: dict of features -> dict of the encoder's streams.
+
+    `projected`: the encoder takes what AV-HuBERT's projection of both streams gives, whatever the tokens.
+    """
+    if isinstance(kind, ChannelTokens):
+        return Channels(width)
+    return OneByOne(width) if projected else nn.Identity()
 
 
 def stream_masks(masks: dict[str, Tensor], streams: tuple[str, ...]) -> dict[str, Tensor]:

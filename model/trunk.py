@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from model.adapter import build_adapter
-from model.config import Settings
+from model.config import FrontendSettings, Settings
 from model.encoder import Encoder
+from model.filterbank import FilterbankFrontend
 from model.frontend import AudioFrontend, VideoFrontend
 from model.fusion import build_layer_sum, build_scale
+from model.resnet import ResNetFrontend
 from model.tokens import build_tokens, inputs_of, streams_of
-
-FRONTENDS: dict[str, type[nn.Module]] = {"audio": AudioFrontend, "video": VideoFrontend}
+from model.transformer import TransformerEncoder
 
 
 @dataclass
@@ -26,6 +27,13 @@ class Inputs:
     video: Tensor
     padding: Tensor
     lengths: list[int]
+
+
+def _frontend(name: str, settings: FrontendSettings, width: int) -> nn.Module:
+    if name == "audio":
+        by_filterbank = settings.audio == "filterbank"
+        return FilterbankFrontend(settings.mel_bins, width) if by_filterbank else AudioFrontend(settings, width)
+    return ResNetFrontend(width) if settings.video == "resnet18" else VideoFrontend(settings, width)
 
 
 class MaskToken(nn.Module):
@@ -53,12 +61,13 @@ class Trunk(nn.Module):
         super().__init__()
         parts, width, layers = settings.parts, settings.encoder.width, settings.encoder.layers
         self.inputs, self.streams = inputs_of(parts.fusion_tokens), streams_of(parts.fusion_tokens)
-        self.frontends = nn.ModuleDict({name: FRONTENDS[name](settings.frontend, width) for name in self.inputs})
-        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in self.inputs})
+        published = settings.encoder.architecture == "transformer"
+        self.frontends = nn.ModuleDict({name: _frontend(name, settings.frontend, width) for name in self.inputs})
+        self.norms = nn.ModuleDict({name: nn.Identity() if published else nn.LayerNorm(width) for name in self.inputs})
         self.adapters = nn.ModuleDict({name: build_adapter(parts.adapter, width) for name in self.inputs})
         self.mask_tokens = nn.ModuleDict({name: MaskToken(width) for name in self.inputs})
-        self.tokens = build_tokens(parts.fusion_tokens, width)
-        self.encoder = Encoder(settings.encoder, self.streams)
+        self.tokens = build_tokens(parts.fusion_tokens, width, projected=published)
+        self.encoder = (TransformerEncoder if published else Encoder)(settings.encoder, self.streams)
         self.scale = build_scale(parts.fusion_scale, width, layers) if len(self.streams) == 2 else None
         self.layer_sum = build_layer_sum(parts.fusion_layers, layers)
 

@@ -18,6 +18,15 @@ VOCABULARY = 9
 KINDS = [(part, kind) for part, entry in PARTS.items() for kind in entry.kinds]
 
 
+PUBLISHED = {
+    "encoder.architecture": "transformer",
+    "encoder.position_kernel": 8,
+    "encoder.position_groups": 4,
+    "frontend.audio": "filterbank",
+}
+both_encoders = pytest.mark.parametrize("encoder", [{}, PUBLISHED], ids=["conformer", "transformer"])
+
+
 def build(part: str = "fusion.scale", kind: object = "learned", seed: int = 1, **more: object) -> Smile:
     overrides = {"encoder.dropout": 0.0, "encoder.layers": 2, part: kind} | more
     model = Smile(resolve("tiny", overrides), VOCABULARY)
@@ -46,8 +55,11 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
-def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(part: str, kind: str) -> None:
-    model, lengths = build(part, kind), [20, 126]
+@both_encoders
+def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(
+    part: str, kind: str, encoder: dict[str, object]
+) -> None:
+    model, lengths = build(part, kind, **encoder), [20, 126]
     batch = inputs(lengths)
     log_probs = model(batch)
     assert log_probs.shape == (2, 126, VOCABULARY)
@@ -59,8 +71,9 @@ def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(p
 
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
-def test_padding_changes_no_output(part: str, kind: str) -> None:
-    model = build(part, kind).eval()
+@both_encoders
+def test_padding_changes_no_output(part: str, kind: str, encoder: dict[str, object]) -> None:
+    model = build(part, kind, **encoder).eval()
     both, alone = inputs([20, 33]), inputs([20, 33])
     alone = Inputs(alone.audio[:1, : 20 * 640], alone.video[:1, :20], alone.padding[:1, :20], [20])
     with torch.no_grad():
@@ -68,9 +81,10 @@ def test_padding_changes_no_output(part: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
-def test_the_seed_decides_the_weights_and_so_the_output(part: str, kind: str) -> None:
+@both_encoders
+def test_the_seed_decides_the_weights_and_so_the_output(part: str, kind: str, encoder: dict[str, object]) -> None:
     batch = inputs([20])
-    first, again, other = (build(part, kind, seed=seed).eval()(batch) for seed in (1, 1, 2))
+    first, again, other = (build(part, kind, seed, **encoder).eval()(batch) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
 
@@ -220,3 +234,20 @@ def test_initialising_leaves_the_global_generator_alone() -> None:
 
 def test_the_tiny_preset_is_tiny() -> None:
     assert parameter_count(Smile(resolve("tiny", {}), 52)) <= 1_500_000
+
+
+@pytest.mark.parametrize(("preset", "millions"), [("base", (100, 115)), ("large", (325, 345))])
+def test_the_large_presets_have_av_huberts_sizes(preset: str, millions: tuple[int, int]) -> None:
+    with torch.device("meta"):  # counted, not filled
+        model = Smile(resolve(preset, {}), 1000)
+    assert millions[0] <= parameter_count(model) / 1e6 <= millions[1]
+
+
+def test_the_published_frontends_train_and_do_not_see_padding() -> None:
+    more = {**PUBLISHED, "frontend.video": "resnet18", "frontend.mel_bins": 26}
+    model, batch = build("fusion.tokens", "channel", **more), inputs([6, 9])
+    model.losses(batch, [[1], [2]], masks(model, [6, 9])).total.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.frontends.parameters())
+    alone = Inputs(batch.audio[:1, : 6 * 640], batch.video[:1, :6], batch.padding[:1, :6], [6])
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(batch)[:1, :6], model(alone), atol=2e-4, rtol=1e-3)

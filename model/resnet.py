@@ -1,0 +1,74 @@
+"""The video frontend of AV-HuBERT and most lip readers: one convolution over time and space, then a ResNet-18 per frame.
+
+Shapes: B batch, T frames at 25 Hz, N true frames of a batch, D model width. True in a padding mask = padding.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (64, 128, 256, 512)
+MEAN, STD = 0.421, 0.165  # of grey mouth crops in [0, 1]: the field's values
+
+
+class Convolution(nn.Conv2d):
+    """A convolution without a bias, drawn for rectifiers (He et al. 2015), by fan-out as in the original ResNet."""
+
+    def __init__(self, before: int, after: int, size: int, stride: int = 1) -> None:
+        super().__init__(before, after, size, stride, padding=size // 2, bias=False)
+
+    def reset_parameters(self) -> None:
+        nn.init.kaiming_normal_(self.weight, mode="fan_out")
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and what came in: (N, before, H, W) -> (N, after, H / stride, W / stride)."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = Convolution(before, after, 3, stride), nn.BatchNorm2d(after)
+        self.conv2, self.norm2 = Convolution(after, after, 3), nn.BatchNorm2d(after)
+        self.act1, self.act2 = nn.PReLU(after), nn.PReLU(after)
+        same = stride == 1 and before == after
+        self.shortcut: nn.Module = nn.Identity()
+        if not same:
+            self.shortcut = nn.Sequential(Convolution(before, after, 1, stride), nn.BatchNorm2d(after))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.act1(self.norm1(self.conv1(x)))
+        return self.act2(self.norm2(self.conv2(out)) + self.shortcut(x))
+
+
+class ResNetFrontend(nn.Module):
+    """Grey mouth crops, uint8 (B, T, 88, 88) -> (B, T, D).
+
+    All but the convolution over time is run on true frames only: batch statistics do not depend on padding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        first = WIDTHS[0]
+        self.stem = nn.Conv3d(1, first, (5, 7, 7), stride=(1, 2, 2), padding=(2, 3, 3), bias=False)
+        self.norm, self.act = nn.BatchNorm2d(first), nn.PReLU(first)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        pairs = [(first, first), *itertools.pairwise(WIDTHS)]
+        self.blocks = nn.Sequential(
+            *(
+                Block(before if number == 0 else after, after, stride if number == 0 else 1)
+                for (before, after), stride in zip(pairs, (1, 2, 2, 2), strict=True)
+                for number in range(2)
+            )
+        )
+        self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs and GPUs
+        self.project = nn.Linear(WIDTHS[-1], width)
+
+    def forward(self, video: Tensor, padding: Tensor) -> Tensor:
+        kept = ~padding
+        pixels = (video.float() / 255 - MEAN) / STD * kept[..., None, None]
+        moving = self.stem(pixels[:, None]).transpose(1, 2)[kept]  # (N, 64, 44, 44)
+        maps = self.pool(self.act(self.norm(moving.contiguous(memory_format=torch.channels_last))))
+        seen = self.project(self.blocks(maps).mean((2, 3)))
+        out = seen.new_zeros(*padding.shape, seen.shape[-1])
+        out[kept] = seen
+        return out

@@ -1,0 +1,119 @@
+"""AV-HuBERT's encoder (that of wav2vec 2.0 and HuBERT): convolutional positions, then Transformer layers.
+
+Shapes: B batch, M streams, T frames, D width; tokens are (B, M * T, D), stream by stream. True in a mask = padding.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import EncoderSettings
+from model.encoder import Offset
+
+
+class Linear(nn.Linear):
+    """A linear layer that starts as BERT's do: normal of deviation 0.02, no bias."""
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=0.02)
+        nn.init.zeros_(self.bias)
+
+
+class Positions(nn.Module):
+    """What is added to tell positions: a wide grouped convolution over time within each stream, (B * M, T, D) -> same.
+
+    Its weight is `gain * direction / |direction|`, the norm taken per tap of the kernel (weight normalisation).
+    """
+
+    def __init__(self, width: int, kernel: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.direction = nn.Parameter(torch.empty(width, width // groups, kernel))
+        self.gain = nn.Parameter(torch.empty(1, 1, kernel))
+        self.bias = nn.Parameter(torch.empty(width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        width, _, kernel = self.direction.shape
+        nn.init.normal_(self.direction, std=math.sqrt(4 / (kernel * width)))
+        nn.init.zeros_(self.bias)
+        with torch.no_grad():
+            self.gain.copy_(self.direction.norm(dim=(0, 1), keepdim=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, frames = self.direction.shape[-1], x.shape[1]
+        weight = self.gain * self.direction / self.direction.norm(dim=(0, 1), keepdim=True)
+        seen = F.conv1d(x.transpose(1, 2), weight, self.bias, padding=kernel // 2, groups=self.groups)
+        return F.gelu(seen[..., :frames]).transpose(1, 2)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over all tokens of an utterance, so also across streams."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.project = Linear(width, 3 * width)
+        self.out = Linear(width, width)
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        batch, tokens, width = x.shape
+        qkv = self.project(x).view(batch, tokens, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
+        dropout = self.dropout if self.training else 0.0
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=~padding[:, None, None], dropout_p=dropout)
+        return self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class TransformerLayer(nn.Module):
+    """Attention and feed-forward, normalised before (`norm_first`, the published models) or after each."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        super().__init__()
+        width = settings.width
+        self.norm_first = settings.norm_first
+        self.attention = SelfAttention(width, settings.heads, settings.dropout)
+        self.feedforward = nn.Sequential(
+            Linear(width, settings.feedforward), nn.GELU(), Linear(settings.feedforward, width)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        if self.norm_first:
+            x = x + self.dropout(self.attention(self.norms[0](x), padding))
+            return x + self.dropout(self.feedforward(self.norms[1](x)))
+        x = self.norms[0](x + self.dropout(self.attention(x, padding)))
+        return self.norms[1](x + self.dropout(self.feedforward(x)))
+
+
+class TransformerEncoder(nn.Module):
+    """Streams (each (B, T, D)) -> for every layer, the streams again: list over layers of dict of (B, T, D).
+
+    With `norm_first` the closing normalisation is applied to every layer's output and not only to the last one's:
+    their sum (Eq. 10) would otherwise be ruled by the deep layers, whose values are larger.
+    """
+
+    def __init__(self, settings: EncoderSettings, streams: tuple[str, ...]) -> None:
+        super().__init__()
+        self.streams, self.norm_first = streams, settings.norm_first
+        self.kind = nn.ModuleDict({name: Offset(settings.width) for name in streams} if len(streams) > 1 else {})
+        self.positions = Positions(settings.width, settings.position_kernel, settings.position_groups)
+        self.norm = nn.LayerNorm(settings.width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.layers = nn.ModuleList(TransformerLayer(settings) for _ in range(settings.layers))
+
+    def forward(self, features: dict[str, Tensor], padding: Tensor) -> list[dict[str, Tensor]]:
+        each = [self.kind[name](features[name]) if self.kind else features[name] for name in self.streams]
+        each = [x.masked_fill(padding[..., None], 0.0) for x in each]
+        x = torch.cat([x + self.positions(x) for x in each], dim=1)
+        pad = padding.repeat(1, len(self.streams))
+        x = self.dropout(x if self.norm_first else self.norm(x))
+        outputs = []
+        for layer in self.layers:
+            x = layer(x, pad)
+            closed = self.norm(x) if self.norm_first else x
+            outputs.append(dict(zip(self.streams, closed.chunk(len(self.streams), dim=1), strict=True)))
+        return outputs
