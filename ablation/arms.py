@@ -7,7 +7,8 @@ from typing import Any
 from ablation.catalogue import Catalogue
 from ablation.errors import UserError
 from ablation.hints import did_you_mean
-from ablation.plan import BASELINE, Ablation, Plan
+from ablation.plan import BASELINE, SHORTHANDS, Ablation, Plan
+from ablation.shorthands import Change, factorial, ladder, leave_one_out
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,30 @@ def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
     an arm that equals the baseline.
     """
     arms = [Arm(BASELINE, settings=_settings("baseline", plan, catalogue, {}))]
+    for change in _changes(plan, catalogue):
+        settings = _settings(f"arm {change.arm!r}", plan, catalogue, change.overrides)
+        arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings)
+        _check_new(arm, arms)
+        arms.append(arm)
+    return arms
+
+
+def _changes(plan: Plan, catalogue: Catalogue) -> Iterator[Change]:
+    """What the plan spells out, then what its shorthands come to; two shorthands may ask for the same arm."""
     for ablation in plan.ablations:
         _check_part(ablation, plan, catalogue)
         for name, spec in _replacements(ablation, catalogue):
-            change = {ablation.part: spec}
-            settings = _settings(f"arm {name!r}", plan, catalogue, change)
-            arm = Arm(name, ablation.part, ablation.action, ablation.why, change, settings)
-            _check_new(arm, arms)
-            arms.append(arm)
-    return arms
+            yield Change(name, ablation.part, ablation.action, ablation.why, {ablation.part: spec})
+    asked: list[Change] = []
+    for shorthand in (
+        leave_one_out(plan.leave_one_out, catalogue),
+        ladder(plan.ladder, catalogue),
+        factorial(plan.factorial, catalogue),
+    ):
+        for change in shorthand:
+            if not any((change.arm, change.overrides) == (other.arm, other.overrides) for other in asked):
+                asked.append(change)
+                yield change
 
 
 def trials(plan: Plan, arms: list[Arm]) -> list[Trial]:
@@ -58,7 +74,7 @@ def warnings(plan: Plan) -> list[str]:
     found = []
     if len(plan.seeds) == 1:
         found.append("one seed gives no verdict: differences between arms cannot be told from chance; use 3 or more")
-    if not plan.ablations:
+    if not any((plan.ablations, *(getattr(plan, key) for key in SHORTHANDS))):
         found.append("no ablations: only the baseline will be trained, and there is nothing to compare it with")
     return found
 

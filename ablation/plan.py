@@ -13,10 +13,12 @@ from ablation.catalogue import Catalogue
 from ablation.errors import UserError
 from ablation.hints import did_you_mean
 from ablation.markdown import read_markdown
+from ablation.shorthands import Swap, swaps
 from ablation.yaml_text import load_yaml
 
 ACTIONS = ("replace", "remove", "add")
 METRICS = ("wer", "cer")
+SHORTHANDS = ("leave_one_out", "ladder", "factorial")
 BASELINE = "baseline"
 
 
@@ -34,7 +36,8 @@ class Ablation:
 class Plan:
     """A study to carry out. `conditions`: noise kind -> SNRs in dB, clean always comes on top.
 
-    `baseline` holds overrides of the preset that all arms share. `noise` names a folder of recordings for a noise
+    `baseline` holds overrides of the preset that all arms share. Arms come from `ablations` and from the shorthands
+    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `noise` names a folder of recordings for a noise
     kind. More than `max_failed_trials` failed trials make the run a failed one, after its report is written. The first of
     `metrics` is the one that verdicts come from. `margin_points` is the difference, in points of it, below which an arm
     counts as equivalent to the baseline, to be stated before anything is run; None tests no equivalence.
@@ -49,6 +52,9 @@ class Plan:
     metrics: tuple[str, ...] = ("wer",)
     baseline: dict[str, Any] = field(default_factory=dict)
     ablations: tuple[Ablation, ...] = ()
+    leave_one_out: tuple[Swap, ...] = ()
+    ladder: tuple[Swap, ...] = ()
+    factorial: tuple[Swap, ...] = ()
     noise: dict[str, str] = field(default_factory=dict)
     max_failed_trials: int = 0
     margin_points: float | None = None
@@ -62,6 +68,10 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
+        for key in SHORTHANDS:
+            del plain[key]
+            if parts := getattr(self, key):
+                plain[key] = [swap.as_plain() for swap in parts]
         return {
             k: list(value) if isinstance(value, tuple) else value for k, value in plain.items() if value is not None
         }
@@ -176,6 +186,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "metrics": lambda key, value: fields.choices(key, value, METRICS),
     "baseline": fields.mapping,
     "ablations": _ablations,
+    **dict.fromkeys(SHORTHANDS, swaps),
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,
