@@ -1,5 +1,6 @@
 """Train one trial: its checkpoint, its curves and what became of it, in one folder. A failure is data, too."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from kfp.dsl import Artifact, Dataset, Input, Model, Output
 from components._image import component
 from components.isolation import run_isolated
 from components.outcome import give_up
-from components.trial import Status, Trial
+from components.trial import STATES_FOLDER, Status, Trial
+from training.state import SAVE_EVERY_S, newest_step
 
 
 def train(
@@ -22,8 +24,14 @@ def train(
     tracking_uri: str,
     threads: int,
     gpus: int = 0,
+    state_root: Path | None = None,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> Status:
-    """Train in a process of its own. Never raises for what goes wrong in there: the status says it."""
+    """Train in a process of its own. Never raises for what goes wrong in there: the status says it.
+
+    A training that was interrupted before, here or in an earlier call with the same `state_root`, goes on from its
+    last state. States lie there under the trial's fingerprint, and within `out` where there is no such folder.
+    """
     item = Trial.from_json(trial)
     Status(item.arm, item.seed, item.run_id, started=time.time()).write(out)
     request = {
@@ -34,11 +42,26 @@ def train(
         "tracking_uri": tracking_uri,
         "threads": threads,
         "gpus": gpus,
+        "states": str(state_root or out / STATES_FOLDER),
+        "save_every_s": save_every_s,
     }
-    reason = run_isolated("components.train_worker", request)
+    reason = _see_through(request)
+    shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
     if reason:
         give_up(Status.read(out).fail(reason), out, tracking_uri)
     return Status.read(out)
+
+
+def _see_through(request: Mapping[str, Any]) -> str | None:
+    """Start a worker that died again as long as each one gets further than the last; why the last one ended, or None."""
+    reached = 0
+    while reason := run_isolated("components.train_worker", request):
+        step = newest_step(Path(request["states"]) / str(Status.read(Path(request["out"])).fingerprint)) or 0
+        if step <= reached:
+            return reason
+        print(f"{reason}; going on after step {step}", flush=True)
+        reached = step
+    return None
 
 
 @component
@@ -48,6 +71,7 @@ def train_trial(
     threads: int,
     gpus: str,
     resolved: Input[Artifact],
+    state_root: str,
     corpus: Input[Dataset],
     trained: Output[Model],
 ) -> None:
@@ -66,5 +90,6 @@ def train_trial(
         tracking_uri=store_of(tracking_uri),
         threads=threads,
         gpus=gpu_count(gpus),
+        state_root=Path(state_root) if state_root else None,
     )
     trained.metadata["display_name"] = status.label

@@ -1,5 +1,6 @@
 """The process that trains: what `train_trial` starts. It imports no kfp, which takes two seconds that no trial needs."""
 
+import shutil
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +34,25 @@ def _train(request: dict[str, Any], status: Status, out: Path, uri: str) -> Stat
     plan, corpus = plan_of(request["plan"]), Path(request["corpus"])
     settings = arm_of(plan, status.arm).settings
     fingerprint = trial_fingerprint(settings, status.seed, Corpus.open(corpus).fingerprint)
+    status = replace(status, fingerprint=fingerprint)
+    status.write(out)
+    states = Path(request["states"]) / fingerprint
     with History(out, uri, status.run_id, fingerprint) as history:
         result = train_model(
-            settings, status.seed, corpus, out, threads=request["threads"], noise=plan.noise, log=history.log
+            settings,
+            status.seed,
+            corpus,
+            out,
+            threads=request["threads"],
+            noise=plan.noise,
+            log=history.log,
+            states=states,
+            save_every_s=request["save_every_s"],
         )
+    shutil.rmtree(states, ignore_errors=True)
     status = replace(
         status,
         status="trained",
-        fingerprint=fingerprint,
         parameters=result.parameters,
         steps=result.steps,
         train_seconds=result.seconds,

@@ -13,6 +13,7 @@ from model.config import CATALOGUE
 STATUS_FILE = "status.json"
 HISTORY_FILE = "history.jsonl"
 COUNTS_FILE = "counts.parquet"
+STATES_FOLDER = "unfinished"
 
 
 @dataclass(frozen=True)

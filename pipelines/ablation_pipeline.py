@@ -30,6 +30,7 @@ def ablation_pipeline(
     gpus_per_trial: str = "0",
     tracking_uri: str = "",
     corpora_root: str = "",
+    state_root: str = "",
     threads: int = 1,
     code_rev: str = "",
 ) -> None:
@@ -51,6 +52,8 @@ def ablation_pipeline(
         tracking_uri: Address of the MLflow server as the steps reach it. Empty takes their MLFLOW_TRACKING_URI, which
             Kubeflow's own MLflow plugin sets.
         corpora_root: Folder of prepared corpora that all steps see, on a volume. Empty prepares the corpus in the run.
+        state_root: Folder, on a volume that all steps see, where trainings keep their state, so that one that is interrupted
+            goes on where it was when the study is run again. Empty: only after a crash within its own pod.
         threads: CPU threads of a trial, at most as many as its cores.
         code_rev: Revision of the code, for the report's provenance. Leave it as it is.
     """
@@ -76,6 +79,7 @@ def ablation_pipeline(
             threads=threads,
             gpus=gpus_per_trial,
             resolved=study,
+            state_root=state_root,
             corpus=prepared.outputs["corpus"],
         )
         scored = evaluate_trial(

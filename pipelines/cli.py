@@ -106,7 +106,8 @@ def run(
             console=console,
         )
     except Interrupted:
-        _fail("interrupted: all processes are stopped and their runs are marked KILLED", INTERRUPTED)
+        done = "all processes are stopped and their runs are marked KILLED"
+        _fail(f"interrupted: {done}; the same command goes on from here", INTERRUPTED)
     except RunFailed as error:
         _fail(f"error: {error}", FAILED)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)

@@ -25,7 +25,7 @@ from ablation.arms import expand, trials
 from ablation.errors import UserError
 from ablation.plan import Plan
 from components.history import attempt
-from components.trial import Status
+from components.trial import STATES_FOLDER, Status
 from model.config import CATALOGUE
 from pipelines.progress import Progress
 from pipelines.workspace import Workspace
@@ -63,6 +63,7 @@ def run_study(
         "plan": plan.as_mapping(),
         "tracking_uri": tracking_uri,
         "corpora_root": str(corpora_root.resolve()),
+        "state_root": str((out / STATES_FOLDER).resolve()),
         "threads": threads_per_trial(),
         "code_rev": code_rev,
     }
@@ -71,6 +72,7 @@ def run_study(
         if workspace.study is None:
             raise _failure(workspace)
         _deliver(workspace.study, out)
+        shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
         ended = [workspace.statuses()[key] for key in _keys(plan)]
         return Result(out, ended, _problem(workspace) if code else None)
 

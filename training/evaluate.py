@@ -13,8 +13,8 @@ from corpora.store import Corpus
 from model.smile import Smile
 from training import checkpoint
 from training.batches import by_length, centre_crop, collate
-from training.loop import EVALUATION_BATCH, recognise
 from training.units import Units
+from training.validation import EVALUATION_BATCH, recognise
 
 
 def transcribe(

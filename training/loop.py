@@ -1,32 +1,34 @@
-"""The training loop of one trial: a plain PyTorch loop with a warm-up, a cosine, and a look at the validation split."""
+"""The training of one trial: a plain PyTorch loop that can be interrupted anywhere and goes on to the bit.
 
-import itertools
+What a step computes depends on the weights, the optimiser's state, the seed and the step's number, and on nothing else:
+these are all that has to be kept.
+"""
+
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchaudio.functional import edit_distance
 
-from ablation.errors import UserError
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
-from model.config import Settings, TrainingSettings
 from model.config import load as load_settings
 from model.masking import mask_statistics
 from model.smile import Losses, Smile, initialise, parameter_count
 from training import checkpoint
-from training.batches import Batch, TrainingBatches, by_length, centre_crop, collate, curriculum, generator
-from training.decode import greedy
-from training.units import Units
+from training.batches import Batch, TrainingBatches, curriculum, generator
+from training.optimiser import build_optimiser, set_learning_rate
+from training.state import SAVE_EVERY_S, States, told_to_end
+from training.units import Units, check_frames
+from training.validation import validation_wer
 
 LOG_EVERY = 10
 VALIDATE_TIMES = 5
-EVALUATION_BATCH = 32
 
 Log = Callable[[int, dict[str, float]], None]
 
@@ -37,7 +39,7 @@ class TrainingFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """`seconds` is wall time of the loop, without loading."""
+    """`seconds` is wall time of the loop, without loading; of a resumed training, over all its processes."""
 
     parameters: int
     steps: int
@@ -53,96 +55,129 @@ def train_trial(
     threads: int,
     log: Log,
     noise: Mapping[str, str] | None = None,
+    states: Path | None = None,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> TrainResult:
     """Train one arm with one seed and leave its checkpoint in `out`.
 
     `settings` are what `model.config.CATALOGUE.resolve` gave; `noise` maps a noise kind to recordings that stand in for
-    the corpus's own babble; `log(step, metrics)` is called every few steps. Raises TrainingFailed when the loss is no
-    number any more, and leaves no checkpoint then.
+    the corpus's own babble; `log(step, metrics)` is called every few steps. In the folder `states`, which has to be this
+    training's alone, its state is kept every `save_every_s` seconds and on SIGTERM, which then ends the process. The next call goes
+    on from there, and begins by logging what was logged before. Raises TrainingFailed when the loss or its gradient is
+    no number any more, and leaves no checkpoint then.
     """
     torch.set_num_threads(threads)
     typed, data = load_settings(settings), Corpus.open(corpus)
-    recipe = typed.training
     units = Units.from_texts(typed.decoder.units, (utterance.text for utterance in data.utterances("train")))
     model = Smile(typed, len(units.symbols))
     initialise(model, seed)
-    batches = TrainingBatches(data, recipe, seed, NoiseBank.from_corpus(data, "babble", (noise or {}).get("babble")))
-    _check_targets(batches, units, typed)
-    started = time.perf_counter()
-    _loop(model, units, batches, data, log)
-    seconds = time.perf_counter() - started
+    babble = NoiseBank.from_corpus(data, "babble", (noise or {}).get("babble"))
+    batches = TrainingBatches(data, typed.training, seed, babble)
+    check_frames(batches.utterances, units)
+    training = Training(model, units, batches, data, log)
+    if states is None:
+        training.run()
+    else:
+        _run_resumable(training, States(states, save_every_s))
     checkpoint.save(out, model, units, seed=seed, corpus_fingerprint=data.fingerprint)
-    return TrainResult(parameter_count(model), recipe.steps, seconds)
+    return TrainResult(parameter_count(model), typed.training.steps, training.progress.seconds)
 
 
-def _loop(model: Smile, units: Units, batches: TrainingBatches, data: Corpus, log: Log) -> None:
-    recipe, seed = batches.recipe, batches.seed
-    optimiser = build_optimiser(model, recipe)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, recipe))
-    validate_every = max(1, recipe.steps // VALIDATE_TIMES)
-    for step in range(recipe.steps):
-        batch = batches.batch(step)
-        masks = model.sample_masks(
+def _run_resumable(training: "Training", states: States) -> None:
+    training.restore(states.newest())
+    with told_to_end() as told:
+
+        def keep() -> None:
+            if told() or states.due():
+                states.save(training.progress.step, training.state())
+            if told():
+                raise SystemExit(128 + SIGTERM)
+
+        training.run(keep)
+
+
+@dataclass
+class Progress:
+    """How far a training has come: steps done, seconds spent on them, and the points of its curves."""
+
+    step: int = 0
+    seconds: float = 0.0
+    points: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+
+class Training:
+    """A model, what it learns from, and how far it has come."""
+
+    def __init__(self, model: Smile, units: Units, batches: TrainingBatches, data: Corpus, log: Log) -> None:
+        self.model, self.units, self.batches, self.data = model, units, batches, data
+        self.recipe, self.seed = batches.recipe, batches.seed
+        self.optimiser = build_optimiser(model, self.recipe)
+        self.progress, self._log = Progress(), log
+
+    def run(self, after_step: Callable[[], None] = lambda: None) -> None:
+        """Take the steps that are left; `after_step` is called after each."""
+        validate_every = max(1, self.recipe.steps // VALIDATE_TIMES)
+        while self.progress.step < self.recipe.steps:
+            started = time.perf_counter()
+            self._step(self.progress.step)
+            self.progress.step += 1
+            if self.progress.step % validate_every == 0:
+                self._point(self.progress.step - 1, {"wer/valid": validation_wer(self.model, self.units, self.data)})
+            self.progress.seconds += time.perf_counter() - started
+            after_step()
+
+    def state(self) -> dict[str, Any]:
+        """All that the remaining steps depend on."""
+        weights = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return weights | vars(self.progress)
+
+    def restore(self, state: Mapping[str, Any] | None) -> None:
+        """Take up a state, if there is one, and log its points again."""
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.progress = Progress(state["step"], state["seconds"], state["points"])
+        print(f"training goes on after {self.progress.step} steps", flush=True)
+        for step, metrics in self.progress.points:
+            self._log(step, metrics)
+
+    def _step(self, step: int) -> None:
+        batch = self.batches.batch(step)
+        masks = self.model.sample_masks(
             batch.inputs.lengths,
-            {name: generator(seed, "mask", name, step) for name in model.inputs},
-            share=curriculum(step, recipe),
+            {name: generator(self.seed, "mask", name, step) for name in self.model.inputs},
+            share=curriculum(step, self.recipe),
         )
-        model.begin_step(step)
-        torch.manual_seed(seed * 1_000_003 + step)  # dropout: a function of seed and step, not of what ran before
-        losses = train_step(model, optimiser, batch, units, masks)
-        _check_finite(losses, step)
-        schedule.step()
-        if step % LOG_EVERY == 0 or step + 1 == recipe.steps:
-            log(step, _metrics(model, losses, masks, batch, float(schedule.get_last_lr()[0])))
-        if (step + 1) % validate_every == 0:
-            log(step, {"wer/valid": validation_wer(model, units, data)})
+        self.model.begin_step(step)
+        torch.manual_seed(self.seed * 1_000_003 + step)  # dropout: a function of seed and step, not of what ran before
+        rate = set_learning_rate(self.optimiser, step, self.recipe)
+        try:
+            losses = train_step(self.model, self.optimiser, batch, self.units, masks)
+        except TrainingFailed as error:
+            raise TrainingFailed(f"{error} at step {step}") from None
+        if step % LOG_EVERY == 0 or step + 1 == self.recipe.steps:
+            self._point(step, _metrics(self.model, losses, masks, batch, rate))
+
+    def _point(self, step: int, metrics: dict[str, float]) -> None:
+        self.progress.points.append((step, metrics))
+        self._log(step, metrics)
 
 
 def train_step(
     model: Smile, optimiser: torch.optim.Optimizer, batch: Batch, units: Units, masks: dict[str, Tensor]
 ) -> Losses:
-    """One update of the weights; returns the losses before it."""
+    """One update of the weights; returns the losses before it. Raises TrainingFailed, and then changes nothing."""
     model.train()
     losses = model.losses(batch.inputs, [units.encode(utterance.text) for utterance in batch.utterances], masks)
     optimiser.zero_grad(set_to_none=True)
     losses.total.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), model.settings.training.clip_norm)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), model.settings.training.clip_norm)
+    for what, value in (("loss", losses.total.item()), ("gradient's norm", norm.item())):
+        if not math.isfinite(value):
+            raise TrainingFailed(f"training diverged: the {what} is {value}")
     optimiser.step()
     return losses
-
-
-def build_optimiser(model: nn.Module, recipe: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW; vectors and scalars (biases, norms, S, omega) are kept out of weight decay."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    kept = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def learning_rate_factor(step: int, recipe: TrainingSettings) -> float:
-    """Linear warm-up, then a half cosine to 0."""
-    warm = max(1, round(recipe.warmup * recipe.steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, recipe.steps - warm)))
-
-
-def validation_wer(model: Smile, units: Units, data: Corpus) -> float:
-    """Pooled WER of greedy decoding on the clean validation split; NaN without one."""
-    errors = words = 0
-    for utterances in by_length(data.utterances("valid"), EVALUATION_BATCH):
-        audio = [data.audio(utterance) / 32768.0 for utterance in utterances]
-        batch = collate(utterances, audio, [centre_crop(data.video(utterance)) for utterance in utterances])
-        for utterance, text in zip(utterances, recognise(model, batch, units), strict=True):
-            errors += edit_distance(utterance.text.split(), text.split())
-            words += len(utterance.text.split())
-    return errors / words if words else math.nan
-
-
-@torch.inference_mode()
-def recognise(model: Smile, batch: Batch, units: Units) -> list[str]:
-    """The texts of a batch, by greedy CTC decoding."""
-    return greedy(model.eval()(batch.inputs), batch.inputs.lengths, units)
 
 
 def _metrics(
@@ -155,23 +190,3 @@ def _metrics(
     metrics |= {f"fusion/omega_{n}": w for n, w in enumerate(model.layer_sum.weights().tolist())}
     masked = mask_statistics(masks, batch.inputs.lengths)
     return metrics | {f"mask/{name}_{key}": value for name, found in masked.items() for key, value in found.items()}
-
-
-def _check_finite(losses: Losses, step: int) -> None:
-    if not math.isfinite(losses.total.item()):
-        raise TrainingFailed(f"training diverged: the loss is {losses.total.item()} at step {step}")
-
-
-def _check_targets(batches: TrainingBatches, units: Units, settings: Settings) -> None:
-    """CTC needs a frame per unit and one more between equal neighbours; an utterance that is shorter teaches nothing."""
-    short = [u.id for u in batches.utterances if u.frames < _frames_needed(units.encode(u.text))]
-    if len(short) > len(batches.utterances) // 100:
-        raise UserError(
-            f"CTC needs at least one frame per {settings.decoder.units}: {len(short)} of {len(batches.utterances)} "
-            f"training utterances are shorter (e.g. {short[0]}); use decoder.units: word, or slower speech"
-        )
-
-
-def _frames_needed(units: Iterable[int]) -> int:
-    numbers = list(units)
-    return len(numbers) + sum(a == b for a, b in itertools.pairwise(numbers))

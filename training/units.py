@@ -1,8 +1,12 @@
 """The units that the recogniser writes: whole words or characters; the CTC blank is always number 0."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
+
+from ablation.errors import UserError
+from corpora.schema import Utterance
 
 BLANK = 0
 
@@ -33,3 +37,20 @@ class Units:
 
 def _split(kind: str, text: str) -> Sequence[str]:
     return text.split() if kind == "word" else list(text)
+
+
+def check_frames(utterances: Sequence[Utterance], units: Units) -> None:
+    """CTC needs a frame per unit and one more between equal neighbours; an utterance that is shorter teaches nothing.
+
+    Raises UserError if more than a hundredth of them are.
+    """
+    short = [u.id for u in utterances if u.frames < _frames_needed(units.encode(u.text))]
+    if len(short) > len(utterances) // 100:
+        raise UserError(
+            f"CTC needs at least one frame per {units.kind}: {len(short)} of {len(utterances)} "
+            f"training utterances are shorter (e.g. {short[0]}); use decoder.units: word, or slower speech"
+        )
+
+
+def _frames_needed(numbers: Sequence[int]) -> int:
+    return len(numbers) + sum(a == b for a, b in itertools.pairwise(numbers))

@@ -16,12 +16,13 @@ from ablation.errors import UserError
 from components.outcome import sentence
 from components.resolve_plan import resolve
 from components.train_trial import train
-from components.trial import HISTORY_FILE, Status, Trial, arm_of, plan_of, read_history
+from components.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from corpora.store import Corpus
 from tracking.fingerprint import trial_fingerprint
 from tracking.store import client
 from training import checkpoint
 from training.loop import TrainingFailed
+from training.state import newest_step
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,14 +100,43 @@ def test_a_worker_that_is_killed_is_reported(
     assert not children(os.getpid())
 
 
-def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process(
+def test_a_worker_that_dies_again_and_again_but_gets_on_is_seen_through_and_its_curves_are_whole(
+    plan: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
+) -> None:
+    plan = plan | {"baseline": plan["baseline"] | {"training.steps": 60}, "ablations": []}
+    item, out = Trial.from_json(resolve(plan, store, "")[0]), tmp_path / "out"
+
+    def kill() -> None:
+        for step in (5, 25):
+            wait_for(lambda step=step: reached(out / STATES_FOLDER) >= step)
+            for pid in children(os.getpid()):
+                os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    status = train(item.to_json(), plan, small_corpus, out, tracking_uri=store, threads=1, save_every_s=0)
+    killer.join()
+    assert (status.status, status.steps, status.untracked) == ("trained", 60, None)
+    steps = [step for step, metrics in read_history(out) if "loss" in metrics]
+    assert steps == [0, 10, 20, 30, 40, 50, 59]
+    assert [point.step for point in client(store).get_metric_history(item.run_id, "loss")] == steps
+    assert not (out / STATES_FOLDER).exists()
+
+
+def reached(states: Path) -> int:
+    """Steps done in the newest state of the only trial there is."""
+    return max((newest_step(folder) or 0 for folder in states.glob("*")), default=0)
+
+
+def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process_but_its_state(
     endless: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
 ) -> None:
     item, out = Trial.from_json(resolve(endless, store, "")[0]), tmp_path / "out"
     call = f"train({item.to_json()!r}, {endless!r}, Path({str(small_corpus)!r}), Path({str(out)!r}), "
+    call += f"tracking_uri={store!r}, threads=1, state_root=Path({str(tmp_path / 'states')!r}))"
     code = "from pathlib import Path; from components.train_trial import train; "
     step = subprocess.Popen(
-        [sys.executable, "-c", f"{code}{call}tracking_uri={store!r}, threads=1)"],
+        [sys.executable, "-c", f"{code}{call}"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     wait_for(lambda: trains(out) and client(store).get_run(item.run_id).info.status == "RUNNING")
@@ -118,6 +148,7 @@ def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process(
     assert client(store).get_run(item.run_id).info.status == "KILLED"
     assert client(store).get_metric_history(item.run_id, "loss")
     assert not list(out.glob("*.safetensors*"))
+    assert reached(tmp_path / "states") > max(step for step, _ in read_history(out))
 
 
 @pytest.mark.parametrize(

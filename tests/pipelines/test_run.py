@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 import yaml
 
 from ablation.results import read_counts, read_curves, read_study
+from components.trial import STATES_FOLDER
 from tracking.store import client
 from tracking.studies import trial_runs
 
@@ -226,7 +228,8 @@ def test_ctrl_c_leaves_nothing_behind_and_meanwhile_nobody_else_may_write(place:
     command = place.command("stopped", baseline=PLAN["baseline"] | {"training.steps": 1_000_000}, ablations=[NO_SCALE])
     folder = place.root / "studies" / "stopped"
     process = place.start(command)
-    wait_for(lambda: len(list(folder.glob(".work/*/*/train-trial/trained/history.jsonl"))) == 2)
+    histories = ".work/*/*/train-trial/trained/history.jsonl"
+    wait_for(lambda: [path.stat().st_size > 0 for path in folder.glob(histories)] == [True, True])
     assert len(processes_of(folder)) >= 5
 
     other = place.start(command)
@@ -238,14 +241,20 @@ def test_ctrl_c_leaves_nothing_behind_and_meanwhile_nobody_else_may_write(place:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (
         130,
-        "interrupted: all processes are stopped and their runs are marked KILLED\n",
+        "interrupted: all processes are stopped and their runs are marked KILLED; the same command goes on from here\n",
     )
     assert "Traceback" not in out
-    assert {path.name for path in folder.iterdir()} == {"run.log"}
+    assert {path.name for path in folder.iterdir()} == {"run.log", STATES_FOLDER}
     assert_tidy(folder)
     study, trials = runs(place, "stopped")
     assert [run.info.status for run in (study, *trials)] == ["KILLED"] * 3
     assert not list((place.root / "corpora-cache").glob(".*"))
+
+    again = place.start(command)
+    wait_for(lambda: len(re.findall(r"training goes on after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
+    again.send_signal(signal.SIGINT)
+    again.communicate(timeout=60)
+    assert again.returncode == 130
 
 
 @pytest.mark.slow

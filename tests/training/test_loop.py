@@ -13,7 +13,8 @@ from model.config import CATALOGUE, TrainingSettings
 from training import checkpoint
 from training.batches import TrainingBatches
 from training.evaluate import manifest, transcribe
-from training.loop import TrainingFailed, learning_rate_factor, train_trial
+from training.loop import TrainingFailed, train_trial
+from training.optimiser import learning_rate_factor
 
 SMALL = {
     "decoder.units": "word",

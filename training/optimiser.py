@@ -1,0 +1,32 @@
+"""The optimiser and how its learning rate moves over the steps."""
+
+import math
+
+import torch
+from torch import nn
+
+from model.config import TrainingSettings
+
+
+def build_optimiser(model: nn.Module, recipe: TrainingSettings) -> torch.optim.Optimizer:
+    """AdamW; vectors and scalars (biases, norms, S, omega) are kept out of weight decay."""
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
+    kept = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, step: int, recipe: TrainingSettings) -> float:
+    """Give the optimiser the rate of a step; returns it. A function of the step alone: there is no state to keep."""
+    rate = recipe.learning_rate * learning_rate_factor(step, recipe)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def learning_rate_factor(step: int, recipe: TrainingSettings) -> float:
+    """Linear warm-up, then a half cosine to 0."""
+    warm = max(1, round(recipe.warmup * recipe.steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, recipe.steps - warm)))
