@@ -118,12 +118,12 @@ class TwoLevels:
 def _row(levels: TwoLevels, arm: int, condition: int, baseline: int | None, level: float) -> tuple:
     data = levels.data
     own = np.flatnonzero(data.scored[arm, condition])
-    wer, low, high = _interval(levels, {arm: 1}, condition, own, level)
+    wer, low, high = interval(levels, {arm: 1}, condition, own, level)
     difference = (math.nan, math.nan, math.nan)
     if baseline is not None and baseline != arm:
         both = np.flatnonzero(data.scored[arm, condition] & data.scored[baseline, condition])
         if len(both):
-            difference = _interval(levels, {arm: 1, baseline: -1}, condition, both, level)
+            difference = interval(levels, {arm: 1, baseline: -1}, condition, both, level)
     names = data.arms[arm], data.conditions[condition]
     return (
         *names,
@@ -137,9 +137,10 @@ def _row(levels: TwoLevels, arm: int, condition: int, baseline: int | None, leve
     )
 
 
-def _interval(
+def interval(
     levels: TwoLevels, sign: dict[int, int], condition: int, seeds: np.ndarray, level: float
 ) -> tuple[float, float, float]:
+    """Estimate and the ends of its interval for the signed sum of arms' rates; NaN ends with one seed."""
     estimate = levels.estimate(sign, condition, seeds)
     if len(seeds) < 2:
         return estimate, math.nan, math.nan
