@@ -34,7 +34,7 @@ def compare_and_report(
     code_rev: str,
 ) -> list[Path]:
     """Fill the study folder `out` (study.json, counts, curves, report) and log the report; returns the report's files."""
-    from ablation.report import build
+    from ablation.report import headline_markdown, load, write_all
     from ablation.results import COUNTS_FILE as ALL_COUNTS
     from ablation.results import CURVES_FILE, STUDY
 
@@ -48,8 +48,9 @@ def compare_and_report(
     _curves(ordered).to_parquet(out / CURVES_FILE, index=False)
     study = _study(plan_of(plan), items[0], statuses, corpus, tracking_uri, code_rev)
     (out / STUDY).write_text(json.dumps(study, indent=1) + "\n")
-    files = build(out)
-    _log_report(tracking_uri, items[0].study_run_id, out, files)
+    content = load(out)
+    files = write_all(content, out)
+    _log_report(tracking_uri, items[0].study_run_id, out, files, headline_markdown(content))
     return files
 
 
@@ -159,13 +160,12 @@ def _tell(uri: str, status: Status, folder: Path) -> None:
         store_scores(uri, status)
 
 
-def _log_report(uri: str, study_run_id: str, out: Path, files: Sequence[Path]) -> None:
-    from ablation.report import headline_markdown
+def _log_report(uri: str, study_run_id: str, out: Path, files: Sequence[Path], headline: str) -> None:
     from components.history import attempt
     from tracking.studies import log_study_report
 
     attached = [*files, *sorted(path for path in out.iterdir() if path not in files)]
-    attempt(lambda: log_study_report(uri, study_run_id, attached, headline_markdown(out)))
+    attempt(lambda: log_study_report(uri, study_run_id, attached, headline))
 
 
 def publish(files: Sequence[Path], places: Mapping[str, Path]) -> None:

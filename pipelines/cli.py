@@ -147,12 +147,12 @@ def report(
         str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.", show_default=False)
     ],
     formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="What to write, out of html, md and csv.")
-    ] = "html,md,csv",
+        str, typer.Option("--format", metavar="LIST", help="What to write, out of html, md, tex, csv and json.")
+    ] = "html,md,tex,csv,json",
 ) -> None:
     """Write a study's report again; trains nothing.
 
-    Example: ablate report smile --format html,csv
+    Example: ablate report smile --format html,tex
     """
     from ablation.report import build
 

@@ -1,5 +1,6 @@
-"""The report of a study, rebuilt from its folder alone: HTML, Markdown and CSV with the same numbers."""
+"""The report of a study, rebuilt from its folder alone: HTML, Markdown, LaTeX, CSV and JSON with the same numbers."""
 
-from ablation.report.build import build, headline_markdown
+from ablation.report.build import FORMATS, build, headline_markdown, write_all
+from ablation.report.content import load
 
-__all__ = ["build", "headline_markdown"]
+__all__ = ["FORMATS", "build", "headline_markdown", "load", "write_all"]

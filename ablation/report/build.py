@@ -1,40 +1,56 @@
 """Write a study's report beside its counts. Reads only the study's folder; trains nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ablation.errors import UserError
 from ablation.hints import did_you_mean
+from ablation.report.blocks import Document
 from ablation.report.content import Content, load
+from ablation.report.data import to_csv, to_json
+from ablation.report.document import document
+from ablation.report.latex import to_latex
 from ablation.report.markdown import headline, to_markdown
 from ablation.report.page import to_html
 
+WRITERS: Mapping[str, Callable[[Content, Document], str]] = {
+    "html": lambda _, document: to_html(document),
+    "md": lambda _, document: to_markdown(document),
+    "tex": lambda _, document: to_latex(document),
+    "csv": lambda content, _: to_csv(content),
+    "json": lambda content, _: to_json(content),
+}
+FORMATS = tuple(WRITERS)
 
-def _to_csv(content: Content) -> str:
-    return content.comparison.to_csv(index=False, lineterminator="\n")
 
-
-WRITERS: dict[str, Callable[[Content], str]] = {"html": to_html, "md": to_markdown, "csv": _to_csv}
-
-
-def build(study_dir: Path, formats: Sequence[str] = ("html", "md", "csv")) -> list[Path]:
+def build(study_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write `report.<format>` into the study's folder and return the paths, in the order asked for.
 
     Raises UserError for a folder that holds no study and for an unknown format.
     """
+    check_formats(formats)
+    return write_all(load(study_dir), study_dir, formats)
+
+
+def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """The same for a study that has been read already."""
+    written = document(content)
+    return [write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises UserError for an unknown one."""
     for name in formats:
         if name not in WRITERS:
             raise UserError(f"unknown report format {name!r}{did_you_mean(name, WRITERS)}")
-    content = load(study_dir)
-    return [_write(study_dir / f"report.{name}", WRITERS[name](content)) for name in formats]
 
 
-def headline_markdown(study_dir: Path) -> str:
+def headline_markdown(content: Content) -> str:
     """The question and the verdicts as Markdown, short enough to stand on the study's run in MLflow."""
-    return headline(load(study_dir))
+    return headline(document(content))
 
 
-def _write(path: Path, text: str) -> Path:
+def write(path: Path, text: str) -> Path:
     """Written beside and moved into place, so that a reader never meets half a report."""
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(text, encoding="utf-8")

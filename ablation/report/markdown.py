@@ -1,12 +1,9 @@
-"""The report as Markdown, and its headline alone. Text that users wrote is escaped: a `|` breaks no table."""
+"""A report as Markdown. Text that users wrote is escaped: a `|` breaks no table, and no markup of theirs is read."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-from ablation.report.content import COST_HEAD, Content, cost, method, provenance
-from ablation.report.wording import duration, interval, p_value, percent, points, replaced
-from ablation.results import ArmRecord
-from ablation.verdicts import readable
+from ablation.report.blocks import Alignment, Block, Card, Cell, Document, Pictures, Table, Text, Verdicts, cell
 
 
 def escape(text: object) -> str:
@@ -15,74 +12,70 @@ def escape(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", plain)
 
 
+def to_markdown(document: Document) -> str:
+    """The whole report but its pictures."""
+    parts = [headline(document).rstrip()]
+    for section in document.sections[1:]:
+        blocks = [text for block in section.blocks if (text := _block(block))]
+        parts += [f"## {escape(section.title)}", *blocks] if blocks else []
+    return "\n\n".join(parts) + "\n"
+
+
+def headline(document: Document) -> str:
+    """Title, facts at a glance, and the first section: short enough to stand on a run's page."""
+    facts = ", ".join(f"{escape(label.lower())} {escape(text)}" for label, text in document.facts)
+    blocks = [text for block in document.sections[0].blocks if (text := _block(block))]
+    return "\n\n".join([f"# {escape(document.name)}: {escape(document.title)}", facts, *blocks]) + "\n"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are escaped already."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def headline(content: Content) -> str:
-    """Question, facts at a glance, and a verdict per arm with its pooled WERs."""
-    facts = ", ".join(f"{label.lower()} {escape(text)}" for label, text in content.summary)
-    question = f": {escape(content.study.question)}" if content.study.question else ""
-    rows = [_headline_row(content, arm) for arm in content.study.arms]
-    verdicts = table(["arm", "in place of the baseline's", "WER clean", "WER noisy", "verdict"], rows)
-    return f"# {escape(content.study.study)}{question}\n\n{facts}\n\n{verdicts}\n"
+def _block(block: Block) -> str:
+    match block:
+        case Text(paragraphs):
+            return "\n\n".join(map(escape, paragraphs))
+        case Verdicts(cards):
+            return _verdicts(cards)
+        case Table():
+            return _table(block)
+        case Alignment(title, lines):
+            width = max(len(words) for _, words in lines)
+            rows = [[escape(label), *map(escape, words), *[""] * (width - len(words))] for label, words in lines]
+            return f"{escape(title)}\n\n" + table([""] * (width + 1), rows)
+        case Pictures():
+            return ""
 
 
-def _headline_row(content: Content, arm: ArmRecord) -> list[str]:
-    wers = content.pooled.get(arm.arm, {})
-    verdict = content.verdicts.get(arm.arm)
-    said = "the model itself"
-    if verdict:
-        said = f"**{escape(verdict.claim)}** {escape(verdict.evidence)}".strip()
-    changes = escape(replaced(arm)) if arm.overrides else ""
-    return [escape(arm.arm), changes, percent(wers.get("clean")), percent(wers.get("noisy")), said]
+def _table(block: Table) -> str:
+    head = [escape(name) for name in block.head] or ["what", "value"]
+    rows = [[_cell(cell(value)) for value in row] for row in block.rows]
+    return table(head, rows) + (f"\n\n{escape(block.note)}" if block.note else "")
 
 
-def to_markdown(content: Content) -> str:
-    """The whole report but its pictures."""
-    study = content.study
-    parts = [
-        headline(content).rstrip(),
-        "## Why each arm",
-        _reasons(content),
-        "## WER by arm and condition",
-        _wers(content),
+def _cell(value: Cell) -> str:
+    return "; ".join(escape(text) for text in (value.text, *value.notes))
+
+
+def _verdicts(cards: Sequence[Card]) -> str:
+    names = list(dict.fromkeys(name for card in cards for name, _ in card.wers))
+    head = ["arm", "in place of the baseline's", "why", *(f"WER {name}" for name in names), "verdict"]
+    return table(head, [_verdict(card, names) for card in cards])
+
+
+def _verdict(card: Card, names: Sequence[str]) -> list[str]:
+    rates = dict(card.wers)
+    said = "; ".join(map(escape, card.evidence))
+    verdict = (
+        f"**{escape(card.claim)}**" + (f" ({said})" if said else "") if card.tone != "base" else escape(card.claim)
+    )
+    return [
+        escape(card.name),
+        escape(card.change),
+        escape(card.why),
+        *(rates.get(name, "–") for name in names),
+        verdict,
     ]
-    if study.failed():
-        rows = [[escape(t.arm), str(t.seed), escape(t.reason or "no reason given")] for t in study.failed()]
-        parts += ["## Failed trials", table(["arm", "seed", "reason"], rows)]
-    parts += ["## Cost", _cost(content), "## How to read this", "\n\n".join(method(study))]
-    parts += ["## Provenance", table(["what", "value"], [[escape(a), escape(b)] for a, b in provenance(content)])]
-    return "\n\n".join(parts) + "\n"
-
-
-def _reasons(content: Content) -> str:
-    arms = [arm for arm in content.study.arms if arm.part]
-    return "\n".join(f"- {escape(arm.arm)}: {escape(arm.why or 'no reason given')}" for arm in arms) or "No ablations."
-
-
-def _wers(content: Content) -> str:
-    head = ["arm", *map(readable, content.study.conditions)]
-    rows = [
-        [escape(arm.arm), *(_cell(content, arm.arm, condition) for condition in content.study.conditions)]
-        for arm in content.study.arms
-    ]
-    return table([escape(name) for name in head], rows) + "\n\nWER [95 %]; difference in points [95 %]; adjusted p."
-
-
-def _cell(content: Content, arm: str, condition: str) -> str:
-    row = content.row(arm, condition)
-    if row is None:
-        return "–"
-    parts = [f"{percent(row['wer'])} {interval(row['wer_low'], row['wer_high'], percent)}".strip()]
-    if arm != content.study.baseline:
-        parts.append(f"{points(row['difference'])} {interval(row['diff_low'], row['diff_high'], points)}".strip())
-    return "; ".join([*parts, *filter(None, [p_value(row["p_adjusted"])])])
-
-
-def _cost(content: Content) -> str:
-    stages = ", ".join(f"{escape(stage)} {duration(seconds)}" for stage, seconds in content.study.wall_seconds.items())
-    rows = [[escape(cell) for cell in row] for row in cost(content)]
-    return table(COST_HEAD, rows) + (f"\n\nWall time by stage: {stages}." if stages else "")

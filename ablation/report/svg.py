@@ -106,11 +106,30 @@ def marker(x: float, y: float, series: int, hint: str = "", filled: bool = True)
     return f'<polygon class="{kind}" points="{path}">{title}</polygon>'
 
 
+def band(lower: Sequence[Point], upper: Sequence[Point]) -> str:
+    """The area between two lines, in a tint of its group's colour."""
+    path = " ".join(f"{x:g},{y:g}" for x, y in [*upper, *reversed(lower)])
+    return f'<polygon class="band" points="{path}"/>'
+
+
 def group(series: int, parts: Sequence[str]) -> str:
-    """What belongs to one series, in its colour; series 0 is the baseline, beyond the palette lines are dashed."""
-    colour = series if series < SERIES_COLOURS else 1 + (series - 1) % (SERIES_COLOURS - 1)
-    dashed = " dashed" if series >= SERIES_COLOURS else ""
-    return f'<g class="s{colour}{dashed}">{"".join(parts)}</g>'
+    """What belongs to one series: its number gives colour and line style, and to `marker` its shape; 0 is the baseline.
+
+    Beyond the palette they begin again at 1.
+    """
+    place = series if series < SERIES_COLOURS else 1 + (series - 1) % (SERIES_COLOURS - 1)
+    return f'<g class="s{place}">{"".join(parts)}</g>'
+
+
+def swatch(series: int) -> str:
+    """Line and marker of a series, for a legend."""
+    drawn = group(series, [line([(1, 8), (39, 8)]), marker(20, 8, series)])
+    return f'<svg class="swatch" viewBox="0 0 40 16" aria-hidden="true">{drawn}</svg>'
+
+
+def short(words: str, length: int) -> str:
+    """A label cut to a length, with a sign that it is."""
+    return words if len(words) <= length else f"{words[: length - 1]}…"
 
 
 def frame(

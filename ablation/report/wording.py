@@ -37,6 +37,11 @@ def points(fraction: float | None) -> str:
     return f"{100 * fraction:+.1f}".replace("-", "−")
 
 
+def bare(fraction: float) -> str:
+    """A WER in percent without the unit, for places that have it once already."""
+    return f"{100 * fraction:.1f}"
+
+
 def interval(low: float, high: float, form: Any) -> str:
     """`[low, high]`, each written by `form`; empty when there is none."""
     return "" if pd.isna(low) else f"[{form(low)}, {form(high)}]"
@@ -53,7 +58,21 @@ def duration(seconds: float | None) -> str:
     """Seconds as people say them; a dash for none."""
     if seconds is None:
         return "–"
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def hours(seconds: float | None) -> str:
+    """Seconds as hours with two digits that count; a dash for none."""
+    if seconds is None:
+        return "–"
+    return f"{seconds / 3600:.3f} h" if seconds < 360 else f"{seconds / 3600:,.2f} h"
+
+
+def number(value: int | None) -> str:
+    """A count with separators; a dash for none."""
+    return "–" if value is None else f"{value:,}"

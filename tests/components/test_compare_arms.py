@@ -52,7 +52,7 @@ def test_counts_are_the_finished_trials_and_curves_are_all_trials(done: Any) -> 
 
 
 def test_the_report_lists_the_failed_arm_with_its_reason_beside_the_others_wer(done: Any) -> None:
-    assert [path.name for path in done.report] == ["report.html", "report.md", "report.csv"]
+    assert [path.name for path in done.report] == [f"report.{name}" for name in ("html", "md", "tex", "csv", "json")]
     text = (done.study / "report.md").read_text()
     assert "training diverged: the loss is nan" in text
     wer = done.status("no-scale").wer["wer/clean"]
@@ -82,8 +82,10 @@ def test_without_mlflow_the_report_is_written_all_the_same_and_holds_no_password
     files = compare_and_report(
         plan, items_of(done), done.scored, small_corpus, tmp_path / "study", tracking_uri=AWAY, code_rev=""
     )
-    assert [path.is_file() for path in files] == [True] * 3
-    text = "".join(path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".json", ".html", ".md", ".csv"))
+    assert [path.is_file() for path in files] == [True] * 5
+    text = "".join(
+        path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".json", ".html", ".md", ".tex", ".csv")
+    )
     assert "secret" not in text
     assert json.loads((tmp_path / "study" / "study.json").read_text())["mlflow"]["url"].startswith(
         "http://me@127.0.0.1:9/#/experiments/"

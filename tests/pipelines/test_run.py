@@ -137,7 +137,8 @@ def test_a_study_ends_well_with_all_of_its_results(finished: Ended) -> None:
     assert (finished.code, finished.err) == (0, "")
     assert "no-scale seed 1: finished, WER" in finished.out
     assert f"Report: {Path('studies') / 'fine' / 'report.html'}" in finished.out
-    names = {"study.json", "counts.parquet", "curves.parquet", "report.html", "report.md", "report.csv", "run.log"}
+    reports = {f"report.{name}" for name in ("html", "md", "tex", "csv", "json")}
+    names = {"study.json", "counts.parquet", "curves.parquet", "run.log", *reports}
     assert {path.name for path in finished.folder.iterdir()} == names
     assert_tidy(finished.folder)
     study = read_study(finished.folder)
@@ -177,7 +178,7 @@ def test_its_runs_are_nested_and_finished_and_its_checkpoint_is_registered(finis
         assert version.tags["arm"] == "baseline"
         assert version.run_id in {run.info.run_id for run in trials}
     attached = {item.path for item in store.list_artifacts(study.info.run_id)}
-    assert {"report.html", "report.md", "report.csv", "study.json"} <= attached
+    assert {"report.html", "report.md", "report.tex", "report.csv", "report.json", "study.json"} <= attached
 
 
 @pytest.mark.slow

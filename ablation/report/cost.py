@@ -1,0 +1,74 @@
+"""What a study cost, arm by arm."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ablation.results import Study, TrialRecord
+
+
+@dataclass(frozen=True)
+class ArmCost:
+    """Times in seconds, None where nothing is recorded.
+
+    `train` and `evaluate` are means over finished trials; `device` is the sum over all trials of what they computed, failed
+    ones included; `wall` is the sum of their times from start to end, which has imports and waiting in it.
+    """
+
+    arm: str
+    trials: int
+    finished: int
+    parameters: int | None
+    steps: int | None
+    train: float | None
+    evaluate: float | None
+    device: float | None
+    wall: float | None
+
+
+def costs(study: Study) -> list[ArmCost]:
+    """One entry per arm in the study's order."""
+    return [_cost(arm.arm, study.of(arm.arm)) for arm in study.arms]
+
+
+def total(study: Study) -> ArmCost:
+    """All trials of the study together."""
+    return _cost("all", study.trials)
+
+
+def _cost(name: str, trials: Sequence[TrialRecord]) -> ArmCost:
+    done = [trial for trial in trials if trial.status == "finished"]
+    return ArmCost(
+        name,
+        len(trials),
+        len(done),
+        next((trial.parameters for trial in done if trial.parameters is not None), None),
+        next((trial.steps for trial in done if trial.steps is not None), None),
+        _mean(trial.train_seconds for trial in done),
+        _mean(trial.evaluate_seconds for trial in done),
+        _sum(map(_computed, trials)),
+        _sum(map(_wall, trials)),
+    )
+
+
+def _computed(trial: TrialRecord) -> float | None:
+    """Training and evaluation as they were measured; of a trial that failed before that, start to end."""
+    measured = _known([trial.train_seconds, trial.evaluate_seconds])
+    return sum(measured) if measured else _wall(trial)
+
+
+def _wall(trial: TrialRecord) -> float | None:
+    return None if trial.started is None or trial.ended is None else trial.ended - trial.started
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = _known(values)
+    return sum(known) if known else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = _known(values)
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,218 @@
+"""The report of one study, section by section, in plain text and numbers; `blocks` says what it is made of."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ablation.report import curves, plots
+from ablation.report.blocks import (
+    Alignment,
+    Block,
+    Card,
+    Cell,
+    Document,
+    Row,
+    Section,
+    Table,
+    Text,
+    Verdicts,
+)
+from ablation.report.content import Content, flat, provenance
+from ablation.report.cost import ArmCost, costs, total
+from ablation.report.examples import Example
+from ablation.report.method import method
+from ablation.report.wording import bare, duration, hours, interval, number, p_value, percent, points, replaced
+from ablation.results import ArmRecord
+from ablation.significance import EARNS, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
+from ablation.verdicts import MIXED, readable
+
+TONES: Mapping[str, str] = {
+    EARNS: "earns",
+    HARMFUL: "harmful",
+    MIXED: "harmful",
+    NO_DIFFERENCE: "none",
+    NOT_JUDGED: "open",
+}
+DIRECTIONS: Mapping[str, str] = {EARNS: "worse", HARMFUL: "better"}
+LINE = 60  # characters of an alignment that stand in one line
+
+
+def document(content: Content) -> Document:
+    """All of it; sections that have nothing to say are left out."""
+    study = content.study
+    sections = [
+        Section("Verdicts", [Text([_baseline_sentence(content)]), Verdicts(cards(content))]),
+        Section("Word error rate by arm and condition", [wers(content)]),
+        Section("Differences in pictures", plots.pictures(content)),
+        Section("What was learned", curves.learned(content)),
+        Section("Training", curves.training(content)),
+        Section("Failed trials", _failed(content)),
+        Section("Examples", _examples(content)),
+        Section("Cost", _cost(content)),
+        Section("How to read this", [Text(method(study))]),
+        Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
+    ]
+    return Document(
+        "Ablation study",
+        study.study,
+        study.question or "Which parts earn their place?",
+        content.summary,
+        [section for section in sections if section.blocks],
+    )
+
+
+def _baseline_sentence(content: Content) -> str:
+    base = content.pooled.get(content.study.baseline)
+    if base is None:
+        return "No trial of the baseline finished, so no arm can be compared with it."
+    rates = [f"{percent(base['clean'])} clean"] if "clean" in base else []
+    rates += [f"{percent(base['noisy'])} over all noisy conditions"] if "noisy" in base else []
+    words = Counter(verdict.word for verdict in content.verdicts.values())
+    said = (
+        f" Of {len(content.verdicts)} arms: {', '.join(f'{n} {word}' for word, n in words.items())}." if words else ""
+    )
+    return f"The baseline's word error rate is {' and '.join(rates)}. Each arm changes one part of it.{said}"
+
+
+def cards(content: Content) -> list[Card]:
+    """A verdict per arm in the study's order; the baseline has none."""
+    return [_card(content, arm) for arm in content.study.arms]
+
+
+def _card(content: Content, arm: ArmRecord) -> Card:
+    pooled = content.pooled.get(arm.arm, {})
+    rates = [(name, percent(pooled[name])) for name in ("clean", "noisy") if name in pooled]
+    verdict = content.verdicts.get(arm.arm)
+    if verdict is None:
+        return Card(arm.arm, "the model as it is", "", "what the others are compared with", [], "base", rates)
+    evidence = [text for text in (verdict.detail, verdict.missing) if text]
+    return Card(arm.arm, replaced(arm), arm.why, verdict.claim, evidence, TONES.get(verdict.word, ""), rates)
+
+
+def wers(content: Content) -> Table:
+    """Arms against conditions."""
+    conditions = content.study.conditions
+    rows = [
+        [
+            Cell(arm.arm, [_seeds(content, arm.arm)]),
+            *(wer_cell(content, arm.arm, condition) for condition in conditions),
+        ]
+        for arm in content.study.arms
+    ]
+    note = (
+        "WER with its 95 % interval in percent; difference to the baseline in points with its interval; p after correction "
+        "for arms and conditions. “Worse” or “better” stands where the difference is significant."
+    )
+    return Table("Word error rate by arm and condition", ["arm", *map(readable, conditions)], rows, note=note)
+
+
+def _seeds(content: Content, arm: str) -> str:
+    trials = content.study.of(arm)
+    finished = sum(trial.status == "finished" for trial in trials)
+    return f"{finished} of {len(trials)} seed{'s' if len(trials) != 1 else ''}"
+
+
+def wer_cell(content: Content, arm: str, condition: str) -> Cell:
+    """WER, and under it interval, difference and p, as far as there are such."""
+    row = content.row(arm, condition)
+    if row is None:
+        return Cell("–")
+    notes = [interval(row["wer_low"], row["wer_high"], bare)]
+    if row["difference"] == row["difference"]:
+        notes.append(f"{points(row['difference'])} {interval(row['diff_low'], row['diff_high'], points)}".strip())
+    said = [p_value(row["p_adjusted"]), DIRECTIONS.get(row["verdict"], "")]
+    notes.append(", ".join(filter(None, said)))
+    return Cell(percent(row["wer"]), [note for note in notes if note], TONES.get(row["verdict"], ""))
+
+
+def _failed(content: Content) -> list[Block]:
+    failed = content.study.failed()
+    if not failed:
+        return []
+    rows = [[trial.arm, str(trial.seed), trial.reason or "no reason given"] for trial in failed]
+    missing = Text(["These are missing from the numbers above; nothing was filled in for them."])
+    return [missing, Table("Failed trials", ["arm", "seed", "reason"], rows, prose=frozenset({2}))]
+
+
+def _examples(content: Content) -> list[Block]:
+    if not content.examples:
+        return []
+    said = (
+        "Utterances of the test split on which an arm and the baseline differ most, errors added up over the seeds that "
+        "both have. They were picked for that and are not typical. Wrong words stand in capitals, *** where a word is left "
+        "out, or in the reference where there is one too many."
+    )
+    return [Text([said]), *(_alignment(content, example) for example in content.examples)]
+
+
+def _alignment(content: Content, example: Example) -> Alignment:
+    chosen, lines = example.choice, list[tuple[str, Sequence[str]]]()
+    for start, end in _cuts([example.said, example.baseline, example.arm]):
+        lines += [
+            ("said", example.said[start:end]),
+            (content.study.baseline, example.baseline[start:end]),
+            (chosen.arm, example.arm[start:end]),
+        ]
+    over = f"over {chosen.seeds} seeds" if chosen.seeds > 1 else "with one seed"
+    title = (
+        f"{chosen.arm}, {readable(chosen.condition)}, seed {chosen.seed}: {chosen.arm_errors} errors {over}, the baseline "
+        f"{chosen.baseline_errors} ({chosen.utterance_id})"
+    )
+    return Alignment(title, lines)
+
+
+def _cuts(lines: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """Where an alignment is broken into lines of about `LINE` characters."""
+    cuts, start, used = [], 0, 0
+    for place, words in enumerate(zip(*lines, strict=True)):
+        width = max(map(len, words)) + 1
+        if used + width > LINE and place > start:
+            cuts.append((start, place))
+            start, used = place, 0
+        used += width
+    return [*cuts, (start, len(lines[0]))]
+
+
+def wrong(said: str, heard: str) -> bool:
+    """Whether a column of an alignment is an error; an empty place is none."""
+    return heard not in ("", said)
+
+
+def _cost(content: Content) -> list[Block]:
+    stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in content.study.wall_seconds.items())
+    note = (
+        "Training and evaluation are means over finished trials. Device time adds up what all trials computed, failed ones "
+        "included; wall time adds up trials from start to end, with imports and waiting."
+    )
+    head = ["arm", "trials finished", "parameters", "steps", "training", "evaluation", "device time", "wall time"]
+    rows = [_cost_row(cost) for cost in costs(content.study)]
+    all_ = _cost_row(total(content.study))
+    rows.append(["all", all_[1], "", "", "", "", *all_[6:]])
+    table = Table("Cost", head, rows, note=note)
+    return [table, Text([f"Wall time by stage: {stages}."], small=True)] if stages else [table]
+
+
+def _cost_row(cost: ArmCost) -> Row:
+    return [
+        cost.arm,
+        f"{cost.finished} of {cost.trials}",
+        number(cost.parameters),
+        number(cost.steps),
+        duration(cost.train),
+        duration(cost.evaluate),
+        hours(cost.device),
+        hours(cost.wall),
+    ]
+
+
+def _pairs(title: str, pairs: Sequence[tuple[str, str]]) -> Table:
+    rows: list[Row] = [
+        [label, Cell(text, link=text if text.startswith(("http://", "https://")) else "")] for label, text in pairs
+    ]
+    return Table(title, [], rows, prose=frozenset({1}))
+
+
+def _settings(content: Content) -> list[Block]:
+    settings = flat(content.study.settings)
+    if not settings:
+        return []
+    return [Text(["The baseline's settings:"]), _pairs("Settings of the baseline", settings)]

@@ -1,0 +1,187 @@
+"""The report of a drawn study in all its formats, and of studies to which something happened."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.errors import UserError
+from ablation.report import build, headline_markdown, load
+from ablation.scoring import pool
+
+ARMS = ["baseline", "static-scale", "no-scale", "uniform-masking", "audio-only", "huge", "flaky"]
+FORMATS = ["html", "md", "tex", "csv", "json"]
+WriteStudy = Callable[..., Path]
+
+
+def test_all_formats_are_written_and_nothing_else(study_dir: Path) -> None:
+    assert {path.name for path in study_dir.glob("*report*")} == {f"report.{name}" for name in FORMATS}
+    assert build(study_dir, ["csv"]) == [study_dir / "report.csv"]
+    assert list(study_dir.glob(".*")) == []
+
+
+def test_rebuilding_gives_the_same_bytes(study_dir: Path) -> None:
+    before = {path: path.read_bytes() for path in study_dir.glob("report.*")}
+    build(study_dir)
+    assert {path: path.read_bytes() for path in study_dir.glob("report.*")} == before
+
+
+def test_every_arm_gets_its_verdict(study_dir: Path) -> None:
+    verdicts = {arm: verdict.text for arm, verdict in load(study_dir).verdicts.items()}
+    assert list(verdicts) == [arm for arm in ARMS if arm != "baseline"]
+    assert verdicts["audio-only"].startswith("fusion.tokens earns its place (without it worse by ")
+    assert "babble 0 dB" in verdicts["audio-only"]
+    assert verdicts["no-scale"].startswith("fusion.scale is harmful (without it better by ")
+    assert verdicts["static-scale"].startswith("no difference shown (would have seen >= ")
+    assert verdicts["huge"].startswith("not judged (trials failed: seeds 1, 2, 3: the loss is not finite")
+    assert "; 1 of 3 trials failed: seed 2: " in verdicts["flaky"]
+
+
+def test_pooled_rates_are_of_added_up_counts(study_dir: Path) -> None:
+    counts = pd.read_parquet(study_dir / "counts.parquet")
+    noisy = pool(counts[counts["condition"] != "clean"], ["arm"]).set_index("arm")["wer"]
+    assert load(study_dir).pooled["no-scale"]["noisy"] == noisy["no-scale"]
+
+
+class Page(HTMLParser):
+    """Collects what could fetch or run something, and checks that tags close."""
+
+    VOID = ("meta", "link", "img", "br", "hr", "input")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(path: Path) -> Page:
+    page = Page()
+    page.feed(path.read_text("utf-8"))
+    assert page.open == []
+    return page
+
+
+def test_the_page_stands_alone_and_runs_nothing(study_dir: Path) -> None:
+    page, text = parsed(study_dir / "report.html"), (study_dir / "report.html").read_text("utf-8")
+    links = [value for _, has in page.tags for name, value in has.items() if name in ("src", "href", "xlink:href")]
+    assert links == ["http://localhost:5000/#/x"]
+    assert not {"script", "link", "img", "iframe", "object", "use"} & {tag for tag, _ in page.tags}
+    assert not [name for _, has in page.tags for name in has if name.startswith("on")]
+    assert "@import" not in text
+    assert "url(" not in text
+    assert not re.search(r"\bnan\b|\binf\b|None", text)
+
+
+def test_the_page_can_be_read_aloud(study_dir: Path) -> None:
+    page = parsed(study_dir / "report.html")
+    pictures = [has for tag, has in page.tags if tag == "svg" and "aria-hidden" not in has]
+    assert len(pictures) == 2 + 3 + 3  # differences, SNR; scale, layers of two arms; three curves
+    assert all(has["role"] == "img" and has["aria-label"] for has in pictures)
+    assert all(has.get("scope") in ("col", "row") for tag, has in page.tags if tag == "th")
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip([0, *headings], headings, strict=False))
+    regions = [has for _, has in page.tags if has.get("role") == "region"]
+    assert all(has["aria-label"] and has["tabindex"] == "0" for has in regions)
+
+
+def test_user_text_is_escaped(study_dir: Path) -> None:
+    text = (study_dir / "report.md").read_text("utf-8")
+    assert "&lt;script&gt;" in (study_dir / "report.html").read_text("utf-8")
+    assert "<script" not in text
+    for lines in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines.splitlines()}) == 1
+
+
+def test_the_headline_is_markdown_with_every_arm(study_dir: Path) -> None:
+    text = headline_markdown(load(study_dir))
+    assert text.startswith("# made-up: Which parts of SMILE")
+    assert all(f"| {arm} |" in text for arm in ARMS)
+    assert "**fusion.tokens earns its place** (without it worse by" in text
+    assert len(text) < 5000
+    assert "fusion.scale: static (value 0.5)" in text
+
+
+def test_one_seed_has_no_verdicts_and_says_so(write_study: WriteStudy, tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", seeds=(1,), failed={("huge", 1)})
+    build(folder)
+    assert {v.text for arm, v in load(folder).verdicts.items() if arm != "huge"} == {"not judged (one seed)"}
+    assert "With one seed, differences cannot be told from chance" in (folder / "report.md").read_text("utf-8")
+
+
+def test_a_study_without_baseline_or_without_any_finished_trial_is_reported(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    lost = write_study(tmp_path / "lost", failed={("baseline", 1), ("baseline", 2), ("baseline", 3)})
+    build(lost)
+    assert load(lost).verdicts["no-scale"].text == "not judged (no trial of the baseline finished)"
+    nothing = write_study(tmp_path / "nothing", failed={("flaky", 1)})
+    study = json.loads((nothing / "study.json").read_text())
+    for trial in study["trials"]:
+        trial.update(status="failed", reason="stopped")
+    (nothing / "study.json").write_text(json.dumps(study))
+    pd.read_parquet(nothing / "counts.parquet").iloc[:0].to_parquet(nothing / "counts.parquet")
+    pd.read_parquet(nothing / "curves.parquet").iloc[:0].to_parquet(nothing / "curves.parquet")
+    assert [path.name for path in build(nothing)] == [f"report.{name}" for name in FORMATS]
+    assert "No trial of the baseline finished" in (nothing / "report.html").read_text("utf-8")
+
+
+def test_perfect_scores_do_not_break_the_pictures(write_study: WriteStudy, tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s")
+    counts = pd.read_parquet(folder / "counts.parquet").assign(substitutions=0, deletions=0, insertions=0)
+    counts.to_parquet(folder / "counts.parquet")
+    build(folder)
+    assert load(folder).verdicts["no-scale"].text == "no difference shown (the seeds show no spread)"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("study.json", None, "study.json is missing; give the folder that `ablate run` printed"),
+        ("study.json", b"{", "is no valid JSON"),
+        ("study.json", b'{"study": "s"}', "is not what `ablate run` writes: preset: Field required"),
+        ("counts.parquet", None, "counts.parquet is missing; run the study again"),
+        ("curves.parquet", "short", "lacks the columns metric, value"),
+    ],
+)
+def test_a_broken_folder_gets_one_clear_sentence(
+    write_study: WriteStudy, tmp_path: Path, file: str, content: Any, sentence: str
+) -> None:
+    folder = write_study(tmp_path / "s")
+    if content is None:
+        (folder / file).unlink()
+    elif content == "short":
+        pd.read_parquet(folder / file)[["arm", "seed", "step"]].to_parquet(folder / file)
+    else:
+        (folder / file).write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        build(folder)
+
+
+def test_an_unknown_format(study_dir: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown report format 'pdf'.*Known: html, md, tex, csv, json"):
+        build(study_dir, ["pdf"])
+
+
+def test_the_csv_has_one_row_per_arm_and_condition(study_dir: Path) -> None:
+    with (study_dir / "report.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 * 5
+    assert rows[0]["arm"] == "baseline"
