@@ -83,7 +83,8 @@ def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]
     for key in plan.baseline:
         _check_name(key, "baseline", catalogue)
     try:
-        return catalogue.resolve(plan.preset, plan.baseline, change)
+        start = {"init_from.checkpoint": plan.init_from} if plan.init_from else {}
+        return catalogue.resolve(plan.preset, start, plan.baseline, change)
     except UserError as error:
         raise UserError(f"{who}: {error}") from error
 

@@ -41,6 +41,7 @@ class Plan:
     kind. More than `max_failed_trials` failed trials make the run a failed one, after its report is written. The first of
     `metrics` is the one that verdicts come from. `margin_points` is the difference, in points of it, below which an arm
     counts as equivalent to the baseline, to be stated before anything is run; None tests no equivalence.
+    `init_from` is the checkpoint that the weights start from, a path or an address.
     """
 
     study: str
@@ -58,6 +59,7 @@ class Plan:
     noise: dict[str, str] = field(default_factory=dict)
     max_failed_trials: int = 0
     margin_points: float | None = None
+    init_from: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """The plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -180,6 +182,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "study": fields.slug,
     "question": fields.text,
     "corpus": fields.filled_text,
+    "init_from": fields.filled_text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ablation.errors import UserError
-from model import kinds
+from model import checkpoint_file, kinds
 from model.kinds import Strict
 from model.parts import PARTS, Part
 
@@ -117,6 +117,13 @@ class TrainingSettings(Strict):
     noise_snr_db: tuple[float, float] = Field((-5.0, 15.0), strict=False, description="drawn evenly between these")
 
 
+class InitSettings(Strict):
+    """What the weights start from instead of being drawn. `sha256` is filled in where the file is at hand."""
+
+    checkpoint: str | None = Field(None, description="path, file:// or https:// of an AV-HuBERT checkpoint")
+    sha256: str | None = Field(None, pattern="[0-9a-f]{64}")
+
+
 class Settings(Strict):
     """All that decides what a trial computes, besides its seed and its corpus."""
 
@@ -126,6 +133,7 @@ class Settings(Strict):
     encoder: EncoderSettings = EncoderSettings()
     decoder: DecoderSettings = DecoderSettings()
     training: TrainingSettings = TrainingSettings()
+    init_from: InitSettings = InitSettings()
 
 
 def _av_hubert(preset: str, width: int, layers: int, heads: int, feedforward: int) -> Settings:
@@ -173,9 +181,20 @@ def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:
             else:
                 _set(tree, key, value)
     try:
-        return Settings.model_validate(tree)
+        settings = Settings.model_validate(tree)
     except ValidationError as error:
         raise UserError(_sentence(error)) from error
+    return _with_hash(settings)
+
+
+def _with_hash(settings: Settings) -> Settings:
+    """A trial is known by the content that it starts from; a hash that is given is checked when the file is read."""
+    start = settings.init_from
+    if start.checkpoint is None or start.sha256 is not None:
+        return settings
+    return settings.model_copy(
+        update={"init_from": start.model_copy(update={"sha256": checkpoint_file.sha256(start.checkpoint)})}
+    )
 
 
 def _with_spans(spec: dict[str, Any], spans: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ablation.errors import UserError
+from model import av_hubert, checkpoint_file
 from model.config import Settings
 from model.kinds import EmaSiamese, NoSiamese, NoStopGradientSiamese, PerLayerScale
 from model.masking import batch_mask, sampler
@@ -105,15 +107,32 @@ def _ctc(log_probs: Tensor, lengths: list[int], targets: list[list[int]]) -> Ten
 
 
 def initialise(model: Smile, seed: int) -> None:
-    """Draw every module's weights from (seed, its name): arms that share a module start it at the same weights."""
+    """Draw every module's weights from (seed, its name): arms that share a module start it at the same weights.
+
+    What `init_from` names is laid over them, and a line on stdout says what of it was taken.
+    """
     with torch.random.fork_rng(devices=[]):
         for name, module in model.named_modules():
             if hasattr(module, "reset_parameters"):
                 digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
                 torch.manual_seed(int.from_bytes(digest[:8], "little"))
                 module.reset_parameters()
+    if model.settings.init_from.checkpoint is not None:
+        print(f"init_from {model.settings.init_from.checkpoint}: {start_from_checkpoint(model)}", flush=True)
     if model.teacher is not None:
         follow(model.teacher, model, 0.0)
+
+
+def start_from_checkpoint(model: Smile) -> av_hubert.Transfer:
+    """Take what `init_from` has for the model. Raises UserError, also where the file is another one than was planned."""
+    start = model.settings.init_from
+    assert start.checkpoint is not None
+    found = checkpoint_file.sha256(start.checkpoint)
+    if start.sha256 not in (None, found):
+        raise UserError(
+            f"init_from: {start.checkpoint} has the sha256 {found} and not {start.sha256}; give the planned file"
+        )
+    return av_hubert.load(model, model.settings, checkpoint_file.local(start.checkpoint))
 
 
 def parameter_count(model: nn.Module) -> int:
