@@ -121,10 +121,10 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[dict[str, "Spread"], 
 
     steps = {"training.steps": str(baseline.settings["training"]["steps"])}
     try:
-        trials = earlier_trials(uri, corpus=plan.corpus, preset=plan.preset, settings=steps)
+        trials = earlier_trials(uri, corpus=plan.corpus, preset=plan.preset, settings=steps, metric=plan.metrics[0])
     except Exception as error:  # whatever is wrong with the store, the plan is as good
         return {}, None, f"MLflow could not be asked: {type(error).__name__}"
-    rows = [(trial.study, trial.arm, trial.seed, name, wer) for trial in trials for name, wer in trial.wer.items()]
+    rows = [(trial.study, trial.arm, trial.seed, name, wer) for trial in trials for name, wer in trial.rates.items()]
     table = pd.DataFrame(rows, columns=["study", "arm", "seed", "condition", "wer"])
     studies = [study for _, study in table.groupby("study", sort=False)]
     spreads = measured_spreads(studies, baseline.arm)

@@ -11,19 +11,22 @@ STUDIES_READ = 20  # the newest; a store of years is not read whole for an estim
 
 @dataclass(frozen=True)
 class EarlierTrial:
-    """A finished trial of the study run `study`. `wer` maps conditions to fractions; `seconds` None if not recorded."""
+    """A finished trial of the study run `study`. `rates` maps conditions to fractions; `seconds` None if not recorded."""
 
     study: str
     arm: str
     seed: int
-    wer: Mapping[str, float]
+    rates: Mapping[str, float]
     seconds: float | None
 
 
-def earlier_trials(uri: str, *, corpus: str, preset: str, settings: Mapping[str, str]) -> list[EarlierTrial]:
+def earlier_trials(
+    uri: str, *, corpus: str, preset: str, settings: Mapping[str, str], metric: str = "wer"
+) -> list[EarlierTrial]:
     """Finished trials on the same corpus and preset whose parameters agree with `settings`, e.g. training.steps.
 
-    Of the newest studies of all names, newest first.
+    Of the newest studies of all names, newest first; `metric` is `wer` or `cer`. A trial that several studies share
+    comes once: told by its fingerprint, it is one observation.
     """
     experiments = [experiment.experiment_id for experiment in client(uri).search_experiments()]
     query = "tags.`ablation.role` = 'study'"
@@ -31,17 +34,19 @@ def earlier_trials(uri: str, *, corpus: str, preset: str, settings: Mapping[str,
     alike = [
         run for run in studies if (run.data.params.get("corpus"), run.data.params.get("preset")) == (corpus, preset)
     ]
-    found = []
+    found, seen = [], set[str]()
     for study in alike[:STUDIES_READ]:
         for run in trial_runs(uri, study.info.experiment_id, study.info.run_id):
             params, metrics, tags = run.data.params, run.data.metrics, run.data.tags
             agrees = all(params.get(key) == value for key, value in settings.items())
-            if run.info.status != "FINISHED" or not agrees:
+            fingerprint = tags.get("ablation.fingerprint", run.info.run_id)
+            if run.info.status != "FINISHED" or not agrees or fingerprint in seen:
                 continue
-            wer = {key.removeprefix("wer/"): value for key, value in metrics.items() if key.startswith("wer/")}
+            seen.add(fingerprint)
+            rates = {k.removeprefix(f"{metric}/"): v for k, v in metrics.items() if k.startswith(f"{metric}/")}
             times = [metrics.get("seconds/train"), metrics.get("seconds/evaluate")]
             seconds = None if None in times else sum(time for time in times if time is not None)
             found.append(
-                EarlierTrial(study.info.run_id, tags["ablation.arm"], int(tags["ablation.seed"]), wer, seconds)
+                EarlierTrial(study.info.run_id, tags["ablation.arm"], int(tags["ablation.seed"]), rates, seconds)
             )
     return found

@@ -3,8 +3,8 @@
 import pytest
 
 from tracking.earlier import earlier_trials
-from tracking.store import prepare_store
-from tracking.studies import end_run, log_scores, open_study
+from tracking.store import client, prepare_store
+from tracking.studies import end_run, log_scores, open_study, trial_runs
 
 CORPUS = "synthetic://talking-mouth"
 
@@ -14,7 +14,13 @@ def run_study(store: str, name: str, corpus: str = CORPUS, steps: int = 750, sec
     trials = [{"arm": "baseline", "seed": s, "part": None, "params": {"training.steps": steps}} for s in (1, 2)]
     params = {"corpus": corpus, "preset": "tiny"}
     runs = open_study(store, name, question="", params=params, conditions=["clean"], trials=trials)
-    scores = {"wer/clean": 0.0, "wer/babble_0db": 0.25, "seconds/train": seconds, "seconds/evaluate": 5.0}
+    scores = {
+        "wer/clean": 0.0,
+        "wer/babble_0db": 0.25,
+        "cer/clean": 0.125,
+        "seconds/train": seconds,
+        "seconds/evaluate": 5.0,
+    }
     log_scores(store, runs.trials[0], scores, None)
     end_run(store, runs.trials[0], "FINISHED")
     end_run(store, runs.trials[1], "FAILED", "diverged")
@@ -33,13 +39,23 @@ def test_finished_trials_of_the_same_kind_come_back(filled: tuple[str, str]) -> 
     store, wanted = filled
     [trial] = earlier_trials(store, corpus=CORPUS, preset="tiny", settings={"training.steps": "750"})
     assert (trial.study, trial.arm, trial.seed, trial.seconds) == (wanted, "baseline", 1, 65.0)
-    assert trial.wer == {"clean": 0.0, "babble_0db": 0.25}
+    assert trial.rates == {"clean": 0.0, "babble_0db": 0.25}
+    [characters] = earlier_trials(store, corpus=CORPUS, preset="tiny", settings={"training.steps": "750"}, metric="cer")
+    assert characters.rates == {"clean": 0.125}
 
 
 def test_all_names_count_and_other_kinds_do_not(filled: tuple[str, str]) -> None:
     assert len(earlier_trials(filled[0], corpus=CORPUS, preset="tiny", settings={})) == 2
     assert len(earlier_trials(filled[0], corpus="grid://it's here", preset="tiny", settings={})) == 1
     assert earlier_trials(filled[0], corpus=CORPUS, preset="base", settings={}) == []
+
+
+def test_a_trial_that_two_studies_share_is_one_observation(store: str) -> None:
+    for name in ("first", "second"):
+        study = run_study(store, name)
+        for run in trial_runs(store, client(store).get_run(study).info.experiment_id, study):
+            client(store).set_tag(run.info.run_id, "ablation.fingerprint", run.data.tags["ablation.seed"])
+    assert len(earlier_trials(store, corpus=CORPUS, preset="tiny", settings={})) == 1
 
 
 def test_an_empty_store_has_none(store: str) -> None:
