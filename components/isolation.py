@@ -4,18 +4,22 @@ The step itself stays small: it imports neither torch nor MLflow, starts the wor
 """
 
 import contextlib
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from ablation.errors import UserError
+
+FORKS = False  # set by `pipelines.forkserver` in a process that has loaded all that workers need, and has no threads
 
 
 def run_isolated(module: str, request: Mapping[str, Any]) -> str | None:
@@ -26,7 +30,7 @@ def run_isolated(module: str, request: Mapping[str, Any]) -> str | None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(dict(request), file)
         file.flush()
-        worker = subprocess.Popen([sys.executable, "-m", module, file.name])
+        worker = _Forked(module, file.name) if FORKS else subprocess.Popen([sys.executable, "-m", module, file.name])
         previous = signal.signal(signal.SIGTERM, _leave)
         try:
             code = worker.wait()
@@ -37,6 +41,42 @@ def run_isolated(module: str, request: Mapping[str, Any]) -> str | None:
         finally:
             signal.signal(signal.SIGTERM, previous)
     return None if code == 0 else _explain(code)
+
+
+class _Forked:
+    """`python -m module request` without the start of an interpreter: what it would import is here already."""
+
+    def __init__(self, module: str, request: str) -> None:
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            sys.argv = [module, request]
+            run_and_leave(lambda: run_worker(importlib.import_module(module).work))
+
+    def wait(self) -> int:
+        """The exit code, or minus the number of the signal that ended it."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+
+def run_and_leave(call: Callable[[], object]) -> NoReturn:
+    """End a forked process as an interpreter ends: with what was printed written, and the exit code that is due."""
+    code = 1
+    try:
+        call()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def run_worker(work: Callable[[dict[str, Any]], None]) -> None:
