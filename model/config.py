@@ -94,9 +94,23 @@ class EncoderSettings(Strict):
 
 
 class DecoderSettings(Strict):
-    """`character` units write any text; `word` ones only the words of the training texts, and learn far more slowly."""
+    """How F becomes text: by CTC alone, or, with `layers`, by a Transformer decoder and CTC together.
 
-    units: Literal["word", "character"] = "character"
+    `character` units write any text; `word` ones only the words of the training texts, and learn far more slowly;
+    `sentencepiece` ones are pieces of words, `pieces` of them at most.
+    """
+
+    units: Literal["word", "character", "sentencepiece"] = "character"
+    pieces: int = Field(1000, ge=2, le=100_000)
+    layers: int = Field(0, ge=0, le=48, description="of the Transformer decoder; 0: none")
+    heads: int = Field(4, ge=1)
+    feedforward: int = Field(192, ge=8)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    beam: int = Field(40, ge=1, le=1000, description="hypotheses that the search keeps per utterance")
+    ctc_weight: float = Field(0.1, ge=0, le=1, description="of CTC in the search; the rest is the decoder's")
+    length_exponent: float = Field(
+        1.0, ge=0, le=2, description="texts are compared by score / (units + 1) to this power"
+    )
 
 
 class TrainingSettings(Strict):
@@ -108,6 +122,8 @@ class TrainingSettings(Strict):
     warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: float = Field(5.0, gt=0)
+    ctc_weight: float = Field(0.1, ge=0, le=1, description="of CTC in the recognition loss, beside a decoder")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="of the decoder's targets")
     alpha: float = Field(1.0, ge=0)
     beta: float = Field(0.3, ge=0)
     noise_probability: float = Field(0.5, ge=0, le=1, description="share of training utterances mixed with babble")
@@ -135,8 +151,16 @@ class Settings(Strict):
     training: TrainingSettings = TrainingSettings()
     init_from: InitSettings = InitSettings()
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "Settings":
+        if self.decoder.layers and self.encoder.width % (2 * self.decoder.heads):
+            raise ValueError("encoder.width must be a multiple of twice decoder.heads")
+        return self
 
-def _av_hubert(preset: str, width: int, layers: int, heads: int, feedforward: int) -> Settings:
+
+def _av_hubert(
+    preset: str, width: int, layers: int, heads: int, feedforward: int, decoder_layers: int, decoder_heads: int
+) -> Settings:
     """A model of AV-HuBERT's sizes, inputs, dropout and masks."""
     return Settings(
         preset=preset,
@@ -149,14 +173,17 @@ def _av_hubert(preset: str, width: int, layers: int, heads: int, feedforward: in
         encoder=EncoderSettings(
             architecture="transformer", dropout=0.1, width=width, layers=layers, heads=heads, feedforward=feedforward
         ),
+        decoder=DecoderSettings(
+            units="sentencepiece", layers=decoder_layers, heads=decoder_heads, feedforward=feedforward
+        ),
         training=TrainingSettings(steps=60_000, batch_size=16, learning_rate=5e-4, warmup=1 / 3, curriculum=0.0),
     )
 
 
 PRESETS: Mapping[str, Settings] = {
     "tiny": Settings(preset="tiny"),
-    "base": _av_hubert("base", width=768, layers=12, heads=12, feedforward=3072),
-    "large": _av_hubert("large", width=1024, layers=24, heads=16, feedforward=4096),
+    "base": _av_hubert("base", width=768, layers=12, heads=12, feedforward=3072, decoder_layers=6, decoder_heads=4),
+    "large": _av_hubert("large", width=1024, layers=24, heads=16, feedforward=4096, decoder_layers=9, decoder_heads=8),
 }
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ablation.errors import UserError
 from model import av_hubert, checkpoint_file
 from model.config import Settings
+from model.decoder import Decoder
 from model.kinds import EmaSiamese, NoSiamese, NoStopGradientSiamese, PerLayerScale
 from model.masking import batch_mask, sampler
 from model.siamese import MaskedPrediction, follow, momentum
@@ -27,11 +28,15 @@ __all__ = ["Inputs", "Losses", "Smile", "initialise", "parameter_count"]
 
 @dataclass
 class Losses:
-    """`total` = alpha * ctc + beta * masked; `masked` is None without a Siamese branch."""
+    """`total` = alpha * recognition + beta * masked; `masked` is None without a Siamese branch.
+
+    recognition = ctc_weight * ctc + (1 - ctc_weight) * attention, or `ctc` where there is no decoder and `attention` is None.
+    """
 
     total: Tensor
     ctc: Tensor
     masked: Tensor | None
+    attention: Tensor | None = None
 
 
 class Smile(Trunk):
@@ -43,25 +48,37 @@ class Smile(Trunk):
         self.settings = settings
         self.samplers = {name: sampler(parts.masking, name) for name in self.inputs}
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocabulary))
+        self.decoder = Decoder(settings.decoder, width, vocabulary) if settings.decoder.layers else None
         no_siamese = isinstance(parts.siamese, NoSiamese)
         self.siamese = None if no_siamese else MaskedPrediction(width, parts.siamese_loss)
         self.teacher = Trunk(settings).requires_grad_(False) if isinstance(parts.siamese, EmaSiamese) else None
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Log-probabilities (B, T, V) of the unmasked input."""
-        return self.head(self.fuse(self.encode(self.features(inputs), inputs.padding))).log_softmax(-1)
+        """CTC's log-probabilities (B, T, V) of the unmasked input."""
+        return self.frame_log_probs(self.fused(inputs))
+
+    def fused(self, inputs: Inputs) -> Tensor:
+        """F (B, T, D) of the unmasked input."""
+        return self.fuse(self.encode(self.features(inputs), inputs.padding))
+
+    def frame_log_probs(self, fused: Tensor) -> Tensor:
+        """F (B, T, D) -> CTC's log-probabilities (B, T, V)."""
+        return self.head(fused).float().log_softmax(-1)
 
     def losses(self, inputs: Inputs, targets: list[list[int]], masks: dict[str, Tensor]) -> Losses:
-        """The student's CTC loss (mean per target unit) and the masked-prediction loss."""
+        """The student's recognition losses (mean per target unit) and the masked-prediction loss."""
         features = self.features(inputs)
         student = self.encode(self.hide(features, masks), inputs.padding)
-        ctc = _ctc(self.head(self.fuse(student)).log_softmax(-1), inputs.lengths, targets)
-        recipe = self.settings.training
+        fused, recipe, attention = self.fuse(student), self.settings.training, None
+        recognition = ctc = _ctc(self.frame_log_probs(fused), inputs.lengths, targets)
+        if self.decoder is not None:
+            attention = self.decoder.loss(fused, inputs.padding, targets, recipe.label_smoothing)
+            recognition = recipe.ctc_weight * ctc + (1 - recipe.ctc_weight) * attention
         if self.siamese is None:
-            return Losses(recipe.alpha * ctc, ctc, None)
+            return Losses(recipe.alpha * recognition, ctc, None, attention)
         target = self._target(inputs, features)
         masked = self.siamese(self.per_stream(student), target, stream_masks(masks, self.streams))
-        return Losses(recipe.alpha * ctc + recipe.beta * masked, ctc, masked)
+        return Losses(recipe.alpha * recognition + recipe.beta * masked, ctc, masked, attention)
 
     def _target(self, inputs: Inputs, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the target branch makes of the unmasked features; a gradient flows through one kind of it only."""

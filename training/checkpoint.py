@@ -35,7 +35,7 @@ def load(folder: Path) -> tuple[Smile, Units]:
     if missing:
         raise UserError(f"a checkpoint is a folder with config.json and model.safetensors; {folder} lacks {missing}")
     config = json.loads((folder / "config.json").read_text())
-    units = Units(config["units"]["kind"], tuple(config["units"]["symbols"]))
+    units = Units.from_json(config["units"])
     model = Smile(load_settings(config["settings"]), len(units.symbols))
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval(), units

@@ -24,7 +24,7 @@ from training import checkpoint
 from training.batches import Batch, TrainingBatches, curriculum, generator
 from training.optimiser import build_optimiser, set_learning_rate
 from training.state import SAVE_EVERY_S, States, told_to_end
-from training.units import Units, check_frames
+from training.units import Units, check_frames, units_of
 from training.validation import validation_wer
 
 LOG_EVERY = 10
@@ -68,7 +68,7 @@ def train_trial(
     """
     torch.set_num_threads(threads)
     typed, data = load_settings(settings), Corpus.open(corpus)
-    units = Units.from_texts(typed.decoder.units, (utterance.text for utterance in data.utterances("train")))
+    units = units_of(typed.decoder, data)
     model = Smile(typed, len(units.symbols))
     initialise(model, seed)
     babble = NoiseBank.from_corpus(data, "babble", (noise or {}).get("babble"))
@@ -186,6 +186,8 @@ def _metrics(
     metrics = {"loss": losses.total.item(), "loss/ctc": losses.ctc.item(), "learning_rate": learning_rate}
     if losses.masked is not None:
         metrics["loss/masked"] = losses.masked.item()
+    if losses.attention is not None:
+        metrics["loss/attention"] = losses.attention.item()
     metrics |= model.scale_values()
     metrics |= {f"fusion/omega_{n}": w for n, w in enumerate(model.layer_sum.weights().tolist())}
     masked = mask_statistics(masks, batch.inputs.lengths)

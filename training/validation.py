@@ -9,6 +9,7 @@ from corpora.store import Corpus
 from model.smile import Smile
 from training.batches import Batch, by_length, centre_crop, collate
 from training.decode import greedy
+from training.search import beam_search
 from training.units import Units
 
 EVALUATION_BATCH = 32
@@ -28,5 +29,11 @@ def validation_wer(model: Smile, units: Units, data: Corpus) -> float:
 
 @torch.inference_mode()
 def recognise(model: Smile, batch: Batch, units: Units) -> list[str]:
-    """The texts of a batch, by greedy CTC decoding."""
-    return greedy(model.eval()(batch.inputs), batch.inputs.lengths, units)
+    """The texts of a batch: by beam search where the model has a decoder, else by greedy CTC decoding."""
+    model.eval()
+    inputs = batch.inputs
+    if model.decoder is None:
+        return greedy(model(inputs), inputs.lengths, units)
+    fused = model.fused(inputs)
+    found = beam_search(model.decoder, fused, inputs.padding, model.frame_log_probs(fused), model.settings.decoder)
+    return [units.decode(text) for text in found]

@@ -240,7 +240,10 @@ def test_the_tiny_preset_is_tiny() -> None:
 def test_the_large_presets_have_av_huberts_sizes(preset: str, millions: tuple[int, int]) -> None:
     with torch.device("meta"):  # counted, not filled
         model = Smile(resolve(preset, {}), 1000)
-    assert millions[0] <= parameter_count(model) / 1e6 <= millions[1]
+    assert model.decoder is not None
+    decoder = parameter_count(model.decoder)
+    assert millions[0] <= (parameter_count(model) - decoder) / 1e6 <= millions[1]
+    assert decoder / 1e6 == pytest.approx({"base": 58, "large": 153}[preset], rel=0.05)
 
 
 def test_the_published_frontends_train_and_do_not_see_padding() -> None:

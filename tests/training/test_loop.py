@@ -119,3 +119,13 @@ def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:
 def test_a_folder_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a checkpoint is a folder with"):
         checkpoint.load(tmp_path)
+
+
+def test_a_decoder_learns_beside_ctc_and_the_search_writes_its_text(beeps: Path, tmp_path: Path) -> None:
+    decoder = {"decoder.layers": 1, "decoder.feedforward": 64, "decoder.beam": 5, "decoder.dropout": 0.0}
+    recipe = {"training.steps": 150, "training.learning_rate": 5e-3, "training.ctc_weight": 0.3}
+    history = train(beeps, tmp_path, **decoder, **recipe)
+    losses = [metrics["loss/attention"] for _, metrics in history if "loss/attention" in metrics]
+    assert losses[-1] < losses[0] / 2
+    table = transcribe(tmp_path, beeps, {}, threads=1)
+    assert jiwer.wer(list(table.reference), list(table.hypothesis)) < 0.2

@@ -1,5 +1,7 @@
 """Units and greedy decoding, against a reference that follows the definition of the CTC best path."""
 
+import json
+from dataclasses import asdict
 from itertools import groupby
 
 import pytest
@@ -7,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablation.errors import UserError
 from training.decode import greedy
-from training.units import Units
+from training.units import BLANK, Units
 
 UNITS = Units("word", ("<blank>", "bin", "blue", "at"))
 
@@ -34,3 +37,22 @@ def test_units_give_back_the_text(kind: str) -> None:
 def test_a_word_that_was_never_heard_is_an_error_and_not_a_guess() -> None:
     with pytest.raises(KeyError):
         UNITS.encode("bin green")
+
+
+def test_pieces_give_back_every_text_and_are_the_same_on_every_run() -> None:
+    texts = [f"{a} {b} at {c}" for a in ("bin", "place", "set") for b in ("blue", "green") for c in ("four", "nine")]
+    units = Units.from_texts("sentencepiece", texts, pieces=30)
+    assert units == Units.from_texts("sentencepiece", texts[::-1], pieces=30)
+    assert len(Units.from_texts("sentencepiece", texts, pieces=18).symbols) < len(units.symbols) <= 30
+    assert Units.from_json(json.loads(json.dumps(asdict(units)))) == units
+    for text in texts:
+        assert BLANK not in units.encode(text)
+        assert units.decode(units.encode(text)) == text
+    assert len(units.encode(texts[0])) < len(texts[0])
+    with pytest.raises(KeyError):
+        units.encode("quebec")
+
+
+def test_too_few_pieces_for_the_characters_are_refused() -> None:
+    with pytest.raises(UserError, match=r"decoder.pieces has to be larger .* got 3"):
+        Units.from_texts("sentencepiece", ["place white with q three please"], pieces=3)
