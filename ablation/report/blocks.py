@@ -113,3 +113,13 @@ class Document:
 def cell(value: Cell | str) -> Cell:
     """Plain text as a cell."""
     return value if isinstance(value, Cell) else Cell(value)
+
+
+def in_words(sections: Sequence[Section]) -> list[Section]:
+    """The sections that say something without their pictures; remarks on pictures alone do not."""
+    return [
+        section
+        for section in sections
+        if not any(isinstance(block, Pictures) for block in section.blocks)
+        or any(not isinstance(block, Pictures | Text) for block in section.blocks)
+    ]

@@ -6,22 +6,33 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ablation import bootstrap, these_checkpoints
 from ablation.report.examples import Example, examples
 from ablation.report.wording import duration
 from ablation.results import Study, read_counts, read_curves, read_study
-from ablation.scoring import CLEAN, pool
+from ablation.scoring import CLEAN, METRICS, pool
 from ablation.significance import COLUMNS, compare
 from ablation.verdicts import Verdict, judge
+
+RESAMPLING_SEED = 0
 
 
 @dataclass(frozen=True)
 class Content:
-    """A study with its tests. `comparison` is `significance.compare`'s; `pooled` maps arm to WERs over conditions."""
+    """A study with its tests. `pooled` maps arm to WERs over conditions.
+
+    `comparison` and `characters` are `significance.compare`'s, of words and (if the plan asks) of characters; `resampled`
+    is `bootstrap.intervals`'s, `checkpoints` `these_checkpoints`'s. They are empty where nothing was scored.
+    """
 
     study: Study
     comparison: pd.DataFrame
+    characters: pd.DataFrame
+    resampled: pd.DataFrame
+    checkpoints: pd.DataFrame
     verdicts: dict[str, Verdict]
     pooled: dict[str, dict[str, float]]
     curves: pd.DataFrame
@@ -56,12 +67,34 @@ class Content:
 def load(folder: Path) -> Content:
     """Read a study's folder and do the tests. Raises UserError when something is missing there."""
     study, counts, curves = read_study(folder), read_counts(folder), read_curves(folder)
+    comparison = _compared(study, counts, "wer")
+    return Content(
+        study,
+        comparison,
+        _compared(study, counts, "cer"),
+        *_secondary(study, counts),
+        {verdict.arm: verdict for verdict in judge(study, comparison)},
+        {} if counts.empty else _pooled(counts),
+        curves,
+        examples(study, counts, folder),
+    )
+
+
+def _compared(study: Study, counts: pd.DataFrame, metric: str) -> pd.DataFrame:
+    if counts.empty or metric not in study.metrics or not {*METRICS[metric]} <= {*counts}:
+        return pd.DataFrame(columns=COLUMNS)
+    return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
+
+
+def _secondary(study: Study, counts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two-level bootstrap, and what holds for these checkpoints only. The same study gives the same draws."""
     if counts.empty:
-        comparison, pooled = pd.DataFrame(columns=COLUMNS), {}
-    else:
-        comparison, pooled = compare(counts, study.baseline), _pooled(counts)
-    verdicts = {verdict.arm: verdict for verdict in judge(study, comparison)}
-    return Content(study, comparison, verdicts, pooled, curves, examples(study, counts, folder))
+        return pd.DataFrame(columns=bootstrap.COLUMNS), pd.DataFrame(columns=these_checkpoints.COLUMNS)
+    draws = np.random.default_rng(RESAMPLING_SEED).spawn(2)
+    return (
+        bootstrap.intervals(counts, study.baseline, draws[0]),
+        these_checkpoints.these_checkpoints(counts, study.baseline, draws[1]),
+    )
 
 
 def _pooled(counts: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from typing import Any
 from ablation.report.content import Content
 from ablation.report.cost import costs, total
 from ablation.report.method import method
+from ablation.these_checkpoints import LABEL
 
 
 def to_csv(content: Content) -> str:
@@ -28,6 +29,10 @@ def to_json(content: Content) -> str:
         "conditions": study.conditions,
         "verdicts": [{**asdict(verdict), "text": verdict.text} for verdict in content.verdicts.values()],
         "comparison": content.comparison.to_dict("records"),
+        "characters": content.characters.to_dict("records"),
+        "bootstrap": content.resampled.to_dict("records"),
+        LABEL: content.checkpoints.to_dict("records"),
+        "margin_points": study.margin_points,
         "pooled_wer": content.pooled,
         "failed": [trial.model_dump(include={"arm", "seed", "reason"}) for trial in study.failed()],
         "examples": [asdict(example) for example in content.examples],

@@ -1,9 +1,9 @@
 """The report of one study, section by section, in plain text and numbers; `blocks` says what it is made of."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ablation.report import curves, plots
+from ablation.report import curves, evidence, plots
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -20,19 +20,10 @@ from ablation.report.content import Content, flat, provenance
 from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
 from ablation.report.method import method
-from ablation.report.wording import bare, duration, hours, interval, number, p_value, percent, points, replaced
+from ablation.report.wording import duration, hours, number, percent, replaced
 from ablation.results import ArmRecord
-from ablation.significance import EARNS, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
-from ablation.verdicts import MIXED, readable
+from ablation.verdicts import readable
 
-TONES: Mapping[str, str] = {
-    EARNS: "earns",
-    HARMFUL: "harmful",
-    MIXED: "harmful",
-    NO_DIFFERENCE: "none",
-    NOT_JUDGED: "open",
-}
-DIRECTIONS: Mapping[str, str] = {EARNS: "worse", HARMFUL: "better"}
 LINE = 60  # characters of an alignment that stand in one line
 
 
@@ -41,8 +32,9 @@ def document(content: Content) -> Document:
     study = content.study
     sections = [
         Section("Verdicts", [Text([_baseline_sentence(content)]), Verdicts(cards(content))]),
-        Section("Word error rate by arm and condition", [wers(content)]),
+        Section("Word error rate by arm and condition", evidence.rates(content)),
         Section("Differences in pictures", plots.pictures(content)),
+        Section("More on the differences", evidence.secondary(content)),
         Section("What was learned", curves.learned(content)),
         Section("Training", curves.training(content)),
         Section("Failed trials", _failed(content)),
@@ -84,44 +76,8 @@ def _card(content: Content, arm: ArmRecord) -> Card:
     verdict = content.verdicts.get(arm.arm)
     if verdict is None:
         return Card(arm.arm, "the model as it is", "", "what the others are compared with", [], "base", rates)
-    evidence = [text for text in (verdict.detail, verdict.missing) if text]
-    return Card(arm.arm, replaced(arm), arm.why, verdict.claim, evidence, TONES.get(verdict.word, ""), rates)
-
-
-def wers(content: Content) -> Table:
-    """Arms against conditions."""
-    conditions = content.study.conditions
-    rows = [
-        [
-            Cell(arm.arm, [_seeds(content, arm.arm)]),
-            *(wer_cell(content, arm.arm, condition) for condition in conditions),
-        ]
-        for arm in content.study.arms
-    ]
-    note = (
-        "WER with its 95 % interval in percent; difference to the baseline in points with its interval; p after correction "
-        "for arms and conditions. “Worse” or “better” stands where the difference is significant."
-    )
-    return Table("Word error rate by arm and condition", ["arm", *map(readable, conditions)], rows, note=note)
-
-
-def _seeds(content: Content, arm: str) -> str:
-    trials = content.study.of(arm)
-    finished = sum(trial.status == "finished" for trial in trials)
-    return f"{finished} of {len(trials)} seed{'s' if len(trials) != 1 else ''}"
-
-
-def wer_cell(content: Content, arm: str, condition: str) -> Cell:
-    """WER, and under it interval, difference and p, as far as there are such."""
-    row = content.row(arm, condition)
-    if row is None:
-        return Cell("–")
-    notes = [interval(row["wer_low"], row["wer_high"], bare)]
-    if row["difference"] == row["difference"]:
-        notes.append(f"{points(row['difference'])} {interval(row['diff_low'], row['diff_high'], points)}".strip())
-    said = [p_value(row["p_adjusted"]), DIRECTIONS.get(row["verdict"], "")]
-    notes.append(", ".join(filter(None, said)))
-    return Cell(percent(row["wer"]), [note for note in notes if note], TONES.get(row["verdict"], ""))
+    behind = [text for text in (verdict.detail, verdict.missing) if text]
+    return Card(arm.arm, replaced(arm), arm.why, verdict.claim, behind, evidence.TONES.get(verdict.word, ""), rates)
 
 
 def _failed(content: Content) -> list[Block]:

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 
-from ablation.report.blocks import Alignment, Block, Card, Document, Pictures, Row, Table, Text, Verdicts, cell
+from ablation.report.blocks import (
+    Alignment,
+    Block,
+    Card,
+    Document,
+    Pictures,
+    Row,
+    Table,
+    Text,
+    Verdicts,
+    cell,
+    in_words,
+)
 from ablation.report.latex_text import escape
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
@@ -16,7 +28,6 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 """
 NEW_LINE = r"\newline "
 WIDTH_CM, HEAD_CM, FIGURE_CM = 16.6, 3.2, 2.1
-COLUMNS, STACKED_COLUMNS = 7, 4  # of figures that fit beside an arm's name
 
 
 def to_latex(document: Document) -> str:
@@ -24,7 +35,7 @@ def to_latex(document: Document) -> str:
     facts = "; ".join(f"{escape(label.lower())}: {escape(text)}" for label, text in document.facts)
     parts = [f"{PREAMBLE}\\begin{{document}}", rf"{{\Large\bfseries {escape(document.title)}\par}}"]
     parts.append(rf"{escape(document.kind)} \textbf{{{escape(document.name)}}}. {facts}")
-    for section in document.sections:
+    for section in in_words(document.sections):
         blocks = [text for block in section.blocks if (text := _block(block))]
         parts += [rf"\section*{{{escape(section.title)}}}", *blocks] if blocks else []
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
@@ -51,13 +62,26 @@ def _small(text: str) -> str:
 def _table(block: Table) -> str:
     """Tables of figures that are too wide come in pieces, each with the first column."""
     width = len(block.rows[0]) if block.rows else len(block.head)
-    stacked = any(cell(value).notes for row in block.rows for value in row[1:])
-    room = STACKED_COLUMNS if stacked else COLUMNS
-    if block.prose or width - 1 <= room:
-        pieces = [tuple(range(width))]
-    else:
-        pieces = [(0, *range(start, min(start + room, width))) for start in range(1, width, room)]
+    pieces = [tuple(range(width))] if block.prose else _packed([_width_cm(block, column) for column in range(width)])
     return "\n\n".join([*(_piece(block, piece) for piece in pieces), *filter(None, [_small(block.note)])])
+
+
+def _width_cm(block: Table, column: int) -> float:
+    """About how wide a column of figures is set."""
+    cells = [cell(row[column]) for row in block.rows]
+    widths = [0.19 * len(value.text) for value in cells] + [0.13 * len(note) for value in cells for note in value.notes]
+    return max([*widths, 0.19 * len(block.head[column] if block.head else "")]) + 0.3
+
+
+def _packed(widths_cm: Sequence[float]) -> list[tuple[int, ...]]:
+    """Columns in as many pieces as it takes, each with the first column."""
+    pieces, used = [[0]], HEAD_CM
+    for column, width in enumerate(widths_cm[1:], 1):
+        if used + width > WIDTH_CM and len(pieces[-1]) > 1:
+            pieces, used = [*pieces, [0]], HEAD_CM
+        pieces[-1].append(column)
+        used += width
+    return [tuple(piece) for piece in pieces]
 
 
 def _piece(block: Table, columns: Sequence[int]) -> str:
@@ -89,7 +113,7 @@ def _longtable(kinds: Sequence[str], head: Sequence[str], rows: Iterable[Sequenc
     if head:
         lines += [rf"{' & '.join(head)} \\", r"\midrule", r"\endhead"]
     lines += [r"\bottomrule", r"\endfoot"]
-    return "\n".join([*lines, *(rf"{' & '.join(row)} \\" for row in rows), r"\end{longtable}"])
+    return "\n".join([*lines, *(rf"{' & '.join(row)} \\[2pt]" for row in rows), r"\end{longtable}"])
 
 
 def _verdicts(cards: Sequence[Card]) -> str:

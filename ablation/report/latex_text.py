@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 
 SPECIAL: Mapping[str, str] = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{character: f"\\{character}" for character in "&%#_{}"},
     **{character: f"{{{character}}}" for character in "[]*"},  # after a line break they would be its arguments
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -12,7 +12,8 @@ SPECIAL: Mapping[str, str] = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "`": r"\textasciigrave{}",
+    "$": r"{\upshape\char36}",  # \$ would ask for a font of symbols that not every installation has
+    "`": r"\`{}",
     '"': "{''}",
     "-": "-{}",  # two would become a dash
     "–": "--",

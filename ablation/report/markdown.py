@@ -3,7 +3,19 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from ablation.report.blocks import Alignment, Block, Card, Cell, Document, Pictures, Table, Text, Verdicts, cell
+from ablation.report.blocks import (
+    Alignment,
+    Block,
+    Card,
+    Cell,
+    Document,
+    Pictures,
+    Table,
+    Text,
+    Verdicts,
+    cell,
+    in_words,
+)
 
 
 def escape(text: object) -> str:
@@ -15,7 +27,7 @@ def escape(text: object) -> str:
 def to_markdown(document: Document) -> str:
     """The whole report but its pictures."""
     parts = [headline(document).rstrip()]
-    for section in document.sections[1:]:
+    for section in in_words(document.sections[1:]):
         blocks = [text for block in section.blocks if (text := _block(block))]
         parts += [f"## {escape(section.title)}", *blocks] if blocks else []
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ablation.report import build
-from ablation.results import COUNTS_COLUMNS
+from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
 from ablation.scoring import score_transcripts
 
 CONDITIONS = ("clean", "babble_10db", "babble_5db", "babble_0db", "babble_-5db")
@@ -59,7 +59,7 @@ def transcripts(arm: str, seed: int, factor: float, conditions: Sequence[str], u
             (condition, f"u{n}", f"s{n % 4}", " ".join(words), heard(words, rate, rng)) for n, words in enumerate(said)
         ]
     table = pd.DataFrame(rows, columns=["condition", "utterance_id", "speaker", "reference", "hypothesis"])
-    return score_transcripts(table).assign(arm=arm, seed=seed)[COUNTS_COLUMNS]
+    return score_transcripts(table).assign(arm=arm, seed=seed)[[*COUNTS_COLUMNS, *DETAIL_COLUMNS]]
 
 
 def curves(arm: str, seed: int, failed: bool) -> pd.DataFrame:
@@ -108,6 +108,8 @@ def write(
         "corpus": {"uri": "synthetic://talking-mouth?train=2000&test=300", "fingerprint": "ab12" * 16, "test": 300},
         "seeds": list(seeds),
         "conditions": list(conditions),
+        "metrics": ["wer", "cer"],
+        "margin_points": 2.0,
         "baseline": "baseline",
         "arms": [
             {"arm": arm, "part": part, "action": part and "replace", "why": f"why {arm}? {EVIL}" if part else "",
