@@ -64,9 +64,17 @@ def _judge(study: Study, arm: ArmRecord, rows: pd.DataFrame) -> Verdict:
         return Verdict(
             arm.arm, part, NOT_JUDGED, f"trials failed: {_reasons(failed)}" if failed else "no trial finished"
         )
-    missing = f"{len(failed)} of {len(study.of(arm.arm))} trials failed: {_reasons(failed)}" if failed else ""
     word, detail = _weigh(rows)
-    return Verdict(arm.arm, part, word, detail, missing)
+    missing = [_lost(study, arm.arm, "trials"), _lost(study, study.baseline, "trials of the baseline")]
+    return Verdict(arm.arm, part, word, detail, "; ".join(filter(None, missing)))
+
+
+def _lost(study: Study, arm: str, what: str) -> str:
+    """E.g. `1 of 3 trials failed: seed 2: out of memory`; empty if none did, or all, which the verdict says itself."""
+    trials = study.of(arm)
+    failed = [trial for trial in trials if trial.status == "failed"]
+    some = 0 < len(failed) < len(trials)
+    return f"{len(failed)} of {len(trials)} {what} failed: {_reasons(failed)}" if some else ""
 
 
 def _weigh(rows: pd.DataFrame) -> tuple[str, str]:

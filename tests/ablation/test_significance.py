@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from ablation.multiplicity import holm
+from ablation.power import Design, detectable
 from ablation.scoring import METRICS
 from ablation.significance import compare
 
@@ -55,6 +56,14 @@ def test_what_seeds_do_to_all_arms_alike_is_no_spread_of_differences() -> None:
     for column in ("difference", "p", "detectable", "effect"):
         assert after[column].tolist() == pytest.approx(before[column].tolist(), nan_ok=True)
     assert compare(counts({"clean": shifted}), paired=False)["p"].min() > after["p"].min()
+
+
+def test_detectable_is_what_the_design_finds_at_the_spread_that_was_seen() -> None:
+    table = compare(counts({"clean": ARMS, "babble_0db": ARMS})).set_index("arm")
+    spread = table.loc["a", "difference"] / table.loc["a", "effect"]  # but for Hedges' correction
+    shrink = 1 - 3 / (4 * Design(2, 4, 2).freedom - 1)
+    expected = detectable(Design(2, 4, 2), float(spread.iloc[0]) * shrink)
+    assert table.loc["a", "detectable"].tolist() == pytest.approx([expected] * 2, rel=2e-3)
 
 
 def test_seeds_may_be_missing() -> None:

@@ -11,12 +11,18 @@ from ablation.verdicts import Verdict, judge, readable
 
 
 def verdict(
-    rows: list[tuple[str, float, float, str]], failed: dict[int, str] | None = None, finished: int = 2
+    rows: list[tuple[str, float, float, str]],
+    failed: dict[int, str] | None = None,
+    finished: int = 2,
+    baseline_failed: dict[int, str] | None = None,
 ) -> Verdict:
     """The verdict on one arm from (condition, difference, detectable, verdict) rows and reasons of failure by seed."""
     table = pd.DataFrame(rows, columns=["condition", "difference", "detectable", "verdict"]).assign(arm="a")
     trials = [TrialRecord(arm="a", seed=seed, status="finished") for seed in range(10, 10 + finished)]
     trials += [TrialRecord(arm="a", seed=seed, status="failed", reason=why) for seed, why in (failed or {}).items()]
+    lost = (baseline_failed or {}).items()
+    trials += [TrialRecord(arm="baseline", seed=seed, status="failed", reason=why) for seed, why in lost]
+    trials.append(TrialRecord(arm="baseline", seed=99, status="finished"))
     arms = [ArmRecord(arm="baseline"), ArmRecord(arm="a", part="masking", action="replace")]
     study = Study(study="s", preset="p", corpus={}, seeds=[1], conditions=["clean"], arms=arms, trials=trials)
     return judge(study, table.reindex(columns=COLUMNS))[0]
@@ -63,6 +69,8 @@ def test_the_words(rows: list[tuple[str, float, float, str]], text: str) -> None
 def test_failed_trials_are_named_and_seeds_that_failed_alike_stand_together() -> None:
     lost = verdict([], {1: "loss is NaN", 2: "out of memory", 3: "loss is NaN"}, finished=0)
     assert lost.text == "not judged (trials failed: seeds 1, 3: loss is NaN, seed 2: out of memory)"
+    apart = verdict([("clean", 0.0, 0.01, NO)], baseline_failed={7: "out of memory"})
+    assert apart.text.endswith("points); 1 of 2 trials of the baseline failed: seed 7: out of memory")
     partial = verdict([("clean", 0.021, 0.01, EARNS)], {3: "loss is NaN"})
     assert partial.text.endswith("at clean); 1 of 3 trials failed: seed 3: loss is NaN")
     assert verdict([], finished=0).text == "not judged (no trial finished)"
