@@ -1,7 +1,6 @@
 """A trial's curves: on disk at once, in MLflow a little later, and never in the way of the training."""
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Self
 
 from components.trial import HISTORY_FILE
 from tracking.passwords import without_passwords
+from tracking.patience import wait_a_moment_only
 
 SEND_EVERY_S = 5.0
-# A worker waits for a server that is away, but not for the quarter of an hour that MLflow would by itself.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
 def attempt(call: Callable[[], object]) -> str | None:
@@ -21,8 +19,7 @@ def attempt(call: Callable[[], object]) -> str | None:
 
     Whatever is wrong there, a training is not lost for it: `compare_arms` tells the store again.
     """
-    for key, value in PATIENCE.items():
-        os.environ.setdefault(key, value)
+    wait_a_moment_only()
     try:
         call()
     except Exception as error:

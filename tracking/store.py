@@ -21,9 +21,18 @@ from mlflow.store.db.utils import (
 
 from ablation.errors import UserError
 from tracking.passwords import without_passwords
+from tracking.patience import wait_a_moment_only
 
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+UNREACHABLE = {
+    "Connection refused": "connection refused",
+    "Name or service not known": "no such host",
+    "Failed to resolve": "no such host",
+    "timed out": "no answer in time",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted",
+}
 
 
 @lru_cache
@@ -53,6 +62,30 @@ def prepare_store(uri: str) -> None:
     except Exception as error:
         reason = without_passwords(f"{uri} cannot be used: {str(error).splitlines()[0]}")
         raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
+
+
+def check_store(uri: str) -> None:
+    """Make sure that the store answers and lets us in; a database is made ready. Raises UserError, one sentence."""
+    prepare_store(uri)
+    wait_a_moment_only()
+    try:
+        client(uri).search_experiments(max_results=1)
+    except Exception as error:
+        raise UserError(_refusal(without_passwords(uri), " ".join(without_passwords(str(error)).split()))) from error
+
+
+def _refusal(uri: str, said: str) -> str:
+    """Why a store cannot be used, in a sentence; MLflow says it as text alone."""
+    if "error code 401" in said:
+        given = any(os.environ.get(name) for name in CREDENTIALS)
+        problem = "does not accept the credentials" if given else "asks for credentials, and there are none"
+        return f"MLflow at {uri} {problem}; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+    if "error code 403" in said:
+        return f"MLflow at {uri} answers 403 Forbidden; check the user's rights, and --allowed-hosts of the server"
+    if "failed with exception" in said:
+        why = next((words for mark, words in UNREACHABLE.items() if mark in said), said[-160:])
+        return f"MLflow at {uri} cannot be reached: {why}; check `tracking_uri` or MLFLOW_TRACKING_URI"
+    return f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI"
 
 
 @contextlib.contextmanager

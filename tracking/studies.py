@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from tracking.store import client, experiment, prepare_store
+from tracking.store import check_store, client, experiment
 from tracking.view import TAG_PREFIX, view_state
 
 BATCH = 1000  # metrics per request: MLflow's own limit
@@ -42,11 +43,12 @@ def open_study(
     """Create the study run and its trial runs, and the view that they are opened on.
 
     Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run that
-    somebody else made. Raises UserError if the store cannot be used.
+    somebody else made, and closes (see `enclosing_run`). Raises UserError if the store cannot be used.
     """
-    prepare_store(uri)
+    check_store(uri)
     experiment_id = experiment(uri, study)
-    parent = {MLFLOW_PARENT_RUN_ID: parent_run_id} if parent_run_id else {}
+    outer = enclosing_run(uri, parent_run_id)
+    parent = {MLFLOW_PARENT_RUN_ID: outer} if outer else {}
     tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
     study_run = client(uri).create_run(experiment_id, run_name=f"{study} study", tags=tags)
     study_id = str(study_run.info.run_id)
@@ -58,6 +60,20 @@ def open_study(
         reap(uri, experiment_id, study_id)
         raise
     return StudyRuns(experiment_id, study_id, ids)
+
+
+def enclosing_run(uri: str, run_id: str | None) -> str | None:
+    """The run to nest a study under, where the environment names `run_id` as the current one; None if it is elsewhere.
+
+    Kubeflow's MLflow plugin names the run of the step, and ends it with all that stands directly below it as soon as the
+    step ends. So a study goes below the run of the whole pipeline, which is that run's parent.
+    """
+    if not run_id:
+        return None
+    try:
+        return str(client(uri).get_run(run_id).data.tags.get(MLFLOW_PARENT_RUN_ID, run_id))
+    except MlflowException:
+        return None
 
 
 def _open_trial(uri: str, experiment_id: str, study: str, study_run_id: str, trial: Mapping[str, Any]) -> str:

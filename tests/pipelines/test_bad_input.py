@@ -49,8 +49,9 @@ def run(tmp_path: Path) -> Run:
         ({"plan": PLAN, "seeds": "1, 1"}, "seed 1 stands 2 times"),
         ({"plan": PLAN, "gpus_per_trial": "two"}, "`gpus_per_trial` is a whole number"),
         ({"plan": PLAN}, "a run needs MLflow's address"),
+        ({"plan": PLAN, "tracking_uri": "http://127.0.0.1:9"}, "cannot be reached: connection refused"),
     ],
-    ids=["no plan", "no key of a plan", "no corpus", "no seeds", "no number", "no MLflow"],
+    ids=["no plan", "no key of a plan", "no corpus", "no seeds", "no number", "no MLflow", "MLflow away"],
 )
 def test_the_first_step_says_it_and_no_other_is_started(run: Run, arguments: dict[str, Any], words: str) -> None:
     started, said = run(**arguments)
