@@ -135,7 +135,11 @@ class Server:
         return self._found_or_made(find, make)[0]
 
     def start(self, name: str, *, experiment: str, pipeline: str, version: str, arguments: Mapping[str, Any]) -> str:
-        """Create a run; returns its id. Not repeated where the answer is lost: there could be two runs then."""
+        """Create a run; returns its id. Not repeated where the answer is lost: there could be two runs then.
+
+        A server whose MLflow plugin is on is asked to keep its own runs in the study's experiment, where the study stands
+        below them. One that does not know plugins refuses the field, has made nothing then, and is asked again without.
+        """
         asked = kfp_server_api.V2beta1Run(
             display_name=name,
             experiment_id=experiment,
@@ -143,8 +147,16 @@ class Server:
                 pipeline_id=pipeline, pipeline_version_id=version
             ),
             runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(arguments)),
+            plugins_input={"mlflow": {"experiment_name": arguments["plan"]["study"]}},
         )
-        return self._id(self._call(self._runs.run_service_create_run, asked).run_id)
+        try:
+            made = self._call(self._runs.run_service_create_run, asked)
+        except Rejected as error:
+            if "plugins_input" not in str(error):
+                raise
+            asked.plugins_input = None
+            made = self._call(self._runs.run_service_create_run, asked)
+        return self._id(made.run_id)
 
     def run(self, run: str) -> Run:
         """A run and its tasks as they stand."""

@@ -3,9 +3,10 @@
 import pytest
 
 from ablation.errors import UserError
+from components.inputs import store_of
 from components.resolve_plan import resolve
 from components.trial import Trial, arm_of, plan_of
-from tracking.store import client
+from tracking.store import client, prepare_store
 
 PLAN = {
     "study": "demo",
@@ -40,6 +41,34 @@ def test_the_study_nests_under_a_run_that_kubeflow_made(store: str, monkeypatch:
     monkeypatch.setenv("MLFLOW_RUN_ID", outer)
     inner = Trial.from_json(resolve(PLAN, store, "")[0]).study_run_id
     assert client(store).get_run(inner).data.tags["mlflow.parentRunId"] == outer
+
+
+def test_kubeflows_mlflow_plugin_is_used_and_its_runs_are_its_own(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin names the step's own run, and ends what is directly below that run when the step ends."""
+    prepare_store(store)
+    experiment = client(store).create_experiment("KFP-Default")
+    pipeline = client(store).create_run(experiment, run_name="demo-run").info.run_id
+    step = client(store).create_run(experiment, run_name="resolve-plan", tags={"mlflow.parentRunId": pipeline})
+    for name, value in {
+        "MLFLOW_RUN_ID": step.info.run_id,
+        "MLFLOW_EXPERIMENT_ID": experiment,
+        "MLFLOW_TRACKING_URI": store,
+    }.items():
+        monkeypatch.setenv(name, value)
+    items = [Trial.from_json(text) for text in resolve(PLAN, store_of(""), "")]
+    study = client(store).get_run(items[0].study_run_id)
+    assert study.data.tags["mlflow.parentRunId"] == pipeline
+    assert client(store).get_experiment(study.info.experiment_id).name == "demo"
+    for run_id in (pipeline, step.info.run_id):
+        run = client(store).get_run(run_id)
+        assert (run.info.status, run.data.params, run.data.metrics) == ("RUNNING", {}, {})
+    assert client(store).get_run(step.info.run_id).data.tags == step.data.tags
+
+
+def test_a_current_run_in_another_store_is_nobodys_parent(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", 32 * "0")
+    study = client(store).get_run(Trial.from_json(resolve(PLAN, store, "")[0]).study_run_id)
+    assert "mlflow.parentRunId" not in study.data.tags
 
 
 def test_a_bad_plan_opens_nothing(store: str) -> None:

@@ -60,6 +60,26 @@ def test_a_new_server_gets_pipeline_version_experiment_and_run(submit: Submit, k
     assert (given["plan"]["seeds"], given["plan"]["baseline"]) == ([4], {"training.steps": 7})
 
 
+def test_kubeflows_mlflow_plugin_keeps_its_runs_in_the_studys_experiment(submit: Submit, kubeflow: Any) -> None:
+    assert submit().code == 0
+    assert kubeflow.things["runs"][0]["plugins_input"] == {"mlflow": {"experiment_name": "demo"}}
+
+
+def test_a_server_that_knows_no_plugins_is_asked_without(submit: Submit, kubeflow: Any) -> None:
+    make = kubeflow._make
+
+    def strict(kind: str, asked: Any) -> Any:
+        if kind == "runs" and "plugins_input" in asked.body:
+            return 400, {"code": 3, "message": 'proto: (line 1:9): unknown field "plugins_input"'}
+        return make(kind, asked)
+
+    kubeflow._make = strict
+    assert submit().code == 0
+    assert kubeflow.calls().count("post /runs") == 2
+    assert len(kubeflow.things["runs"]) == 1
+    assert "plugins_input" not in kubeflow.things["runs"][0]
+
+
 def test_the_run_is_given_what_the_uploaded_pipeline_asks_for(submit: Submit, kubeflow: Any) -> None:
     submit()
     declared = kubeflow.things["versions"][0]["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
