@@ -78,6 +78,12 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Where results go; studies/ and the study's name by default.")
     ] = None,
     settings: Settings = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF", help="Run every step in a container of this image, as a cluster would; needs Docker."
+        ),
+    ] = None,
 ) -> None:
     """Carry out a whole study on this machine.
 
@@ -96,6 +102,10 @@ def run(
     expand(checked, CATALOGUE)
     check(checked.corpus, here=True)  # what is wrong with it is said now, not in a minute
     folder = out or places.STUDIES / checked.study
+    if image:
+        from pipelines.containers import check_image
+
+        check_image(image, places.tracking_uri())
     try:
         result = run_study(
             checked,
@@ -104,6 +114,7 @@ def run(
             corpora_root=places.CORPORA,
             code_rev=code_rev(),
             console=console,
+            image=image,
         )
     except Interrupted:
         done = "all processes are stopped and their runs are marked KILLED"

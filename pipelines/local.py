@@ -1,4 +1,4 @@
-"""The pipeline under `kfp.local`: the same definition as on a cluster, each step a process on this machine.
+"""The pipeline under `kfp.local`: the same definition as on a cluster, each step a process or a container here.
 
 Run as `python -m pipelines.local REQUEST` in a session of its own (see `study.py`), with its output in a file.
 """
@@ -18,15 +18,22 @@ from pipelines import forkserver
 from pipelines.ablation_pipeline import ablation_pipeline
 
 
-def run_local(pipeline_root: Path, arguments: dict[str, Any]) -> None:
+def run_local(pipeline_root: Path, arguments: dict[str, Any], *, containers: bool, folders: list[str]) -> None:
     """Run the pipeline on this machine; its steps leave their outputs under `pipeline_root`. Raises RuntimeError.
 
-    Trials run two at a time. No workspace_root is passed: kfp deletes it at the end, whatever it holds.
+    Steps are processes, or containers of ABLATE_IMAGE that may read `folders`. Trials run two at a time. No
+    workspace_root is passed: kfp deletes it at the end, whatever it holds.
     """
     _quiet_logging()
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(pipeline_root))
-    with _quick_steps():
+    if containers:
+        from pipelines.containers import container_runner
+
+        local.init(container_runner(pipeline_root, folders), pipeline_root=str(pipeline_root))
         ablation_pipeline(**arguments)
+    else:
+        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(pipeline_root))
+        with _quick_steps():
+            ablation_pipeline(**arguments)
 
 
 @contextlib.contextmanager
@@ -48,7 +55,8 @@ def _quiet_logging() -> None:
     """Log once per line. kfp's own context managers do not nest over threads.
 
     Two trials at a time enter and leave them in any order, so that `print` gets wrapped ever deeper and log handlers
-    pile up: 815 MB of log at 200 trials. These stand in for the two; `_quick_steps` replaces one more function of kfp.
+    pile up: 815 MB of log at 200 trials. These stand in for the two; `_quick_steps` replaces one more function of kfp,
+    and `containers.py` another.
     """
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
@@ -64,7 +72,7 @@ def main() -> None:
     """Read the request and run; exit code 1 if a step failed."""
     request = json.loads(Path(sys.argv[1]).read_text())
     try:
-        run_local(Path(request["pipeline_root"]), request["arguments"])
+        run_local(Path(request.pop("pipeline_root")), request.pop("arguments"), **request)
     except RuntimeError as error:
         raise SystemExit(str(error)) from error
 

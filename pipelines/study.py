@@ -52,23 +52,31 @@ class RunFailed(Exception):
 
 
 def run_study(
-    plan: Plan, out: Path, *, tracking_uri: str, corpora_root: Path, code_rev: str, console: Console
+    plan: Plan,
+    out: Path,
+    *,
+    tracking_uri: str,
+    corpora_root: Path,
+    code_rev: str,
+    console: Console,
+    image: str | None = None,
 ) -> Result:
     """Run the whole pipeline and leave the study's results in the folder `out`.
 
-    Raises UserError for bad input that only a step could see, Interrupted, and RunFailed.
+    With an `image`, steps are containers of it and prepare the corpus anew, as on a cluster. Raises UserError for
+    bad input that only a step could see, Interrupted, and RunFailed.
     """
     _make_folder(out)
     arguments = {
         "plan": plan.as_mapping(),
         "tracking_uri": tracking_uri,
-        "corpora_root": str(corpora_root.resolve()),
-        "state_root": str((out / STATES_FOLDER).resolve()),
+        "corpora_root": "" if image else str(corpora_root.resolve()),
+        "state_root": "" if image else str((out / STATES_FOLDER).resolve()),
         "threads": threads_per_trial(),
         "code_rev": code_rev,
     }
     with _locked(out), _scratch(out) as workspace:
-        code = _supervise(plan, workspace, arguments, console)
+        code = _supervise(plan, workspace, arguments, console, image)
         if workspace.study is None:
             raise _failure(workspace)
         _deliver(workspace.study, out)
@@ -94,11 +102,11 @@ def _keys(plan: Plan) -> list[tuple[str, int]]:
     return [(trial.arm, trial.seed) for trial in trials(plan, expand(plan, CATALOGUE))]
 
 
-def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], console: Console) -> int:
+def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], console: Console, image: str | None) -> int:
     """Start the pipeline and watch it; returns its exit code. Raises Interrupted."""
     steps = {arm.arm: arm.settings["training"]["steps"] for arm in expand(plan, CATALOGUE)}
     with _raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
-        process = _start(workspace, arguments)
+        process = _start(plan, workspace, arguments, image)
         try:
             while process.poll() is None:
                 progress.update(workspace)
@@ -115,9 +123,10 @@ def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], cons
     return process.returncode
 
 
-def _start(workspace: Workspace, arguments: dict[str, Any]) -> "subprocess.Popen[bytes]":
+def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: str | None) -> "subprocess.Popen[bytes]":
     request = workspace.root / "request.json"
-    request.write_text(json.dumps({"pipeline_root": str(workspace.root), "arguments": arguments}))
+    what = {"arguments": arguments, "containers": image is not None, "folders": _folders(plan)}
+    request.write_text(json.dumps({"pipeline_root": str(workspace.root), **what}))
     threads = str(arguments["threads"])
     (workspace.root / "tmp").mkdir()
     settings = {
@@ -125,6 +134,7 @@ def _start(workspace: Workspace, arguments: dict[str, Any]) -> "subprocess.Popen
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "TMPDIR": str(workspace.root / "tmp"),  # kfp leaves folders there when it is stopped
+        **({"ABLATE_IMAGE": image} if image else {}),
     }
     with workspace.log.open("wb") as log:
         return subprocess.Popen(
@@ -135,6 +145,12 @@ def _start(workspace: Workspace, arguments: dict[str, Any]) -> "subprocess.Popen
             env={**os.environ, **settings},
             start_new_session=True,
         )
+
+
+def _folders(plan: Plan) -> list[str]:
+    """Folders that a plan names: a corpus's, and those of recorded noise."""
+    named = [plan.corpus.partition("://")[2].partition("?")[0], *plan.noise.values()]
+    return [str(Path(name).resolve()) for name in named if Path(name).is_dir()]
 
 
 def _stop(process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri: str) -> None:

@@ -28,6 +28,7 @@ ONLY = {
     "mlflow": {"tracking"},
     "kfp": {"components", "pipelines"},
     "kfp_server_api": {"pipelines"},
+    "docker": {"pipelines"},
     "torch": {"model", "training"},
     "torchaudio": {"model", "training"},
     "boto3": {"corpora"},

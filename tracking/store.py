@@ -3,12 +3,9 @@
 import contextlib
 import fcntl
 import logging
-import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException

@@ -13,6 +13,7 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from tracking.artifact_store import check_artifacts
 from tracking.store import check_store, client, experiment
 from tracking.view import TAG_PREFIX, view_state
 
@@ -53,6 +54,7 @@ def open_study(
     study_run = client(uri).create_run(experiment_id, run_name=f"{study} study", tags=tags)
     study_id = str(study_run.info.run_id)
     try:
+        check_artifacts(uri, study_run.info.artifact_uri)
         _log_params(uri, study_id, params)
         client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view_state(study_id, conditions))
         ids = tuple(_open_trial(uri, experiment_id, study, study_id, trial) for trial in trials)

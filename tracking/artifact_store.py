@@ -1,0 +1,37 @@
+"""Whether an MLflow server that passes artifacts on can use the store behind it, asked before anything is trained."""
+
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+
+from ablation.errors import UserError
+from tracking.passwords import without_passwords
+
+PROXIED = "mlflow-artifacts:"
+RETRIES = 2  # MLflow's own seven take minutes
+TIMEOUT_S = 30
+
+
+def check_artifacts(uri: str, artifact_uri: str) -> None:
+    """Raises UserError if the server passes artifacts on and cannot look into where it keeps them.
+
+    Without this the first checkpoint would find out, after hours of training.
+    """
+    if not artifact_uri.startswith(PROXIED):
+        return
+    try:
+        answer = http_request(
+            get_default_host_creds(uri),
+            "/api/2.0/mlflow-artifacts/artifacts",
+            "GET",
+            params={"path": artifact_uri.removeprefix(PROXIED).strip("/")},
+            max_retries=RETRIES,
+            timeout=TIMEOUT_S,
+            raise_on_status=False,
+        )
+        said = "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text.strip()}"
+    except MlflowException as error:
+        said = str(error)
+    if said:
+        why = f"cannot use its store of artifacts ({without_passwords(said).partition(chr(10))[0][:200]})"
+        raise UserError(f"the MLflow server {without_passwords(uri)} {why}; check the server's S3 address and secret")
