@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
