@@ -1,0 +1,14 @@
+#!/bin/sh
+# Dump both databases into FOLDER, each whole or not at all; then remove dumps older than DAYS days. What fails removes nothing.
+set -eu
+folder=$1 days=$2
+stamp=$(date -u +%Y%m%dT%H%M%SZ)
+for database in mlflow mlflow_auth; do
+    part="$folder/.$database-$stamp.part"
+    trap 'rm -f "$part"' EXIT
+    pg_dump --format=custom --file="$part" "$database"
+    pg_restore --list "$part" >/dev/null # a dump that cannot be read is none
+    mv "$part" "$folder/$database-$stamp.dump"
+    echo "$folder/$database-$stamp.dump"
+done
+find "$folder" -maxdepth 1 -name '*.dump' -mtime "+$days" -print -delete
