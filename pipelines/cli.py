@@ -208,7 +208,7 @@ def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, console: Console
     """Arms as a table, then how many trials they come to, what those can detect, and warnings."""
     table = Table(title=checked.question or checked.study, title_justify="left")
     for column in ("arm", "change to the baseline", "why"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "arm")
     for arm in arms:
         change = ", ".join(f"{part}: {json.dumps(spec)}" for part, spec in arm.overrides.items())
         table.add_row(arm.arm, change or "–", arm.why)

@@ -47,7 +47,7 @@ def test_the_step_of_a_cluster_takes_a_corpus_from_s3(
     ablate("corpus", "push", small_corpus, f"s3://{bucket}/small")
     code = (
         "from kfp.dsl import Dataset; from components.prepare_corpus import prepare_corpus as step; import sys;"
-        "step.python_func(plan={}, uri=sys.argv[1], root='', corpus=Dataset(uri=sys.argv[2]))"
+        "step.python_func(uri=sys.argv[1], root='', corpus=Dataset(uri=sys.argv[2]))"
     )
 
     def run(prefix: str) -> "subprocess.CompletedProcess[str]":
@@ -59,4 +59,4 @@ def test_the_step_of_a_cluster_takes_a_corpus_from_s3(
     assert Corpus.open(tmp_path / "small").verify() == []
     missing = run("smal")
     assert missing.returncode == 1
-    assert f"ablation.errors.UserError: there is no corpus at s3://{bucket}/smal" in missing.stderr
+    assert f"error: there is no corpus at s3://{bucket}/smal" in missing.stderr
