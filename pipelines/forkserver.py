@@ -24,6 +24,7 @@ from typing import Self
 
 FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # what the first steps need; they need not wait for the rest
 REST = (
+    "torch._dynamo",  # 800 modules that the first step of any optimiser imports, in three seconds
     "pandas",
     "training.loop",
     "training.evaluate",
