@@ -43,7 +43,8 @@ class ArmRecord(Record):
 class TrialRecord(Record):
     """What became of one arm with one seed. `reason` says why a failed one failed.
 
-    `started` and `ended` are in seconds since 1970.
+    `started` and `ended` are in seconds since 1970. `reused_from` is the MLflow run that trained its checkpoint before, and
+    `scored_by` the one that counted its errors; None where this study did, so that the seconds are the study's own.
     """
 
     arm: str
@@ -57,6 +58,8 @@ class TrialRecord(Record):
     steps: int | None = None
     started: float | None = None
     ended: float | None = None
+    reused_from: str | None = None
+    scored_by: str | None = None
 
 
 class Study(Record):

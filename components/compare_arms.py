@@ -157,7 +157,7 @@ def _tell(uri: str, status: Status, folder: Path) -> None:
     if status.failed:
         end_run(uri, status.run_id, "FAILED", status.reason)
     else:
-        store_scores(uri, status)
+        store_scores(uri, status, folder)
 
 
 def _log_report(uri: str, study_run_id: str, out: Path, files: Sequence[Path], headline: str) -> None:
@@ -180,6 +180,7 @@ def compare_arms(
     tracking_uri: str,
     code_rev: str,
     resolved: Input[Artifact],
+    finished: Input[Dataset],
     scored: Input[list[Dataset]],
     corpus: Input[Dataset],
     study: Output[Dataset],
@@ -194,7 +195,8 @@ def compare_arms(
     from components.inputs import store_of
     from components.trial import Resolved
 
-    given, folders = Resolved.read(resolved.path), [Path(item.path) for item in scored]
+    given, before = Resolved.read(resolved.path), sorted(Path(finished.path).iterdir())
+    folders = [*(Path(item.path) for item in scored), *before]
     files = compare_and_report(
         given.plan,
         given.trials,

@@ -19,7 +19,7 @@ def evaluate(
     Status.read(trained).write(out)
     if (trained / HISTORY_FILE).is_file():
         (out / HISTORY_FILE).write_bytes((trained / HISTORY_FILE).read_bytes())
-    if Status.read(out).failed:
+    if Status.read(out).status in ("failed", "reused"):
         return Status.read(out)
     request = {
         "plan": dict(plan),

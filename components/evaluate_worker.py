@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from components.history import attempt
 from components.isolation import run_worker
 from components.outcome import give_up, keep_checkpoint, mark_killed, sentence, store_scores
+from components.reuse import take_scored, tell_reused
 from components.trial import COUNTS_FILE, Status, plan_of
 
 
@@ -16,7 +18,8 @@ def work(request: dict[str, Any]) -> None:
     out, uri = Path(request["out"]), request["tracking_uri"]
     status = Status.read(out)
     try:
-        _evaluate(request, status, out, uri).write(out)
+        if not _reuse(status, out, uri):
+            _evaluate(request, status, out, uri).write(out)
     except Exception as error:
         traceback.print_exc()
         give_up(status.fail(sentence(error)), out, uri)
@@ -25,10 +28,18 @@ def work(request: dict[str, Any]) -> None:
         raise
 
 
+def _reuse(status: Status, out: Path, uri: str) -> bool:
+    """Whether somebody has scored this checkpoint in the same way; then `out` has what came of it."""
+    found = take_scored(uri, status, out) if status.reused_from else None
+    if found:
+        error = attempt(lambda: tell_reused(uri, found, out))
+        replace(found, untracked=error, ended=time.time()).write(out)
+    return found is not None
+
+
 def _evaluate(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
     from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
     from ablation.scoring import score_transcripts, trial_metrics
-    from components.history import attempt
     from training.evaluate import transcribe
 
     plan, started = plan_of(request["plan"]), time.perf_counter()
@@ -46,7 +57,8 @@ def _evaluate(request: dict[str, Any], status: Status, out: Path, uri: str) -> S
     status = replace(status, wer=trial_metrics(counts, plan.metrics))
     if status.model_id is None:  # the store was away when the training ended
         status = keep_checkpoint(uri, status, Path(request["trained"]))
-    error = attempt(lambda: store_scores(uri, status))
+    status.write(out)
+    error = attempt(lambda: store_scores(uri, status, out))
     return replace(status, untracked=status.untracked or error)
 
 

@@ -1,10 +1,12 @@
 """How a trial ends: its checkpoint, its scores or its failure, kept in its folder and told to MLflow. Imports no kfp."""
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from components.trial import Status
+from components.trial import HISTORY_FILE, Status, read_history
 
 
 def keep_checkpoint(uri: str, status: Status, folder: Path) -> Status:
@@ -15,7 +17,21 @@ def keep_checkpoint(uri: str, status: Status, folder: Path) -> Status:
     tags = {"arm": status.arm, "seed": str(status.seed), "fingerprint": str(status.fingerprint)}
     found: list[str] = []
     error = attempt(lambda: found.append(log_checkpoint(uri, status.run_id, folder, tags)))
-    return replace(status, model_id=found[0] if found else None, untracked=status.untracked or error)
+    status = replace(status, model_id=found[0] if found else None, untracked=status.untracked or error)
+    if found:
+        error = attempt(lambda: _keep_curves(uri, status, folder))
+    return replace(status, untracked=status.untracked or error)
+
+
+def _keep_curves(uri: str, status: Status, folder: Path) -> None:
+    """What a later study needs beside the checkpoint, so that it need not train the same again."""
+    from tracking.reuse import TRAINED, keep
+
+    with TemporaryDirectory() as beside:
+        status.write(Path(beside))
+        if (folder / HISTORY_FILE).is_file():
+            shutil.copyfile(folder / HISTORY_FILE, Path(beside) / HISTORY_FILE)
+        keep(uri, status.run_id, Path(beside), {TRAINED: str(status.model_id)})
 
 
 def mark_killed(uri: str, run_id: str) -> None:
@@ -46,15 +62,24 @@ def sentence(error: Exception) -> str:
     return text if isinstance(error, (TrainingFailed, UserError)) else f"{type(error).__name__}: {text}"
 
 
-def store_scores(uri: str, status: Status) -> None:
-    """Put a trial's WERs into MLflow, on its run and its checkpoint, and end the run."""
-    from tracking.studies import end_run, log_scores
+def store_scores(uri: str, status: Status, folder: Path) -> None:
+    """Put a trial's WERs and counts into MLflow, its WERs on its checkpoint, too, and end the run.
 
+    A checkpoint of another run keeps the metrics that it got there, and no training is claimed that was not done.
+    """
+    from tracking.reuse import SCORED, keep, mark_reused
+    from tracking.studies import end_run, log_history, log_scores
+
+    ours = status.reused_from is None
     costs = {
         "parameters": status.parameters,
-        "seconds/train": status.train_seconds,
+        "seconds/train": status.train_seconds if ours else None,
         "seconds/evaluate": status.evaluate_seconds,
     }
     scores = (status.wer or {}) | {key: float(value) for key, value in costs.items() if value is not None}
-    log_scores(uri, status.run_id, scores, status.model_id)
+    if not ours:
+        mark_reused(uri, status.run_id, str(status.reused_from))
+        log_history(uri, status.run_id, read_history(folder))
+    log_scores(uri, status.run_id, scores, status.model_id if ours else None)
+    keep(uri, status.run_id, folder, {SCORED: str(status.evaluation)})
     end_run(uri, status.run_id, "FINISHED")

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def train(
     last state. States lie there under the trial's fingerprint, and within `out` where there is no such folder.
     """
     item = Trial.from_json(trial)
-    Status(item.arm, item.seed, item.run_id, started=time.time()).write(out)
+    status = Status(item.arm, item.seed, item.run_id, evaluation=item.evaluation, started=time.time())
+    if item.done:
+        replace(status, status="reused").write(out)
+        return Status.read(out)
+    status.write(out)
     request = {
         "trial": trial,
         "plan": dict(plan),

@@ -8,7 +8,8 @@ from typing import Any
 
 from components.isolation import run_worker
 from components.outcome import give_up, keep_checkpoint, mark_killed, sentence
-from components.trial import Status, arm_of, plan_of
+from components.reuse import alone, take_trained
+from components.trial import Status, Trial, arm_of, plan_of
 
 
 def work(request: dict[str, Any]) -> None:
@@ -16,7 +17,7 @@ def work(request: dict[str, Any]) -> None:
     out, uri = Path(request["out"]), request["tracking_uri"]
     status = Status.read(out)
     try:
-        _train(request, status, out, uri).write(out)
+        _work(request, status, out, uri).write(out)
     except Exception as error:
         traceback.print_exc()
         give_up(Status.read(out).fail(sentence(error)), out, uri)
@@ -25,23 +26,28 @@ def work(request: dict[str, Any]) -> None:
         raise
 
 
-def _train(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
+def _work(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
+    """Train, unless somebody has trained the same already; while somebody does, wait for what comes of it."""
+    trial = Trial.from_json(request["trial"])
+    with alone(uri, trial):
+        found = None if trial.forced else take_trained(uri, trial, out)
+        return replace(found, started=status.started) if found else _train(request, trial, status, out, uri)
+
+
+def _train(request: dict[str, Any], trial: Trial, status: Status, out: Path, uri: str) -> Status:
     from components.history import History
-    from corpora.store import Corpus
-    from tracking.fingerprint import trial_fingerprint
     from training.loop import train_trial as train_model
 
-    plan, corpus = plan_of(request["plan"]), Path(request["corpus"])
+    plan = plan_of(request["plan"])
     settings = arm_of(plan, status.arm).settings
-    fingerprint = trial_fingerprint(settings, status.seed, Corpus.open(corpus).fingerprint)
-    status = replace(status, fingerprint=fingerprint)
+    status = replace(status, fingerprint=trial.fingerprint)
     status.write(out)
-    states = Path(request["states"]) / fingerprint
-    with History(out, uri, status.run_id, fingerprint) as history:
+    states = Path(request["states"]) / trial.fingerprint
+    with History(out, uri, status.run_id, trial.fingerprint) as history:
         result = train_model(
             settings,
             status.seed,
-            corpus,
+            Path(request["corpus"]),
             out,
             threads=request["threads"],
             noise=plan.noise,

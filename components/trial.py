@@ -20,7 +20,10 @@ STATES_FOLDER = "unfinished"
 class Trial:
     """One item of the loop over trials: an arm, a seed, and the MLflow run that is theirs.
 
-    `opened` is when the study was, in seconds since 1970.
+    `fingerprint` and `evaluation` name what it comes to, its checkpoint and its counts (see `tracking.fingerprint`); both are
+    empty until `find_finished`, since the corpus counts.
+    `forced` trials are trained whatever is there; `done` ones need no step any more. `opened` is when the study was, in
+    seconds since 1970.
     """
 
     arm: str
@@ -29,6 +32,10 @@ class Trial:
     study_run_id: str
     experiment_id: str
     opened: float
+    fingerprint: str = ""
+    evaluation: str = ""
+    forced: bool = False
+    done: bool = False
 
     def to_json(self) -> str:
         """As it crosses the pipeline."""
@@ -44,8 +51,9 @@ class Trial:
 class Status:
     """What became of a trial; `reason` is why it failed, `untracked` why MLflow does not know all of it yet.
 
-    `status` goes from running over trained to finished, or to failed. `wer` is per condition, by metric key. Times are
-    in seconds since 1970.
+    `status` goes from running over trained to finished, or to failed; `reused` is a step's word for a trial that
+    needed none. `reused_from` is the run that trained the checkpoint and `scored_by` the one that counted, where this one
+    did not; durations are theirs, then. `wer` is per condition, by metric key. Times are in seconds since 1970.
     """
 
     arm: str
@@ -59,10 +67,13 @@ class Status:
     evaluate_seconds: float | None = None
     wer: dict[str, float] | None = None
     fingerprint: str | None = None
+    evaluation: str | None = None
     model_id: str | None = None
     untracked: str | None = None
     started: float | None = None
     ended: float | None = None
+    reused_from: str | None = None
+    scored_by: str | None = None
 
     @property
     def failed(self) -> bool:

@@ -1,6 +1,6 @@
 """The study as a Kubeflow pipeline. It only wires: what a step does stands in its file in `components`.
 
-    resolve_plan -> prepare_corpus -> for every trial: train_trial -> evaluate_trial
+    resolve_plan -> prepare_corpus -> find_finished -> for every other trial: train_trial -> evaluate_trial
                                                           -> compare_arms -> register_checkpoint
 
 Only artifacts and the pipeline's own inputs cross into the loop: the local runner silently replaces any other value
@@ -11,6 +11,7 @@ from kfp import dsl
 
 from components.compare_arms import compare_arms
 from components.evaluate_trial import evaluate_trial
+from components.find_finished import find_finished
 from components.prepare_corpus import prepare_corpus
 from components.register_checkpoint import register_checkpoint
 from components.resolve_plan import resolve_plan
@@ -33,6 +34,7 @@ def ablation_pipeline(
     state_root: str = "",
     threads: int = 1,
     code_rev: str = "",
+    force: str = "",
 ) -> None:
     """One study: every arm of a plan is trained with every seed, scored, and compared with the baseline.
 
@@ -56,6 +58,7 @@ def ablation_pipeline(
             goes on where it was when the study is run again. Empty: only after a crash within its own pod.
         threads: CPU threads of a trial, at most as many as its cores.
         code_rev: Revision of the code, for the report's provenance. Leave it as it is.
+        force: Arms to train even where the same trials were finished before, by commas; * for all.
     """
     resolved = resolve_plan(
         plan=plan,
@@ -72,7 +75,9 @@ def ablation_pipeline(
     resolved.set_caching_options(False)
     study = resolved.outputs["resolved"]
     prepared = prepare_corpus(uri=resolved.outputs["corpus_uri"], root=corpora_root)
-    with dsl.ParallelFor(resolved.outputs["Output"]) as trial:
+    found = find_finished(tracking_uri=tracking_uri, force=force, resolved=study, corpus=prepared.outputs["corpus"])
+    found.set_caching_options(False)  # other studies may have finished more since
+    with dsl.ParallelFor(found.outputs["Output"]) as trial:
         trained = train_trial(
             trial=trial,
             tracking_uri=tracking_uri,
@@ -94,6 +99,7 @@ def ablation_pipeline(
         tracking_uri=tracking_uri,
         code_rev=code_rev,
         resolved=study,
+        finished=found.outputs["finished"],
         scored=dsl.Collected(scored.outputs["scored"]),
         corpus=prepared.outputs["corpus"],
     )

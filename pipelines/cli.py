@@ -84,23 +84,36 @@ def run(
             metavar="REF", help="Run every step in a container of this image, as a cluster would; needs Docker."
         ),
     ] = None,
+    explaining: Annotated[
+        bool, typer.Option("--explain", help="Only say which trials would be trained, and why; trains nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train every trial, finished before or not.")] = False,
+    force_arm: Annotated[
+        list[str] | None, typer.Option("--force-arm", metavar="ARM", help="Train this arm's trials; repeatable.")
+    ] = None,
 ) -> None:
     """Carry out a whole study on this machine.
 
     Prepares the corpus, trains every arm with every seed (two trials at a time), scores them clean and in noise,
-    compares the arms, writes the report, and tracks all of it in MLflow. Ctrl-C stops everything it started.
+    compares the arms, writes the report, and tracks all of it in MLflow. A trial that was finished before, in any
+    study of the same MLflow store, is used again. Ctrl-C stops everything it started.
 
     \b
     Exit code: 0 all went well, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
+    from components.find_finished import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.study import Interrupted, RunFailed, run_study
 
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
-    expand(checked, CATALOGUE)
+    forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
+    forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # what is wrong with it is said now, not in a minute
+    if explaining:
+        _explain(checked, forced, console)
+        return
     folder = out or places.STUDIES / checked.study
     if image:
         from pipelines.containers import check_image
@@ -115,6 +128,7 @@ def run(
             code_rev=code_rev(),
             console=console,
             image=image,
+            force=forced,
         )
     except Interrupted:
         done = "all processes are stopped and their runs are marked KILLED"
@@ -189,6 +203,18 @@ def ui(
 
     folder = places.study_folder(study) if study else places.latest_study()
     serve(folder, places.tracking_uri(), port=port, browser=browser, console=Console())
+
+
+def _explain(checked: Plan, forced: str, console: Console) -> None:
+    """A line per trial, then how many would be trained."""
+    from pipelines.explain import TRAIN, explain
+
+    answers = explain(checked, tracking_uri=places.tracking_uri(), corpora_root=places.CORPORA, force=forced)
+    for answer in answers:
+        line = f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    number = sum(answer.word == TRAIN for answer in answers)
+    console.print(f"{number} of {len(answers)} trials would be trained", highlight=False)
 
 
 def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None) -> dict[str, Any]:

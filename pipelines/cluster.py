@@ -24,7 +24,7 @@ from ablation.hints import did_you_mean
 from ablation.yaml_text import load_yaml
 
 TRIAL_STEPS = ("train-trial", "evaluate-trial")  # the only ones that compute with the model
-STEPS = ("resolve-plan", "prepare-corpus", *TRIAL_STEPS, "compare-arms", "register-checkpoint")
+STEPS = ("resolve-plan", "prepare-corpus", "find-finished", *TRIAL_STEPS, "compare-arms", "register-checkpoint")
 UNITS = {unit: 1000**power for power, unit in enumerate("KMGTPE", 1)}
 UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", 1)}
 

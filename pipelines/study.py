@@ -60,11 +60,13 @@ def run_study(
     code_rev: str,
     console: Console,
     image: str | None = None,
+    force: str = "",
 ) -> Result:
     """Run the whole pipeline and leave the study's results in the folder `out`.
 
-    With an `image`, steps are containers of it and prepare the corpus anew, as on a cluster. Raises UserError for
-    bad input that only a step could see, Interrupted, and RunFailed.
+    With an `image`, steps are containers of it and prepare the corpus anew, as on a cluster. `force` names arms, by commas,
+    that are trained though finished trials of theirs exist; `*` is all of them. Raises UserError for bad input that only
+    a step could see, Interrupted, and RunFailed.
     """
     _make_folder(out)
     arguments = {
@@ -74,6 +76,7 @@ def run_study(
         "state_root": "" if image else str((out / STATES_FOLDER).resolve()),
         "threads": threads_per_trial(),
         "code_rev": code_rev,
+        "force": force,
     }
     with _locked(out), _scratch(out) as workspace:
         code = _supervise(plan, workspace, arguments, console, image)

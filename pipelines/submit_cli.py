@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from ablation.arms import expand, trials
+from ablation.arms import expand
 from ablation.errors import UserError
-from ablation.plan import Plan
 from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
@@ -100,24 +99,21 @@ def submit(
     console.print(f"Version: {run.version}, {how}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Run: {run.page}", highlight=False, markup=False, soft_wrap=True)
     if wait or gate:
-        _wait(server, run, checked, console, gate, timeout)
+        _wait(server, run, console, gate, timeout)
 
 
 def _missing_host() -> NoReturn:
     raise UserError(f"a server has to be named: --host URL, or {HOST_ENV}")
 
 
-def _wait(
-    server: "Server", run: "Submitted", plan: Plan, console: Console, gate: bool, timeout_min: float | None
-) -> None:
+def _wait(server: "Server", run: "Submitted", console: Console, gate: bool, timeout_min: float | None) -> None:
     """Returns only where all is well."""
     from pipelines import submit_wait
 
-    names = [f"{trial.arm} seed {trial.seed}" for trial in trials(plan, expand(plan, CATALOGUE))]
     limit_s = None if timeout_min is None else 60 * timeout_min
     stop = f"to stop it: curl -X POST {server.host}/apis/v2beta1/runs/{run.run}:terminate, or its page {run.page}"
     try:
-        with submit_wait.View(console, run.steps, names) as view:
+        with submit_wait.View(console, run.steps) as view:
             ended = submit_wait.wait(server, run.run, view, limit_s=limit_s, clock=submit_wait.Clock())
     except KeyboardInterrupt:
         _end(f"no longer waiting: the run goes on; {stop}", INTERRUPTED)

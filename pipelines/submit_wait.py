@@ -84,10 +84,13 @@ def failures(run: Run, steps: Sequence[str]) -> list[str]:
 
 
 class View:
-    """Context manager. A table on a terminal, else one line per event; `trials` are names in the order of the plan."""
+    """Context manager. A table on a terminal, else one line per event. Trials are numbered as the loop counts them.
 
-    def __init__(self, console: Console, steps: Sequence[str], trials: Sequence[str]) -> None:
-        self.console, self.steps, self.trials = console, steps, trials
+    Which those are, only MLflow knows: finished ones are left out of the loop.
+    """
+
+    def __init__(self, console: Console, steps: Sequence[str]) -> None:
+        self.console, self.steps = console, steps
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._said: dict[str, str] = {}
 
@@ -126,10 +129,7 @@ class View:
         return labels
 
     def _label(self, step: str, place: int | None) -> str:
-        if place is None:
-            return step
-        trial = self.trials[place] if place < len(self.trials) else f"trial {place + 1}"
-        return f"{trial} {step}"
+        return step if place is None else f"trial {place + 1} {step}"
 
     def _table(self, states: Mapping[str, str]) -> Table:
         grid = Table.grid(padding=(0, 2))

@@ -50,8 +50,9 @@ class Workspace:
         return found
 
     def _trials(self) -> Iterator[tuple[Status, Path]]:
-        for step in ("train-trial/trained", "evaluate-trial/scored"):  # the later step's status replaces the earlier's
-            for path in sorted(self.root.glob(f"*/*/{step}/{STATUS_FILE}")):
+        # A later step's status replaces an earlier one's, and what was finished before needed none.
+        for place in ("*/*/train-trial/trained", "*/*/evaluate-trial/scored", "*/find-finished/finished/*"):
+            for path in sorted(self.root.glob(f"{place}/{STATUS_FILE}")):
                 yield Status.read(path.parent), path.parent
 
 

@@ -10,8 +10,8 @@ from ablation.results import Study, TrialRecord
 class ArmCost:
     """Times in seconds, None where nothing is recorded.
 
-    `train` and `evaluate` are means over finished trials; `device` is the sum over all trials of what they computed, failed
-    ones included; `wall` is the sum of their times from start to end, which has imports and waiting in it.
+    `train` and `evaluate` are means over finished trials; `device` is the sum over all trials of what they computed in this
+    study, failed ones included; `wall` is the sum of their times from start to end, which has imports and waiting in it.
     """
 
     arm: str
@@ -43,8 +43,8 @@ def _cost(name: str, trials: Sequence[TrialRecord]) -> ArmCost:
         len(done),
         next((trial.parameters for trial in done if trial.parameters is not None), None),
         next((trial.steps for trial in done if trial.steps is not None), None),
-        _mean(trial.train_seconds for trial in done),
-        _mean(trial.evaluate_seconds for trial in done),
+        _mean(map(_training, done)),
+        _mean(map(_scoring, done)),
         _sum(map(_computed, trials)),
         _sum(map(_wall, trials)),
     )
@@ -52,8 +52,17 @@ def _cost(name: str, trials: Sequence[TrialRecord]) -> ArmCost:
 
 def _computed(trial: TrialRecord) -> float | None:
     """Training and evaluation as they were measured; of a trial that failed before that, start to end."""
-    measured = _known([trial.train_seconds, trial.evaluate_seconds])
+    measured = _known([_training(trial), _scoring(trial)])
     return sum(measured) if measured else _wall(trial)
+
+
+def _training(trial: TrialRecord) -> float | None:
+    """What an earlier study spent on a trial that this one used again is not spent here."""
+    return trial.train_seconds if trial.reused_from is None else None
+
+
+def _scoring(trial: TrialRecord) -> float | None:
+    return trial.evaluate_seconds if trial.scored_by is None else None
 
 
 def _wall(trial: TrialRecord) -> float | None:

@@ -1,7 +1,7 @@
 """One small study, carried out step by step on real parts: a baseline, an arm that trains, and one that diverges."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +12,7 @@ import pytest
 
 from components.compare_arms import compare_and_report
 from components.evaluate_trial import evaluate
+from components.find_finished import find
 from components.resolve_plan import resolve
 from components.train_trial import train
 from components.trial import Status, Trial
@@ -64,7 +65,7 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
     root = tmp_path_factory.mktemp("study")
     uri = f"sqlite:///{root / 'mlflow.db'}"
     with keeping_signals():
-        items = resolve(plan, uri, "abc")
+        items = find(plan, resolve(plan, uri, "abc"), small_corpus, root / "finished", tracking_uri=uri)
         trained = [root / f"trained-{number}" for number in range(len(items))]
         scored = [root / f"scored-{number}" for number in range(len(items))]
         for number, (item, first, second) in enumerate(zip(items, trained, scored, strict=True)):
@@ -74,6 +75,16 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
     study = root / "study"
     report = compare_and_report(plan, items, scored[::-1], small_corpus, study, tracking_uri=uri, code_rev="abc")
     return Done(uri, [Trial.from_json(item) for item in items], trained, scored, study, report)
+
+
+@pytest.fixture
+def finding(small_corpus: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """Opens a study of the small corpus and returns the items that are left; finished ones lie in `tmp_path / out`."""
+
+    def call(plan: dict[str, Any], uri: str, out: str = "finished", force: str = "") -> list[str]:
+        return find(plan, resolve(plan, uri, ""), small_corpus, tmp_path / out, tracking_uri=uri, force=force)
+
+    return call
 
 
 @contextmanager

@@ -14,11 +14,10 @@ import pytest
 
 from ablation.errors import UserError
 from components.outcome import sentence
-from components.resolve_plan import resolve
 from components.train_trial import train
 from components.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from corpora.store import Corpus
-from tracking.fingerprint import trial_fingerprint
+from tracking.fingerprint import fingerprint, trial_inputs
 from tracking.store import client
 from training import checkpoint
 from training.loop import TrainingFailed
@@ -56,7 +55,7 @@ def test_a_trial_leaves_a_checkpoint_its_curves_and_what_became_of_it(
         status = Status.read(folder)
         settings = arm_of(plan_of(plan), status.arm).settings
         assert (status.status, status.steps, status.untracked) == ("trained", 6, None)
-        assert status.fingerprint == trial_fingerprint(settings, 1, Corpus.open(small_corpus).fingerprint)
+        assert status.fingerprint == fingerprint(trial_inputs(settings, 1, Corpus.open(small_corpus).fingerprint))
         model, _ = checkpoint.load(folder)
         assert status.parameters == sum(parameter.numel() for parameter in model.parameters())
         assert [step for step, metrics in read_history(folder) if "loss" in metrics] == [0, 5]
@@ -81,9 +80,9 @@ def test_a_training_that_diverges_is_a_failed_trial_with_a_reason(done: Any) -> 
 
 
 def test_a_worker_that_is_killed_is_reported(
-    endless: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
+    endless: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    item = Trial.from_json(resolve(endless, store, "")[0])
+    item = Trial.from_json(finding(endless, store)[0])
 
     def kill() -> None:
         wait_for(lambda: children(os.getpid()))
@@ -101,10 +100,10 @@ def test_a_worker_that_is_killed_is_reported(
 
 
 def test_a_worker_that_dies_again_and_again_but_gets_on_is_seen_through_and_its_curves_are_whole(
-    plan: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
+    plan: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     plan = plan | {"baseline": plan["baseline"] | {"training.steps": 60}, "ablations": []}
-    item, out = Trial.from_json(resolve(plan, store, "")[0]), tmp_path / "out"
+    item, out = Trial.from_json(finding(plan, store)[0]), tmp_path / "out"
 
     def kill() -> None:
         for step in (5, 25):
@@ -129,9 +128,9 @@ def reached(states: Path) -> int:
 
 
 def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process_but_its_state(
-    endless: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
+    endless: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    item, out = Trial.from_json(resolve(endless, store, "")[0]), tmp_path / "out"
+    item, out = Trial.from_json(finding(endless, store)[0]), tmp_path / "out"
     call = f"train({item.to_json()!r}, {endless!r}, Path({str(small_corpus)!r}), Path({str(out)!r}), "
     call += f"tracking_uri={store!r}, threads=1, state_root=Path({str(tmp_path / 'states')!r}))"
     code = "from pathlib import Path; from components.train_trial import train; "

@@ -143,7 +143,7 @@ def test_caching_can_be_turned_off_and_never_holds_for_the_plans_runs(packaged: 
     def cached(package: Package) -> set[str]:
         return {name for name, task in package.tasks().items() if task.get("cachingOptions", {}).get("enableCache")}
 
-    assert cached(packaged()) == set(STEPS) - {"resolve-plan"}
+    assert cached(packaged()) == set(STEPS) - {"resolve-plan", "find-finished"}
     assert cached(packaged(caching=False)) == set()
 
 

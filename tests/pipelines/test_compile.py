@@ -28,7 +28,15 @@ from pipelines.compile import compile_package
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "registry.example/ablate-python:1234567"
-STEPS = {"resolve-plan", "prepare-corpus", "train-trial", "evaluate-trial", "compare-arms", "register-checkpoint"}
+STEPS = {
+    "resolve-plan",
+    "prepare-corpus",
+    "find-finished",
+    "train-trial",
+    "evaluate-trial",
+    "compare-arms",
+    "register-checkpoint",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +65,11 @@ def test_the_loader_finds_every_step_in_the_image_that_was_given(spec: Any) -> N
     assert {executor["container"]["image"] for executor in executors.values()} == {IMAGE}
 
 
-def test_trials_run_in_a_loop_over_what_resolve_plan_hands_out(spec: Any) -> None:
+def test_trials_run_in_a_loop_over_what_is_not_finished_yet(spec: Any) -> None:
     outer = tasks(spec.root.dag)
     [loop] = [task for name, task in outer.items() if name.startswith("for-loop")]
     assert set(outer) == STEPS - {"train-trial", "evaluate-trial"} | {loop.task_info.name}
-    assert loop.parameter_iterator.items.input_parameter == "pipelinechannel--resolve-plan-Output"
+    assert loop.parameter_iterator.items.input_parameter == "pipelinechannel--find-finished-Output"
     inner = spec.components[loop.component_ref.name].dag
     assert set(tasks(inner)) == {"train-trial", "evaluate-trial"}
 

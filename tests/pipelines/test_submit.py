@@ -227,9 +227,9 @@ def test_steps_are_told_apart_by_their_trial(submit: Submit, kubeflow: Any) -> N
     assert answer.out.splitlines()[2:] == [
         "run: running",
         "resolve-plan: succeeded",
-        "baseline seed 1 train-trial: succeeded",
-        "baseline seed 1 evaluate-trial: running",
-        "no-scale seed 2 train-trial: failed",
+        "trial 1 train-trial: succeeded",
+        "trial 1 evaluate-trial: running",
+        "trial 4 train-trial: failed",
         "run: succeeded",
         f"Succeeded: {kubeflow.things['runs'][0]['display_name']}",
     ]

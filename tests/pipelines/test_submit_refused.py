@@ -207,7 +207,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submi
 def test_a_terminal_shows_a_table_of_steps() -> None:
     screen = Console(file=StringIO(), force_terminal=True, width=100)
     tasks = (Task("1", "resolve-plan", "SUCCEEDED", "", ()), Task("2", "resolve-plan-driver", "SUCCEEDED", "", ()))
-    with View(screen, ["resolve-plan"], []) as view:
+    with View(screen, ["resolve-plan"]) as view:
         view.update(Run("r", "RUNNING", False, "", tasks))
     shown = screen.file.getvalue()
     assert "run running" in shown

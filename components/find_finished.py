@@ -1,0 +1,99 @@
+"""Find the trials that were finished before, by their fingerprints, and hand out those that are left to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kfp.dsl import Artifact, Dataset, Input, Output
+
+from ablation.arms import Arm, expand
+from ablation.errors import UserError
+from ablation.hints import did_you_mean
+from components._image import component
+from components.fingerprints import fingerprints
+from components.isolation import end_cleanly
+from components.trial import Trial, plan_of
+from model.config import CATALOGUE
+
+ALL = "*"
+
+
+def find(
+    plan: Mapping[str, Any], trials: Sequence[str], corpus: Path, out: Path, *, tracking_uri: str, force: str = ""
+) -> list[str]:
+    """The trials that are to be trained or scored, each as the JSON of a `components.trial.Trial`; at least one.
+
+    `trials` are all, as `resolve_plan` opened them. `out` gets a folder for each that is finished: one with the same
+    fingerprints in the store. `force` names arms, by commas, that are trained in any case, or is `*`. Raises UserError.
+    """
+    end_cleanly()
+    checked = plan_of(plan)
+    arms = expand(checked, CATALOGUE)
+    forced = forced_arms(force, arms)
+    out.mkdir(parents=True, exist_ok=True)
+    items = []
+    for text, prints in zip(trials, fingerprints(checked, arms, corpus), strict=True):
+        item = Trial.from_json(text)
+        _announce(tracking_uri, item.run_id, prints.trained, prints.inputs)
+        items.append(replace(item, fingerprint=prints.trained, evaluation=prints.scored, forced=item.arm in forced))
+    left = [item for item in items if item.forced or not _reused(item, out, tracking_uri)]
+    # Kubeflow cannot collect from a loop over nothing: then one trial goes through it for which nothing is to be done.
+    return [item.to_json() for item in left] or [replace(items[0], done=True).to_json()]
+
+
+def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
+    """The arms that `force` names. Raises UserError for one that the plan has not."""
+    known = [arm.arm for arm in arms]
+    names = [name.strip() for name in force.split(",") if name.strip()]
+    if ALL in names:
+        return set(known)
+    for name in names:
+        if name not in known:
+            raise UserError(f"cannot train arm {name!r} again: the plan has no such arm{did_you_mean(name, known)}")
+    return set(names)
+
+
+def _announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]) -> None:
+    from components.history import attempt
+    from tracking.reuse import announce
+
+    attempt(lambda: announce(uri, run_id, fingerprint, inputs))
+
+
+def _reused(item: Trial, out: Path, uri: str) -> bool:
+    """Whether this trial was finished before; then its folder is in `out`, and its run in MLflow shows it."""
+    from components.history import attempt
+    from components.reuse import take_scored, tell_reused
+
+    folder = out / f"{item.arm}-{item.seed}"
+    status = take_scored(uri, item, folder)
+    if status is None:
+        return False
+    error = attempt(lambda: tell_reused(uri, status, folder))
+    replace(status, untracked=error).write(folder)
+    return True
+
+
+@component
+def find_finished(
+    tracking_uri: str, force: str, resolved: Input[Artifact], corpus: Input[Dataset], finished: Output[Dataset]
+) -> list[str]:
+    """The step of the pipeline."""
+    from pathlib import Path
+
+    from components.find_finished import find
+    from components.inputs import store_of
+    from components.isolation import in_one_sentence
+    from components.trial import Resolved
+
+    with in_one_sentence():
+        given = Resolved.read(resolved.path)
+        return find(
+            given.plan,
+            given.trials,
+            Path(corpus.path),
+            Path(finished.path),
+            tracking_uri=store_of(tracking_uri),
+            force=force,
+        )
