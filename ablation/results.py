@@ -78,6 +78,7 @@ class Study(Record):
     metrics: list[str] = ["wer"]
     margin_points: float | None = None
     baseline: str = "baseline"
+    max_failed_trials: int = 0
     arms: list[ArmRecord]
     trials: list[TrialRecord]
     provenance: dict[str, Any] = {}

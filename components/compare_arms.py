@@ -100,6 +100,7 @@ def _study(
         "baseline": arms[0]["arm"],
         "settings": arms[0]["settings"],
         "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides")} for arm in arms],
+        "max_failed_trials": plan.max_failed_trials,
         "trials": [asdict(status) for status in statuses],
         "provenance": _provenance(code_rev),
         "mlflow": {

@@ -18,10 +18,11 @@ class TooManyFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Decision:
-    """Whose checkpoint is to be the champion, or None to leave it as it is, and why."""
+    """Whose checkpoint is to be the champion, or None to leave it as it is, and why; `evidence` has the numbers."""
 
     arm: str | None
     why: str
+    evidence: str = ""
 
 
 def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) -> str:
@@ -29,17 +30,19 @@ def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) ->
 
     Returns what was decided, in a sentence. Raises TooManyFailed at the end, when all else is done.
     """
+    from ablation.gate import too_many_failed
+    from tracking.lease import lease
     from tracking.studies import end_run, note_decision
 
     checked = plan_of(plan)
     record = json.loads((study / "study.json").read_text())
     trials = [Status(**trial) for trial in record["trials"]]
-    decision = _register(checked.study, record, trials, study, tracking_uri)
     run_id = record["mlflow"]["study_run_id"]
+    with lease(tracking_uri, run_id, f"register {checked.study}"):  # or two studies could both find no version yet
+        decision = _register(checked.study, record, trials, study, tracking_uri)
     note_decision(tracking_uri, run_id, decision)
-    failed = [trial for trial in trials if trial.failed]
-    if len(failed) > checked.max_failed_trials:
-        reason = f"{len(failed)} of {len(trials)} trials failed; the plan allows {checked.max_failed_trials}"
+    failed = sum(trial.failed for trial in trials)
+    if reason := too_many_failed(failed, len(trials), checked.max_failed_trials):
         end_run(tracking_uri, run_id, "FAILED", reason)
         raise TooManyFailed(reason)
     end_run(tracking_uri, run_id, "FINISHED")
@@ -50,22 +53,34 @@ def _register(name: str, record: Mapping[str, Any], trials: list[Status], study:
     from ablation.results import read_counts, read_curves
     from ablation.scoring import trial_metrics
     from tracking.checkpoints import alias_tags, register
+    from tracking.registry import promote
 
     counts, best = read_counts(study), best_trials(trials, read_curves(study))
     corpus = record["corpus"]["fingerprint"]
 
-    def put(arm: str, *aliases: str) -> None:
+    def put(arm: str, *aliases: str) -> str:
         trial = best[arm]
         rows = counts[(counts["arm"] == arm) & (counts["seed"] == trial.seed)]
-        wer = trial_metrics(rows)["wer/overall"]
-        tags = {"arm": arm, "seed": trial.seed, "wer": f"{wer:.4f}", "fingerprint": trial.fingerprint, "corpus": corpus}
-        register(uri, name, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
+        wers = trial_metrics(rows)
+        tags = {
+            "arm": arm,
+            "seed": trial.seed,
+            "wer": f"{wers['wer/overall']:.4f}",
+            **{key: f"{wer:.4f}" for key, wer in wers.items() if key.startswith("wer/")},
+            "fingerprint": trial.fingerprint,
+            "corpus": corpus,
+            "git_revision": record["provenance"]["git_revision"],
+            "study_run": record["mlflow"]["study_run_id"],
+        }
+        return register(uri, name, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
 
     if record["baseline"] in best:
         put(record["baseline"], "baseline")
     decision = decide(counts[counts["arm"].isin(best)], record["baseline"], alias_tags(uri, name, "champion"), corpus)
+    if candidate := _candidate(counts[counts["arm"].isin(best)], record["baseline"]):
+        put(candidate, "candidate")
     if decision.arm:
-        put(decision.arm, "champion")
+        promote(uri, name, put(decision.arm), f"{decision.why}. {decision.evidence}".strip())
     return decision.why
 
 
@@ -101,14 +116,23 @@ def decide(counts: Any, baseline: str, champion: Mapping[str, str] | None, corpu
         return Decision(None, f"no champion: {holder} has no finished trial in this study")
     winners = _beating(counts, holder)
     if winners:
-        return Decision(winners[0], f"champion is {winners[0]}: significantly better than {holder}")
+        arm, evidence = winners[0]
+        return Decision(arm, f"champion is {arm}: significantly better than {holder}", evidence)
     if champion is None:
         return Decision(holder, f"champion is {holder}: no arm is significantly better")
     return Decision(None, f"champion stays {holder}: no arm is significantly better")
 
 
-def _beating(counts: Any, holder: str) -> list[str]:
-    """Arms that beat the holder, the lowest mean WER over conditions' differences first."""
+def _candidate(counts: Any, baseline: str) -> str | None:
+    """The arm beside the baseline with the fewest errors over all conditions and seeds, whether chance or not."""
+    from ablation.scoring import pool
+
+    others = counts[counts["arm"] != baseline]
+    return str(pool(others, ["arm"]).sort_values("wer", kind="stable")["arm"].iloc[0]) if len(others) else None
+
+
+def _beating(counts: Any, holder: str) -> list[tuple[str, str]]:
+    """Arms that beat the holder, each with its numbers; the lowest mean difference over the conditions first."""
     from ablation.significance import EARNS, HARMFUL, compare
 
     table = compare(counts, holder)
@@ -117,7 +141,20 @@ def _beating(counts: Any, holder: str) -> list[str]:
         verdicts = set(rows["verdict"])
         if HARMFUL in verdicts and EARNS not in verdicts:
             found[str(arm)] = float(rows["difference"].mean())
-    return sorted(found, key=lambda arm: found[arm])
+    best = sorted(found, key=lambda arm: found[arm])
+    return [(arm, _evidence(table[table["arm"] == arm], counts)) for arm in best]
+
+
+def _evidence(rows: Any, counts: Any) -> str:
+    """The test, its numbers per condition, and what they were counted on."""
+    numbers = [
+        f"{row['condition']} {100 * row['difference']:+.2f} points (p = {row['p_adjusted']:.2g})"
+        for row in rows.to_dict("records")
+    ]
+    test = "Dunnett's test over seeds, Holm over conditions"
+    return (
+        f"{test}: {', '.join(numbers)}; {int(rows['seeds'].max())} seeds, {counts['utterance_id'].nunique()} utterances"
+    )
 
 
 @component

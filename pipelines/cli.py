@@ -21,6 +21,7 @@ from pipelines import places
 from pipelines.corpus_cli import corpus_app
 from pipelines.outlook import Outlook, outlook
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from pipelines.registry_cli import champion, gate
 from pipelines.submit_cli import submit
 
 FAILED, INTERRUPTED = 1, 130
@@ -43,6 +44,8 @@ app = typer.Typer(
 )
 app.add_typer(corpus_app, name="corpus")
 app.command()(submit)
+app.command()(champion)
+app.command()(gate)
 
 
 @app.command()

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/corpora-in-s3.md",
     "docs/servers.md",
     "docs/submit.md",
+    "docs/ci.md",
     "docs/statistics.md",
 )
 

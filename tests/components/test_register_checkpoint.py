@@ -1,17 +1,24 @@
 """Registering: aliases, one version per fingerprint, and a champion that only moves for a reason."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from ablation.errors import UserError
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from components.register_checkpoint import TooManyFailed, best_trials, decide, register_best
-from components.trial import Status
+from components.resolve_plan import resolve
+from components.trial import Status, Trial
+from tracking.registry import champion, rollback
 from tracking.store import client
 
+ROOT = Path(__file__).parents[2]
 SEEDS = (1, 2, 3)
 WORDS = 1000
 
@@ -86,7 +93,7 @@ def test_registering_twice_gives_one_version_with_both_aliases(done: Any, plan: 
     for _ in range(2):
         said = register_best(plan, done.study, tracking_uri=done.uri)
     assert said.startswith("champion")
-    assert len(versions(done.uri, "demo")) == 1
+    assert len(versions(done.uri, "demo")) == 2  # the baseline, and the candidate
     baseline = done.status("baseline")
     for alias in ("baseline", "champion"):
         version = client(done.uri).get_model_version_by_alias("demo", alias)
@@ -129,3 +136,53 @@ def test_an_arm_that_wins_becomes_champion_and_the_baseline_keeps_its_alias(
     again = register_best(winning, tmp_path, tracking_uri=done.uri)
     assert again == "champion stays no-scale: no arm is significantly better"
     assert len(versions(done.uri, "won")) == 2
+
+
+def test_a_champion_has_its_evidence_and_gives_way_to_the_one_before(
+    done: Any, plan: dict[str, Any], tmp_path: Path
+) -> None:
+    record = json.loads((done.study / "study.json").read_text())
+    real = {trial["arm"]: trial for trial in record["trials"] if trial["status"] == "finished"}
+    record["trials"] = [real[arm] | {"seed": seed, "fingerprint": f"{arm}-{seed}"} for arm in real for seed in SEEDS]
+    record["study"] = "back"
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    pd.read_parquet(done.study / "curves.parquet")[:0].to_parquet(tmp_path / "curves.parquet")
+    for errors in (SAME, GOOD):
+        counts(BASE | {"no-scale": errors}).to_parquet(tmp_path / "counts.parquet")
+        register_best(plan | {"study": "back"}, tmp_path, tracking_uri=done.uri)
+    now = champion(done.uri, "back")
+    assert now is not None
+    assert now.tags["arm"] == "no-scale"
+    assert now.tags["evidence"].startswith("champion is no-scale: significantly better than baseline. Dunnett's test")
+    assert "clean -10.00 points (p = " in now.tags["evidence"]
+    assert "3 seeds, 1 utterances" in now.tags["evidence"]
+    assert {"wer/clean", "wer/babble_0db", "git_revision", "study_run"} <= set(now.tags)
+    assert client(done.uri).get_model_version_by_alias("back", "candidate").tags["arm"] == "no-scale"
+    lost, again = rollback(done.uri, "back")
+    assert (lost.version, again.tags["arm"]) == (now.version, "baseline")
+    assert champion(done.uri, "back") == again
+    with pytest.raises(UserError, match="the first champion of 'back': there is none to go back to"):
+        rollback(done.uri, "back")
+    with pytest.raises(UserError, match="'nobody' has none"):
+        rollback(done.uri, "nobody")
+
+
+def test_two_studies_that_register_at_once_make_one_version(done: Any, plan: dict[str, Any], tmp_path: Path) -> None:
+    code = "import sys, json; from pathlib import Path; from components.register_checkpoint import register_best; "
+    code += "register_best(json.loads(sys.argv[1]), Path(sys.argv[2]), tracking_uri=sys.argv[3])"
+    record = json.loads((done.study / "study.json").read_text())
+    processes = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for file in ("counts.parquet", "curves.parquet"):
+            (folder / file).write_bytes((done.study / file).read_bytes())
+        opened = Trial.from_json(resolve(plan | {"study": "crowd"}, done.uri, "")[0])
+        record["mlflow"] = {"study_run_id": opened.study_run_id}
+        (folder / "study.json").write_text(json.dumps(record))
+        command = [sys.executable, "-c", code, json.dumps(plan | {"study": "crowd"}), str(folder), done.uri]
+        processes.append(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}))
+    assert [process.wait(120) for process in processes] == [0, 0]
+    prints = [tags["fingerprint"] for tags in versions(done.uri, "crowd").values()]
+    assert sorted(prints) == sorted(set(prints))
+    assert len(prints) == 2  # the baseline and the candidate

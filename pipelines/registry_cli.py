@@ -1,0 +1,118 @@
+"""`ablate champion` and `ablate gate`: who the champion is and why, back to the one before, and what may go out."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from ablation.errors import UserError
+from ablation.gate import MARGIN_POINTS, Gate
+from pipelines import places
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.results import Study
+
+GATE_FAILED = 3
+
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name in MLflow.", show_default=False)]
+Store = Annotated[
+    str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store; MLFLOW_TRACKING_URI by default.")
+]
+Margin = Annotated[
+    float,
+    typer.Option("--margin", metavar="POINTS", help="How many points of WER are too many, whatever the test says."),
+]
+
+
+def champion(
+    study: StudyName,
+    back: Annotated[bool, typer.Option("--rollback", help="Give the alias back to the champion before.")] = False,
+    tracking_uri: Store = None,
+) -> None:
+    """Show a study's champion with the evidence that it was promoted on, or go back to the one before.
+
+    Example: ablate champion smile --rollback
+    """
+    from tracking.registry import champion as present
+    from tracking.registry import rollback
+
+    uri = tracking_uri or places.tracking_uri()
+    if back:
+        before, now = rollback(uri, study)
+        print(
+            f"champion of {study} is version {now.version} ({now.tags.get('arm')}) again, instead of {before.version}"
+        )
+        return
+    found = present(uri, study)
+    if found is None:
+        raise UserError(f"study {study!r} has no champion in {uri}; run it first")
+    print(f"champion of {study}: version {found.version}")
+    for key in sorted(found.tags):
+        print(f"  {key}: {found.tags[key]}")
+
+
+def gate(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.")],
+    margin: Margin = MARGIN_POINTS,
+    tracking_uri: Store = None,
+) -> None:
+    """Compare a study's baseline with the champion of its name, on the same utterances and noise.
+
+    \b
+    Exit code: 0 passed, 3 failed, with the reasons; 2 bad input.
+
+    Example: ablate gate smile --margin 1
+    """
+    found = judged(places.study_folder(study), tracking_uri or places.tracking_uri(), margin)
+    for note in found.notes:
+        print(note)
+    if not found.passed:
+        fail(found)
+    print("gate passed")
+
+
+def fail(found: Gate) -> NoReturn:
+    """Say why, on stderr."""
+    for line in found.failures:
+        print(f"gate failed: {line}", file=sys.stderr)
+    raise typer.Exit(GATE_FAILED)
+
+
+def judged(folder: Path, uri: str, margin_points: float) -> Gate:
+    """The gate on the study in `folder`; too many failed trials fail it, too."""
+    from ablation.gate import judge, too_many_failed
+    from ablation.results import read_counts, read_study
+
+    record, counts = read_study(folder), read_counts(folder)
+    mine = counts[counts["arm"] == record.baseline]
+    too_many = too_many_failed(len(record.failed()), len(record.trials), record.max_failed_trials)
+    if mine.empty:
+        why = "; ".join(trial.reason or "no reason given" for trial in record.failed())
+        found = Gate((f"the baseline has no finished trial: {why}",), (), mine)
+    else:
+        theirs, corpus = _champion_counts(record, uri)
+        found = judge(mine, theirs, corpora=(record.corpus["fingerprint"], corpus), margin_points=margin_points)
+    return replace(found, failures=((too_many,) if too_many else ()) + found.failures)
+
+
+def _champion_counts(record: "Study", uri: str) -> tuple["pd.DataFrame | None", str | None]:
+    """The champion's word errors with all of its seeds, and its corpus. One that this very study made does not count."""
+    from ablation.results import read_counts
+    from tracking.registry import before, champion, fetch_study
+
+    holder = champion(uri, record.study)
+    if holder is not None and holder.tags.get("study_run") == (record.mlflow or {}).get("study_run_id"):
+        holder = before(uri, record.study, holder)
+    if holder is None:
+        return None, None
+    if "study_run" not in holder.tags:
+        raise UserError(f"version {holder.version} of {record.study!r} names no study run; run its study again")
+    with TemporaryDirectory() as folder:
+        fetch_study(uri, holder.tags["study_run"], Path(folder))
+        counts = read_counts(Path(folder))
+    return counts[counts["arm"] == holder.tags["arm"]], holder.tags.get("corpus")

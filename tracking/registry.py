@@ -1,0 +1,73 @@
+"""The champion of a registered model: who it is, why, and back to the one before. Aliases move in one request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.exceptions import MlflowException
+
+from ablation.errors import UserError
+from tracking.store import client
+
+CHAMPION = "champion"
+EVIDENCE, PREVIOUS, ROLLED_BACK = "evidence", "previous_champion", "rolled_back_to"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model, with its tags."""
+
+    version: str
+    tags: Mapping[str, str]
+
+
+def champion(uri: str, name: str) -> Version | None:
+    """The present champion; None where there is none."""
+    try:
+        found = client(uri).get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return Version(str(found.version), dict(found.tags))
+
+
+def promote(uri: str, name: str, version: str, evidence: str) -> None:
+    """Make a version the champion. Why, and whom it replaces, is written down first; then the alias moves at once."""
+    before = champion(uri, name)
+    if before is not None and before.version != version:
+        client(uri).set_model_version_tag(name, version, PREVIOUS, before.version)
+    client(uri).set_model_version_tag(name, version, EVIDENCE, evidence)
+    client(uri).set_registered_model_alias(name, CHAMPION, version)
+
+
+def rollback(uri: str, name: str) -> tuple[Version, Version]:
+    """Give the alias back to the champion before; returns the one that lost it and the one that has it again.
+
+    Raises UserError where there is no champion, or none before it.
+    """
+    now = champion(uri, name)
+    if now is None:
+        raise UserError(f"a rollback needs a champion, and {name!r} has none; run a study first")
+    earlier = before(uri, name, now)
+    if earlier is None:
+        raise UserError(f"version {now.version} is the first champion of {name!r}: there is none to go back to")
+    client(uri).set_model_version_tag(name, now.version, ROLLED_BACK, earlier.version)
+    client(uri).set_registered_model_alias(name, CHAMPION, earlier.version)
+    return now, earlier
+
+
+def before(uri: str, name: str, version: Version) -> Version | None:
+    """The champion that a version replaced; None where it was the first."""
+    earlier = version.tags.get(PREVIOUS)
+    return None if earlier is None else Version(earlier, dict(client(uri).get_model_version(name, earlier).tags))
+
+
+def fetch_study(uri: str, study_run_id: str, out: Path) -> None:
+    """The files of a study (study.json, counts, curves, report) from its run into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out, prefix=".download-") as folder:
+        for item in client(uri).list_artifacts(study_run_id):
+            got = Path(client(uri).download_artifacts(study_run_id, item.path, folder))
+            got.replace(out / got.name)
