@@ -18,6 +18,7 @@ from ablation.plan import Plan
 from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
+from pipelines.ci_cli import ci
 from pipelines.corpus_cli import corpus_app
 from pipelines.outlook import Outlook, outlook
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
@@ -46,6 +47,7 @@ app.add_typer(corpus_app, name="corpus")
 app.command()(submit)
 app.command()(champion)
 app.command()(gate)
+app.command()(ci)
 
 
 @app.command()

@@ -10,7 +10,9 @@ import typer
 
 from ablation.errors import UserError
 from ablation.gate import MARGIN_POINTS, Gate
+from components.revision import code_rev
 from pipelines import places
+from tracking.passwords import without_passwords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,10 @@ def champion(
 def gate(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.")],
     margin: Margin = MARGIN_POINTS,
+    from_mlflow: Annotated[
+        bool, typer.Option("--from-mlflow", help="STUDY is a name: take its newest run of this revision from MLflow.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where its files go, with --from-mlflow.")] = None,
     tracking_uri: Store = None,
 ) -> None:
     """Compare a study's baseline with the champion of its name, on the same utterances and noise.
@@ -68,12 +74,29 @@ def gate(
 
     Example: ablate gate smile --margin 1
     """
-    found = judged(places.study_folder(study), tracking_uri or places.tracking_uri(), margin)
+    uri = tracking_uri or places.tracking_uri()
+    with TemporaryDirectory() as folder:
+        found = judged(
+            _fetched(study, uri, out or Path(folder)) if from_mlflow else places.study_folder(study), uri, margin
+        )
     for note in found.notes:
         print(note)
     if not found.passed:
         fail(found)
     print("gate passed")
+
+
+def _fetched(study: str, uri: str, out: Path) -> Path:
+    """The files of a study that a cluster carried out, from MLflow."""
+    from tracking.registry import fetch_study, newest_study
+
+    run_id = newest_study(uri, study, code_rev())
+    if run_id is None:
+        raise UserError(
+            f"MLflow in {without_passwords(uri)} has no run of study {study!r} at revision {code_rev()}; run it"
+        )
+    fetch_study(uri, run_id, out)
+    return out
 
 
 def fail(found: Gate) -> NoReturn:

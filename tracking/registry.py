@@ -64,6 +64,17 @@ def before(uri: str, name: str, version: Version) -> Version | None:
     return None if earlier is None else Version(earlier, dict(client(uri).get_model_version(name, earlier).tags))
 
 
+def newest_study(uri: str, study: str, code_rev: str) -> str | None:
+    """The id of the newest study run of that name and code revision; None if there is none."""
+    experiment = client(uri).get_experiment_by_name(study)
+    if experiment is None:
+        return None
+    query = f"tags.`ablation.role` = 'study' and params.code_rev = '{code_rev}'"
+    order = ["attributes.start_time DESC"]
+    found = client(uri).search_runs([experiment.experiment_id], query, max_results=1, order_by=order)
+    return str(found[0].info.run_id) if found else None
+
+
 def fetch_study(uri: str, study_run_id: str, out: Path) -> None:
     """The files of a study (study.json, counts, curves, report) from its run into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
