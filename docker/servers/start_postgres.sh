@@ -5,7 +5,7 @@ set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     password=$(mktemp)
     printf '%s\n' "$POSTGRES_PASSWORD" >"$password"
-    initdb --username="${POSTGRES_USER:-postgres}" --pwfile="$password" --auth=scram-sha-256 --encoding=UTF8 \
+    initdb --username="${POSTGRES_USER:-postgres}" --pwfile="$password" --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 \
         --locale=C.UTF-8
     rm "$password"
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
