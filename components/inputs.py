@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ablation.arms import expand
+from ablation.arms import expand, trials
 from ablation.errors import UserError
 from ablation.plan import Plan, adapted, parse_plan, plan_from_mapping
 from ablation.yaml_text import load_yaml
+from components.limits import check_fits_cluster
 from components.trial import plan_of
 from corpora.prepare import check
 from model.config import CATALOGUE
@@ -36,7 +37,9 @@ class Overrides:
 def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str) -> Plan:
     """The plan of a run, when everything that the form says can be carried out: its corpus exists, too."""
     found = chosen_plan(plan, plan_uri, overrides)
-    expand(found, CATALOGUE)
+    arms = expand(found, CATALOGUE)
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # as in every pod; a local run has no such bound
+        check_fits_cluster(trials(found, arms))
     gpu_count(gpus)
     check(found.corpus, here=True)
     return found

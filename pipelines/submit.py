@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from ablation.arms import expand, trials
 from ablation.errors import UserError
 from ablation.plan import Plan
+from components.limits import check_fits_cluster
 from corpora.prepare import check
+from model.config import CATALOGUE
 from pipelines.compile import compile_package
 from pipelines.kfp_server import Server
 
@@ -36,7 +39,8 @@ class Submitted:
 
 
 def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:
-    """What the pipeline is given. Raises UserError for a corpus or an MLflow server that a cluster cannot use."""
+    """What the pipeline is given. Raises UserError for a corpus, a size or an MLflow server that a cluster cannot use."""
+    check_fits_cluster(trials(plan, expand(plan, CATALOGUE)))
     check(plan.corpus, here=False)  # folders and buckets are those that the cluster sees
     _check_tracking(tracking_uri)
     return {"plan": plan.as_mapping(), "tracking_uri": tracking_uri, "code_rev": code_rev}
