@@ -69,6 +69,7 @@ def test_four_hundred_trials(tmp_path: Path) -> None:
     assert {step: len(tasks) for step, tasks in given.items()} == {
         "resolve-plan": 1,
         "prepare-corpus": 1,
+        "find-finished": 1,
         "train-trial": ARMS * SEEDS,
         "evaluate-trial": ARMS * SEEDS,
         "compare-arms": 1,
