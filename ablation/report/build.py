@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ablation.errors import UserError
 from ablation.hints import did_you_mean
+from ablation.report import changes
 from ablation.report.blocks import Document
 from ablation.report.content import Content, load
 from ablation.report.data import to_csv, to_json
@@ -36,6 +37,25 @@ def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) 
     """The same for a study that has been read already."""
     written = document(content)
     return [write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
+
+
+def build_changes(earlier_dir: Path, later_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write `changes-since-<earlier study>.<format>` into the later study's folder and return the paths.
+
+    Raises UserError for studies that cannot be compared, besides what `build` raises.
+    """
+    check_formats(formats)
+    found = changes.changes(earlier_dir, later_dir)
+    written = changes.document(found)
+    texts: Mapping[str, Callable[[], str]] = {
+        "html": lambda: to_html(written),
+        "md": lambda: to_markdown(written),
+        "tex": lambda: to_latex(written),
+        "csv": lambda: changes.to_csv(found),
+        "json": lambda: changes.to_json(found),
+    }
+    stem = f"changes-since-{found.earlier.study}"
+    return [write(later_dir / f"{stem}.{name}", texts[name]()) for name in formats]
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -1,0 +1,93 @@
+"""What changed between two drawn studies, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablation.errors import UserError
+from ablation.report import build_changes
+from ablation.report.changes import changes
+
+WriteStudy = Callable[..., Path]
+ARMS = {"baseline": (None, None, 1.0), "same": ("masking", {"kind": "none"}, 1.0), "moved": ("siamese", "x", 1.0)}
+
+
+@pytest.fixture(scope="module")
+def pair(write_study: WriteStudy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An earlier study, and a later one in which `moved` makes half as many errors."""
+    root = tmp_path_factory.mktemp("pair")
+    earlier = write_study(root / "a", arms=ARMS | {"gone": ("adapter", "y", 1.0)}, failed=set(), study="first")
+    later = ARMS | {"moved": ("siamese", "x", 0.4), "new": ("adapter", "z", 1.0)}
+    return earlier, write_study(root / "b", arms=later, failed=set(), study="second", preset="base")
+
+
+def test_each_arm_is_compared_with_itself(pair: tuple[Path, Path]) -> None:
+    table = changes(*pair).table
+    assert list(dict.fromkeys(table["arm"])) == ["baseline", "same", "moved"]
+    assert set(table.loc[table["arm"] == "same", "change"]) == {"no difference shown"}
+    assert (table.loc[table["arm"] == "same", "difference"] == 0).all()  # the same trials
+    moved = table[table["arm"] == "moved"]
+    assert "better" in set(moved["change"])
+    assert (moved["difference"] < 0).all()
+    assert np.allclose(moved["wer"] - moved["before"], moved["difference"])
+
+
+def test_p_is_corrected_over_all_arms_and_conditions(pair: tuple[Path, Path]) -> None:
+    table = changes(*pair).table
+    smallest = table.loc[table["p"].idxmin()]
+    assert smallest["p_adjusted"] == pytest.approx(min(1, smallest["p"] * len(table)))
+
+
+def test_all_formats_say_it(pair: tuple[Path, Path]) -> None:
+    paths = build_changes(*pair)
+    assert [path.name for path in paths] == [f"changes-since-first.{n}" for n in ("html", "md", "tex", "csv", "json")]
+    page, text, tex, listed, data = (path.read_text("utf-8") for path in paths)
+    table = changes(*pair).table
+    for wer in table["wer"]:
+        shown = f"{100 * wer:.1f} %"
+        assert shown in page
+        assert shown in text
+        assert shown.replace("%", r"\%") in tex
+    assert len(listed.splitlines()) == 1 + len(table)
+    assert [row["difference"] for row in json.loads(data)["changes"]] == pytest.approx(table["difference"].tolist())
+    assert "Not compared, as only one study has them or has scored them: gone, new." in page
+    assert "| preset | tiny | base |" in text
+
+
+def test_disjoint_seeds_are_independent_and_one_seed_is_not_judged(write_study: WriteStudy, tmp_path: Path) -> None:
+    first = write_study(tmp_path / "a", arms=ARMS, failed=set(), seeds=(1, 2, 3))
+    other = write_study(tmp_path / "b", arms=ARMS, failed=set(), seeds=(4, 5, 6))
+    table = changes(first, other).table
+    assert not table["paired"].any()
+    assert table["p"].notna().all()
+    single = write_study(tmp_path / "c", arms=ARMS, failed=set(), seeds=(9,))
+    assert set(changes(first, single).table["change"]) == {"not judged"}
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"corpus": {"fingerprint": "cd" * 32}}, "different corpora cannot be compared: 'made-up' has corpus ab12"),
+        ({"conditions": ("clean",)}, "condition by condition, but .*clean, babble_10db.* run one of them again"),
+        ({"arms": {"baseline": ("masking", "other", 1.0)}}, "have no arm in common"),
+    ],
+)
+def test_unlike_studies_are_refused_in_a_sentence(
+    write_study: WriteStudy, tmp_path: Path, other: dict, sentence: str
+) -> None:
+    first = write_study(tmp_path / "a", arms=ARMS, failed=set(), utterances=10)
+    second = write_study(tmp_path / "b", **{"arms": ARMS, "failed": set(), "utterances": 10, **other})
+    with pytest.raises(UserError, match=sentence):
+        changes(first, second)
+
+
+def test_studies_without_a_finished_trial_in_common_are_refused(write_study: WriteStudy, tmp_path: Path) -> None:
+    first = write_study(tmp_path / "a", arms=ARMS, failed=set(), utterances=10)
+    second = write_study(tmp_path / "b", arms=ARMS, failed={(arm, seed) for arm in ARMS for seed in (1, 2, 3)})
+    assert pd.read_parquet(second / "counts.parquet").empty
+    with pytest.raises(UserError, match="finished trials"):
+        changes(first, second)
