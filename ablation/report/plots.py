@@ -37,9 +37,11 @@ def pictures(content: Content) -> list[Pictures]:
         )
         drawn[-1] = Picture(drawn[-1].svg, caption)
         found.append(Pictures(drawn))
+    known = content.comparison["wer_low"].notna().any() if len(content.comparison) else False
+    bands = ", with 95 % intervals as bands" if known else ""
     for series in panels(scored, content.study.baseline):
         found += [
-            Pictures([Picture(picture, f"Word error rate against the SNR of {kind}, with 95 % intervals as bands.")],
+            Pictures([Picture(picture, f"Word error rate against the SNR of {kind}{bands}.")],
                      list(series.items()))
             for kind, picture in wer_against_snr(content, series)
         ]  # fmt: skip
