@@ -184,7 +184,9 @@ def report(
         typer.Option(metavar="EARLIER", help="Write what changed in STUDY since this earlier study instead."),
     ] = None,
 ) -> None:
-    """Write a study's report again, or what changed since an earlier study; trains nothing.
+    """Write a study's report again; trains nothing.
+
+    With --compare, write what changed since an earlier study instead.
 
     Arms that two studies share are compared over seeds, if corpus and conditions are the same.
 
