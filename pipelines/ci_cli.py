@@ -33,7 +33,7 @@ def ci(
         "ablate.xml"
     ),
 ) -> None:
-    """Compile and lint, run a smoke study here, submit the plan, wait for it, and hold its baseline against the champion.
+    """Lint, smoke study, submit, wait and gate, for a CI job.
 
     Writes JUnit XML, and a Markdown summary with the verdicts to the file that GITHUB_STEP_SUMMARY names.
 

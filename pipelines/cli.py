@@ -58,7 +58,7 @@ def plan(
     seeds: Seeds = None,
     settings: Settings = None,
 ) -> None:
-    """Check a plan, show its arms and what it can detect; runs nothing.
+    """Check a plan; show its arms and what it can detect.
 
     Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same. How much
     seeds differ, and how long a trial takes, is taken from earlier studies in MLflow on the same corpus, preset and steps.

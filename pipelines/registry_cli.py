@@ -36,7 +36,7 @@ def champion(
     back: Annotated[bool, typer.Option("--rollback", help="Give the alias back to the champion before.")] = False,
     tracking_uri: Store = None,
 ) -> None:
-    """Show a study's champion with the evidence that it was promoted on, or go back to the one before.
+    """Show a study's champion and why it is one, or go back.
 
     Example: ablate champion smile --rollback
     """
@@ -67,7 +67,9 @@ def gate(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where its files go, with --from-mlflow.")] = None,
     tracking_uri: Store = None,
 ) -> None:
-    """Compare a study's baseline with the champion of its name, on the same utterances and noise.
+    """Compare a study's baseline with its champion.
+
+    Both are taken on the same utterances and noise; the champion is the one of the study's name.
 
     \b
     Exit code: 0 passed, 3 failed, with the reasons; 2 bad input.
