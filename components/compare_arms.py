@@ -86,6 +86,7 @@ def _study(
     """study.json."""
     from corpora.store import Corpus
     from tracking.passwords import without_passwords
+    from training.hygiene import examine
 
     arms = [asdict(arm) for arm in expand(plan, CATALOGUE)]
     return {
@@ -101,6 +102,7 @@ def _study(
         "settings": arms[0]["settings"],
         "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides")} for arm in arms],
         "max_failed_trials": plan.max_failed_trials,
+        "hygiene": examine({arm["arm"]: arm["settings"] for arm in arms}).as_json(),
         "trials": [asdict(status) for status in statuses],
         "provenance": _provenance(code_rev),
         "mlflow": {

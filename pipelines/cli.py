@@ -6,7 +6,7 @@ Imports that take long stand in the commands that need them, so that `--help` an
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,6 +24,9 @@ from pipelines.outlook import Outlook, outlook
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from pipelines.registry_cli import champion, gate
 from pipelines.submit_cli import submit
+
+if TYPE_CHECKING:
+    from training.hygiene import Hygiene
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -60,18 +63,22 @@ def plan(
 ) -> None:
     """Check a plan; show its arms and what it can detect.
 
-    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same. How much
+    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same. Arms that
+    compute the same under different names are found by a probe; parameters and masks of each are measured. How much
     seeds differ, and how long a trial takes, is taken from earlier studies in MLflow on the same corpus, preset and steps.
 
     Example: ablate plan plans/smile.yaml
     """
+    from training.hygiene import examine
+
     checked = chosen_plan(path, corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
     seen = outlook(checked, arms, places.tracking_uri())
+    measured = examine({arm.arm: arm.settings for arm in arms})
     if as_json:
-        print(json.dumps(_as_json(checked, arms, seen), indent=1))
+        print(json.dumps(_as_json(checked, arms, seen, measured), indent=1))
     else:
-        _show(checked, arms, seen, Console())
+        _show(checked, arms, seen, measured, Console())
 
 
 @app.command()
@@ -233,7 +240,7 @@ def _explain(checked: Plan, forced: str, console: Console) -> None:
     console.print(f"{number} of {len(answers)} trials would be trained", highlight=False)
 
 
-def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None) -> dict[str, Any]:
+def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene") -> dict[str, Any]:
     keys = ("arm", "part", "action", "why", "overrides")
     return {
         "study": checked.study,
@@ -242,12 +249,13 @@ def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None) -> dict[str, 
         "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
-        "warnings": warnings(checked),
+        "measured": measured.as_json()["arms"],
+        "warnings": [*warnings(checked), *measured.warnings],
     }
 
 
-def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, console: Console) -> None:
-    """Arms as a table, then how many trials they come to, what those can detect, and warnings."""
+def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", console: Console) -> None:
+    """Arms as a table, then how many trials they come to, what those can detect, what was measured, and warnings."""
     table = Table(title=checked.question or checked.study, title_justify="left")
     for column in ("arm", "change to the baseline", "why"):
         table.add_column(column, overflow="fold", no_wrap=column == "arm")
@@ -259,9 +267,9 @@ def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, console: Console
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
     console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"scored: {', '.join(checked.condition_names())}", highlight=False)
-    for line in seen.lines() if seen else ():
+    for line in [*(seen.lines() if seen else ()), *measured.lines()]:
         console.print(line, highlight=False, soft_wrap=True)
-    for warning in warnings(checked):
+    for warning in [*warnings(checked), *measured.warnings]:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
 
 

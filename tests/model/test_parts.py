@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
-from model.config import Parts, resolve
+from model.config import PRESETS, Parts, resolve
 from model.parts import PARTS
+from model.smile import Smile, parameter_count
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "model.md"
 
@@ -39,3 +41,12 @@ def test_no_phrase_means_two_parts_and_arm_names_are_unique() -> None:
     assert len(set(phrases)) == len(phrases)
     arms = [kind.arm for part in PARTS.values() for kind in part.kinds.values()]
     assert len(set(arms)) == len(arms)
+
+
+def test_the_documentation_has_the_presets_sizes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) M \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name, _ in rows] == list(PRESETS)
+    for name, millions in rows:
+        with torch.device("meta"):
+            count = parameter_count(Smile(resolve(name, {}), 30 if name == "tiny" else 1000))
+        assert f"{count / 1e6:.{2 if name == 'tiny' else 1}f}" == millions

@@ -40,7 +40,7 @@ def test_every_shipped_plan_is_shown_with_all_its_arms(ablate: Ablate, path: Pat
     answer, listed = ablate("plan", path), ablate("plan", path, "--json")
     assert (answer.code, answer.err, listed.code, listed.err) == (0, "", 0, "")
     plan = json.loads(listed.out)
-    assert list(plan) == ["study", "arms", "seeds", "trials", "conditions", "power", "warnings"]
+    assert list(plan) == ["study", "arms", "seeds", "trials", "conditions", "power", "measured", "warnings"]
     assert plan["arms"][0] == {"arm": "baseline", "part": None, "action": None, "why": "", "overrides": {}}
     assert all(arm["arm"] in answer.out for arm in plan["arms"])
     assert len(plan["trials"]) == len(plan["arms"]) * len(plan["seeds"])
@@ -72,6 +72,14 @@ def test_the_command_line_changes_seeds_corpus_keys_and_settings(ablate: Ablate,
     plan = json.loads(ablate("plan", plan_file(), "--json", *options).out)
     assert (plan["seeds"], plan["conditions"]) == ([4, 5], ["clean", "white_3db"])
     assert "grid://x" in ablate("plan", plan_file(), *options).out
+
+
+def test_arms_that_are_the_same_model_are_warned_about(ablate: Ablate, plan_file: PlanFile) -> None:
+    arms = {"one": {"kind": "static", "value": 1.0}, "none": {"kind": "none"}}
+    path = plan_file(ablations=[{"part": "fusion.scale", "replacements": arms}])
+    [warning] = json.loads(ablate("plan", path, "--json").out)["warnings"]
+    assert warning.startswith("arms 'none' and 'one' compute the same function")
+    assert warning in ablate("plan", path).out
 
 
 def test_one_seed_is_warned_about(ablate: Ablate, plan_file: PlanFile) -> None:
