@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from pipelines import forkserver
 from pipelines.ablation_pipeline import ablation_pipeline
 
 
-def run_local(pipeline_root: Path, arguments: dict[str, Any], *, containers: bool, folders: list[str]) -> None:
+def run_local(
+    pipeline_root: Path, arguments: dict[str, Any], *, containers: bool = False, folders: Sequence[str] = ()
+) -> None:
     """Run the pipeline on this machine; its steps leave their outputs under `pipeline_root`. Raises RuntimeError.
 
     Steps are processes, or containers of ABLATE_IMAGE that may read `folders`. Trials run two at a time. No
