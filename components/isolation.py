@@ -22,15 +22,17 @@ from ablation.errors import UserError
 FORKS = False  # set by `pipelines.forkserver` in a process that has loaded all that workers need, and has no threads
 
 
-def run_isolated(module: str, request: Mapping[str, Any]) -> str | None:
+def run_isolated(module: str, request: Mapping[str, Any], processes: int = 1) -> str | None:
     """Run `python -m module` on a request (JSON types); None if it went well, else why it ended, in a sentence.
 
+    More than one process, e.g. one per GPU, is started by torchrun.
     When this process is told to end, the worker is told first, and awaited.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(dict(request), file)
         file.flush()
-        worker = _Forked(module, file.name) if FORKS else subprocess.Popen([sys.executable, "-m", module, file.name])
+        command = [sys.executable, *_launcher(processes), "-m", module, file.name]
+        worker = _Forked(module, file.name) if FORKS and processes == 1 else subprocess.Popen(command)
         previous = signal.signal(signal.SIGTERM, _leave)
         try:
             code = worker.wait()
@@ -77,6 +79,10 @@ def run_and_leave(call: Callable[[], object]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _launcher(processes: int) -> list[str]:
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
 
 
 def run_worker(work: Callable[[dict[str, Any]], None]) -> None:

@@ -56,7 +56,7 @@ def give_up(status: Status, out: Path, uri: str) -> None:
 def sentence(error: Exception) -> str:
     """The reason as a person reads it; of an unforeseen error, with its type."""
     from ablation.errors import UserError
-    from training.loop import TrainingFailed
+    from training.step import TrainingFailed
 
     text = " ".join(str(error).split())
     return text if isinstance(error, (TrainingFailed, UserError)) else f"{type(error).__name__}: {text}"

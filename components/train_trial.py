@@ -60,7 +60,7 @@ def train(
 def _see_through(request: Mapping[str, Any]) -> str | None:
     """Start a worker that died again as long as each one gets further than the last; why the last one ended, or None."""
     reached = 0
-    while reason := run_isolated("components.train_worker", request):
+    while reason := run_isolated("components.train_worker", request, max(1, request["gpus"])):
         step = newest_step(Path(request["states"]) / str(Status.read(Path(request["out"])).fingerprint)) or 0
         if step <= reached:
             return reason

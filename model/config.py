@@ -118,6 +118,14 @@ class TrainingSettings(Strict):
 
     steps: int = Field(700, ge=1)
     batch_size: int = Field(8, ge=1)
+    frames_per_batch: int | None = Field(
+        None, ge=1, description="instead of batch_size: utterances of like length, so many frames with their padding"
+    )
+    accumulate: int = Field(1, ge=1, description="shares in which a step's batch is computed, one after the other")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of matrix products, under autocast")
+    compile: bool = Field(False, description="compile the encoder by torch.compile")
+    schedule: Literal["cosine", "tri_stage", "inverse_sqrt"] = Field("cosine", description="after the warm-up")
+    average: int = Field(1, ge=1, le=100, description="snapshots over the last tenth of the steps to take the mean of")
     learning_rate: float = Field(4e-3, gt=0)
     warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
     weight_decay: float = Field(0.01, ge=0)
@@ -176,7 +184,16 @@ def _av_hubert(
         decoder=DecoderSettings(
             units="sentencepiece", layers=decoder_layers, heads=decoder_heads, feedforward=feedforward
         ),
-        training=TrainingSettings(steps=60_000, batch_size=16, learning_rate=5e-4, warmup=1 / 3, curriculum=0.0),
+        training=TrainingSettings(
+            steps=60_000,
+            frames_per_batch=2400,
+            learning_rate=5e-4,
+            warmup=1 / 3,
+            curriculum=0.0,
+            precision="bfloat16",
+            schedule="tri_stage",
+            average=10,
+        ),
     )
 
 

@@ -7,10 +7,12 @@ T frames of the longest utterance in the batch.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 
+from ablation.errors import UserError
 from corpora.noise import NoiseBank, noisy
 from corpora.schema import MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance
 from corpora.store import Corpus
@@ -37,13 +39,19 @@ def curriculum(step: int, recipe: TrainingSettings) -> float:
 
 @dataclass
 class Batch:
-    """Model inputs and what they are inputs of."""
+    """Model inputs and what they are inputs of; `rows` are their places in the step's batch."""
 
     inputs: Inputs
     utterances: list[Utterance]
+    rows: list[int]
 
 
-def collate(utterances: Sequence[Utterance], audio: Sequence[np.ndarray], video: Sequence[np.ndarray]) -> Batch:
+def collate(
+    utterances: Sequence[Utterance],
+    audio: Sequence[np.ndarray],
+    video: Sequence[np.ndarray],
+    rows: Sequence[int] | None = None,
+) -> Batch:
     """Pad float audio (T_i * 640,) and uint8 crops (T_i, 88, 88) with zeros to the longest."""
     lengths = [utterance.frames for utterance in utterances]
     frames = max(lengths)
@@ -54,7 +62,7 @@ def collate(utterances: Sequence[Utterance], audio: Sequence[np.ndarray], video:
         pixels[row, : len(crop)] = crop
     padding = torch.arange(frames)[None] >= torch.tensor(lengths)[:, None]
     inputs = Inputs(torch.from_numpy(samples), torch.from_numpy(pixels), padding, lengths)
-    return Batch(inputs, list(utterances))
+    return Batch(inputs, list(utterances), list(rows if rows is not None else range(len(lengths))))
 
 
 class TrainingBatches:
@@ -63,29 +71,61 @@ class TrainingBatches:
     def __init__(self, corpus: Corpus, recipe: TrainingSettings, seed: int, babble: NoiseBank) -> None:
         self.corpus, self.recipe, self.seed, self.babble = corpus, recipe, seed, babble
         self.utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
+        longest = max(utterance.frames for utterance in self.utterances)
+        if recipe.frames_per_batch is not None and recipe.frames_per_batch < longest:
+            rule = "training.frames_per_batch has to hold the longest training utterance"
+            raise UserError(f"{rule}, which has {longest} frames; got {recipe.frames_per_batch}")
+        self._epoch = lru_cache(maxsize=2)(self._plan)
 
-    def batch(self, step: int) -> Batch:
-        """The batch of step 0, 1, ..."""
+    def chosen(self, step: int) -> list[Utterance]:
+        """The utterances of step 0, 1, ..., in the order of the batch's rows."""
+        if self.recipe.frames_per_batch is not None:
+            epoch, place = divmod(step, len(self._epoch(0)))
+            return [self.utterances[number] for number in self._epoch(epoch)[place]]
+        first = step * self.recipe.batch_size
+        places = (divmod(first + row, len(self.utterances)) for row in range(self.recipe.batch_size))
+        return [self.utterances[self._epoch(epoch)[place][0]] for epoch, place in places]
+
+    def batch(self, step: int, share: int = 0, of: int = 1) -> Batch | None:
+        """Every `of`-th row of a step's batch from row `share` on; None if there is none.
+
+        All random numbers are drawn for all rows, so that an utterance looks the same in whichever share it is.
+        """
         draw = generator(self.seed, "augment", step)
         noise_probability = self.recipe.noise_probability * curriculum(step, self.recipe)
-        chosen = [self._nth(step * self.recipe.batch_size + row) for row in range(self.recipe.batch_size)]
-        audio = [self._audio(utterance, draw, noise_probability) for utterance in chosen]
-        video = [self._video(utterance, draw) for utterance in chosen]
-        return collate(chosen, audio, video)
+        chosen = self.chosen(step)
+        rows = range(share, len(chosen), of)
+        audio = [self._audio(each, draw, noise_probability, row in rows) for row, each in enumerate(chosen)]
+        video = [self._video(each, draw) for each in chosen]
+        if not rows:
+            return None
+        return collate([chosen[n] for n in rows], [audio[n] for n in rows], [video[n] for n in rows], rows)
 
-    def _nth(self, position: int) -> Utterance:
-        epoch, place = divmod(position, len(self.utterances))
-        return self.utterances[self._order(epoch)[place]]
+    def _plan(self, epoch: int) -> list[list[int]]:
+        """Numbers of utterances, batch by batch; one each without a budget of frames.
 
-    def _order(self, epoch: int) -> np.ndarray:
-        return generator(self.seed, "order", epoch).permutation(len(self.utterances))
+        With one, utterances are sorted by length (in a random order where equal), cut, and the batches shuffled.
+        """
+        draw = generator(self.seed, "order", epoch)
+        order = draw.permutation(len(self.utterances)).tolist()
+        if self.recipe.frames_per_batch is None:
+            return [[number] for number in order]
+        batches: list[list[int]] = []
+        for number in sorted(order, key=lambda number: self.utterances[number].frames):
+            frames = self.utterances[number].frames
+            if not batches or frames * (len(batches[-1]) + 1) > self.recipe.frames_per_batch:
+                batches.append([])
+            batches[-1].append(number)
+        return [batches[place] for place in draw.permutation(len(batches))]
 
-    def _audio(self, utterance: Utterance, draw: np.random.Generator, noise_probability: float) -> np.ndarray:
+    def _audio(
+        self, utterance: Utterance, draw: np.random.Generator, noise_probability: float, wanted: bool
+    ) -> np.ndarray:
         # All numbers are drawn whether they are used or not, so that one setting does not shift the others' draws.
         is_noisy = draw.random() < noise_probability
         snr_db = draw.uniform(*self.recipe.noise_snr_db)
         segment = self.babble.segment(utterance.samples, draw)
-        return noisy(self.corpus.audio(utterance), segment, snr_db if is_noisy else None)
+        return noisy(self.corpus.audio(utterance), segment, snr_db if is_noisy else None) if wanted else segment
 
     def _video(self, utterance: Utterance, draw: np.random.Generator) -> np.ndarray:
         top, left = draw.integers(0, MARGIN_PX + 1, 2)

@@ -32,6 +32,7 @@ def transcribe(
     """
     torch.set_num_threads(threads)
     model, units = checkpoint.load(folder)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     data = Corpus.open(corpus)
     banks = noise_banks(data, noises, noise or {})
     tables = [

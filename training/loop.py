@@ -4,7 +4,6 @@ What a step computes depends on the weights, the optimiser's state, the seed and
 these are all that has to be kept.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from signal import SIGTERM
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
@@ -21,20 +20,21 @@ from model.config import load as load_settings
 from model.masking import mask_statistics
 from model.smile import Losses, Smile, initialise, parameter_count
 from training import checkpoint
+from training.averaging import Average
 from training.batches import Batch, TrainingBatches, curriculum, generator
+from training.devices import Place, join, pinned
 from training.optimiser import build_optimiser, set_learning_rate
+from training.prefetch import prefetched
 from training.state import SAVE_EVERY_S, States, told_to_end
+from training.step import Share, TrainingFailed, train_step
 from training.units import Units, check_frames, units_of
 from training.validation import validation_wer
 
 LOG_EVERY = 10
 VALIDATE_TIMES = 5
+LOADERS = 4  # threads that make batches while a GPU computes
 
 Log = Callable[[int, dict[str, float]], None]
-
-
-class TrainingFailed(RuntimeError):
-    """The trial cannot go on; the text says why in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,19 @@ def train_trial(
     babble = NoiseBank.from_corpus(data, "babble", (noise or {}).get("babble"))
     batches = TrainingBatches(data, typed.training, seed, babble)
     check_frames(batches.utterances, units)
-    training = Training(model, units, batches, data, log)
+    place = join()
+    training = Training(model.to(place.device), units, batches, data, log if place.rank == 0 else _silent, place)
     if states is None:
         training.run()
     else:
         _run_resumable(training, States(states, save_every_s))
-    checkpoint.save(out, model, units, seed=seed, corpus_fingerprint=data.fingerprint)
+    if place.rank == 0:
+        checkpoint.save(out, model, units, seed=seed, corpus_fingerprint=data.fingerprint)
     return TrainResult(parameter_count(model), typed.training.steps, training.progress.seconds)
+
+
+def _silent(_step: int, _metrics: dict[str, float]) -> None:
+    """What processes but the first do with their curves."""
 
 
 def _run_resumable(training: "Training", states: States) -> None:
@@ -88,6 +94,8 @@ def _run_resumable(training: "Training", states: States) -> None:
     with told_to_end() as told:
 
         def keep() -> None:
+            if training.place.rank:  # the first process keeps the state and ends; the others end with it
+                return
             if told() or states.due():
                 states.save(training.progress.step, training.state())
             if told():
@@ -108,28 +116,38 @@ class Progress:
 class Training:
     """A model, what it learns from, and how far it has come."""
 
-    def __init__(self, model: Smile, units: Units, batches: TrainingBatches, data: Corpus, log: Log) -> None:
+    def __init__(
+        self, model: Smile, units: Units, batches: TrainingBatches, data: Corpus, log: Log, place: Place
+    ) -> None:
         self.model, self.units, self.batches, self.data = model, units, batches, data
         self.recipe, self.seed = batches.recipe, batches.seed
         self.optimiser = build_optimiser(model, self.recipe)
-        self.progress, self._log = Progress(), log
+        self.average = Average(self.recipe.average, self.recipe.steps)
+        self.progress, self.place, self._log = Progress(), place, log
+        if self.recipe.compile:
+            model.encoder.compile()
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Take the steps that are left; `after_step` is called after each."""
         validate_every = max(1, self.recipe.steps // VALIDATE_TIMES)
-        while self.progress.step < self.recipe.steps:
-            started = time.perf_counter()
-            self._step(self.progress.step)
+        workers = LOADERS if self.place.device.type == "cuda" else 0
+        loaded = prefetched(self._load, self.progress.step, self.recipe.steps, workers)
+        started = time.perf_counter()
+        for step, shares in enumerate(loaded, self.progress.step):
+            self._step(step, shares)
             self.progress.step += 1
-            if self.progress.step % validate_every == 0:
+            if self.progress.step % validate_every == 0 and self.place.rank == 0:
                 self._point(self.progress.step - 1, {"wer/valid": validation_wer(self.model, self.units, self.data)})
-            self.progress.seconds += time.perf_counter() - started
+            started, before = time.perf_counter(), started
+            self.progress.seconds += started - before
             after_step()
+        self.average.give(self.model)
 
     def state(self) -> dict[str, Any]:
         """All that the remaining steps depend on."""
         weights = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
-        return weights | vars(self.progress)
+        mean = {"mean": self.average.mean, "taken": self.average.taken}
+        return weights | mean | vars(self.progress)
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
         """Take up a state, if there is one, and log its points again."""
@@ -137,52 +155,52 @@ class Training:
             return
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.average.taken = state["taken"]
+        self.average.mean = {name: value.to(self.place.device) for name, value in state["mean"].items()}
         self.progress = Progress(state["step"], state["seconds"], state["points"])
         print(f"training goes on after {self.progress.step} steps", flush=True)
         for step, metrics in self.progress.points:
             self._log(step, metrics)
 
-    def _step(self, step: int) -> None:
-        batch = self.batches.batch(step)
+    def _load(self, step: int) -> list[Share]:
+        """This process's shares of a step: utterances and masks. Depends on seed and step alone; runs in a thread."""
+        chosen = self.batches.chosen(step)
         masks = self.model.sample_masks(
-            batch.inputs.lengths,
+            [utterance.frames for utterance in chosen],
             {name: generator(self.seed, "mask", name, step) for name in self.model.inputs},
             share=curriculum(step, self.recipe),
         )
+        count = self.recipe.accumulate * self.place.world
+        numbers = range(self.place.rank, count, self.place.world)
+        batches = [batch for number in numbers if (batch := self.batches.batch(step, number, count))]
+        return [self._share(batch, masks, len(chosen)) for batch in batches]
+
+    def _share(self, batch: Batch, masks: dict[str, Tensor], utterances: int) -> Share:
+        frames = max(batch.inputs.lengths)
+        own = {name: mask[batch.rows, :frames] for name, mask in masks.items()}
+        if self.place.device.type == "cuda":
+            batch.inputs = pinned(batch.inputs)
+        return Share(batch, own, len(batch.rows) / utterances)
+
+    def _step(self, step: int, shares: list[Share]) -> None:
         self.model.begin_step(step)
-        torch.manual_seed(self.seed * 1_000_003 + step)  # dropout: a function of seed and step, not of what ran before
+        # Dropout is a function of seed, step and process, not of what ran before.
+        torch.manual_seed(self.seed * 1_000_003 + step + (self.place.rank << 40))
         rate = set_learning_rate(self.optimiser, step, self.recipe)
         try:
-            losses = train_step(self.model, self.optimiser, batch, self.units, masks)
+            losses = train_step(self.model, self.optimiser, shares, self.units, self.place)
         except TrainingFailed as error:
             raise TrainingFailed(f"{error} at step {step}") from None
-        if step % LOG_EVERY == 0 or step + 1 == self.recipe.steps:
-            self._point(step, _metrics(self.model, losses, masks, batch, rate))
+        self.average.after(step, self.model)
+        if losses is not None and (step % LOG_EVERY == 0 or step + 1 == self.recipe.steps):
+            self._point(step, _metrics(self.model, losses, shares[0], rate))
 
     def _point(self, step: int, metrics: dict[str, float]) -> None:
         self.progress.points.append((step, metrics))
         self._log(step, metrics)
 
 
-def train_step(
-    model: Smile, optimiser: torch.optim.Optimizer, batch: Batch, units: Units, masks: dict[str, Tensor]
-) -> Losses:
-    """One update of the weights; returns the losses before it. Raises TrainingFailed, and then changes nothing."""
-    model.train()
-    losses = model.losses(batch.inputs, [units.encode(utterance.text) for utterance in batch.utterances], masks)
-    optimiser.zero_grad(set_to_none=True)
-    losses.total.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), model.settings.training.clip_norm)
-    for what, value in (("loss", losses.total.item()), ("gradient's norm", norm.item())):
-        if not math.isfinite(value):
-            raise TrainingFailed(f"training diverged: the {what} is {value}")
-    optimiser.step()
-    return losses
-
-
-def _metrics(
-    model: Smile, losses: Losses, masks: dict[str, Tensor], batch: Batch, learning_rate: float
-) -> dict[str, float]:
+def _metrics(model: Smile, losses: Losses, share: Share, learning_rate: float) -> dict[str, float]:
     metrics = {"loss": losses.total.item(), "loss/ctc": losses.ctc.item(), "learning_rate": learning_rate}
     if losses.masked is not None:
         metrics["loss/masked"] = losses.masked.item()
@@ -190,5 +208,5 @@ def _metrics(
         metrics["loss/attention"] = losses.attention.item()
     metrics |= model.scale_values()
     metrics |= {f"fusion/omega_{n}": w for n, w in enumerate(model.layer_sum.weights().tolist())}
-    masked = mask_statistics(masks, batch.inputs.lengths)
+    masked = mask_statistics(share.masks, share.batch.inputs.lengths)
     return metrics | {f"mask/{name}_{key}": value for name, found in masked.items() for key, value in found.items()}

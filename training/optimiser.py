@@ -7,6 +7,8 @@ from torch import nn
 
 from model.config import TrainingSettings
 
+FINAL_FACTOR = 0.05
+
 
 def build_optimiser(model: nn.Module, recipe: TrainingSettings) -> torch.optim.Optimizer:
     """AdamW; vectors and scalars (biases, norms, S, omega) are kept out of weight decay."""
@@ -25,8 +27,14 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, step: int, recipe: Train
 
 
 def learning_rate_factor(step: int, recipe: TrainingSettings) -> float:
-    """Linear warm-up, then a half cosine to 0."""
+    """Linear warm-up, then by `schedule`: a half cosine to 0, an exponential fall to a twentieth (tri_stage, as fairseq's
+    without a plateau), or the inverse square root of the step (Vaswani et al. 2017)."""
     warm = max(1, round(recipe.warmup * recipe.steps))
     if step < warm:
         return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, recipe.steps - warm)))
+    done = (step - warm) / max(1, recipe.steps - warm)
+    if recipe.schedule == "tri_stage":
+        return float(FINAL_FACTOR**done)
+    if recipe.schedule == "inverse_sqrt":
+        return math.sqrt(warm / (step + 1))
+    return 0.5 * (1 + math.cos(math.pi * done))

@@ -9,6 +9,7 @@ from corpora.store import Corpus
 from model.smile import Smile
 from training.batches import Batch, by_length, centre_crop, collate
 from training.decode import greedy
+from training.devices import moved
 from training.search import beam_search
 from training.units import Units
 
@@ -31,7 +32,7 @@ def validation_wer(model: Smile, units: Units, data: Corpus) -> float:
 def recognise(model: Smile, batch: Batch, units: Units) -> list[str]:
     """The texts of a batch: by beam search where the model has a decoder, else by greedy CTC decoding."""
     model.eval()
-    inputs = batch.inputs
+    inputs = moved(batch.inputs, next(model.parameters()).device)
     if model.decoder is None:
         return greedy(model(inputs), inputs.lengths, units)
     fused = model.fused(inputs)

@@ -91,7 +91,7 @@ def finding(small_corpus: Path, tmp_path: Path) -> Callable[..., list[str]]:
 def in_this_process() -> Iterator[None]:
     """All of a step but its isolation: a process takes seconds to start, and one trial that has its own is enough."""
 
-    def run_here(module: str, request: dict[str, Any]) -> None:
+    def run_here(module: str, request: dict[str, Any], _processes: int = 1) -> None:
         import_module(module).work(request)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -13,8 +13,9 @@ from model.config import CATALOGUE, TrainingSettings
 from training import checkpoint
 from training.batches import TrainingBatches
 from training.evaluate import manifest, transcribe
-from training.loop import TrainingFailed, train_trial
+from training.loop import train_trial
 from training.optimiser import learning_rate_factor
+from training.step import TrainingFailed
 
 SMALL = {
     "decoder.units": "word",
