@@ -101,13 +101,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report: what it is about, the facts at a glance as label and text, and the sections in order."""
+    """A whole report: what it is about, the facts at a glance as label and text, and the sections in order.
+
+    `link` is where the study opens in MLflow; empty where it has no address.
+    """
 
     kind: str
     name: str
     title: str
     facts: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
+    link: str = ""
 
 
 def cell(value: Cell | str) -> Cell:

@@ -49,7 +49,13 @@ def document(content: Content) -> Document:
         study.question or "Which parts earn their place?",
         content.summary,
         [section for section in sections if section.blocks],
+        web_address((study.mlflow or {}).get("url")),
     )
+
+
+def web_address(text: str | None) -> str:
+    """The text where a browser may follow it, else empty."""
+    return text if text and text.startswith(("http://", "https://")) else ""
 
 
 def _baseline_sentence(content: Content) -> str:
@@ -161,9 +167,7 @@ def _cost_row(cost: ArmCost) -> Row:
 
 
 def _pairs(title: str, pairs: Sequence[tuple[str, str]]) -> Table:
-    rows: list[Row] = [
-        [label, Cell(text, link=text if text.startswith(("http://", "https://")) else "")] for label, text in pairs
-    ]
+    rows: list[Row] = [[label, Cell(text, link=web_address(text))] for label, text in pairs]
     return Table(title, [], rows, prose=frozenset({1}))
 
 

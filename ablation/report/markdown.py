@@ -1,6 +1,7 @@
 """A report as Markdown. Text that users wrote is escaped: a `|` breaks no table, and no markup of theirs is read."""
 
 import re
+import urllib.parse
 from collections.abc import Iterable, Sequence
 
 from ablation.report.blocks import (
@@ -17,6 +18,8 @@ from ablation.report.blocks import (
     in_words,
 )
 
+IN_ADDRESSES = "/:?#@!$&'*+,;=%~[]"
+
 
 def escape(text: object) -> str:
     """Text as itself on one line: nothing in it is markup."""
@@ -27,6 +30,7 @@ def escape(text: object) -> str:
 def to_markdown(document: Document) -> str:
     """The whole report but its pictures."""
     parts = [headline(document).rstrip()]
+    parts += [_link("Open the study in MLflow", document.link)] if document.link else []
     for section in in_words(document.sections[1:]):
         blocks = [text for block in section.blocks if (text := _block(block))]
         parts += [f"## {escape(section.title)}", *blocks] if blocks else []
@@ -69,7 +73,13 @@ def _table(block: Table) -> str:
 
 
 def _cell(value: Cell) -> str:
-    return "; ".join(escape(text) for text in (value.text, *value.notes))
+    first = _link(value.text, value.link) if value.link else escape(value.text)
+    return "; ".join([first, *map(escape, value.notes)])
+
+
+def _link(text: str, address: str) -> str:
+    """Nothing in the address ends it, or the cell that it stands in."""
+    return f"[{escape(text)}]({urllib.parse.quote(address, safe=IN_ADDRESSES)})"
 
 
 def _verdicts(cards: Sequence[Card]) -> str:

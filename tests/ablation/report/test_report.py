@@ -110,6 +110,31 @@ def test_user_text_is_escaped(study_dir: Path) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines.splitlines()}) == 1
 
 
+def test_the_markdown_links_to_mlflow_and_to_nothing_that_a_browser_should_not_follow(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    def links(url: str | None) -> list[str]:
+        folder = write_study(tmp_path / "s", utterances=4, mlflow={"url": url})
+        text = build(folder, ["md"])[0].read_text("utf-8")
+        return re.findall(r"(?<!\\)\]\((.*?)\)", text)
+
+    address = "http://[::1]:5000/#/experiments/7/runs?viewStateShareKey=ab&compareRunsMode=CHART"
+    assert links(address) == [address, address]  # at the top and in the provenance
+    assert links("http://h/a) <b>|`c`") == ["http://h/a%29%20%3Cb%3E%7C%60c%60"] * 2
+    assert links("javascript:alert(1)") == links(None) == []
+
+
+def test_forty_arms_fit_into_what_kubeflows_page_shows_of_markdown(write_study: WriteStudy, tmp_path: Path) -> None:
+    """It shows 400 000 characters and no HTML: https://github.com/kubeflow/pipelines, MarkdownViewer.tsx."""
+    evil = {f"arm-{n} <script>alert({n})</script>": ("siamese", {"kind": "none"}, 1 + n / 100) for n in range(40)}
+    arms = {"baseline": (None, None, 1.0), **evil}
+    folder = write_study(tmp_path / "s", arms=arms, failed=set(), utterances=20)
+    text = build(folder, ["md"])[0].read_text("utf-8")
+    assert all(f"| arm-{n} &lt;script>" in text for n in range(40))
+    assert not re.search(r"(?<!\\)<", text)
+    assert len(text) < 400_000
+
+
 def test_the_headline_is_markdown_with_every_arm(study_dir: Path) -> None:
     text = headline_markdown(load(study_dir))
     assert text.startswith("# made-up: Which parts of SMILE")
