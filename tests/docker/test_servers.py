@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from ablation.results import read_study
+from tracking.checkpoints import fetch_checkpoint
 from tracking.store import client
 from tracking.studies import trial_runs
 
@@ -92,6 +93,15 @@ def image() -> str:
     return IMAGE
 
 
+def test_the_image_for_real_video_finds_mouths_beside_the_service(image: str) -> None:
+    build = ("docker", "build", "-q", "-f", "docker/preprocess.Dockerfile", "--build-arg", f"SERVICE={image}", ".")
+    built = call(*build)
+    assert built.returncode == 0, built.stderr
+    script = '"$ABLATE_MOUTH_PYTHON" -c "import mediapipe, cv2" && ablate corpus --help'
+    done = call("docker", "run", "--rm", built.stdout.strip(), "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.usefixtures("image")
 def test_a_study_in_containers_is_read_back_from_the_servers(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -108,7 +118,9 @@ def test_a_study_in_containers_is_read_back_from_the_servers(
     assert "report.html" in {file.path for file in asked.list_artifacts(study.info.run_id)}
     found = trial_runs(servers.settings["MLFLOW_TRACKING_URI"], experiment.experiment_id, study.info.run_id)
     assert [("wer/clean" in run.data.metrics, run.info.status) for run in found] == [(True, "FINISHED")] * 2
-    assert asked.get_model_version_by_alias("smoke", "baseline").version
+    version = asked.get_model_version_by_alias("smoke", "baseline")
+    fetch_checkpoint(servers.settings["MLFLOW_TRACKING_URI"], version.model_id, tmp_path / "checkpoint")
+    assert (tmp_path / "checkpoint" / "model.safetensors").stat().st_size > 100_000
     s3 = boto3.client("s3", endpoint_url=f"http://localhost:{servers.settings['S3_PORT']}", region_name="us-east-1")
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="mlflow")["Contents"]]
     assert any(key.endswith("model.safetensors") for key in keys)

@@ -57,3 +57,20 @@ def test_the_first_step_says_it_and_no_other_is_started(run: Run, arguments: dic
     started, said = run(**arguments)
     assert started == ["resolve-plan"]
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "wrong", "does not accept these credentials (SignatureDoesNotMatch)"),
+        ("AWS_ACCESS_KEY_ID", "", "needs credentials for S3"),
+    ],
+    ids=["wrong secret", "no key"],
+)
+def test_a_corpus_behind_a_key_that_is_not_there_is_refused_before_anything_starts(
+    run: Run, bucket: str, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+    started, said = run(plan=PLAN, corpus=f"s3://{bucket}/small", tracking_uri="http://127.0.0.1:9")
+    assert started == ["resolve-plan"]
+    assert words in said
