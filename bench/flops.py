@@ -40,7 +40,8 @@ def report(preset: str, frames: int, tflops: float, utilisation: float) -> dict[
     settings = resolve(preset)
     parameters, operations = count(settings, frames)
     recipe = settings.training
-    per_step = operations * recipe.batch_size
+    utterances = recipe.frames_per_batch / frames if recipe.frames_per_batch else recipe.batch_size
+    per_step = operations * utterances
     hours = recipe.steps * per_step / (utilisation * tflops * 1e12) / 3600
     return {
         "preset": preset,
