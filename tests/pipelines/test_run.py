@@ -191,7 +191,9 @@ def test_the_report_is_written_again_from_what_is_stored(finished: Ended) -> Non
     again = subprocess.run(
         command, cwd=place.root, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
-    assert again.stdout.splitlines() == [f"studies/fine/report.{suffix}" for suffix in ("html", "md", "csv")]
+    assert again.stdout.splitlines() == [
+        f"studies/fine/report.{suffix}" for suffix in ("html", "md", "tex", "csv", "json")
+    ]
     assert {path: path.read_bytes() for path in finished.folder.glob("report.*")} == before
 
 
@@ -249,7 +251,7 @@ def test_ctrl_c_leaves_nothing_behind_and_meanwhile_nobody_else_may_write(place:
     assert_tidy(folder)
     study, trials = runs(place, "stopped")
     assert [run.info.status for run in (study, *trials)] == ["KILLED"] * 3
-    assert not list((place.root / "corpora-cache").glob(".*"))
+    assert [path.name for path in (place.root / "corpora-cache").glob(".*")] in ([], [".links"])  # nothing half made
 
     again = place.start(command)
     wait_for(lambda: len(re.findall(r"training goes on after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
