@@ -62,11 +62,27 @@ class TrialRecord(Record):
     scored_by: str | None = None
 
 
+class ArmFacts(Record):
+    """What was measured of an arm's model before training: trained values, and per input `fraction` of the frames that
+    are masked and `run`, mean frames of a masked run. The units' share is that of a small vocabulary."""
+
+    parameters: int
+    masked: dict[str, dict[str, float]] = {}
+
+
+class Measured(Record):
+    """Of all arms by name; `same` lists arms that compute the same function, `warnings` what is seldom meant."""
+
+    arms: dict[str, ArmFacts] = {}
+    same: list[list[str]] = []
+    warnings: list[str] = []
+
+
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
-    `settings` is all that the baseline comes to. `margin_points` is the plan's: differences within it count as none; None
-    tests no equivalence.
+    `settings` is all that the baseline comes to; `hygiene` is None in folders of older versions. `margin_points` is the
+    plan's: differences within it count as none; None tests no equivalence.
     """
 
     study: str
@@ -81,6 +97,7 @@ class Study(Record):
     max_failed_trials: int = 0
     arms: list[ArmRecord]
     trials: list[TrialRecord]
+    hygiene: Measured | None = None
     provenance: dict[str, Any] = {}
     mlflow: dict[str, Any] | None = None
     created: str = ""

@@ -34,6 +34,7 @@ def to_json(content: Content) -> str:
         LABEL: content.checkpoints.to_dict("records"),
         "margin_points": study.margin_points,
         "pooled_wer": content.pooled,
+        "measured": None if study.hygiene is None else study.hygiene.model_dump(),
         "failed": [trial.model_dump(include={"arm", "seed", "reason"}) for trial in study.failed()],
         "examples": [asdict(example) for example in content.examples],
         "cost": [asdict(cost) for cost in [*costs(study), total(study)]],

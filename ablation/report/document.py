@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.report import curves, evidence, plots
+from ablation.report import curves, evidence, measured, plots
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -34,6 +34,7 @@ def document(content: Content) -> Document:
         Section("Verdicts", [Text([_baseline_sentence(content)]), Verdicts(cards(content))]),
         Section("Word error rate by arm and condition", evidence.rates(content)),
         Section("Differences in pictures", plots.pictures(content)),
+        Section("What each arm changed in the model", measured.changes(study)),
         Section("More on the differences", evidence.secondary(content)),
         Section("What was learned", curves.learned(content)),
         Section("Training", curves.training(content)),

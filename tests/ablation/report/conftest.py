@@ -118,6 +118,16 @@ def write(
         ],
         "trials": trials,
         "settings": {"training": {"steps": 450, "beta": 0.3}, "parts": {"masking": {"kind": "differential"}}},
+        "hygiene": {
+            "arms": {
+                arm: {"parameters": 1_200_000 - 30_000 * n, "masked": {
+                    "audio": {"fraction": 0.19, "run": 5.42},
+                    **({} if arm == "audio-only" else {"video": {"fraction": 0.0, "run": 0.0}})}}
+                for n, arm in enumerate(arms)
+            },
+            "same": [[*arms][1:3]] if len(arms) > 2 else [],
+            "warnings": [f"arms 'a' and {EVIL!r} compute the same function: keep one"],
+        },
         "provenance": {"git_revision": "0123abc", "versions": {"torch": "2.11.0", "numpy": "2.4"}},
         "mlflow": {"tracking_uri": "sqlite:///studies/mlflow.db", "url": "http://localhost:5000/#/x"},
         "created": "2026-01-01T00:00:00+00:00",

@@ -102,6 +102,26 @@ def test_the_page_can_be_read_aloud(study_dir: Path) -> None:
     assert all(has["aria-label"] and has["tabindex"] == "0" for has in regions)
 
 
+def test_what_was_measured_of_each_arms_model_stands_in_every_format(study_dir: Path) -> None:
+    for name in ("html", "md", "tex"):
+        text = (study_dir / f"report.{name}").read_text("utf-8")
+        section = text[text.index("What each arm changed in the model") :].partition("More on the differences")[0]
+        plain = section.replace("$-$", "−").replace("\\%", "%").replace("-{}", "-")
+        assert all(f"{1_200_000 - 30_000 * n:,}" in plain for n in range(len(ARMS)))
+        assert "−30,000 (−2.5 %)" in plain
+        assert plain.count("19.0 %, runs of 5.4") == len(ARMS)
+        assert plain.count("not an input") == 1
+        assert "compute the same function: keep one" in plain
+    data = json.loads((study_dir / "report.json").read_text("utf-8"))
+    assert data["measured"]["arms"]["no-scale"]["parameters"] == 1_140_000
+    assert data["measured"]["same"] == [["static-scale", "no-scale"]]
+
+
+def test_a_study_that_was_not_measured_says_nothing_of_it(write_study: WriteStudy, tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", utterances=4, hygiene=None)
+    assert "What each arm changed" not in build(folder, ["md"])[0].read_text("utf-8")
+
+
 def test_user_text_is_escaped(study_dir: Path) -> None:
     text = (study_dir / "report.md").read_text("utf-8")
     assert "&lt;script&gt;" in (study_dir / "report.html").read_text("utf-8")
