@@ -8,6 +8,7 @@ from kfp import dsl
 
 from components.revision import code_rev, image_tag
 
+STEP_IMAGE = "ABLATE_STEP_IMAGE"  # in a step: the image it runs in, with a digest if that is known
 REPOSITORY = "ablate-python"  # its name says python, or kfp.local warns
 
 

@@ -1,6 +1,7 @@
 """Gather what the trials left into one study folder, judge the arms, and write the report."""
 
 import json
+import os
 import platform
 import shutil
 import time
@@ -16,7 +17,7 @@ from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Output
 
 from ablation.arms import expand
 from ablation.plan import Plan
-from components._image import component
+from components._image import STEP_IMAGE, component
 from components.trial import COUNTS_FILE, Status, Trial, plan_of, read_history
 from model.config import CATALOGUE
 
@@ -124,10 +125,12 @@ def _wall_seconds(opened: float, statuses: Sequence[Status]) -> dict[str, float]
 
 
 def _provenance(code_rev: str) -> dict[str, Any]:
+    """`image` is what this step runs in, told by whoever started it: a container cannot know its own digest."""
     from tracking.fingerprint import sources_fingerprint
 
     versions = {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
-    return {"git_revision": code_rev, "sources": sources_fingerprint()[:16], "versions": versions}
+    image = os.environ.get(STEP_IMAGE) or "none, run from source"
+    return {"git_revision": code_rev, "sources": sources_fingerprint()[:16], "image": image, "versions": versions}
 
 
 def _url(tracking_uri: str, item: Trial) -> str | None:

@@ -18,6 +18,7 @@ from kfp import local
 from kfp.local import docker_task_handler
 
 from ablation.errors import UserError
+from components._image import STEP_IMAGE, default_image
 
 LABEL = "ablate.scratch"
 SETTINGS = (
@@ -50,6 +51,15 @@ def check_image(image: str, tracking_uri: str) -> None:
         raise UserError(f"no Docker daemon answers ({error}); start it, or leave out --image") from error
 
 
+def with_digest(image: str) -> str:
+    """An image of this machine by its name and its registry's digest, or its own id where it was never pushed."""
+    with closing(DockerClient.from_env()) as client:
+        found = client.images.get(image)
+    name = image.partition("@")[0]
+    digests = [str(digest).partition("@")[2] for digest in found.attrs.get("RepoDigests") or ()]
+    return f"{name}@{digests[0]}" if digests else f"{name} (in no registry, id {found.id})"
+
+
 def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunner:
     """kfp's runner for the steps of the run in `scratch`, which read `folders` under the names that they have here.
 
@@ -69,6 +79,7 @@ def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunne
 def _user(scratch: Path) -> dict[str, Any]:
     """Who steps are: whoever runs this, who can then remove what they left. Root's are the image's own user."""
     environment = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
+    environment[STEP_IMAGE] = with_digest(default_image())
     if os.getuid() == 0:
         scratch.chmod(0o777)
         return {"environment": environment}

@@ -8,6 +8,7 @@ from typing import Any
 from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_context import Pipeline
 
+from components._image import STEP_IMAGE, default_image
 from components.revision import code_rev
 from pipelines.ablation_pipeline import NAME, ablation_pipeline
 from pipelines.cluster import TRIAL_STEPS, Cluster
@@ -64,6 +65,7 @@ def _settle(name: str, task: Any, settings: Cluster, image: str | None) -> None:
     """What every step gets, then what a trial's steps get on top."""
     if image is not None:
         task.set_container_image(image)
+    task.set_env_variable(STEP_IMAGE, image or default_image())
     if not settings.caching:
         task.set_caching_options(False)
     _surroundings(task, settings)

@@ -38,6 +38,9 @@ def test_the_study_has_every_trial_in_the_plans_order(done: Any, small_corpus: P
     assert study.corpus["fingerprint"] == Corpus.open(small_corpus).fingerprint
     assert study.conditions == ["clean", "babble_0db"]
     assert study.provenance["git_revision"] == "abc"
+    assert study.provenance["image"] == "none, run from source"
+    assert study.hygiene is not None
+    assert set(study.hygiene.arms) == {"baseline", "no-scale", "too-fast"}
     assert study.provenance["versions"]["torch"].startswith("2.")
     assert all(seconds >= 0 for seconds in study.wall_seconds.values())
 

@@ -108,14 +108,16 @@ def test_a_study_in_containers_is_read_back_from_the_servers(
     wait_until_well(servers)
     done = servers.run(tmp_path / "smoke")
     assert done.returncode == 0, done.stderr
-    assert len(read_study(tmp_path / "smoke").trials) == 2
+    study = read_study(tmp_path / "smoke")
+    assert len(study.trials) == 2
+    assert "sha256:" in study.provenance["image"]
     for name, value in servers.settings.items():
         monkeypatch.setenv(name, value)
     asked = client(servers.settings["MLFLOW_TRACKING_URI"])
     experiment = asked.get_experiment_by_name("smoke")
-    [study] = asked.search_runs([experiment.experiment_id], "tags.`ablation.role` = 'study'")
-    assert "report.html" in {file.path for file in asked.list_artifacts(study.info.run_id)}
-    found = trial_runs(servers.settings["MLFLOW_TRACKING_URI"], experiment.experiment_id, study.info.run_id)
+    [run] = asked.search_runs([experiment.experiment_id], "tags.`ablation.role` = 'study'")
+    assert "report.html" in {file.path for file in asked.list_artifacts(run.info.run_id)}
+    found = trial_runs(servers.settings["MLFLOW_TRACKING_URI"], experiment.experiment_id, run.info.run_id)
     assert [("wer/clean" in run.data.metrics, run.info.status) for run in found] == [(True, "FINISHED")] * 2
     assert asked.get_model_version_by_alias("smoke", "baseline").version
     s3 = boto3.client("s3", endpoint_url=f"http://localhost:{servers.settings['S3_PORT']}", region_name="us-east-1")

@@ -63,6 +63,8 @@ def test_the_loader_finds_every_step_in_the_image_that_was_given(spec: Any) -> N
     executors = spec.deployment_spec["executors"]
     assert {name.removeprefix("exec-") for name in executors} == STEPS
     assert {executor["container"]["image"] for executor in executors.values()} == {IMAGE}
+    told = [{item["name"]: item["value"] for item in executor["container"]["env"]} for executor in executors.values()]
+    assert {variables["ABLATE_STEP_IMAGE"] for variables in told} == {IMAGE}  # for the report's provenance
 
 
 def test_trials_run_in_a_loop_over_what_is_not_finished_yet(spec: Any) -> None:
