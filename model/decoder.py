@@ -22,16 +22,22 @@ NO_UNIT = -1  # a target that costs nothing: behind the end of a text
 class Memory:
     """What incremental decoding keeps per layer: keys and values of the frames (B, H, T, D / H) and of what is written.
 
-    The latter are (B * K, H, U, D / H); None before the first unit.
+    The latter are side by side, (B * K, U, 2 D); None before the first unit.
     """
 
     frames: list[tuple[Tensor, Tensor]]
     seen: Tensor  # (B, 1, 1, T), True = frame
-    written: list[tuple[Tensor, Tensor] | None]
+    written: list[Tensor | None]
 
     def reorder(self, rows: Tensor) -> None:
         """Let hypothesis n (of B * K) go on from what `rows[n]` had written."""
-        self.written = [kept and (kept[0][rows], kept[1][rows]) for kept in self.written]
+        self.written = [kept if kept is None else kept.index_select(0, rows) for kept in self.written]
+
+    def keep(self, utterances: Tensor, hypotheses: int) -> None:
+        """Go on with some utterances (B') only; each has so many hypotheses."""
+        self.frames = [(key[utterances], value[utterances]) for key, value in self.frames]
+        self.seen = self.seen[utterances]
+        self.reorder((utterances[:, None] * hypotheses + torch.arange(hypotheses, device=utterances.device)).flatten())
 
 
 class DecoderLayer(nn.Module):
@@ -77,10 +83,10 @@ class DecoderLayer(nn.Module):
     def step(self, x: Tensor, memory: Memory, number: int) -> Tensor:
         """One more unit of every hypothesis: x (B, K, D). What is written is kept in `memory`."""
         batch, hypotheses, width = x.shape
-        query, key, value = self.split(self.project(self.norms[0](x)).view(batch * hypotheses, 1, 3 * width), 3)
-        if (before := memory.written[number]) is not None:
-            key, value = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
-        memory.written[number] = (key, value)
+        query, new = self.project(self.norms[0](x)).view(batch * hypotheses, 1, 3 * width).split([width, 2 * width], -1)
+        before = memory.written[number]
+        written = memory.written[number] = new if before is None else torch.cat([before, new], dim=1)
+        (query,), (key, value) = self.split(query, 1), self.split(written, 2)
         found = F.scaled_dot_product_attention(query, key, value)
         x = x + self.out(_joined(found)).view(batch, hypotheses, width)
         return self.look(x, memory.frames[number], memory.seen)

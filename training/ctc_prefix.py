@@ -53,6 +53,10 @@ class PrefixScores:
         scores[..., 0] = NEVER
         return scores
 
+    def keep(self, kept: Tensor) -> "PrefixScores":
+        """Utterances `kept` (B') alone."""
+        return PrefixScores(*(each[kept] for each in (self.log_probs, self.lengths, self.unit, self.blank, self.last)))
+
     def choose(self, parents: Tensor, units: Tensor) -> "PrefixScores":
         """Hypotheses `parents` (B, K'), each extended by one of `units` (B, K')."""
         rows = parents[..., None].expand(-1, -1, self.unit.shape[-1])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from model.config import DecoderSettings
-from model.decoder import Decoder
+from model.decoder import Decoder, Memory
 from training.ctc_prefix import NEVER, PrefixScores
 from training.search import beam_search
 
@@ -133,6 +133,54 @@ def test_the_batched_search_finds_what_a_plain_one_finds(beam: int, weight: floa
         wanted = [plain_search(decoder, frame[:n], probs[:n], settings) for frame, probs, n in rows]
     assert found == wanted
     assert len({tuple(text) for text in found}) > 1
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+def test_a_beam_that_holds_everything_finds_the_best_of_all_texts(weight: float) -> None:
+    """Of all texts of up to four units over three, each by the sum of its paths and by the whole decoder: an exhaustive search."""
+    settings = DecoderSettings(
+        layers=1, heads=2, feedforward=32, beam=VOCABULARY**4, ctc_weight=weight, length_exponent=0
+    )
+    torch.manual_seed(4)
+    decoder = Decoder(settings, WIDTH, VOCABULARY).eval()
+    decoder.out.weight.data *= 3
+    decoder.out.bias.data[0] -= 4  # texts are long enough to differ
+    fused, log_probs = torch.randn(3, 4, WIDTH), random_log_probs(3, 4, seed=8)
+    found = beam_search(decoder, fused, torch.zeros(3, 4, dtype=torch.bool), log_probs, settings)
+    texts = [text for size in range(5) for text in itertools.product(range(1, VOCABULARY), repeat=size)]
+    for row, text in enumerate(found):
+        scores = {each: exact_score(decoder, fused[row], log_probs[row], each, weight) for each in texts}
+        assert tuple(text) == max(scores, key=lambda each: scores[each])
+    assert any(found)
+
+
+def exact_score(decoder: Decoder, fused: Tensor, log_probs: Tensor, text: tuple[int, ...], weight: float) -> float:
+    with torch.no_grad():
+        told = torch.tensor([[0, *text]])
+        logits = decoder(fused[None], torch.zeros(1, len(fused), dtype=torch.bool), told)[0].log_softmax(-1)
+    spoken = sum(logits[n, unit].item() for n, unit in enumerate((*text, 0)))
+    heard = by_enumeration(log_probs, text, whole=True) if weight else 0.0
+    return (1 - weight) * spoken + weight * max(heard, NEVER)
+
+
+def test_an_utterance_that_is_done_costs_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = DecoderSettings(layers=1, heads=2, feedforward=32, beam=4)
+    torch.manual_seed(0)
+    decoder, rows = Decoder(settings, WIDTH, VOCABULARY).eval(), []
+    step = decoder.step
+
+    def noting(units: Tensor, position: int, memory: Memory) -> Tensor:
+        rows.append((len(units), len(memory.frames[0][0])))
+        return step(units, position, memory)
+
+    monkeypatch.setattr(decoder, "step", noting)
+    padding = torch.arange(9)[None] >= torch.tensor([2, 9, 1, 4])[:, None]
+    beam_search(decoder, torch.randn(4, 9, WIDTH), padding, random_log_probs(4, 9), settings)
+    batch = [size for size, _ in rows]
+    assert batch == [kept for _, kept in rows] == sorted(batch, reverse=True)
+    assert batch[0] == 4
+    assert batch[2] <= 3
+    assert batch[5:] in ([], [1] * len(batch[5:]))
 
 
 def test_padding_and_neighbours_change_no_text() -> None:
