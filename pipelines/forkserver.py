@@ -147,7 +147,7 @@ class _Server:
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
-            self._become(request, output)
+            self._become(request, output, status)
         os.close(output)
         self.waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
         return True
@@ -155,18 +155,24 @@ class _Server:
     def _open(self) -> bool:
         return bool(self.control.recv(1, socket.MSG_PEEK))
 
-    def _become(self, request: Mapping[str, object], output: int) -> None:
+    def _become(self, request: Mapping[str, object], output: int, status: int) -> None:
         """In the child: a step, and nothing of the server. Does not return."""
         from components import isolation
 
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.close(output)
+        # Whoever waits for a step waits for the end of its pipe, which every process that has it open puts off.
+        for end in (output, status, *self._held()):
+            os.close(end)
         self.control.close()
         self.waiting.close()
         isolation.FORKS = True
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         isolation.run_and_leave(lambda: _execute(*request["step"]))  # type: ignore[misc]
+
+    def _held(self) -> list[int]:
+        """The files of the steps that run, which a child has got from the server and must not keep open."""
+        return [end for key in self.waiting.get_map().values() if key.data for end in (key.fd, key.data[1])]
 
     def _ended(self, key: selectors.SelectorKey) -> None:
         pid, status = key.data

@@ -114,6 +114,24 @@ def test_steps_run_beside_each_other(server: forkserver.ForkServer, tmp_path: Pa
     assert time.monotonic() - started < 3
 
 
+def test_a_step_that_has_ended_waits_for_no_step_that_began_beside_it(
+    server: forkserver.ForkServer, tmp_path: Path
+) -> None:
+    """Each child has the pipes of the steps that ran when it was forked; it must not keep them open."""
+    with ThreadPoolExecutor(2) as pool:
+        short = pool.submit(server.run, command("import time\ntime.sleep(1)", tmp_path))
+        time.sleep(0.5)  # so that the long one is forked while the short one runs
+        long = pool.submit(server.run, command("import time\ntime.sleep(60)", tmp_path))
+        assert short.result(timeout=30) == 0
+        assert not long.done()
+        os.kill(int(_children(server.process.pid)[0]), signal.SIGKILL)
+        assert long.result() == -signal.SIGKILL
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def test_another_command_is_started_as_kfp_would(tmp_path: Path) -> None:
     asked: list[Any] = []
 
