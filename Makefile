@@ -3,6 +3,7 @@ PLAN ?= plans/smile.yaml
 ARGS ?=
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
+WORKERS ?= 2
 BIN := .venv/bin
 MOUTH_BIN := .venv-mouth/bin
 
@@ -23,9 +24,9 @@ setup: .venv/.ready
 study: setup $(if $(findstring grid,$(PLAN) $(ARGS)),mouth)
 	$(BIN)/ablate run $(PLAN) $(ARGS)
 
-# All tests, or some: make test ARGS="tests/corpora -x"
+# All tests, or some: make test ARGS="tests/corpora -x". Two torch processes with all threads each would be slower than one.
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
