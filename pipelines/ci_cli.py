@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ablation.gate import MARGIN_POINTS
+from pipelines.kfp_options import Host
 from pipelines.plan_options import PlanArgument, chosen_plan
 from pipelines.registry_cli import Margin
 
@@ -16,9 +17,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 def ci(
     path: PlanArgument,
-    host: Annotated[
-        str | None, typer.Option(metavar="URL", help="The Kubeflow server; or KF_PIPELINES_ENDPOINT.")
-    ] = None,
+    host: Host = None,
     tracking_uri: Annotated[
         str | None, typer.Option(metavar="URI", help="MLflow as pods reach it; here it is MLFLOW_TRACKING_URI.")
     ] = None,

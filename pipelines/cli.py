@@ -23,6 +23,7 @@ from pipelines.corpus_cli import corpus_app
 from pipelines.outlook import Outlook, outlook
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from pipelines.registry_cli import champion, gate
+from pipelines.schedule_cli import schedule_app
 from pipelines.submit_cli import submit
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 110},
 )
 app.add_typer(corpus_app, name="corpus")
+app.add_typer(schedule_app, name="schedule")
 app.command()(submit)
 app.command()(champion)
 app.command()(gate)

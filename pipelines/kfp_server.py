@@ -67,15 +67,15 @@ class Server:
 
     def __init__(self, host: str, credential: Credential, namespace: str | None = None) -> None:
         self.host, self.credential, self.namespace = host, credential, namespace
-        self._api = kfp_server_api.ApiClient(_configuration(host, credential), cookie=credential.cookies)
-        self._pipelines = kfp_server_api.PipelineServiceApi(self._api)
-        self._experiments = kfp_server_api.ExperimentServiceApi(self._api)
-        self._runs = kfp_server_api.RunServiceApi(self._api)
+        self.api = kfp_server_api.ApiClient(_configuration(host, credential), cookie=credential.cookies)
+        self._pipelines = kfp_server_api.PipelineServiceApi(self.api)
+        self._experiments = kfp_server_api.ExperimentServiceApi(self.api)
+        self._runs = kfp_server_api.RunServiceApi(self.api)
 
     def check(self) -> None:
         """Whether a Kubeflow Pipelines server answers, and whether it has a namespace for every user."""
         try:
-            health = self._call(kfp_server_api.HealthzServiceApi(self._api).healthz_service_get_healthz)
+            health = self.call(kfp_server_api.HealthzServiceApi(self.api).healthz_service_get_healthz)
         except Rejected as error:
             raise not_kubeflow(self.host, f"HTTP status {error.status}") from error
         if health.multi_user and self.namespace is None:
@@ -83,35 +83,34 @@ class Server:
         if not health.multi_user and self.namespace is not None:
             raise UserError(f"{self.host} has no namespaces for users; leave out --namespace {self.namespace}")
 
+    def find_pipeline(self, name: str) -> str | None:
+        """The id of the pipeline of this name; None where there is none."""
+        listed = self.call(self._pipelines.pipeline_service_list_pipelines, filter=named(name), **self.in_namespace())
+        return listed.pipelines[0].pipeline_id if listed.pipelines else None
+
     def pipeline(self, name: str, description: str) -> str:
         """The id of the pipeline of this name, made where there is none."""
 
-        def find() -> str | None:
-            listed = self._call(
-                self._pipelines.pipeline_service_list_pipelines, filter=_named(name), **self._in_namespace()
-            )
-            return listed.pipelines[0].pipeline_id if listed.pipelines else None
-
         def make() -> str:
             asked = kfp_server_api.V2beta1Pipeline(
-                name=name, display_name=name, description=description, **self._in_namespace()
+                name=name, display_name=name, description=description, **self.in_namespace()
             )
-            return self._call(self._pipelines.pipeline_service_create_pipeline, asked).pipeline_id
+            return self.call(self._pipelines.pipeline_service_create_pipeline, asked).pipeline_id
 
-        return self._found_or_made(find, make)[0]
+        return self._found_or_made(lambda: self.find_pipeline(name), make)[0]
 
     def version(self, pipeline: str, name: str, package: Path) -> tuple[str, bool]:
         """The id of the pipeline's version of this name, and whether the package was uploaded for it now."""
 
         def find() -> str | None:
-            listed = self._call(
-                self._pipelines.pipeline_service_list_pipeline_versions, pipeline, filter=_named(name)
+            listed = self.call(
+                self._pipelines.pipeline_service_list_pipeline_versions, pipeline, filter=named(name)
             ).pipeline_versions
             return listed[0].pipeline_version_id if listed else None
 
         def make() -> str:
-            upload = kfp_server_api.PipelineUploadServiceApi(self._api).upload_pipeline_version
-            return self._call(
+            upload = kfp_server_api.PipelineUploadServiceApi(self.api).upload_pipeline_version
+            return self.call(
                 upload, str(package), name=name, display_name=name, pipelineid=pipeline
             ).pipeline_version_id
 
@@ -121,16 +120,16 @@ class Server:
         """The id of the experiment of this name, made where there is none."""
 
         def find() -> str | None:
-            listed = self._call(
-                self._experiments.experiment_service_list_experiments, filter=_named(name), **self._in_namespace()
+            listed = self.call(
+                self._experiments.experiment_service_list_experiments, filter=named(name), **self.in_namespace()
             ).experiments
             if listed and listed[0].storage_state == "ARCHIVED":
                 raise UserError(f"experiment {name!r} is archived on {self.host}; restore it, or give another name")
             return listed[0].experiment_id if listed else None
 
         def make() -> str:
-            asked = kfp_server_api.V2beta1Experiment(display_name=name, **self._in_namespace())
-            return self._call(self._experiments.experiment_service_create_experiment, asked).experiment_id
+            asked = kfp_server_api.V2beta1Experiment(display_name=name, **self.in_namespace())
+            return self.call(self._experiments.experiment_service_create_experiment, asked).experiment_id
 
         return self._found_or_made(find, make)[0]
 
@@ -141,26 +140,33 @@ class Server:
         below them. One that does not know plugins refuses the field, has made nothing then, and is asked again without.
         """
         asked = kfp_server_api.V2beta1Run(
-            display_name=name,
-            experiment_id=experiment,
-            pipeline_version_reference=kfp_server_api.V2beta1PipelineVersionReference(
+            display_name=name, experiment_id=experiment, **self.what_to_run(pipeline, version, arguments)
+        )
+        return self._id(self.with_plugins(self._runs.run_service_create_run, asked).run_id)
+
+    def what_to_run(self, pipeline: str, version: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that say so, in a run and in a schedule of runs."""
+        return {
+            "pipeline_version_reference": kfp_server_api.V2beta1PipelineVersionReference(
                 pipeline_id=pipeline, pipeline_version_id=version
             ),
-            runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(arguments)),
-            plugins_input={"mlflow": {"experiment_name": arguments["plan"]["study"]}},
-        )
+            "runtime_config": kfp_server_api.V2beta1RuntimeConfig(parameters=dict(arguments)),
+            "plugins_input": {"mlflow": {"experiment_name": arguments["plan"]["study"]}},
+        }
+
+    def with_plugins(self, method: Callable[..., Any], asked: Any) -> Any:
+        """Make what is asked for, without `plugins_input` where the server does not know it."""
         try:
-            made = self._call(self._runs.run_service_create_run, asked)
+            return self.call(method, asked)
         except Rejected as error:
             if "plugins_input" not in str(error):
                 raise
             asked.plugins_input = None
-            made = self._call(self._runs.run_service_create_run, asked)
-        return self._id(made.run_id)
+            return self.call(method, asked)
 
     def run(self, run: str) -> Run:
         """A run and its tasks as they stand."""
-        found = self._call(self._runs.run_service_get_run, run)
+        found = self.call(self._runs.run_service_get_run, run)
         details = (found.run_details and found.run_details.task_details) or []
         ended = found.finished_at is not None and found.finished_at.year > 1970  # servers send the epoch for "not yet"
         return Run(run, found.state or "", ended, _message(found), _tasks(details))
@@ -169,7 +175,8 @@ class Server:
         """Where a person looks at a run."""
         return f"{(os.environ.get(UI_ENV) or self.host).rstrip('/')}/#/runs/details/{run}"
 
-    def _in_namespace(self) -> dict[str, str]:
+    def in_namespace(self) -> dict[str, str]:
+        """The field of a request that says whose things are meant."""
         return {} if self.namespace is None else {"namespace": self.namespace}
 
     def _found_or_made(self, find: Callable[[], str | None], make: Callable[[], str]) -> tuple[str, bool]:
@@ -188,7 +195,7 @@ class Server:
             raise not_kubeflow(self.host, "an object that has no id")
         return given
 
-    def _call(self, method: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+    def call(self, method: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         """One request. The generated code takes any text for an empty object, so the answer is looked at again."""
         try:
             answer = method(*arguments, _request_timeout=TIMES_S, **more)
@@ -196,7 +203,7 @@ class Server:
             raise  # we asked wrongly
         except FAULTS as error:
             raise translated(error, self.host, self.credential) from error
-        response = self._api.last_response
+        response = self.api.last_response
         with contextlib.suppress(ValueError):
             if isinstance(json.loads(response.data), dict):
                 return answer
@@ -223,7 +230,8 @@ def _configuration(host: str, credential: Credential) -> kfp_server_api.Configur
     return configuration
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """The filter for things of this name."""
     predicate = {"operation": "EQUALS", "key": "display_name", "string_value": name}
     return json.dumps({"predicates": [predicate]})
 

@@ -27,14 +27,24 @@ OF_ONE_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """Ids of what a run is made of, once the server has it. `steps` are the names of the pipeline's own steps."""
+
+    experiment: str
+    pipeline: str
+    version: str
+    version_name: str
+    uploaded: bool
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Submitted:
-    """A run that the server has accepted. `steps` are the names of the pipeline's own steps."""
+    """A run that the server has accepted. `steps` as in `Prepared`."""
 
     run: str
     name: str
     page: str
-    version: str
-    uploaded: bool
     steps: tuple[str, ...]
 
 
@@ -59,32 +69,22 @@ def _check_tracking(uri: str) -> None:
         raise UserError(f"a run's arguments can be read by all who see the run, and {shown} has a password; {remedy}")
 
 
-def submit(
-    server: Server,
-    plan: Plan,
-    arguments: dict[str, Any],
-    *,
-    image: str | None,
-    cluster: Path | None,
-    experiment: str,
-    code_rev: str,
-) -> Submitted:
-    """Make all that the run needs and is not there yet, and start it. Raises the errors of `pipelines.kfp_errors`."""
+def prepare(server: Server, *, image: str | None, cluster: Path | None, experiment: str, code_rev: str) -> Prepared:
+    """Make all that a run or a schedule needs and that is not there yet. Raises the errors of `pipelines.kfp_errors`."""
     with _package(image, cluster) as package:
         server.check()
-        version_name = _version_name(code_rev, package)
+        name = _version_name(code_rev, package)
         pipeline = server.pipeline(PIPELINE, DESCRIPTION)
-        version, uploaded = server.version(pipeline, version_name, package)
+        version, uploaded = server.version(pipeline, name, package)
         steps = _steps(package)
-    name = f"{plan.study} {code_rev}".strip()
-    run = server.start(
-        name,
-        experiment=server.experiment(experiment),
-        pipeline=pipeline,
-        version=version,
-        arguments=arguments,
-    )
-    return Submitted(run, name, server.page(run), version_name, uploaded, steps)
+    return Prepared(server.experiment(experiment), pipeline, version, name, uploaded, steps)
+
+
+def submit(server: Server, plan: Plan, arguments: dict[str, Any], at: Prepared) -> Submitted:
+    """Start a run. Raises the errors of `pipelines.kfp_errors`."""
+    name = f"{plan.study} {arguments['code_rev']}".strip()
+    run = server.start(name, experiment=at.experiment, pipeline=at.pipeline, version=at.version, arguments=arguments)
+    return Submitted(run, name, server.page(run), at.steps)
 
 
 @contextmanager

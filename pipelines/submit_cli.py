@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,21 +14,20 @@ from ablation.errors import UserError
 from components.revision import code_rev
 from model.config import CATALOGUE
 from pipelines import places
+from pipelines.kfp_options import Cookies, Host, Namespace, TokenFile, address, server_at
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from pipelines.schedule_cli import when
 
 if TYPE_CHECKING:
     from pipelines.kfp_server import Server
-    from pipelines.submit import Submitted
+    from pipelines.submit import Prepared, Submitted
 
 FAILED, INTERRUPTED = 1, 130
-HOST_ENV = "KF_PIPELINES_ENDPOINT"
 
 
 def submit(
     path: PlanArgument,
-    host: Annotated[
-        str | None, typer.Option(metavar="URL", help=f"The server, e.g. https://NAME/pipeline; or {HOST_ENV}.")
-    ] = None,
+    host: Host = None,
     corpus: Corpus = None,
     seeds: Seeds = None,
     settings: Settings = None,
@@ -41,14 +41,12 @@ def submit(
     experiment: Annotated[
         str | None, typer.Option(metavar="NAME", help="Made where there is none; the study's name by default.")
     ] = None,
-    namespace: Annotated[
-        str | None, typer.Option(metavar="NS", help="Yours, where the server has one for every user.")
-    ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A token to log in with; or KF_PIPELINES_TOKEN itself.")
-    ] = None,
-    cookies: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="NAME=VALUE of a browser's session; or KF_PIPELINES_COOKIES.")
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    cookies: Cookies = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(metavar="FIELDS", help="Not now but again and again, e.g. '0 0 2 * * *': every night at two."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")] = False,
     gate: Annotated[bool, typer.Option("--gate", help="Wait, and let no step fail either: for CI.")] = False,
@@ -59,7 +57,8 @@ def submit(
     """Carry out a study on a Kubeflow Pipelines server.
 
     Uploads the pipeline, as a new version where its code or image is new, and creates a run. In a pod, the service
-    account's token is used. Ctrl-C ends the waiting and not the run.
+    account's token is used. Ctrl-C ends the waiting and not the run. With --cron, the study's schedule is created, or
+    replaced where anything in it is new; the six fields are second, minute, hour, day, month and weekday.
 
     \b
     Exit code: 0 submitted or, with --wait, succeeded; 1 anything else came of it; 2 bad input; 130 Ctrl-C.
@@ -67,43 +66,55 @@ def submit(
     Example: ablate submit plans/smile.yaml --host https://kubeflow.example/pipeline --wait
     """
     from pipelines.cluster import read_cluster
-    from pipelines.kfp_credentials import find_credential
     from pipelines.kfp_errors import ServerFailed
-    from pipelines.kfp_server import Server, checked_host
-    from pipelines.submit import arguments_for
+    from pipelines.submit import arguments_for, prepare
     from pipelines.submit import submit as start
 
     checked, console, rev = chosen_plan(path, corpus, seeds, settings or []), Console(), code_rev()
     expand(checked, CATALOGUE)
-    address = checked_host(host or os.environ.get(HOST_ENV) or _missing_host())
     if timeout is not None and not (wait or gate):
         raise UserError("--timeout limits the waiting; give --wait or --gate too")
+    timing = None if cron is None else _checked_cron(cron, wait or gate)
     reached = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or (cluster and read_cluster(cluster).tracking_uri)
+    address(host)
     arguments = arguments_for(checked, reached or places.tracking_uri(), rev)
-    server = Server(address, find_credential(token_file, cookies), namespace)
+    server = server_at(host, namespace, token_file, cookies)
     try:
-        run = start(
-            server,
-            checked,
-            arguments,
-            image=image,
-            cluster=cluster,
-            experiment=experiment or checked.study,
-            code_rev=rev,
-        )
+        at = prepare(server, image=image, cluster=cluster, experiment=experiment or checked.study, code_rev=rev)
+        if timing is not None:
+            _schedule(server, checked.study, timing, at, arguments, console)
+            return
+        run = start(server, checked, arguments, at)
     except ServerFailed as error:
-        _end(f"error: {error}; it has confirmed no run: look at {address} before trying again", FAILED)
+        made = "no schedule" if timing else "no run"
+        _end(f"error: {error}; it has confirmed {made}: look at {server.host} before trying again", FAILED)
     except KeyboardInterrupt:
-        _end("interrupted before the server had confirmed a run", INTERRUPTED)
-    how = "uploaded" if run.uploaded else "used again"
-    console.print(f"Version: {run.version}, {how}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Run: {run.page}", highlight=False, markup=False, soft_wrap=True)
+        _end("interrupted before the server had confirmed what was asked for", INTERRUPTED)
+    _say_version(console, at)
+    _say(console, f"Run: {run.page}")
     if wait or gate:
         _wait(server, run, console, gate, timeout)
 
 
-def _missing_host() -> NoReturn:
-    raise UserError(f"a server has to be named: --host URL, or {HOST_ENV}")
+def _checked_cron(cron: str, waits: bool) -> str:
+    from pipelines.kfp_schedules import checked_cron
+
+    if waits:
+        raise UserError("--cron starts no run now, so there is none to wait for; leave out --wait and --gate")
+    return checked_cron(cron)
+
+
+def _schedule(
+    server: "Server", study: str, cron: str, at: "Prepared", arguments: Mapping[str, Any], console: Console
+) -> None:
+    from pipelines.kfp_schedules import Schedule, Schedules
+
+    schedules = Schedules(server, at.pipeline)
+    did = schedules.set(Schedule(study, cron, at.experiment, at.pipeline, at.version, arguments))
+    _say_version(console, at)
+    _say(console, f"Schedule: {study}, {did}")
+    for schedule in schedules.listed(study):
+        _say(console, when(schedule))
 
 
 def _wait(server: "Server", run: "Submitted", console: Console, gate: bool, timeout_min: float | None) -> None:
@@ -121,12 +132,20 @@ def _wait(server: "Server", run: "Submitted", console: Console, gate: bool, time
         _end(f"no longer waiting: {error}; the run may go on, {stop}", FAILED)
     problems = submit_wait.failures(ended, run.steps)
     if ended.state == "SUCCEEDED" and not (gate and problems):
-        console.print(f"Succeeded: {run.name}", highlight=False, markup=False, soft_wrap=True)
+        _say(console, f"Succeeded: {run.name}")
         return
     for problem in problems:
         print(problem, file=sys.stderr)
     why = f": {ended.error}" if ended.error else ""
     _end(f"failed: the run ended as {ended.state}{why}; see {run.page}", FAILED)
+
+
+def _say_version(console: Console, at: "Prepared") -> None:
+    _say(console, f"Version: {at.version_name}, {'uploaded' if at.uploaded else 'used again'}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

@@ -47,7 +47,7 @@ def test_commands_and_their_options_exist(name: str) -> None:
     commands = known()
     for line in lines:
         words = line.partition("#")[0].split()
-        command = " ".join(words[:2]) if words[0] == "corpus" else words[0]
+        command = " ".join(words[:2]) if words[0] in ("corpus", "schedule") else words[0]
         assert command in commands, line
         assert {word for word in words if word.startswith("-")} <= commands[command], line
 

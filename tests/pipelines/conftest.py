@@ -142,6 +142,8 @@ class Kubeflow:
     asked: list[Asked] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     things: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {k: [] for k in KINDS})
+    made: dict[str, int] = field(default_factory=dict)
+    longest_page: int = 1000
     contract: Contract | None = None
 
     def request(self, method: str, path: str, body: Any) -> Asked:
@@ -158,17 +160,33 @@ class Kubeflow:
             return 200, {"multi_user": self.multi_user}
         if parts[0] == "runs" and asked.method == "get":
             return self._look(parts[1])
+        if parts[0] == "recurringruns" and len(parts) == 2:
+            return self._change(asked.method, *parts[1].split(":"))
         kind = "versions" if parts[-1] in ("upload_version", "versions") else parts[0]
         if asked.method == "get":
             return self._list(kind, asked)
         return self._make(kind, asked)
 
     def _list(self, kind: str, asked: Asked) -> tuple[int, Any]:
-        [wanted] = json.loads(asked.query["filter"])["predicates"]
         if "namespace" in asked.query and not self.multi_user:
             return 400, {"code": 3, "message": "In single-user mode, there is no filter by namespace."}
-        found = [thing for thing in self.things[kind] if thing[wanted["key"]] == wanted["string_value"]]
-        return 200, {{"versions": "pipeline_versions"}.get(kind, kind): found} if found else {}
+        wanted = json.loads(asked.query.get("filter", '{"predicates": []}'))["predicates"]
+        found = [t for t in self.things[kind] if all(t[one["key"]] == one["string_value"] for one in wanted)]
+        start = int(asked.query.get("page_token", 0))
+        page, left = found[start : start + self.longest_page], len(found) > start + self.longest_page
+        more = {"next_page_token": str(start + self.longest_page)} if left else {}
+        return 200, {LISTED.get(kind, kind): page, **more} if page else {}
+
+    def _change(self, method: str, id: str, verb: str = "") -> tuple[int, Any]:
+        """A schedule is switched or deleted."""
+        found = [thing for thing in self.things["recurringruns"] if thing["recurring_run_id"] == id]
+        if not found:
+            return 404, {"code": 5, "message": f"recurring run {id} not found"}
+        if method == "delete":
+            self.things["recurringruns"].remove(found[0])
+        else:
+            found[0]["status"] = {"enable": "ENABLED", "disable": "DISABLED"}[verb]
+        return 200, {}
 
     def _make(self, kind: str, asked: Asked) -> tuple[int, Any]:
         thing = dict(asked.body or {})
@@ -177,9 +195,12 @@ class Kubeflow:
             thing = {"display_name": asked.query["display_name"], "pipeline_id": asked.query["pipelineid"]}
             thing["pipeline_spec"] = spec
         known = [other for other in self.things[kind] if other["display_name"] == thing["display_name"]]
-        if known and kind != "runs":
+        if kind == "recurringruns":  # their names are not unique
+            thing["status"] = {"ENABLE": "ENABLED", "DISABLE": "DISABLED"}[thing["mode"]]
+        elif known and kind != "runs":
             return 409, {"code": 6, "message": f"{kind} {thing['display_name']} already exists"}
-        self.things[kind].append(thing | {KINDS[kind]: f"{kind}-{len(self.things[kind]) + 1}"})
+        self.made[kind] = self.made.get(kind, 0) + 1
+        self.things[kind].append(thing | {KINDS[kind]: f"{kind}-{self.made[kind]}"})
         return 200, self.things[kind][-1]
 
     def _look(self, run: str) -> tuple[int, Any]:
@@ -196,7 +217,9 @@ KINDS = {
     "versions": "pipeline_version_id",
     "experiments": "experiment_id",
     "runs": "run_id",
+    "recurringruns": "recurring_run_id",
 }
+LISTED = {"versions": "pipeline_versions", "recurringruns": "recurringRuns"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -206,6 +229,9 @@ class Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_POST(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
         self._serve()
 
     def log_message(self, format: str, *args: Any) -> None:
