@@ -168,23 +168,31 @@ def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
 
 
 def _interval(wer: float, seeds: int, trials: pd.DataFrame, found: Fit) -> dict[str, float]:
-    """The interval of one arm's WER, from the spread between seeds within arms, pooled over arms.
+    """The interval of one arm's WER, from the spread between seeds within arms, pooled over arms."""
+    spread, freedom = pooled_spread(trials, found)
+    if seeds < 2 or not spread:
+        return {}
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * spread / math.sqrt(seeds)
+    return {"wer_low": max(0.0, wer - reach), "wer_high": wer + reach}
+
+
+def pooled_spread(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
+    """Standard deviation between seeds within arms, pooled over arms, and its degrees of freedom; zeros for no spread.
 
     Seeds that move all arms alike carry less information than that number of trials: the degrees of freedom are
-    Satterthwaite's for the correlation that the blocks show.
+    Satterthwaite's for the correlation that the blocks show. `found` is the fit of these `trials`.
     """
     grouped = trials.groupby("arm", sort=False)["wer"]
     trials_freedom = int((grouped.size() - 1).sum())
-    if seeds < 2 or not trials_freedom:
-        return {}
+    if not trials_freedom:
+        return 0.0, 0.0
     within = float(((trials["wer"] - grouped.transform("mean")) ** 2).sum()) / trials_freedom
     if within <= NO_SPREAD**2:
-        return {}
+        return 0.0, 0.0
     arms = int((grouped.size() > 1).sum())
     alike = float(np.clip(1 - found.spread**2 / within, 0, 1)) if found.freedom else 1.0
     share = arms / ((1 + (arms - 1) * alike) ** 2 + (arms - 1) * (1 - alike) ** 2)
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, trials_freedom * share)) * math.sqrt(within / seeds)
-    return {"wer_low": max(0.0, wer - reach), "wer_high": wer + reach}
+    return math.sqrt(within), trials_freedom * share
 
 
 def _verdict(row: Mapping[str, Any], baseline_seeds: float, paired: bool, margin_points: float | None) -> str:

@@ -105,7 +105,7 @@ def _study(
         "max_failed_trials": plan.max_failed_trials,
         "hygiene": examine({arm["arm"]: arm["settings"] for arm in arms}).as_json(),
         "trials": [asdict(status) for status in statuses],
-        "provenance": _provenance(code_rev),
+        "provenance": _provenance(code_rev, plan.noise),
         "mlflow": {
             "tracking_uri": without_passwords(tracking_uri),
             "experiment_id": item.experiment_id,
@@ -124,13 +124,23 @@ def _wall_seconds(opened: float, statuses: Sequence[Status]) -> dict[str, float]
     return {"corpus": first - opened, "trials": last - first, "comparison": time.time() - last}
 
 
-def _provenance(code_rev: str) -> dict[str, Any]:
-    """`image` is what this step runs in, told by whoever started it: a container cannot know its own digest."""
-    from tracking.fingerprint import sources_fingerprint
+def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
+    """`image` is what this step runs in, told by whoever started it: a container cannot know its own digest.
 
-    versions = {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
-    image = os.environ.get(STEP_IMAGE) or "none, run from source"
-    return {"git_revision": code_rev, "sources": sources_fingerprint()[:16], "image": image, "versions": versions}
+    `scoring` says whether another study's WERs can be compared: by which code, and in which recorded noise.
+    """
+    from tracking.fingerprint import SCORING, content, fingerprint, modules, sources_fingerprint
+
+    return {
+        "git_revision": code_rev,
+        "sources": sources_fingerprint()[:16],
+        "image": os.environ.get(STEP_IMAGE) or "none, run from source",
+        "scoring": {
+            "code": fingerprint(modules(SCORING)),
+            "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
+        },
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    }
 
 
 def _url(tracking_uri: str, item: Trial) -> str | None:

@@ -7,26 +7,19 @@ from pathlib import Path
 import pandas as pd
 
 from ablation.errors import UserError
-from ablation.multiplicity import holm
 from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
 from ablation.report.data import dump
 from ablation.report.method import SCORING
 from ablation.report.wording import bare, interval, p_value, percent, points
 from ablation.results import Study, read_counts, read_study
-from ablation.significance import ALPHA, compare
+from ablation.two_studies import BETTER, SAME, WORSE, compare_studies
 from ablation.verdicts import readable
-
-BEFORE, AFTER = "before", "after"
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Two studies and, per arm and condition that both have, `significance.compare`'s row of the later against the earlier.
-
-    `p_adjusted` is by Holm over all arms and conditions here; `before` is the earlier WER; `change` is `better`, `worse`,
-    `no difference shown` or `not judged`.
-    """
+    """Two studies and `two_studies.compare_studies`'s table of the arms that both have."""
 
     earlier: Study
     later: Study
@@ -38,12 +31,12 @@ def changes(earlier_dir: Path, later_dir: Path) -> Changes:
     earlier, later = read_study(earlier_dir), read_study(later_dir)
     arms = _comparable(earlier, later)
     counts = [read_counts(earlier_dir), read_counts(later_dir)]
-    tables = [table for arm in arms if (table := _compared(arm, counts)) is not None]
-    if not tables:
+    if not all((table["arm"].isin(arms)).any() for table in counts):
         raise UserError(f"studies are compared by their finished trials, but no arm of {arms} has any in both")
-    table = pd.concat(tables, ignore_index=True)
-    table["p_adjusted"] = holm(table["p"].tolist())
-    table["change"] = list(map(_change, table["p_adjusted"], table["difference"]))
+    _check_same_texts(earlier, later, counts)
+    table = compare_studies(counts[0], counts[1], arms)
+    if table.empty:
+        raise UserError(f"studies are compared by their finished trials, but no arm of {arms} has any in both")
     return Changes(earlier, later, table)
 
 
@@ -61,33 +54,28 @@ def _comparable(earlier: Study, later: Study) -> list[str]:
             f"{later.study!r} {', '.join(later.conditions)}; run one of them again with the other's conditions"
         )
     known = {arm.arm: arm.overrides for arm in earlier.arms}
+    noises = [study.provenance.get("scoring", {}).get("noise") for study in (earlier, later)]
+    if None not in noises and noises[0] != noises[1]:
+        raise UserError(
+            f"WERs in different noise cannot be compared: the recordings of {earlier.study!r} are {noises[0] or 'none'}, of "
+            f"{later.study!r} {noises[1] or 'none'}; run one of them again with the other's"
+        )
     arms = [arm.arm for arm in later.arms if known.get(arm.arm) == arm.overrides]
     if not arms:
         raise UserError(f"{earlier.study!r} and {later.study!r} have no arm in common, so there is nothing to compare")
     return arms
 
 
-def _compared(arm: str, counts: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
-    """Pairs by seed where both have two seeds or more in common; the seeds' trials are independent otherwise."""
-    sides = [table[table["arm"] == arm].assign(arm=name) for table, name in zip(counts, (BEFORE, AFTER), strict=True)]
-    if sides[0].empty or sides[1].empty:
-        return None
-    paired = len(set(sides[0]["seed"]) & set(sides[1]["seed"])) > 1
-    try:
-        table = compare(pd.concat(sides, ignore_index=True), BEFORE, paired=paired)
-    except ValueError as error:
-        raise UserError(f"arm {arm!r}: {error}") from error
-    before = table[table["arm"] == BEFORE].set_index("condition")["wer"]
-    rows = table[table["arm"] == AFTER].drop(columns=["verdict", "p_equivalent"])
-    return rows.assign(arm=arm, before=rows["condition"].map(before), paired=paired)
-
-
-def _change(p: float, difference: float) -> str:
-    if pd.isna(p):
-        return "not judged"
-    if p > ALPHA:
-        return "no difference shown"
-    return "worse" if difference > 0 else "better"
+def _check_same_texts(earlier: Study, later: Study, counts: Sequence[pd.DataFrame]) -> None:
+    """Raises UserError unless both were scored on the same utterances, each with as many words."""
+    keys = ["condition", "utterance_id", "reference_words"]
+    scored = [set(table[keys].drop_duplicates().itertuples(index=False, name=None)) for table in counts]
+    if other := scored[0] ^ scored[1]:
+        condition, utterance, _ = min(other)
+        raise UserError(
+            f"WERs are compared on the same utterances with the same words, but {earlier.study!r} and {later.study!r} differ "
+            f"in {len({key[:2] for key in other})}, e.g. {utterance} at {condition}; score one of them again"
+        )
 
 
 def document(found: Changes) -> Document:
@@ -99,6 +87,7 @@ def document(found: Changes) -> Document:
     summary = [f"Of {len(found.table)} pairs of arm and condition: {', '.join(said)}."]
     if left_out:
         summary.append(f"Not compared, as only one study has them or has scored them: {', '.join(left_out)}.")
+    summary += _cautions(found)
     names = [found.earlier.study, found.later.study]
     facts = [("Earlier", f"{names[0]}, {found.earlier.created}"), ("Later", f"{names[1]}, {found.later.created}")]
     sections = [
@@ -111,11 +100,26 @@ def document(found: Changes) -> Document:
     )
 
 
+def _cautions(found: Changes) -> list[str]:
+    """What else than the arm itself may have changed a WER, or that this cannot be told."""
+    said = []
+    if found.earlier.preset != found.later.preset or found.earlier.settings != found.later.settings:
+        said.append("The baselines' settings differ, so every arm differs in them, too: see below.")
+    codes = [study.provenance.get("scoring", {}).get("code") for study in (found.earlier, found.later)]
+    if None in codes:
+        said.append("A study of an older version does not say what it was decoded and scored by.")
+    elif codes[0] != codes[1]:
+        said.append("The code that decodes and scores differs, so a change may be one of scoring and not of the model.")
+    return said
+
+
 METHOD: Sequence[str] = (
     "A difference is later minus earlier in percentage points of WER: a negative one means that the arm has become better. "
-    "Each arm is compared with itself over seeds, within seeds where two or more are in both studies, else as independent "
-    "ones; p is corrected over all arms and conditions by Holm's method, intervals are 95 % each. With one seed in either "
-    "study there is no test.",
+    "The seed is the unit. An arm with two seeds or more in both studies is compared within these seeds, else as independent "
+    "draws. The spread between seeds is pooled over all arms; as what seeds do to all arms alike is no new evidence on it, its "
+    "degrees of freedom are Satterthwaite's. p is of a t test and corrected over all arms and conditions by Holm's method; "
+    "intervals are 95 % each, so one may leave out zero while p does not reach the level. With one seed in either study there "
+    "is no test. Trials that make the same errors in both studies are the same trials, used again, and no evidence.",
 )
 
 
@@ -124,22 +128,29 @@ def _rates(found: Changes) -> Table:
     rows: list[Row] = []
     for arm, its in found.table.groupby("arm", sort=False):
         cells = {row["condition"]: _cell(row) for row in its.to_dict("records")}
-        rows.append([str(arm), *(cells.get(condition, Cell("–")) for condition in conditions)])
+        rows.append([Cell(str(arm), [_seeds(its.iloc[0])]), *(cells.get(name, Cell("–")) for name in conditions)])
     note = (
-        "WER after and before, then the difference in points with its interval, then p. Words say what is significant."
+        "WER of the later study, then of the earlier, the difference in points with its 95 % interval, and p of a t test after "
+        "correction for arms and conditions. “Worse” or “better” stands where the difference is significant."
     )
     return Table("Changes by arm and condition", ["arm", *map(readable, conditions)], rows, note=note)
 
 
+def _seeds(row: pd.Series) -> str:
+    if row["paired"]:
+        return f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''} of both"
+    return f"{row['seeds_before']} and {row['seeds']} seeds"
+
+
 def _cell(row: dict) -> Cell:
     reach = interval(row["diff_low"], row["diff_high"], points)
-    said = [p_value(row["p_adjusted"]), row["change"] if row["change"] in ("better", "worse") else ""]
+    said = [p_value(row["p_adjusted"]), row["change"] if row["change"] in (BETTER, WORSE, SAME) else ""]
     notes = [
         f"was {bare(row['before'])}",
         f"{points(row['difference'])} {reach}".strip(),
         ", ".join(filter(None, said)),
     ]
-    tone = {"worse": "harmful", "better": "earns"}.get(row["change"], "")
+    tone = {WORSE: "harmful", BETTER: "earns"}.get(row["change"], "")
     return Cell(percent(row["wer"]), [note for note in notes if note], tone)
 
 

@@ -28,8 +28,8 @@ def pair(write_study: WriteStudy, tmp_path_factory: pytest.TempPathFactory) -> t
 def test_each_arm_is_compared_with_itself(pair: tuple[Path, Path]) -> None:
     table = changes(*pair).table
     assert list(dict.fromkeys(table["arm"])) == ["baseline", "same", "moved"]
-    assert set(table.loc[table["arm"] == "same", "change"]) == {"no difference shown"}
-    assert (table.loc[table["arm"] == "same", "difference"] == 0).all()  # the same trials
+    assert set(table.loc[table["arm"] != "moved", "change"]) == {"the same trials"}
+    assert (table.loc[table["arm"] != "moved", "difference"] == 0).all()
     moved = table[table["arm"] == "moved"]
     assert "better" in set(moved["change"])
     assert (moved["difference"] < 0).all()
@@ -39,7 +39,7 @@ def test_each_arm_is_compared_with_itself(pair: tuple[Path, Path]) -> None:
 def test_p_is_corrected_over_all_arms_and_conditions(pair: tuple[Path, Path]) -> None:
     table = changes(*pair).table
     smallest = table.loc[table["p"].idxmin()]
-    assert smallest["p_adjusted"] == pytest.approx(min(1, smallest["p"] * len(table)))
+    assert smallest["p_adjusted"] == pytest.approx(min(1, smallest["p"] * table["p"].notna().sum()))
 
 
 def test_all_formats_say_it(pair: tuple[Path, Path]) -> None:
@@ -56,6 +56,8 @@ def test_all_formats_say_it(pair: tuple[Path, Path]) -> None:
     assert [row["difference"] for row in json.loads(data)["changes"]] == pytest.approx(table["difference"].tolist())
     assert "Not compared, as only one study has them or has scored them: gone, new." in page
     assert "| preset | tiny | base |" in text
+    assert "The baselines' settings differ" in text
+    assert "does not say what it was decoded and scored by" in text
 
 
 def test_disjoint_seeds_are_independent_and_one_seed_is_not_judged(write_study: WriteStudy, tmp_path: Path) -> None:
@@ -74,12 +76,15 @@ def test_disjoint_seeds_are_independent_and_one_seed_is_not_judged(write_study: 
         ({"corpus": {"fingerprint": "cd" * 32}}, "different corpora cannot be compared: 'made-up' has corpus ab12"),
         ({"conditions": ("clean",)}, "condition by condition, but .*clean, babble_10db.* run one of them again"),
         ({"arms": {"baseline": ("masking", "other", 1.0)}}, "have no arm in common"),
+        ({"utterances": 9}, r"differ in 5, e\.g\. u9 at babble_-5db; score one of them again"),
+        ({"provenance": {"scoring": {"noise": {"babble": "cd"}}}}, "noise cannot be compared.* {'babble': 'ab'}, of"),
     ],
 )
 def test_unlike_studies_are_refused_in_a_sentence(
     write_study: WriteStudy, tmp_path: Path, other: dict, sentence: str
 ) -> None:
-    first = write_study(tmp_path / "a", arms=ARMS, failed=set(), utterances=10)
+    noise = {"provenance": {"scoring": {"noise": {"babble": "ab"}}}}
+    first = write_study(tmp_path / "a", arms=ARMS, failed=set(), utterances=10, **noise)
     second = write_study(tmp_path / "b", **{"arms": ARMS, "failed": set(), "utterances": 10, **other})
     with pytest.raises(UserError, match=sentence):
         changes(first, second)
