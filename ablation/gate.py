@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from ablation.significance import EARNS, compare
+if TYPE_CHECKING:
+    import pandas as pd
 
 HOLDER, NOW = "champion", "baseline"
 MARGIN_POINTS = 2.0
@@ -17,7 +17,6 @@ class Gate:
 
     failures: tuple[str, ...]
     notes: tuple[str, ...]
-    table: pd.DataFrame
 
     @property
     def passed(self) -> bool:
@@ -31,7 +30,7 @@ def too_many_failed(failed: int, trials: int, allowed: int) -> str | None:
 
 
 def judge(
-    baseline: pd.DataFrame, champion: pd.DataFrame | None, *, corpora: tuple[str, str | None], margin_points: float
+    baseline: "pd.DataFrame", champion: "pd.DataFrame | None", *, corpora: tuple[str, str | None], margin_points: float
 ) -> Gate:
     """Compare the counts of this study's baseline with those of the champion, of all seeds each.
 
@@ -40,27 +39,31 @@ def judge(
     which is all that one seed allows. `corpora` are the fingerprints of the corpora of the two. Without a champion, or on
     another corpus, nothing is compared: the first passes, the second does not.
     """
+    import pandas as pd
+
+    from ablation.significance import compare
+
     if champion is None:
-        return Gate((), ("no champion yet: nothing to compare with",), pd.DataFrame())
+        return Gate((), ("no champion yet: nothing to compare with",))
     if corpora[0] != corpora[1]:
         why = (
             f"the champion was scored on corpus {corpora[1]} and this baseline on {corpora[0]}: they cannot be compared"
         )
-        return Gate((f"refused: {why}; score one on the other's corpus",), (), pd.DataFrame())
+        return Gate((f"refused: {why}; score one on the other's corpus",), ())
     shared = [name for name in champion["condition"].unique() if name in set(baseline["condition"])]
     both = pd.concat([champion.assign(arm=HOLDER), baseline.assign(arm=NOW)], ignore_index=True)
     both = both[both["condition"].isin(shared)]
     if problem := _other_utterances(both):
-        return Gate((f"refused: {problem}",), (), pd.DataFrame())
+        return Gate((f"refused: {problem}",), ())
     table = compare(both, HOLDER, paired=False)
     rows = table[table["arm"] == NOW]
     failures = [line for row in rows.to_dict("records") if (line := _failure(row, margin_points))]
     utterances = both["utterance_id"].nunique()
     notes = (f"{len(shared)} conditions, {utterances} utterances, margin {margin_points:g} points",)
-    return Gate(tuple(failures), notes, rows)
+    return Gate(tuple(failures), notes)
 
 
-def _other_utterances(both: pd.DataFrame) -> str | None:
+def _other_utterances(both: "pd.DataFrame") -> str | None:
     for condition, rows in both.groupby("condition", sort=False):
         sets = {arm: set(each["utterance_id"]) for arm, each in rows.groupby("arm")}
         if sets.get(HOLDER) != sets.get(NOW):
@@ -69,6 +72,8 @@ def _other_utterances(both: pd.DataFrame) -> str | None:
 
 
 def _failure(row: Mapping[str, object], margin_points: float) -> str | None:
+    from ablation.significance import EARNS
+
     difference = 100 * float(row["difference"])  # type: ignore[arg-type]
     worse = f"{row['condition']}: {100 * float(row['wer']):.2f} % WER, {difference:+.2f} points to the champion"  # type: ignore[arg-type]
     if row["verdict"] == EARNS:  # what the champion has and the baseline has not earns its place: the baseline is worse

@@ -7,16 +7,13 @@ from typing import Any
 
 from kfp.dsl import Artifact, Dataset, Input, Output
 
-from ablation.arms import Arm, expand
-from ablation.errors import UserError
-from ablation.hints import did_you_mean
+from ablation.arms import expand
 from components._image import component
 from components.fingerprints import fingerprints
 from components.isolation import end_cleanly
+from components.reuse import forced_arms
 from components.trial import Trial, plan_of
 from model.config import CATALOGUE
-
-ALL = "*"
 
 
 def find(
@@ -40,18 +37,6 @@ def find(
     left = [item for item in items if item.forced or not _reused(item, out, tracking_uri)]
     # Kubeflow cannot collect from a loop over nothing: then one trial goes through it for which nothing is to be done.
     return [item.to_json() for item in left] or [replace(items[0], done=True).to_json()]
-
-
-def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
-    """The arms that `force` names. Raises UserError for one that the plan has not."""
-    known = [arm.arm for arm in arms]
-    names = [name.strip() for name in force.split(",") if name.strip()]
-    if ALL in names:
-        return set(known)
-    for name in names:
-        if name not in known:
-            raise UserError(f"cannot train arm {name!r} again: the plan has no such arm{did_you_mean(name, known)}")
-    return set(names)
 
 
 def _announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]) -> None:

@@ -1,12 +1,29 @@
 """Trials that need not be trained, or not even scored, since one with the same fingerprint has been. Imports no kfp."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ablation.arms import Arm
+from ablation.errors import UserError
+from ablation.hints import did_you_mean
 from components.trial import STATUS_FILE, Status, Trial, read_history
+
+ALL = "*"
+
+
+def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
+    """The arms that `force` names. Raises UserError for one that the plan has not."""
+    known = [arm.arm for arm in arms]
+    names = [name.strip() for name in force.split(",") if name.strip()]
+    if ALL in names:
+        return set(known)
+    for name in names:
+        if name not in known:
+            raise UserError(f"cannot train arm {name!r} again: the plan has no such arm{did_you_mean(name, known)}")
+    return set(names)
 
 
 def take_scored(uri: str, trial: Trial | Status, out: Path) -> Status | None:

@@ -117,7 +117,7 @@ def run(
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
-    from components.find_finished import ALL, forced_arms
+    from components.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.study import Interrupted, RunFailed, run_study
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ablation.arms import expand
 from ablation.plan import Plan
-from components.find_finished import forced_arms
 from components.fingerprints import Prints, fingerprints
+from components.reuse import forced_arms
 from corpora.prepare import prepare
 from model.config import CATALOGUE
 

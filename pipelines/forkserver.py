@@ -22,20 +22,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from components.trial import Trial
+
 FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # what the first steps need; they need not wait for the rest
-REST = (
+REST = ("training.hygiene", "tracking.checkpoints", "ablation.scoring", "ablation.significance", "ablation.report")
+TRAINING = (
     "torch._dynamo",  # 800 modules that the first step of any optimiser imports, in three seconds
-    "pandas",
     "training.loop",
     "training.evaluate",
-    "tracking.checkpoints",
     "components.train_worker",
     "components.evaluate_worker",
-    "ablation.scoring",
-    "ablation.significance",
-    "ablation.report",
 )
-EARLY_STEPS = ("resolve_plan", "prepare_corpus")
+EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished")
+QUIET_S = (
+    0.7  # that long nothing has to happen before we load ahead of need: an import holds up what comes in meanwhile
+)
 # No thread may run where a process forks: neither of numpy's BLAS, which is in no hot path, nor of Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
 LARGEST_REQUEST = 64  # bytes; the request itself lies in a file
@@ -109,32 +110,58 @@ def _step_of(command: Sequence[str]) -> list[str] | None:
     return list(command[3:])
 
 
+def _modules(step: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a step needs, and what is loaded while it runs.
+
+    A study that is run again trains nothing, and should not wait for what trains; a corpus that is made leaves the time.
+    """
+    name = step[-1]
+    trains = name == "train_trial" and not _done(step)
+    needed = (*FIRST, *(() if name in EARLY_STEPS else REST), *(TRAINING if trains else ()))
+    return needed, (*FIRST, *REST, *(TRAINING if name == "prepare_corpus" else ()))
+
+
+def _done(step: Sequence[str]) -> bool:
+    """Whether the trial that a step is to train is finished already."""
+    given = json.loads(step[step.index("--executor_input") + 1])
+    return Trial.from_json(given["inputs"]["parameterValues"]["trial"]).done
+
+
 class _Server:
     """The forking side: one thread, one loop."""
 
     def __init__(self, control: socket.socket) -> None:
-        self.control, self.waiting, self.to_load = control, selectors.DefaultSelector(), [*FIRST, *REST]
+        self.control, self.waiting, self.loaded = control, selectors.DefaultSelector(), set[str]()
+        self.ahead: tuple[str, ...] = FIRST  # what there is time to load now, while nobody asks
         self.waiting.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
         """Until nobody can ask any more."""
+        quiet = True
         while True:
-            ready = self.waiting.select(0 if self.to_load else None)
+            missing = self._missing(self.ahead)
+            ready = self.waiting.select((0 if quiet else QUIET_S) if missing else None)
+            quiet = not ready
             if not ready:
-                self._load_one()
+                self._load(missing[0])
             for key, _ in ready:
                 if key.fileobj is not self.control:
                     self._ended(key)
                 elif not self._asked():
                     return
 
-    def _load_one(self) -> None:
+    def _missing(self, modules: Sequence[str]) -> list[str]:
+        return [module for module in modules if module not in self.loaded]
+
+    def _load(self, *modules: str) -> None:
         """Import what steps will need; what cannot be imported is for the step to stumble over."""
-        try:
-            importlib.import_module(self.to_load.pop(0))
-        except Exception:
-            traceback.print_exc()
-        if not self.to_load:
+        for module in modules:
+            self.loaded.add(module)
+            try:
+                importlib.import_module(module)
+            except Exception:
+                traceback.print_exc()
+        if not self._missing(self.ahead):
             gc.freeze()  # what is loaded stays; collecting it in every child would copy its pages
 
     def _asked(self) -> bool:
@@ -142,8 +169,8 @@ class _Server:
         if not place:
             return False
         request = json.loads(Path(place.decode()).read_text(encoding="utf-8"))
-        while self.to_load and (self.to_load[0] in FIRST or request["step"][-1] not in EARLY_STEPS):
-            self._load_one()
+        needed, self.ahead = _modules(request["step"])
+        self._load(*self._missing(needed))
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:

@@ -118,7 +118,7 @@ def judged(folder: Path, uri: str, margin_points: float) -> Gate:
     too_many = too_many_failed(len(record.failed()), len(record.trials), record.max_failed_trials)
     if mine.empty:
         why = "; ".join(trial.reason or "no reason given" for trial in record.failed())
-        found = Gate((f"the baseline has no finished trial: {why}",), (), mine)
+        found = Gate((f"the baseline has no finished trial: {why}",), ())
     else:
         theirs, corpus = _champion_counts(record, uri)
         found = judge(mine, theirs, corpora=(record.corpus["fingerprint"], corpus), margin_points=margin_points)
