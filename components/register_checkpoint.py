@@ -11,6 +11,8 @@ from kfp.dsl import Artifact, Dataset, Input
 from components._image import component
 from components.trial import Status, plan_of
 
+SERVED = Path(__file__).with_name("served_model.py")
+
 
 class TooManyFailed(RuntimeError):
     """More trials failed than the plan allows; the study is a failed one, its report stands."""
@@ -54,6 +56,7 @@ def _register(name: str, record: Mapping[str, Any], trials: list[Status], study:
     from ablation.scoring import trial_metrics
     from tracking.checkpoints import alias_tags, register
     from tracking.registry import promote
+    from tracking.served import make_servable
 
     counts, best = read_counts(study), best_trials(trials, read_curves(study))
     corpus = record["corpus"]["fingerprint"]
@@ -72,6 +75,7 @@ def _register(name: str, record: Mapping[str, Any], trials: list[Status], study:
             "git_revision": record["provenance"]["git_revision"],
             "study_run": record["mlflow"]["study_run_id"],
         }
+        make_servable(uri, str(trial.model_id), SERVED)
         return register(uri, name, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
 
     if record["baseline"] in best:

@@ -20,7 +20,10 @@ from corpora.store import CorpusWriter
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 # Warnings are errors (pyproject.toml) but for these, which mlflow and kfp give about themselves.
-FOREIGN_WARNINGS = ("ignore:The ``noload`` loader strategy is deprecated",)
+FOREIGN_WARNINGS = (
+    "ignore:The ``noload`` loader strategy is deprecated",
+    "ignore:.*Any type hint is inferred as AnyType",
+)
 
 WORDS = ("do", "mi", "so")
 FRAMES_PER_WORD = 5
