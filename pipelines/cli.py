@@ -25,6 +25,7 @@ from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen
 from pipelines.registry_cli import champion, gate
 from pipelines.schedule_cli import schedule_app
 from pipelines.submit_cli import submit
+from pipelines.transcribe_cli import transcribe
 
 if TYPE_CHECKING:
     from training.hygiene import Hygiene
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(schedule_app, name="schedule")
 app.command()(submit)
+app.command()(transcribe)
 app.command()(champion)
 app.command()(gate)
 app.command()(ci)

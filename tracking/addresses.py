@@ -1,0 +1,58 @@
+"""`models:/NAME@ALIAS` and `models:/NAME/VERSION`: which stored checkpoint they mean, in one sentence where they mean none."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
+
+from ablation.errors import UserError
+from ablation.hints import did_you_mean
+from tracking.passwords import without_passwords
+from tracking.registry import Version
+from tracking.store import SQLITE, check_store, client
+
+SCHEME = "models:/"
+ADDRESS = re.compile(r"models:/+([^/@]+)(?:@([^/@]+)|/(\d+))")
+
+
+def find_version(uri: str, address: str) -> tuple[str, Version]:
+    """The id of the checkpoint at an address, for `fetch_checkpoint`, and its version.
+
+    Raises UserError for another form, a store that cannot be used, and a name, alias or version that it does not have.
+    """
+    parts = ADDRESS.fullmatch(address)
+    if parts is None:
+        raise UserError(
+            f"a model is models:/NAME@ALIAS, models:/NAME/VERSION or a checkpoint's folder, got {address!r}"
+        )
+    name, alias, version = parts.groups()
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+        raise UserError(f"no MLflow store at {uri}; run a study first, or set MLFLOW_TRACKING_URI")
+    check_store(uri)
+    model = _registered(uri, name)
+    known = {str(alias): str(version) for alias, version in model.aliases.items()}
+    if alias is not None and alias not in known:
+        raise UserError(f"model {name!r} has no alias {alias!r}{_hint(alias, known)}")
+    number = known[alias] if alias is not None else version
+    try:
+        found = client(uri).get_model_version(name, number)
+    except MlflowException as error:
+        versions = sorted((str(v.version) for v in client(uri).search_model_versions(f"name = '{name}'")), key=int)
+        raise UserError(f"model {name!r} has no version {number}. Known: {', '.join(versions) or 'none'}") from error
+    return str(found.source).removeprefix(SCHEME), Version(str(found.version), dict(found.tags))
+
+
+def _registered(uri: str, name: str) -> RegisteredModel:
+    try:
+        return client(uri).get_registered_model(name)
+    except MlflowException as error:
+        names = [model.name for model in client(uri).search_registered_models()]
+        where = f"no registered model {name!r} in {without_passwords(uri)}"
+        raise UserError(f"{where}{_hint(name, names)}") from error
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    return did_you_mean(word, names) if names else "; there is none yet: run a study first"
