@@ -9,6 +9,7 @@ import yaml
 from ablation.errors import UserError
 
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+MOST_VALUES = 100_000  # of a text with its aliases written out: nine lines of them can stand for a billion
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,12 +45,33 @@ _Loader.add_implicit_resolver(
 
 
 def load_yaml(text: str) -> Any:
-    """The data of a YAML (or JSON) text. Raises UserError with line and column for a syntax error."""
+    """The data of a YAML (or JSON) text. Raises UserError: with line and column for a syntax error, and for what has no end."""
     try:
-        return yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _values(node, {})
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise UserError(f"this is no valid YAML: {place}{error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise UserError(f"this is no valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise UserError("lists and mappings are nested hundreds deep; a plan needs a few levels") from error
+
+
+def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """How many values a node stands for with its aliases written out. Raises UserError for too many, or no end of them."""
+    if node in known:
+        return known[node]
+    known[node] = MOST_VALUES  # an alias inside of what it stands for has no end
+    inside = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+    parts = [part for item in inside for part in (item if isinstance(item, tuple) else (item,))]
+    known[node] = 1 + sum(_values(part, known) for part in parts if isinstance(part, yaml.Node))
+    if known[node] > MOST_VALUES:
+        line = node.start_mark.line + 1
+        raise UserError(f"line {line}: with its aliases (*) written out this is over {MOST_VALUES:,} values; drop them")
+    return known[node]

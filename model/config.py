@@ -65,7 +65,7 @@ class FrontendSettings(Strict):
     )
     mel_bins: int = Field(80, ge=8, le=128)
     video_pool: int = Field(4, ge=1, le=8, description="the 88 px crop is averaged over squares of this many pixels")
-    video_channels: tuple[int, ...] = Field((8, 24, 48), min_length=1, strict=False)
+    video_channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((8, 24, 48), min_length=1, strict=False)
 
 
 class EncoderSettings(Strict):
@@ -74,10 +74,10 @@ class EncoderSettings(Strict):
     architecture: Literal["conformer", "transformer"] = Field(
         "conformer", description="rotary positions and convolutions in every layer, or AV-HuBERT's Transformer"
     )
-    width: int = Field(96, ge=8, multiple_of=2)
+    width: int = Field(96, ge=8, le=8192, multiple_of=2)
     layers: int = Field(3, ge=1, le=48)
-    heads: int = Field(4, ge=1)
-    feedforward: int = Field(192, ge=8)
+    heads: int = Field(4, ge=1, le=256)
+    feedforward: int = Field(192, ge=8, le=65_536)
     kernel: int = Field(9, ge=1, le=63, description="conformer: frames that a token's convolution sees; odd")
     norm_first: bool = Field(True, description="transformer: normalise before attention and feed-forward, not after")
     position_kernel: int = Field(128, ge=1, le=256, description="transformer: frames of the convolutional positions")
@@ -103,8 +103,8 @@ class DecoderSettings(Strict):
     units: Literal["word", "character", "sentencepiece"] = "character"
     pieces: int = Field(1000, ge=2, le=100_000)
     layers: int = Field(0, ge=0, le=48, description="of the Transformer decoder; 0: none")
-    heads: int = Field(4, ge=1)
-    feedforward: int = Field(192, ge=8)
+    heads: int = Field(4, ge=1, le=256)
+    feedforward: int = Field(192, ge=8, le=65_536)
     dropout: float = Field(0.1, ge=0, lt=1)
     beam: int = Field(40, ge=1, le=1000, description="hypotheses that the search keeps per utterance")
     ctc_weight: float = Field(0.1, ge=0, le=1, description="of CTC in the search; the rest is the decoder's")
@@ -116,12 +116,17 @@ class DecoderSettings(Strict):
 class TrainingSettings(Strict):
     """The recipe. `alpha` weighs the recognition loss, `beta` the masked-prediction loss."""
 
-    steps: int = Field(700, ge=1)
-    batch_size: int = Field(8, ge=1)
+    steps: int = Field(700, ge=1, le=100_000_000)
+    batch_size: int = Field(8, ge=1, le=100_000)
     frames_per_batch: int | None = Field(
-        None, ge=1, description="instead of batch_size: utterances of like length, so many frames with their padding"
+        None,
+        ge=1,
+        le=10_000_000,
+        description="instead of batch_size: utterances of like length, so many frames with their padding",
     )
-    accumulate: int = Field(1, ge=1, description="shares in which a step's batch is computed, one after the other")
+    accumulate: int = Field(
+        1, ge=1, le=10_000, description="shares in which a step's batch is computed, one after the other"
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of matrix products, under autocast")
     compile: bool = Field(False, description="compile the encoder by torch.compile")
     schedule: Literal["cosine", "tri_stage", "inverse_sqrt"] = Field("cosine", description="after the warm-up")

@@ -20,6 +20,7 @@ from model.config import CATALOGUE
 from pipelines import places
 from pipelines.ci_cli import ci
 from pipelines.corpus_cli import corpus_app
+from pipelines.entry import INTERRUPTED
 from pipelines.outlook import Outlook, outlook
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from pipelines.registry_cli import champion, gate
@@ -30,7 +31,7 @@ from pipelines.transcribe_cli import transcribe
 if TYPE_CHECKING:
     from training.hygiene import Hygiene
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 
 HELP = """Which part of my model earns its place? Ablation studies from plan to report.
 
@@ -283,7 +284,7 @@ def _fail(sentence: str, code: int) -> None:
 
 
 def main() -> None:
-    """The entry point of `ablate` and of `python -m pipelines.cli`."""
+    """Run the command line; `ablate` comes here by `entry.py`."""
     try:
         app()
     except UserError as error:

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -27,11 +26,11 @@ from ablation.plan import Plan
 from components.history import attempt
 from components.trial import STATES_FOLDER, Status
 from model.config import CATALOGUE
+from pipelines.processes import end_group, ignoring_signals, raising_on_signals
 from pipelines.progress import Progress
 from pipelines.workspace import Workspace
 
 POLL_S = 0.5
-PATIENCE_S = 20.0  # for processes that were told to end
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ def run_study(
     that are trained though finished trials of theirs exist; `*` is all of them. Raises UserError for bad input that only
     a step could see, Interrupted, and RunFailed.
     """
-    _make_folder(out)
     arguments = {
         "plan": plan.as_mapping(),
         "tracking_uri": tracking_uri,
@@ -78,7 +76,7 @@ def run_study(
         "code_rev": code_rev,
         "force": force,
     }
-    with _locked(out), _scratch(out) as workspace:
+    with _writing(out), _locked(out), _scratch(out) as workspace:
         code = _supervise(plan, workspace, arguments, console, image)
         if workspace.study is None:
             raise _failure(workspace)
@@ -88,12 +86,15 @@ def run_study(
         return Result(out, ended, _problem(workspace) if code else None)
 
 
-def _make_folder(out: Path) -> None:
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """A folder that results can be written to. Raises UserError where that is not so, or is no longer."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        reason = f"results go to a folder, and {out} cannot be one: {error.strerror}"
-        raise UserError(f"{reason}; give another by --out") from error
+        rule = f"results go to a folder that can be written to, and {out} cannot"
+        raise UserError(f"{rule}: {error.strerror or error}; mend that, or give another by --out") from error
 
 
 def threads_per_trial() -> int:
@@ -108,17 +109,16 @@ def _keys(plan: Plan) -> list[tuple[str, int]]:
 def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], console: Console, image: str | None) -> int:
     """Start the pipeline and watch it; returns its exit code. Raises Interrupted."""
     steps = {arm.arm: arm.settings["training"]["steps"] for arm in expand(plan, CATALOGUE)}
-    with _raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
+    with raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
         process = _start(plan, workspace, arguments, image)
         try:
             while process.poll() is None:
                 progress.update(workspace)
                 time.sleep(POLL_S)
-        except KeyboardInterrupt:
+        except BaseException as ending:
             _stop(process, workspace, arguments["tracking_uri"])
-            raise Interrupted from None
-        except BaseException:
-            _stop(process, workspace, arguments["tracking_uri"])
+            if isinstance(ending, KeyboardInterrupt):
+                raise Interrupted from None
             raise
         progress.update(workspace)
     if process.returncode:
@@ -158,39 +158,9 @@ def _folders(plan: Plan) -> list[str]:
 
 def _stop(process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri: str) -> None:
     """End the pipeline with all that it has started, then close what it left open in MLflow."""
-    with _ignoring_signals():
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            if _group_ends(process):
-                break
+    with ignoring_signals():
+        end_group(process)
         _reap(workspace, tracking_uri, "KILLED")
-
-
-def _group_ends(process: "subprocess.Popen[bytes]") -> bool:
-    """Wait until no process of the group is left; False if some still are after a while."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        process.poll()
-        if not _group_lives(process.pid):
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def _group_lives(group: int) -> bool:
-    """Whether a process of the group still runs. Ended ones that nobody collects do not count."""
-    if not Path("/proc/self/stat").exists():
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, 0)
-            return True
-        return False
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, its_group = stat.read_text().rpartition(") ")[2].split()[:3]
-            if int(its_group) == group and state != "Z":
-                return True
-    return False
 
 
 def _reap(workspace: Workspace, tracking_uri: str, status: str) -> None:
@@ -200,32 +170,6 @@ def _reap(workspace: Workspace, tracking_uri: str, status: str) -> None:
         from tracking.studies import reap
 
         attempt(lambda: reap(tracking_uri, first.experiment_id, first.study_run_id, status))
-
-
-@contextlib.contextmanager
-def _raising_on_signals() -> Iterator[None]:
-    """Being told to end, or losing the terminal, is like Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _ignoring_signals() -> Iterator[None]:
-    """A second Ctrl-C must not interrupt the tidying up."""
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

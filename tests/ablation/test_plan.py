@@ -79,6 +79,7 @@ def test_the_shipped_plans_are_sound() -> None:
 
 
 ONE = "study: s\nablations:\n  - "
+BILLION = "".join(f"a{n + 1}: &a{n + 1} [{', '.join(10 * [f'*a{n}'])}]\n" for n in range(9))
 MISTAKES = {
     "no mapping": ("- a\n- b", r"a plan is a mapping of keys .*got \['a', 'b'\]"),
     "empty file": ("", "a plan is a mapping .*got nothing"),
@@ -125,6 +126,9 @@ MISTAKES = {
     "nothing to replace": (ONE + "{part: masking}", "masking has nothing to replace"),
     "remove with": (ONE + "{part: masking, action: remove, replacements: {a: none}}", "takes no replacements"),
     "arm name": (ONE + "{part: masking, replacements: {No Mask: none}}", "got 'No Mask'; write e.g. no-mask"),
+    "alias of itself": ("study: s\nbaseline: &a {x: *a}", "line 2: with its aliases .* over 100,000 values; drop them"),
+    "a billion values": ("a0: &a0 [x]\n" + BILLION, "with its aliases .* over 100,000 values; drop them"),
+    "a deep text": ("study: " + 5000 * "[", "nested hundreds deep; a plan needs a few levels"),
     "arm baseline": (ONE + "{part: masking, replacements: {baseline: none}}", "the name of the unchanged model"),
 }
 

@@ -1,6 +1,9 @@
 """Commands that answer at once: plans are shown and checked, and every mistake is one sentence and exit code 2."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,7 +208,22 @@ def test_a_prepared_corpus_is_verified_and_drawn(ablate: Ablate, small_corpus: P
 
 def test_results_cannot_go_where_a_file_is(ablate: Ablate, plan_file: PlanFile) -> None:
     path = plan_file()
-    assert_one_sentence(ablate("run", path, "--out", path), "results go to a folder", "--out")
+    assert_one_sentence(ablate("run", path, "--out", path), "results go to a folder", "File exists", "--out")
+
+
+def test_results_cannot_go_where_nothing_can_be_written(ablate: Ablate, plan_file: PlanFile, tmp_path: Path) -> None:
+    (tmp_path / "out" / ".lock").mkdir(parents=True)
+    answer = ablate("run", plan_file(), "--out", tmp_path / "out")
+    assert_one_sentence(answer, "results go to a folder that can be written to", "Is a directory", "--out")
+
+
+def test_ctrl_c_while_the_commands_are_still_being_loaded_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    door = [sys.executable, "-c", "from pipelines.entry import main; main()"]
+    done = subprocess.run(
+        door, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
