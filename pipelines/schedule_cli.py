@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FAILED = 1
 
 schedule_app = typer.Typer(
-    help="Nightly studies on a Kubeflow server: list, disable, enable, delete. `ablate submit --cron` sets one.",
+    help="Show or change nightly studies on a Kubeflow server.\n\n`ablate submit --cron` sets one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
