@@ -20,7 +20,7 @@ SHA256 = "sha256."  # a tag of the model for each of its files
 def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str]) -> str:
     """Store a trial's checkpoint and return the model's id. A second call for a run returns the model it has.
 
-    Large files go to a server in parts where MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD says that it offers this.
+    Large files go straight to the server's S3, in parts, where MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD is true.
     """
     experiment_id = client(uri).get_run(run_id).info.experiment_id
     found = client(uri).search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
