@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from ablation.results import read_study
 from corpora.store import Corpus
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +30,14 @@ def test_push_then_prepare_gives_the_corpus_back(
 
 
 @pytest.mark.parametrize("command", ["push", "prepare"])
-def test_a_wrong_secret_is_one_sentence_and_shows_no_secret(
-    ablate: Ablate, bucket: str, small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+def test_a_wrong_secret_is_one_sentence_shows_no_secret_and_leaves_nothing(
+    ablate: Ablate,
+    bucket: str,
+    s3_client: Any,
+    small_corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
     arguments = {"push": [small_corpus, f"s3://{bucket}/a"], "prepare": [f"s3://{bucket}/a", "--root", tmp_path / "c"]}
@@ -38,6 +46,8 @@ def test_a_wrong_secret_is_one_sentence_and_shows_no_secret(
     assert "does not accept these credentials (SignatureDoesNotMatch)" in answer.err
     assert "not-the-secret" not in answer.err
     assert not (tmp_path / "c").exists()
+    assert s3_client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert "Uploads" not in s3_client.list_multipart_uploads(Bucket=bucket)
 
 
 def test_the_step_of_a_cluster_takes_a_corpus_from_s3(
@@ -60,3 +70,48 @@ def test_the_step_of_a_cluster_takes_a_corpus_from_s3(
     missing = run("smal")
     assert missing.returncode == 1
     assert f"error: there is no corpus at s3://{bucket}/smal" in missing.stderr
+
+
+PLAN = {
+    "study": "from-s3",
+    "seeds": [1],
+    "conditions": {},
+    "baseline": {
+        "training.steps": 4,
+        "training.batch_size": 4,
+        "encoder.layers": 1,
+        "encoder.width": 32,
+        "encoder.feedforward": 64,
+    },
+    "ablations": [{"part": "fusion.scale", "replacements": {"no-scale": {"kind": "none"}}}],
+}
+
+
+@pytest.mark.slow
+def test_a_whole_study_on_a_corpus_in_s3(ablate: Ablate, bucket: str, small_corpus: Path, tmp_path: Path) -> None:
+    uri = f"s3://{bucket}/small"
+    ablate("corpus", "push", small_corpus, uri)
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(PLAN | {"corpus": uri}))
+
+    def run(**settings: str) -> "subprocess.CompletedProcess[str]":
+        known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+        return subprocess.run(
+            [sys.executable, "-m", "pipelines.cli", "run", "plan.yaml"],
+            cwd=tmp_path,
+            env={**known, "PYTHONPATH": str(ROOT), **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = run(AWS_SECRET_ACCESS_KEY="not-the-secret")
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+    assert "does not accept these credentials (SignatureDoesNotMatch)" in refused.stderr
+    assert not (tmp_path / "studies").exists()
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    study = read_study(tmp_path / "studies" / "from-s3")
+    assert [trial.status for trial in study.trials] == ["finished"] * 2
+    assert study.corpus["fingerprint"] == Corpus.open(small_corpus).fingerprint
+    [cached] = (path for path in (tmp_path / "corpora-cache").iterdir() if not path.name.startswith("."))
+    assert cached.name == f"s3-{study.corpus['fingerprint'][:16]}"
