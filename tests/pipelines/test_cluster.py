@@ -120,7 +120,8 @@ def test_every_step_gets_secrets_environment_image_settings_and_labels(packaged:
         [secret] = pod["secretAsEnv"]
         assert secret["secretName"] == "mlflow"
         assert secret["keyToEnv"] == [{"secretKey": "password", "envVar": "MLFLOW_TRACKING_PASSWORD"}]
-        assert package.container(step)["env"] == [{"name": "MLFLOW_S3_ENDPOINT_URL", "value": "http://s3:9000"}]
+        told = {variable["name"]: variable["value"] for variable in package.container(step)["env"]}
+        assert told == {"MLFLOW_S3_ENDPOINT_URL": "http://s3:9000", "ABLATE_STEP_IMAGE": "steps:1"}
         assert pod["imagePullPolicy"] == "Always"
         assert [each["secretName"] for each in pod["imagePullSecret"]] == ["registry"]
         assert pod["podMetadata"] == {"labels": {"example.org/team": "speech"}}
