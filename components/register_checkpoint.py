@@ -1,30 +1,28 @@
 """Register the baseline's checkpoint, decide on the champion, and close the study."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kfp.dsl import Artifact, Dataset, Input
 
+from ablation.comparable import Scored
+from ablation.errors import UserError
 from components._image import component
 from components.trial import Status, plan_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.promotion import Decision
+    from ablation.results import Study
 
 SERVED = Path(__file__).with_name("served_model.py")
 
 
 class TooManyFailed(RuntimeError):
     """More trials failed than the plan allows; the study is a failed one, its report stands."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whose checkpoint is to be the champion, or None to leave it as it is, and why; `evidence` has the numbers."""
-
-    arm: str | None
-    why: str
-    evidence: str = ""
 
 
 def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) -> str:
@@ -52,9 +50,10 @@ def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) ->
 
 
 def _register(name: str, record: Mapping[str, Any], trials: list[Status], study: Path, uri: str) -> str:
-    from ablation.results import read_counts, read_curves
+    from ablation.promotion import candidate
+    from ablation.results import read_counts, read_curves, read_study
     from ablation.scoring import trial_metrics
-    from tracking.checkpoints import alias_tags, register
+    from tracking.checkpoints import register
     from tracking.registry import promote
     from tracking.served import make_servable
 
@@ -80,9 +79,11 @@ def _register(name: str, record: Mapping[str, Any], trials: list[Status], study:
 
     if record["baseline"] in best:
         put(record["baseline"], "baseline")
-    decision = decide(counts[counts["arm"].isin(best)], record["baseline"], alias_tags(uri, name, "champion"), corpus)
-    if candidate := _candidate(counts[counts["arm"].isin(best)], record["baseline"]):
-        put(candidate, "candidate")
+    able = counts[counts["arm"].isin(best)]
+    prints = {str(trial.fingerprint) for trial in trials if trial.status == "finished"}
+    decision = decide(uri, read_study(study), able, prints)
+    if runner_up := candidate(able, record["baseline"]):
+        put(runner_up, "candidate")
     if decision.arm:
         promote(uri, name, put(decision.arm), f"{decision.why}. {decision.evidence}".strip())
     return decision.why
@@ -106,59 +107,22 @@ def best_trials(trials: list[Status], curves: Any) -> dict[str, Status]:
     return found
 
 
-def decide(counts: Any, baseline: str, champion: Mapping[str, str] | None, corpus: str) -> Decision:
-    """The champion moves only to an arm that beats its arm on the same utterances and noise, by the primary test.
+def decide(uri: str, record: "Study", counts: "pd.DataFrame", prints: Collection[str]) -> "Decision":
+    """Who is to be the champion. `counts` are of the arms that could be, `prints` the fingerprints of the study's trials."""
+    from ablation.promotion import Decision, challenge, first
+    from components.champion import stored
+    from tracking.registry import champion
 
-    To beat is to be significantly better under some condition and significantly worse under none. `champion` holds the
-    version tags of the present one; None where there is none yet.
-    """
-    arms = list(dict.fromkeys(counts["arm"]))
-    holder = champion["arm"] if champion else baseline
-    if champion and champion.get("corpus") != corpus:
-        return Decision(None, f"champion stays {holder}: it was scored on another corpus")
-    if holder not in arms:
-        return Decision(None, f"no champion: {holder} has no finished trial in this study")
-    winners = _beating(counts, holder)
-    if winners:
-        arm, evidence = winners[0]
-        return Decision(arm, f"champion is {arm}: significantly better than {holder}", evidence)
-    if champion is None:
-        return Decision(holder, f"champion is {holder}: no arm is significantly better")
-    return Decision(None, f"champion stays {holder}: no arm is significantly better")
-
-
-def _candidate(counts: Any, baseline: str) -> str | None:
-    """The arm beside the baseline with the fewest errors over all conditions and seeds, whether chance or not."""
-    from ablation.scoring import pool
-
-    others = counts[counts["arm"] != baseline]
-    return str(pool(others, ["arm"]).sort_values("wer", kind="stable")["arm"].iloc[0]) if len(others) else None
-
-
-def _beating(counts: Any, holder: str) -> list[tuple[str, str]]:
-    """Arms that beat the holder, each with its numbers; the lowest mean difference over the conditions first."""
-    from ablation.significance import EARNS, HARMFUL, compare
-
-    table = compare(counts, holder)
-    found = {}
-    for arm, rows in table[table["arm"] != holder].groupby("arm", sort=False):
-        verdicts = set(rows["verdict"])
-        if HARMFUL in verdicts and EARNS not in verdicts:
-            found[str(arm)] = float(rows["difference"].mean())
-    best = sorted(found, key=lambda arm: found[arm])
-    return [(arm, _evidence(table[table["arm"] == arm], counts)) for arm in best]
-
-
-def _evidence(rows: Any, counts: Any) -> str:
-    """The test, its numbers per condition, and what they were counted on."""
-    numbers = [
-        f"{row['condition']} {100 * row['difference']:+.2f} points (p = {row['p_adjusted']:.2g})"
-        for row in rows.to_dict("records")
-    ]
-    test = "Dunnett's test over seeds, Holm over conditions"
-    return (
-        f"{test}: {', '.join(numbers)}; {int(rows['seeds'].max())} seeds, {counts['utterance_id'].nunique()} utterances"
-    )
+    study, holder = Scored.of(record, counts), champion(uri, record.study)
+    if holder is None:
+        return first(study, record.baseline)
+    arm = holder.tags["arm"]
+    if holder.tags.get("fingerprint") in prints and arm in set(counts["arm"]):
+        return challenge(study, arm)
+    try:
+        return challenge(study, arm, stored(uri, record.study, holder))
+    except UserError as error:
+        return Decision(None, f"champion stays {arm}: {error}")
 
 
 @component

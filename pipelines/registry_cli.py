@@ -15,11 +15,10 @@ from pipelines import places
 from tracking.passwords import without_passwords
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from ablation.comparable import Scored
     from ablation.results import Study
 
-GATE_FAILED = 3
+GATE_FAILED, NOT_COMPARED = 3, 2
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name in MLflow.", show_default=False)]
 Store = Annotated[
@@ -72,7 +71,7 @@ def gate(
     Both are taken on the same utterances and noise; the champion is the one of the study's name.
 
     \b
-    Exit code: 0 passed, 3 failed, with the reasons; 2 bad input.
+    Exit code: 0 passed, 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise.
 
     Example: ablate gate smile --margin 1
     """
@@ -105,11 +104,14 @@ def fail(found: Gate) -> NoReturn:
     """Say why, on stderr."""
     for line in found.failures:
         print(f"gate failed: {line}", file=sys.stderr)
-    raise typer.Exit(GATE_FAILED)
+    if found.refused:
+        print(f"error: {found.refused}", file=sys.stderr)
+    raise typer.Exit(GATE_FAILED if found.failures else NOT_COMPARED)
 
 
 def judged(folder: Path, uri: str, margin_points: float) -> Gate:
     """The gate on the study in `folder`; too many failed trials fail it, too."""
+    from ablation.comparable import Scored
     from ablation.gate import judge, too_many_failed
     from ablation.results import read_counts, read_study
 
@@ -118,26 +120,18 @@ def judged(folder: Path, uri: str, margin_points: float) -> Gate:
     too_many = too_many_failed(len(record.failed()), len(record.trials), record.max_failed_trials)
     if mine.empty:
         why = "; ".join(trial.reason or "no reason given" for trial in record.failed())
-        found = Gate((f"the baseline has no finished trial: {why}",), ())
+        found = Gate((f"the baseline has no finished trial: {why}",))
     else:
-        theirs, corpus = _champion_counts(record, uri)
-        found = judge(mine, theirs, corpora=(record.corpus["fingerprint"], corpus), margin_points=margin_points)
+        found = judge(Scored.of(record, mine), _champion_of(record, uri), margin_points=margin_points)
     return replace(found, failures=((too_many,) if too_many else ()) + found.failures)
 
 
-def _champion_counts(record: "Study", uri: str) -> tuple["pd.DataFrame | None", str | None]:
-    """The champion's word errors with all of its seeds, and its corpus. One that this very study made does not count."""
-    from ablation.results import read_counts
-    from tracking.registry import before, champion, fetch_study
+def _champion_of(record: "Study", uri: str) -> "Scored | None":
+    """The champion's word errors with all of its seeds. One that this very study made does not count."""
+    from components.champion import stored
+    from tracking.registry import before, champion
 
     holder = champion(uri, record.study)
     if holder is not None and holder.tags.get("study_run") == (record.mlflow or {}).get("study_run_id"):
         holder = before(uri, record.study, holder)
-    if holder is None:
-        return None, None
-    if "study_run" not in holder.tags:
-        raise UserError(f"version {holder.version} of {record.study!r} names no study run; run its study again")
-    with TemporaryDirectory() as folder:
-        fetch_study(uri, holder.tags["study_run"], Path(folder))
-        counts = read_counts(Path(folder))
-    return counts[counts["arm"] == holder.tags["arm"]], holder.tags.get("corpus")
+    return None if holder is None else stored(uri, record.study, holder)

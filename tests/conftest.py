@@ -62,9 +62,18 @@ def _clip(number: int, split: str) -> Clip:
 @pytest.fixture(scope="session")
 def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared corpus: 40 utterances to train on, 4 to validate, 8 to test."""
-    path = tmp_path_factory.mktemp("corpora") / "small"
-    with CorpusWriter(path, "small://") as writer:
-        for split, count in (("train", 40), ("valid", 4), ("test", 8)):
+    return _corpus(tmp_path_factory.mktemp("corpora") / "small", train=40, valid=4, test=8)
+
+
+@pytest.fixture(scope="session")
+def other_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another, of the same language."""
+    return _corpus(tmp_path_factory.mktemp("corpora") / "other", train=20, valid=1, test=6)
+
+
+def _corpus(path: Path, **counts: int) -> Path:
+    with CorpusWriter(path, f"{path.name}://") as writer:
+        for split, count in counts.items():
             for number in range(count):
                 writer.add(_clip(number, split))
     return path

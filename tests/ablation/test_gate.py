@@ -1,21 +1,24 @@
 """The gate: worse by the test, worse by the margin, and what cannot be compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from ablation.comparable import Scored
 from ablation.gate import judge, too_many_failed
 
 UTTERANCES, WORDS = 50, 20
 
 
-def counts(wers: list[float], arm: str = "baseline", utterances: int = UTTERANCES) -> pd.DataFrame:
+def counts(wers: list[float], utterances: int = UTTERANCES) -> pd.DataFrame:
     """Errors spread evenly over the utterances, one seed per WER, the same clean and in noise."""
     rows = []
     for seed, wer in enumerate(wers, 1):
         errors = np.diff(np.round(np.linspace(0, wer * UTTERANCES * WORDS, UTTERANCES + 1))).astype(int)
         rows += [
-            (arm, seed, condition, f"u{place}", "s", int(errors[place]), 0, 0, WORDS)
+            ("baseline", seed, condition, f"u{place}", "s", int(errors[place]), 0, 0, WORDS)
             for condition in ("clean", "babble_0db")
             for place in range(utterances)
         ]
@@ -23,12 +26,15 @@ def counts(wers: list[float], arm: str = "baseline", utterances: int = UTTERANCE
     return pd.DataFrame(rows, columns=[*names, "reference_words"])
 
 
-CHAMPION = counts([0.10, 0.11, 0.09, 0.10], "a")
-SAME = ("x", "x")
+def scored(wers: list[float], corpus: str = "x", noise: dict[str, str] | None = None, utterances: int = 50) -> Scored:
+    return Scored(counts(wers, utterances=utterances), corpus, noise)
+
+
+CHAMPION = scored([0.10, 0.11, 0.09, 0.10])
 
 
 def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
-    found = judge(counts([0.5]), None, corpora=("x", None), margin_points=1)
+    found = judge(scored([0.5]), None, margin_points=1)
     assert found.passed
     assert "no champion" in found.notes[0]
 
@@ -46,17 +52,33 @@ def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
     ],
 )
 def test_it_fails_by_the_test_or_by_the_margin_and_says_which(wers: list[float], margin: float, says: str) -> None:
-    found = judge(counts(wers), CHAMPION, corpora=SAME, margin_points=margin)
+    found = judge(scored(wers), CHAMPION, margin_points=margin)
     assert found.passed == (says == "")
     assert says in " ".join(found.failures)
     assert found.passed or len(found.failures) == 2  # clean and in noise
 
 
-def test_another_corpus_or_other_utterances_are_refused_with_the_reason() -> None:
-    other = judge(counts([0.1, 0.1]), CHAMPION, corpora=("x", "y"), margin_points=1)
-    assert "scored on corpus y and this baseline on x" in other.failures[0]
-    fewer = judge(counts([0.1, 0.1], utterances=40), CHAMPION, corpora=SAME, margin_points=1)
-    assert "different utterances in clean" in fewer.failures[0]
+@pytest.mark.parametrize(
+    ("baseline", "says"),
+    [
+        (scored([0.1, 0.1], corpus="y"), "another corpus, x, and this study on y"),
+        (scored([0.1, 0.1], utterances=40), "different utterances in clean"),
+        (scored([0.1, 0.1], noise={"babble": "b2"}), "other noise of the name babble, b1, and this study in b2"),
+        (
+            scored([0.1, 0.1], noise={}),
+            "in other noise of the name babble, b1, and this study in mixed from the corpus",
+        ),
+    ],
+)
+def test_what_was_scored_on_something_else_is_refused_with_the_reason(baseline: Scored, says: str) -> None:
+    found = judge(baseline, replace(CHAMPION, noise={"babble": "b1"}), margin_points=1)
+    assert (found.passed, found.failures) == (False, ())
+    assert says in str(found.refused)
+
+
+def test_noise_that_no_condition_uses_or_an_old_study_does_not_tell_is_no_obstacle() -> None:
+    for noise in ({"street": "s2"}, None):
+        assert judge(scored([0.1, 0.1], noise=noise), replace(CHAMPION, noise={"street": "s1"}), margin_points=1).passed
 
 
 def test_too_many_failed_trials() -> None:

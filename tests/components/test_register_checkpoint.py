@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablation.comparable import Scored
 from ablation.errors import UserError
+from ablation.promotion import challenge, first
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
-from components.register_checkpoint import TooManyFailed, best_trials, decide, register_best
+from components.register_checkpoint import TooManyFailed, best_trials, register_best
 from components.resolve_plan import resolve
 from components.trial import Status, Trial
 from tracking.registry import champion, rollback
@@ -38,37 +40,63 @@ GOOD, SAME, BAD = [101, 102, 97], [199, 203, 201], [301, 302, 297]
 BASE = {"baseline": [200, 202, 198]}
 
 
+def scored(errors: dict[str, list[int]], corpus: str = "x", seeds: tuple[int, ...] = SEEDS) -> Scored:
+    return Scored(counts(errors, seeds), corpus, {})
+
+
+@pytest.mark.parametrize(
+    ("errors", "arm", "why"),
+    [
+        (BASE | {"a": SAME}, "baseline", "no arm is significantly better"),
+        (BASE | {"a": BASE["baseline"]}, "baseline", "no arm is significantly better"),  # a tie
+        (BASE | {"a": BAD}, "baseline", "no arm is significantly better"),
+        (BASE | {"a": SAME, "b": GOOD}, "b", "significantly better than baseline"),
+        (BASE | {"a": [90, 92, 88], "b": GOOD}, "a", "champion is a"),
+        ({"a": GOOD}, None, "baseline has no finished trial"),
+    ],
+)
+def test_the_first_champion_is_the_baseline_or_an_arm_that_beats_it(
+    errors: dict[str, list[int]], arm: str | None, why: str
+) -> None:
+    decision = first(scored(errors), "baseline")
+    assert decision.arm == arm
+    assert why in decision.why
+
+
 @pytest.mark.parametrize(
     ("errors", "champion", "arm", "why"),
     [
-        (BASE | {"a": SAME}, None, "baseline", "no arm is significantly better"),
-        (BASE | {"a": BAD}, None, "baseline", "no arm is significantly better"),
-        (BASE | {"a": SAME, "b": GOOD}, None, "b", "significantly better than baseline"),
-        (BASE | {"a": [90, 92, 88], "b": GOOD}, None, "a", "champion is a"),
-        (BASE | {"a": SAME}, {"arm": "baseline", "corpus": "x"}, None, "champion stays baseline: no arm"),
-        (BASE | {"a": GOOD}, {"arm": "a", "corpus": "x"}, None, "champion stays a: no arm"),
-        (BASE | {"a": GOOD}, {"arm": "baseline", "corpus": "y"}, None, "it was scored on another corpus"),
-        (BASE | {"a": GOOD}, {"arm": "c", "corpus": "x"}, None, "c has no finished trial in this study"),
-        ({"a": GOOD}, None, None, "baseline has no finished trial"),
+        (BASE | {"a": SAME}, None, None, "champion stays baseline: no arm"),
+        (BASE | {"a": GOOD}, None, "a", "champion is a: significantly better than baseline"),
+        (BASE | {"a": GOOD}, scored({"baseline": BAD}), "a", "significantly better than the champion, baseline"),
+        (BASE | {"a": GOOD}, scored({"baseline": GOOD}), None, "champion stays baseline: no arm"),
+        (
+            BASE | {"a": GOOD},
+            scored({"baseline": BAD}, corpus="y"),
+            None,
+            "scored on another corpus, y, and this study",
+        ),
     ],
 )
-def test_the_champion_moves_only_to_an_arm_that_beats_it(
-    errors: dict[str, list[int]], champion: dict[str, str] | None, arm: str | None, why: str
+def test_a_champion_gives_way_only_to_an_arm_that_beats_its_own_counts(
+    errors: dict[str, list[int]], champion: Scored | None, arm: str | None, why: str
 ) -> None:
-    decision = decide(counts(errors), "baseline", champion, "x")
+    decision = challenge(scored(errors), "baseline", champion)
     assert decision.arm == arm
     assert why in decision.why
 
 
 def test_better_here_and_worse_there_beats_nothing() -> None:
-    table = counts(BASE | {"a": GOOD})
+    found = scored(BASE | {"a": GOOD})
+    table = found.counts
     table.loc[(table["arm"] == "a") & (table["condition"] == "clean"), "substitutions"] = BAD
-    assert decide(table, "baseline", None, "x").arm == "baseline"
+    assert first(found, "baseline").arm == "baseline"
 
 
 def test_one_seed_beats_nothing() -> None:
-    table = counts({"baseline": [200], "a": [1]}, seeds=(1,))
-    assert decide(table, "baseline", None, "x").arm == "baseline"
+    found = scored({"baseline": [200], "a": [1]}, seeds=(1,))
+    assert first(found, "baseline").arm == "baseline"
+    assert challenge(found, "baseline", scored({"baseline": [999]}, seeds=(1,))).arm is None
 
 
 def test_the_validation_split_chooses_the_seed_and_never_the_test_split() -> None:
@@ -123,6 +151,7 @@ def test_an_arm_that_wins_becomes_champion_and_the_baseline_keeps_its_alias(
     record = json.loads((done.study / "study.json").read_text())
     real = {trial["arm"]: trial for trial in record["trials"] if trial["status"] == "finished"}
     record["trials"] = [real[arm] | {"seed": seed, "fingerprint": f"{arm}-{seed}"} for arm in real for seed in SEEDS]
+    record["study"] = "won"
     (tmp_path / "study.json").write_text(json.dumps(record))
     counts(BASE | {"no-scale": GOOD}).to_parquet(tmp_path / "counts.parquet")
     pd.read_parquet(done.study / "curves.parquet")[:0].to_parquet(tmp_path / "curves.parquet")

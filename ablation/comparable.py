@@ -1,0 +1,62 @@
+"""Whether word errors of two studies can be compared: counted on the same corpus and utterances, in the same noise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.results import Study
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Counts, and what they were counted on: the corpus by its fingerprint, recorded noise by a hash per kind.
+
+    `noise` has no kind that is mixed from the corpus itself; it is None where a study of an older version does not say.
+    """
+
+    counts: "pd.DataFrame"
+    corpus: str
+    noise: Mapping[str, str] | None
+
+    @classmethod
+    def of(cls, study: "Study", counts: "pd.DataFrame") -> "Scored":
+        """A study's, or those of some of its arms."""
+        return cls(counts, str(study.corpus["fingerprint"]), study.provenance.get("scoring", {}).get("noise"))
+
+
+def shared_conditions(champion: Scored, study: Scored) -> list[str]:
+    """Conditions by name, in the champion's order."""
+    return [name for name in champion.counts["condition"].unique() if name in set(study.counts["condition"])]
+
+
+def obstacle(champion: Scored, study: Scored) -> str | None:
+    """Why a study cannot be compared with its champion, in half a sentence; None where it can."""
+    if champion.corpus != study.corpus:
+        return (
+            f"the champion was scored on another corpus, {champion.corpus[:12]}, and this study on {study.corpus[:12]}"
+        )
+    shared = shared_conditions(champion, study)
+    if not shared:
+        return "champion and study share no condition"
+    if champion.noise is not None and study.noise is not None:
+        for kind in dict.fromkeys(name.rpartition("_")[0] for name in shared if name != "clean"):
+            theirs, ours = (noise.get(kind, "mixed from the corpus") for noise in (champion.noise, study.noise))
+            if theirs != ours:
+                return f"the champion was scored in other noise of the name {kind}, {theirs}, and this study in {ours}"
+    for condition in shared:
+        sets = [_utterances(counts, condition) for counts in (champion.counts, study.counts)]
+        if any(other != sets[0][0] for each in sets for other in each):
+            return f"champion and study were scored on different utterances in {condition}"
+    return None
+
+
+def _utterances(counts: "pd.DataFrame", condition: str) -> list[set[tuple[str, int]]]:
+    """Of every trial: which, and with how many words each."""
+    rows = counts[counts["condition"] == condition]
+    return [
+        set(zip(trial["utterance_id"], trial["reference_words"], strict=True))
+        for _, trial in rows.groupby(["arm", "seed"], sort=False)
+    ]

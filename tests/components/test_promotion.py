@@ -1,0 +1,109 @@
+"""Champions of real trials: models that have learnt nothing yet, models that have learnt something, and whom the test lets pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.compare_arms import compare_and_report
+from components.evaluate_trial import evaluate
+from components.find_finished import find
+from components.register_checkpoint import register_best
+from components.resolve_plan import resolve
+from components.train_trial import train
+from components.trial import Trial
+from pipelines.registry_cli import judged
+from tracking.registry import champion
+
+UNTAUGHT, TAUGHT = 4, 60  # steps
+
+
+@dataclass
+class Studied:
+    """A study that has ended: its folder, what was said of the champion, and which trials were trained for it."""
+
+    folder: Path
+    said: str
+    trained: list[tuple[str, int]]
+
+
+Studies = Callable[..., Studied]
+
+
+@pytest.fixture(scope="module")
+def study(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    """Carries out studies one after the other in one store. Its baseline has learnt nothing yet."""
+    root = tmp_path_factory.mktemp("contest")
+    root_uri = f"sqlite:///{root / 'mlflow.db'}"
+
+    def call(
+        name: str,
+        arms: dict[str, Any],
+        seeds: tuple[int, ...] = (1, 2, 3),
+        corpus: Path = small_corpus,
+        **baseline: Any,
+    ) -> Studied:
+        quick = {"training.learning_rate": 1e-2, "training.batch_size": 8, "masking": {"kind": "none"}}
+        small = plan["baseline"] | quick | {"training.steps": UNTAUGHT}
+        ablations = [{"part": part, "replacements": {arm: value}} for arm, (part, value) in arms.items()]
+        mine = plan | {"study": name, "seeds": list(seeds), "baseline": small | baseline, "ablations": ablations}
+        here = root / str(len(list(root.iterdir())))
+        opened = resolve(mine, root_uri, "abc")
+        folders, trained = [], []
+        for item in find(mine, opened, corpus, here / "finished", tracking_uri=root_uri):
+            trial = Trial.from_json(item)
+            folders.append(here / f"{trial.arm}-{trial.seed}")
+            if train(item, mine, corpus, here / "trained", tracking_uri=root_uri, threads=1).status == "trained":
+                trained.append((trial.arm, trial.seed))
+            evaluate(mine, corpus, here / "trained", folders[-1], tracking_uri=root_uri, threads=1)
+        folders += (here / "finished").iterdir()
+        compare_and_report(mine, opened, folders, corpus, here / "study", tracking_uri=root_uri, code_rev="abc")
+        return Studied(here / "study", register_best(mine, here / "study", tracking_uri=root_uri), trained)
+
+    call.uri = root_uri  # type: ignore[attr-defined]
+    return call
+
+
+LONGER = {"longer": ("training.steps", TAUGHT)}
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus: Path) -> None:
+    one_seed = study("contest", LONGER, seeds=(1,))
+    assert one_seed.said == "champion is baseline: no arm is significantly better"
+    assert one_seed.trained == [("baseline", 1), ("longer", 1)]
+
+    promoting = study("contest", LONGER)
+    assert promoting.said == "champion is longer: significantly better than baseline"
+    assert promoting.trained == [(arm, seed) for seed in (2, 3) for arm in ("baseline", "longer")]
+    now = champion(study.uri, "contest")
+    assert now is not None
+    assert "Dunnett's test over seeds" in now.tags["evidence"]
+    assert "3 seeds, 8 utterances" in now.tags["evidence"]
+
+    tied = study("contest", LONGER)
+    assert (tied.said, tied.trained) == ("champion stays longer: no arm is significantly better", [])
+
+    rejecting = study("contest", {}, **{"training.steps": TAUGHT - 10})
+    assert rejecting.said == "champion stays longer: no arm is significantly better"
+    assert len(rejecting.trained) == 3
+
+    elsewhere = study("contest", {}, seeds=(1, 2), corpus=other_corpus)
+    assert elsewhere.said.startswith("champion stays longer: the champion was scored on another corpus, ")
+    assert champion(study.uri, "contest") == now
+
+    worse = judged(tied.folder, study.uri, margin_points=2)
+    assert "significantly worse" in worse.failures[0]
+    assert judged(rejecting.folder, study.uri, margin_points=60).passed
+    assert "another corpus" in str(judged(elsewhere.folder, study.uri, margin_points=2).refused)
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_a_baseline_that_became_better_takes_over_from_its_former_self(study: Any) -> None:
+    assert study("relay", {}).said == "champion is baseline: no arm is significantly better"
+    better = study("relay", {}, **{"training.steps": TAUGHT})
+    assert better.said == "champion is baseline: significantly better than the champion, baseline"
+    back = study("relay", {})
+    assert (back.said, back.trained) == ("champion stays baseline: no arm is significantly better", [])
