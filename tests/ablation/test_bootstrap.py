@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ablation.bootstrap import intervals
 from ablation.cells import cells
@@ -46,10 +47,29 @@ def test_estimates_are_pooled_rates_and_their_differences(table: pd.DataFrame) -
 
 
 def test_the_seed_matters_and_the_same_seed_repeats(table: pd.DataFrame) -> None:
-    for function in (intervals, these_checkpoints):
+    for function, end in ((intervals, "wer_high"), (these_checkpoints, "diff_high")):
         first, again, other = (function(table, "arm0", np.random.default_rng(seed)) for seed in (1, 1, 2))
         pd.testing.assert_frame_equal(first, again)
-        assert not first["diff_low"].equals(other["diff_low"])
+        assert not first[end].equals(other[end])
+
+
+def test_without_units_that_differ_intervals_of_differences_are_the_paired_t_tests(table: pd.DataFrame) -> None:
+    """What all units have alike is drawn anew with the seeds only."""
+    errors = table[["arm", "seed"]].drop_duplicates().assign(errors=[3, 5, 4, 6, 7, 9])
+    even = table.merge(errors).assign(substitutions=lambda rows: rows["errors"], deletions=0, insertions=0)
+    found = intervals(even, "arm0", np.random.default_rng(0)).set_index("arm").loc["arm1"]
+    oracle = stats.ttest_rel(np.array([6, 7, 9]) / 6, np.array([3, 5, 4]) / 6).confidence_interval()
+    assert [found["diff_low"], found["diff_high"]] == pytest.approx([oracle.low, oracle.high])
+
+
+@pytest.mark.parametrize("speakers", [1, 12])
+def test_without_errors_there_is_no_interval_and_one_speaker_or_utterance_does_not_break_it(speakers: int) -> None:
+    few = counts(np.random.default_rng(3), speakers=speakers, each=1).assign(deletions=0)
+    found = intervals(few, "arm0", np.random.default_rng(0))
+    assert found["wer"].tolist() == [0, 0]
+    assert found[["wer_low", "wer_high", "diff_low", "diff_high"]].isna().all(axis=None)
+    checkpoints = these_checkpoints(few, "arm0", np.random.default_rng(0))
+    assert (checkpoints[["difference", "diff_low", "diff_high"]] == 0).all(axis=None)
 
 
 def test_too_few_speakers_are_not_resampled(table: pd.DataFrame) -> None:
