@@ -55,11 +55,16 @@ def give_up(status: Status, out: Path, uri: str) -> None:
 
 def sentence(error: Exception) -> str:
     """The reason as a person reads it; of an unforeseen error, with its type."""
+    text = " ".join(str(error).split())
+    return text if is_final(error) else f"{type(error).__name__}: {text}"
+
+
+def is_final(error: Exception) -> bool:
+    """Whether it is foreseen, and would be the same in every process and another time."""
     from ablation.errors import UserError
     from training.step import TrainingFailed
 
-    text = " ".join(str(error).split())
-    return text if isinstance(error, (TrainingFailed, UserError)) else f"{type(error).__name__}: {text}"
+    return isinstance(error, (TrainingFailed, UserError))
 
 
 def store_scores(uri: str, status: Status, folder: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.isolation import run_worker
-from components.outcome import give_up, keep_checkpoint, mark_killed, sentence
+from components.outcome import give_up, is_final, keep_checkpoint, mark_killed, sentence
 from components.reuse import alone, take_trained
-from components.trial import Status, Trial, arm_of, plan_of
+from components.trial import STATES_FOLDER, Status, Trial, arm_of, plan_of
 
 if TYPE_CHECKING:
     from training.loop import Log, TrainResult
@@ -20,18 +20,22 @@ if TYPE_CHECKING:
 def work(request: dict[str, Any]) -> None:
     """The worker: leaves a checkpoint and a status that is `trained` or `failed`."""
     out, uri = Path(request["out"]), request["tracking_uri"]
-    status = Status.read(out)
     if os.environ.get("RANK", "0") != "0":
         _join_in(request, out)
         return
+    status = Status.read(out)
     try:
         _work(request, status, out, uri).write(out)
     except Exception as error:
         traceback.print_exc()
+        if _others() and not is_final(error):
+            raise  # another process may have died, and taken this one with it: that is seen and judged from outside
         give_up(Status.read(out).fail(sentence(error)), out, uri)
     except SystemExit:
         mark_killed(uri, status.run_id)
         raise
+    finally:
+        _decide(out, "end")
 
 
 def _work(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
@@ -48,6 +52,7 @@ def _train(request: dict[str, Any], trial: Trial, status: Status, out: Path, uri
     status = replace(status, fingerprint=trial.fingerprint)
     status.write(out)
     with History(out, uri, status.run_id, trial.fingerprint) as history:
+        _decide(out, "train")
         result = _compute(request, trial, history.log)
     shutil.rmtree(Path(request["states"]) / trial.fingerprint, ignore_errors=True)
     status = replace(
@@ -63,10 +68,29 @@ def _train(request: dict[str, Any], trial: Trial, status: Status, out: Path, uri
 
 def _join_in(request: dict[str, Any], out: Path) -> None:
     """One of several processes, of which the first speaks for all: compute once that one has decided to train."""
-    while (status := Status.read(out)).status == "running" and status.fingerprint is None:
+    while not (decision := _decision(out).read_text() if _decision(out).is_file() else ""):
         time.sleep(0.1)
-    if status.status == "running":
-        _compute(request, Trial.from_json(request["trial"]), lambda _step, _metrics: None)
+    if decision == "train":
+        try:
+            _compute(request, Trial.from_json(request["trial"]), lambda _step, _metrics: None)
+        except Exception as error:
+            if not is_final(error):
+                raise
+
+
+def _others() -> bool:
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def _decision(out: Path) -> Path:
+    """Where the first process of one launch of torchrun says whether the others are needed."""
+    return out / STATES_FOLDER / f"decision-{os.environ.get('TORCHELASTIC_RUN_ID')}"
+
+
+def _decide(out: Path, decision: str) -> None:
+    if _others() and not _decision(out).exists():
+        _decision(out).parent.mkdir(exist_ok=True)
+        _decision(out).write_text(decision)
 
 
 def _compute(request: dict[str, Any], trial: Trial, log: "Log") -> "TrainResult":

@@ -18,6 +18,22 @@ class Place:
     rank: int = 0
     world: int = 1
 
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so: all have to ask, and hear the same."""
+        if self.world == 1:
+            return flag
+        said = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(said, dist.ReduceOp.MAX)
+        return bool(said.item())
+
+    def first(self, text: str | None) -> str | None:
+        """What the first process says that says anything; the rest is as with `any`."""
+        if not self.any(text is not None) or self.world == 1:
+            return text
+        said: list[str | None] = [None] * self.world
+        dist.all_gather_object(said, text)
+        return next(each for each in said if each is not None)
+
     def sum_gradients(self, model: nn.Module) -> None:
         """Add up the gradients of all processes, as one message after the backward pass; without others, nothing to do."""
         if self.world == 1:

@@ -22,6 +22,7 @@ from model.smile import Losses, Smile, initialise, parameter_count
 from training import checkpoint
 from training.averaging import Average
 from training.batches import Batch, TrainingBatches, curriculum, generator
+from training.compiled import compile_layers
 from training.devices import Place, join, pinned
 from training.optimiser import build_optimiser, set_learning_rate
 from training.prefetch import prefetched
@@ -94,11 +95,10 @@ def _run_resumable(training: "Training", states: States) -> None:
     with told_to_end() as told:
 
         def keep() -> None:
-            if training.place.rank:  # the first process keeps the state and ends; the others end with it
-                return
-            if told() or states.due():
+            ends = training.place.any(told())  # all processes end after the same step, whichever was told
+            if training.place.rank == 0 and (ends or states.due()):
                 states.save(training.progress.step, training.state())
-            if told():
+            if ends:
                 raise SystemExit(128 + SIGTERM)
 
         training.run(keep)
@@ -125,7 +125,7 @@ class Training:
         self.average = Average(self.recipe.average, self.recipe.steps)
         self.progress, self.place, self._log = Progress(), place, log
         if self.recipe.compile:
-            model.encoder.compile()
+            compile_layers(model.encoder)
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Take the steps that are left; `after_step` is called after each."""

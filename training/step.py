@@ -35,11 +35,14 @@ def train_step(
     """
     model.train()
     optimiser.zero_grad(set_to_none=True)
+    losses, reason = [], None
     try:
         losses = [_backward(model, share, units, place) for share in shares]
     except torch.OutOfMemoryError:
         optimiser.zero_grad(set_to_none=True)
-        raise TrainingFailed(_what_fits(model, shares[0], units, place)) from None
+        reason = _what_fits(model, shares[0], units, place)
+    if reason := place.first(reason):
+        raise TrainingFailed(reason)
     place.sum_gradients(model)
     norm = nn.utils.clip_grad_norm_(model.parameters(), model.settings.training.clip_norm)
     found = [("loss", each.total.item()) for each in losses] + [("gradient's norm", norm.item())]

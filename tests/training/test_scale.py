@@ -1,5 +1,6 @@
 """However a step is computed, in shares, by several processes, in half precision or ahead of time, it is the same step."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ablation.errors import UserError
 from corpora.noise import NoiseBank
@@ -65,15 +66,44 @@ def test_shares_of_a_batch_give_what_the_batch_gives(
     assert difference(whole, train(beeps, tmp_path / "b", **{"training.batch_size": 3})) > 1e-3
 
 
+def learn(corpus: Path, out: Path, **overrides: Any) -> None:
+    """Like `run`, but leaves what this process has in the end: its weights, and the gradient of the last step."""
+    seen: list[torch.nn.Module] = []
+
+    class Noting(Smile):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            seen.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.loop.Smile", Noting)
+        run(corpus, out, **overrides)
+    gradients = {f"gradient of {name}": p.grad for name, p in seen[0].named_parameters() if p.grad is not None}
+    save_file(seen[0].state_dict() | gradients, out.with_suffix(f".{os.environ.get('RANK', 0)}"))
+
+
 def test_two_processes_give_what_one_gives(whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path) -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_scale; from pathlib import Path; "
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_scale; from pathlib import Path\n"
     script = tmp_path / "two.py"
-    script.write_text(f"{code}\ntest_scale.run(Path(sys.argv[2]), Path(sys.argv[3]))\n")
+    # Adam would hide a gradient of the wrong size: the gradient of a single step is compared, too, and not clipped.
+    single = "**{'training.steps': 1, 'training.clip_norm': 1e9}"
+    script.write_text(
+        f"{code}corpus, out = map(Path, sys.argv[2:])\ntest_scale.learn(corpus, out / 'all')\n"
+        f"test_scale.learn(corpus, out / 'single', {single})\n"
+    )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
-    arguments = [str(Path(__file__).parent), str(beeps), str(tmp_path / "out")]
+    arguments = [str(Path(__file__).parent), str(beeps), str(tmp_path)]
     done = subprocess.run([*launcher, *arguments], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    assert difference(whole, load_file(tmp_path / "out" / "model.safetensors")) < 1e-4
+    first, second = (load_file(tmp_path / f"all.{rank}") for rank in (0, 1))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert difference(whole, load_file(tmp_path / "all" / "model.safetensors")) < 1e-4
+    learn(beeps, tmp_path / "alone", **{"training.steps": 1, "training.clip_norm": 1e9})
+    alone, single_step = load_file(tmp_path / "alone.0"), load_file(tmp_path / "single.1")
+    gradients = [name for name in alone if name.startswith("gradient of ")]
+    assert len(gradients) > 10
+    for name in gradients:
+        torch.testing.assert_close(single_step[name], alone[name], rtol=1e-4, atol=1e-6)
 
 
 def test_half_precision_is_near_but_not_the_same(whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path) -> None:
