@@ -3,6 +3,8 @@
 On two cores:  python bench/training_step.py
 On a GPU:      python bench/training_step.py --preset base --batch 32 --frames 150 --steps 20 --precision bfloat16
 
+With `--auto-avsr DIR`, against that peer's encoder, too; bench/auto_avsr.py says how to get it and how it is built.
+
 Prints milliseconds per step (best of three rounds that alternate), the machine's measured matrix rate, the share of it that each
 step reaches, and where the whole model's time goes.
 """
@@ -11,7 +13,9 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import auto_avsr
 import torch
 import torchaudio
 from torch import nn
@@ -35,6 +39,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=75)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--auto-avsr", type=Path)
     given = parser.parse_args()
     settings = resolve(given.preset, {**(SMALL if given.preset == "tiny" else {}), "encoder.dropout": 0.0})
     card = torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -42,16 +47,17 @@ def main() -> None:
     print(f"{card}: {rate / 1e12:.2f} TFLOP/s in {given.precision} matrix products, measured")
     in_half = torch.autocast(DEVICE.type, torch.bfloat16, enabled=given.precision == "bfloat16")
     tokens = torch.randn(given.batch, 2 * given.frames, settings.encoder.width, device=DEVICE)
-    ours, theirs = our_encoder(settings.encoder, tokens), peer_encoder(settings.encoder, tokens)
-    whole = whole_model(settings, given.batch, given.frames)
-    steps = {
-        name: training_step(*pair, in_half) for name, pair in (("ours", ours), ("torchaudio", theirs), ("whole", whole))
-    }
+    models = {"ours": our_encoder(settings.encoder, tokens), "torchaudio": peer_encoder(settings.encoder, tokens)}
+    if given.auto_avsr:
+        models["auto_avsr"] = auto_avsr_encoder(given.auto_avsr, settings.encoder, tokens)
+    models["whole"] = whole_model(settings, given.batch, given.frames)
+    steps = {name: training_step(*pair, in_half) for name, pair in models.items()}
     best = {name: min(times) for name, times in alternated(steps, given.steps).items()}
     for name, seconds in best.items():
         share = flops(steps[name]) / seconds / rate
         print(f"{name:>10}: {1e3 * seconds:8.1f} ms per step, {100 * share:5.1f} % of the matrix rate")
-    print(f"encoder: torchaudio's step takes {best['torchaudio'] / best['ours']:.2f} times ours")
+    for name in [name for name in best if name not in ("ours", "whole")]:
+        print(f"encoder: {name}'s step takes {best[name] / best['ours']:.2f} times ours")
     print(where_the_time_goes(steps["whole"]))
 
 
@@ -83,6 +89,14 @@ def peer_encoder(settings: EncoderSettings, tokens: torch.Tensor) -> tuple[nn.Mo
         aux_num_out=None,
     ).encoder.to(DEVICE)
     return peer, lambda: peer(tokens).float().square().mean()
+
+
+def auto_avsr_encoder(
+    folder: Path, settings: EncoderSettings, tokens: torch.Tensor
+) -> tuple[nn.Module, Callable[[], torch.Tensor]]:
+    auto_avsr.use(folder)
+    peer = auto_avsr.encoder(settings).to(DEVICE)
+    return peer, lambda: peer(tokens, None)[0].float().square().mean()
 
 
 def whole_model(settings, batch: int, frames: int) -> tuple[nn.Module, Callable[[], torch.Tensor]]:
