@@ -1,7 +1,10 @@
 """Where a checkpoint to start from lies, and the hash of what it holds. Imports no torch."""
 
+import contextlib
+import fcntl
 import hashlib
-import urllib.error
+import http.client
+import shutil
 import urllib.parse
 import urllib.request
 from functools import lru_cache
@@ -10,6 +13,8 @@ from pathlib import Path
 from ablation.errors import UserError
 
 CACHE = Path.home() / ".cache" / "ablate" / "checkpoints"
+TRIES = 5
+TIMEOUT_S = 60.0
 
 
 def local(place: str) -> Path:
@@ -40,16 +45,49 @@ def _hash(path: Path, _changed_ns: int, _size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def forget(place: str) -> None:
+    """Drop what was fetched from an address, so that it is fetched anew."""
+    _kept(place).unlink(missing_ok=True)
+
+
+def _kept(address: str) -> Path:
+    return CACHE / hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
 def _fetched(address: str) -> Path:
-    path = CACHE / hashlib.sha256(address.encode()).hexdigest()[:16]
-    if not path.is_file():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        try:
-            urllib.request.urlretrieve(address, beside)
-        except (OSError, urllib.error.URLError) as error:
-            raise UserError(
-                f"init_from: {address} cannot be fetched: {error}; give a path to the file instead"
-            ) from error
-        beside.replace(path)
+    """Once for all processes of the machine; the file appears whole or not at all."""
+    path = _kept(address)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            beside = path.with_suffix(".part")
+            try:
+                _download(address, beside)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                beside.unlink(missing_ok=True)
+                raise UserError(
+                    f"init_from: {address} cannot be fetched: {error}; give a path to the file instead"
+                ) from error
+            beside.replace(path)
     return path
+
+
+def _download(address: str, path: Path) -> None:
+    """Where the connection breaks, go on from there, a few times."""
+    version = ""
+    with path.open("wb") as file:
+        for _ in range(TRIES):
+            asked = {"Range": f"bytes={file.tell()}-", "If-Range": version} if version and file.tell() else {}
+            with urllib.request.urlopen(urllib.request.Request(address, headers=asked), timeout=TIMEOUT_S) as answer:
+                if answer.status != http.HTTPStatus.PARTIAL_CONTENT:  # all of it, from the start
+                    file.seek(0)
+                    file.truncate()
+                version = answer.headers.get("ETag") or ""
+                length = answer.headers.get("Content-Length")
+                whole = None if length is None else file.tell() + int(length)
+                with contextlib.suppress(ConnectionError, TimeoutError, http.client.IncompleteRead):
+                    shutil.copyfileobj(answer, file, 1 << 20)
+            if whole is None or file.tell() == whole:
+                return
+        raise ConnectionError(f"the connection broke {TRIES} times, at last after {file.tell()} of {whole} bytes")

@@ -146,6 +146,7 @@ def start_from_checkpoint(model: Smile) -> av_hubert.Transfer:
     assert start.checkpoint is not None
     found = checkpoint_file.sha256(start.checkpoint)
     if start.sha256 not in (None, found):
+        checkpoint_file.forget(start.checkpoint)
         raise UserError(
             f"init_from: {start.checkpoint} has the sha256 {found} and not {start.sha256}; give the planned file"
         )

@@ -1,0 +1,109 @@
+"""A checkpoint at an address, from a real server: fetched once and whole, however the connection fares, or refused."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ablation.errors import UserError
+from model import checkpoint_file
+from model.checkpoint_file import TRIES, forget, local, sha256
+
+CONTENT = bytes(range(256)) * 4000
+
+
+@dataclass
+class Server:
+    """What is served, and after how many bytes each of the next answers breaks off; `ranges` are what was asked for."""
+
+    address: str = ""
+    content: bytes = CONTENT
+    breaks: list[int] = field(default_factory=list)
+    ranges: list[str | None] = field(default_factory=list)
+    knows_ranges: bool = True
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(checkpoint_file, "CACHE", tmp_path / "cache")
+    serves = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers["Range"]
+            serves.ranges.append(asked)
+            version = f'"{hash(serves.content)}"'
+            if self.path != "/a.pt":
+                self.send_error(404)
+                return
+            goes_on = asked is not None and serves.knows_ranges and self.headers["If-Range"] == version
+            rest = serves.content[int(asked[6:-1]) :] if goes_on else serves.content
+            self.send_response(206 if goes_on else 200)
+            self.send_header("Content-Length", str(len(rest)))
+            self.send_header("ETag", version)
+            self.end_headers()
+            self.wfile.write(rest[: serves.breaks.pop(0)] if serves.breaks else rest)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        serves.address = f"http://127.0.0.1:{running.server_port}/a.pt"
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield serves
+        running.shutdown()
+        thread.join()
+
+
+def test_it_is_fetched_once_by_however_many_at_a_time(server: Server) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(local, [server.address] * 4))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert server.ranges == [None]
+
+
+def test_a_broken_connection_is_taken_up_where_it_ended(server: Server) -> None:
+    server.breaks = [1000, 500_000]
+    assert local(server.address).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-", "bytes=501000-"]
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_parts_of_two_files_are_never_put_together(server: Server, knows_ranges: bool) -> None:
+    server.breaks, server.knows_ranges = [1000], knows_ranges
+    send, changed = server.ranges, CONTENT[::-1]
+
+    class Noting(list[str | None]):
+        def append(self, asked: str | None) -> None:
+            send.append(asked)
+            server.content = changed if asked else CONTENT
+
+    server.ranges = Noting()
+    assert local(server.address).read_bytes() == changed
+    assert send == [None, "bytes=1000-"]
+
+
+def test_what_cannot_be_fetched_whole_is_refused_and_leaves_nothing(server: Server) -> None:
+    server.breaks = [10] * TRIES
+    with pytest.raises(
+        UserError, match=f"the connection broke {TRIES} times, at last after 50 of 1024000 bytes; give a"
+    ):
+        local(server.address)
+    missing = server.address.replace("a.pt", "b.pt")
+    with pytest.raises(UserError, match=r"b\.pt cannot be fetched: HTTP Error 404: Not Found; give a path"):
+        local(missing)
+    assert not [path for path in checkpoint_file.CACHE.iterdir() if path.suffix != ".lock"]
+    assert local(server.address).read_bytes() == CONTENT
+
+
+def test_what_was_fetched_is_kept_until_it_is_forgotten(server: Server) -> None:
+    before = sha256(server.address)
+    server.content = CONTENT[::-1]
+    assert sha256(server.address) == before
+    forget(server.address)
+    assert sha256(server.address) != before
