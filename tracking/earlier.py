@@ -1,7 +1,9 @@
 """What earlier studies in the store measured: WERs of their finished trials, and how long those took."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from mlflow.entities import Run
 
 from tracking.store import client
 from tracking.studies import trial_runs
@@ -34,19 +36,25 @@ def earlier_trials(
     alike = [
         run for run in studies if (run.data.params.get("corpus"), run.data.params.get("preset")) == (corpus, preset)
     ]
-    found, seen = [], set[str]()
+    found: dict[str, EarlierTrial] = {}
     for study in alike[:STUDIES_READ]:
         for run in trial_runs(uri, study.info.experiment_id, study.info.run_id):
-            params, metrics, tags = run.data.params, run.data.metrics, run.data.tags
-            agrees = all(params.get(key) == value for key, value in settings.items())
-            fingerprint = tags.get("ablation.fingerprint", run.info.run_id)
-            if run.info.status != "FINISHED" or not agrees or fingerprint in seen:
+            params, tags = run.data.params, run.data.tags
+            if run.info.status != "FINISHED" or any(params.get(key) != value for key, value in settings.items()):
                 continue
-            seen.add(fingerprint)
-            rates = {k.removeprefix(f"{metric}/"): v for k, v in metrics.items() if k.startswith(f"{metric}/")}
-            times = [metrics.get("seconds/train"), metrics.get("seconds/evaluate")]
-            seconds = None if None in times else sum(time for time in times if time is not None)
-            found.append(
-                EarlierTrial(study.info.run_id, tags["ablation.arm"], int(tags["ablation.seed"]), rates, seconds)
+            fingerprint, trial = (
+                tags.get("ablation.fingerprint", run.info.run_id),
+                _trial(run, study.info.run_id, metric),
             )
-    return found
+            known = found.setdefault(fingerprint, trial)
+            if known.seconds is None:  # it was used again, which took no time; an older study trained it
+                found[fingerprint] = replace(known, seconds=trial.seconds)
+    return list(found.values())
+
+
+def _trial(run: Run, study: str, metric: str) -> EarlierTrial:
+    metrics, tags = run.data.metrics, run.data.tags
+    rates = {key.removeprefix(f"{metric}/"): value for key, value in metrics.items() if key.startswith(f"{metric}/")}
+    times = [metrics.get("seconds/train"), metrics.get("seconds/evaluate")]
+    seconds = None if None in times else sum(time for time in times if time is not None)
+    return EarlierTrial(study, tags["ablation.arm"], int(tags["ablation.seed"]), rates, seconds)

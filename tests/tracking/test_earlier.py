@@ -9,7 +9,7 @@ from tracking.studies import end_run, log_scores, open_study, trial_runs
 CORPUS = "synthetic://talking-mouth"
 
 
-def run_study(store: str, name: str, corpus: str = CORPUS, steps: int = 750, seconds: float = 60.0) -> str:
+def run_study(store: str, name: str, corpus: str = CORPUS, steps: int = 750, seconds: float | None = 60.0) -> str:
     """A study with a finished trial and a failed one."""
     trials = [{"arm": "baseline", "seed": s, "part": None, "params": {"training.steps": steps}} for s in (1, 2)]
     params = {"corpus": corpus, "preset": "tiny"}
@@ -18,8 +18,7 @@ def run_study(store: str, name: str, corpus: str = CORPUS, steps: int = 750, sec
         "wer/clean": 0.0,
         "wer/babble_0db": 0.25,
         "cer/clean": 0.125,
-        "seconds/train": seconds,
-        "seconds/evaluate": 5.0,
+        **({"seconds/train": seconds, "seconds/evaluate": 5.0} if seconds is not None else {}),
     }
     log_scores(store, runs.trials[0], scores, None)
     end_run(store, runs.trials[0], "FINISHED")
@@ -50,12 +49,13 @@ def test_all_names_count_and_other_kinds_do_not(filled: tuple[str, str]) -> None
     assert earlier_trials(filled[0], corpus=CORPUS, preset="base", settings={}) == []
 
 
-def test_a_trial_that_two_studies_share_is_one_observation(store: str) -> None:
-    for name in ("first", "second"):
-        study = run_study(store, name)
+def test_a_trial_that_two_studies_share_is_one_observation_with_what_it_cost(store: str) -> None:
+    for name, seconds in (("first", 60.0), ("again", None)):  # the second used it again, which cost nothing
+        study = run_study(store, name, seconds=seconds)
         for run in trial_runs(store, client(store).get_run(study).info.experiment_id, study):
             client(store).set_tag(run.info.run_id, "ablation.fingerprint", run.data.tags["ablation.seed"])
-    assert len(earlier_trials(store, corpus=CORPUS, preset="tiny", settings={})) == 1
+    [trial] = earlier_trials(store, corpus=CORPUS, preset="tiny", settings={})
+    assert (trial.study, trial.seconds) == (study, 65.0)
 
 
 def test_an_empty_store_has_none(store: str) -> None:
