@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from components.compare_arms import compare_and_report
 from components.evaluate_trial import evaluate
@@ -14,7 +15,7 @@ from components.register_checkpoint import register_best
 from components.resolve_plan import resolve
 from components.train_trial import train
 from components.trial import Trial
-from pipelines.registry_cli import judged
+from pipelines.registry_cli import GATE_FAILED, NOT_COMPARED, fail, judged
 from tracking.registry import champion
 
 UNTAUGHT, TAUGHT = 4, 60  # steps
@@ -97,7 +98,12 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
     worse = judged(tied.folder, study.uri, margin_points=2)
     assert "significantly worse" in worse.failures[0]
     assert judged(rejecting.folder, study.uri, margin_points=60).passed
-    assert "another corpus" in str(judged(elsewhere.folder, study.uri, margin_points=2).refused)
+    refused = judged(elsewhere.folder, study.uri, margin_points=2)
+    assert "another corpus" in str(refused.refused)
+    for found, code in ((worse, GATE_FAILED), (refused, NOT_COMPARED)):
+        with pytest.raises(typer.Exit) as end:
+            fail(found)
+        assert end.value.exit_code == code
 
 
 @pytest.mark.usefixtures("without_isolation")

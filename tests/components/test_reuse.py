@@ -99,6 +99,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ("file", "text", "trains"),
     [
         ("ablation/significance.py", "# a comment\n", []),
+        ("ablation/scoring.py", "# a comment\n", []),
         ("model/fusion.py", "# a comment\n", []),
         ("model/fusion.py", "CHANGED = True\n", ["baseline", "no-scale"]),
     ],

@@ -261,6 +261,26 @@ def test_ctrl_c_leaves_nothing_behind_and_meanwhile_nobody_else_may_write(place:
 
 
 @pytest.mark.slow
+def test_two_runs_of_one_plan_at_once_train_each_trial_once_and_no_finished_one(finished: Ended) -> None:
+    place = finished.place
+    command, names = place.command("twice", seeds=[1, 2], ablations=[NO_SCALE]), ("twice-1", "twice-2")
+    started = [place.start([*command, "--out", str(place.root / "studies" / name)]) for name in names]
+    said = [process.communicate(timeout=280) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    folders = [place.root / "studies" / name for name in names]
+    trials = [trial for folder in folders for trial in read_study(folder).trials]
+    ours = [(trial.arm, trial.seed) for trial in trials if trial.reused_from is None]
+    assert sorted(ours) == [("baseline", 2), ("no-scale", 2)]  # seed 1 was trained in another study
+    store = client(place.uri)
+    trained = [trial.run_id for trial in trials if "seconds/train" in store.get_run(trial.run_id).data.metrics]
+    assert len(trained) == len(ours)
+    first, second = map(read_counts, folders)
+    pd.testing.assert_frame_equal(first, second)
+    prints = [version.tags["fingerprint"] for version in store.search_model_versions("name = 'twice'")]
+    assert len(prints) == len(set(prints)) == 2  # the baseline, and the candidate or champion
+
+
+@pytest.mark.slow
 def test_what_only_a_step_can_see_is_the_users_one_sentence_too(place: Place) -> None:
     (place.root / "broken.db").write_bytes(b"this is no database, and long enough for SQLite to notice that")
     process = place.start(place.command("unlucky"), MLFLOW_TRACKING_URI=f"sqlite:///{place.root / 'broken.db'}")
