@@ -77,15 +77,19 @@ def gpu_count(text: str) -> int:
 
 
 def read_plan_from(uri: str) -> Plan:
-    """The plan (YAML, JSON, or Markdown by its name) at http(s)://, at file://, or at a path that the step sees."""
+    """The plan (YAML, JSON, or Markdown by its name) at http(s)://, s3://, file://, or at a path that the step sees."""
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
-        data = _download(uri)
+        data = _bounded(uri, _download(uri))
+    elif parts.scheme == "s3":
+        from corpora.s3 import Place, read_object
+
+        data = _bounded(uri, read_object(Place.parse(uri), LONGEST_PLAN_BYTES + 1))
     elif parts.scheme in ("", "file"):
         data = _read(Path(parts.path if parts.scheme else uri))
     else:
         given = f"{parts.scheme}://"
-        raise UserError(f"a plan is read from http://, https:// or a path that the steps see, got {given}; give one")
+        raise UserError(f"a plan lies at http://, https://, s3:// or a path that the steps see, got {given}; give one")
     name = PurePosixPath(parts.path)
     try:
         return parse_plan(
@@ -112,7 +116,7 @@ def _parts(uri: str) -> SplitResult:
 def _download(uri: str) -> bytes:
     try:
         with urllib.request.urlopen(uri, timeout=TIMEOUT_S) as answer:
-            data = answer.read(LONGEST_PLAN_BYTES + 1)
+            return bytes(answer.read(LONGEST_PLAN_BYTES + 1))
     except urllib.error.HTTPError as error:
         error.close()
         reason = f"{error.code} {error.reason}"
@@ -120,9 +124,12 @@ def _download(uri: str) -> bytes:
     except (OSError, ValueError, HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
         raise UserError(f"no plan can be read at {uri}: {reason}; check `plan_uri`") from error
+
+
+def _bounded(uri: str, data: bytes) -> bytes:
     if len(data) > LONGEST_PLAN_BYTES:
         raise UserError(f"a plan has at most {LONGEST_PLAN_BYTES} bytes, and {uri} has more; check `plan_uri`")
-    return bytes(data)
+    return data
 
 
 def _read(path: Path) -> bytes:

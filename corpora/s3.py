@@ -1,4 +1,4 @@
-"""A place for a corpus in S3, and what can go wrong there, each in a sentence.
+"""A place in S3 for a corpus or a plan, and what can go wrong there, each in a sentence.
 
 Any server that speaks S3 will do: boto3 reads its address from AWS_ENDPOINT_URL_S3 and credentials from its usual chain
 (environment, profile, web identity, instance), and nothing in here touches either.
@@ -46,7 +46,7 @@ class Place:
         """Raises UserError for another scheme, a bucket that cannot be one, no prefix, and options."""
         found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+([^?#]*[^?#/])/*", uri)
         if found is None:
-            raise UserError(f"a corpus in S3 is s3://bucket/prefix, without options; got {uri!r}")
+            raise UserError(f"a place in S3 is s3://bucket/prefix, without options; got {uri!r}")
         return cls(*found.groups())
 
     def __str__(self) -> str:
@@ -83,6 +83,17 @@ def _client() -> Any:
         return boto3.Session().client("s3", config=settings)
     except ValueError as error:
         raise UserError(f"{_ENDPOINT} is an address like http://host:8333; boto3 says: {error}") from error
+
+
+def read_object(place: Place, most: int) -> bytes:
+    """The first `most` bytes of the one object at a place. Raises UserError, also where there is none."""
+    with connection(place) as client:
+        try:
+            return bytes(client.get_object(Bucket=place.bucket, Key=place.prefix)["Body"].read(most))
+        except ClientError as error:
+            if missing(error):
+                raise UserError(f"there is nothing at {place}; check its address") from error
+            raise
 
 
 def missing(error: ClientError) -> bool:

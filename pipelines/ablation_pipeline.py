@@ -45,7 +45,7 @@ def ablation_pipeline(
         plan: The ablation plan as JSON. Example: {"study": "demo", "seeds": [1, 2, 3],
             "ablations": [{"part": "masking", "action": "remove"}]}. More keys: question, corpus, preset, conditions,
             metrics, baseline, noise, max_failed_trials, margin_points, leave_one_out, ladder, factorial, init_from.
-        plan_uri: Where the plan lies, instead of `plan`: http(s)://, or a path on a volume that the steps see.
+        plan_uri: Where the plan lies, instead of `plan`: http(s)://, s3://, or a path on a volume that the steps see.
         corpus: URI of the corpus, e.g. synthetic://talking-mouth?train=2000&test=300. Empty takes the plan's.
         preset: Size of the model: tiny, base or large. Empty takes the plan's.
         seeds: Seeds of every arm, e.g. 1, 2, 3. Empty takes the plan's.

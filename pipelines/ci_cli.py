@@ -45,7 +45,7 @@ def ci(
 
     study = chosen_plan(path, None, None, []).study
     placed = [*(["--image", image] if image else []), *(["--cluster", str(cluster)] if cluster else [])]
-    submitted = ["submit", str(path), "--gate", "--timeout", str(timeout), *placed]
+    submitted = ["submit", path, "--gate", "--timeout", str(timeout), *placed]
     submitted += [*(["--host", host] if host else []), *(["--tracking-uri", tracking_uri] if tracking_uri else [])]
     with TemporaryDirectory(prefix="ablate-ci-") as folder:
         commands = [

@@ -11,7 +11,12 @@ from ablation.yaml_text import load_yaml
 from model.config import CATALOGUE
 
 PlanArgument = Annotated[
-    Path, typer.Argument(metavar="PLAN", help="A plan in YAML, JSON or Markdown.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="PLAN",
+        help="A plan in YAML, JSON or Markdown: a file, or its http(s) or s3 address.",
+        show_default=False,
+    ),
 ]
 Corpus = Annotated[
     str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR or s3://BUCKET/PREFIX.")
@@ -25,9 +30,9 @@ Settings = Annotated[
 ]
 
 
-def chosen_plan(path: Path, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
+def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
     """The plan with the command line's changes; `--set` takes the plan's own keys, and settings of all arms."""
-    checked = read_plan(path, CATALOGUE)
+    checked = _read(path)
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -37,3 +42,11 @@ def chosen_plan(path: Path, corpus: str | None, seeds: str | None, settings: Ite
             rest.append(setting)
     checked = plan_from_mapping({**checked.as_mapping(), **mine})
     return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
+
+
+def _read(path: str) -> Plan:
+    if "://" in path:
+        from components.inputs import read_plan_from
+
+        return read_plan_from(path)
+    return read_plan(Path(path), CATALOGUE)

@@ -116,6 +116,20 @@ def test_a_plan_can_lie_on_a_web_server_or_on_a_volume(web: tuple[Path, str]) ->
     assert len(chosen_plan({}, f"{address}/smile.md", Overrides()).ablations) >= 2
 
 
+def test_a_plan_can_lie_in_s3(bucket: str, s3_client: Any) -> None:
+    s3_client.put_object(Bucket=bucket, Key="plans/demo.yaml", Body=yaml.safe_dump(PLAN | {"seeds": [1, 2]}).encode())
+    s3_client.put_object(Bucket=bucket, Key="plans/large.yaml", Body=b"#" * (LONGEST_PLAN_BYTES + 1))
+    assert chosen_plan({}, f"s3://{bucket}/plans/demo.yaml", Overrides()) == plan_of(PLAN)
+    for uri, words in {
+        f"s3://{bucket}/plans/none.yaml": f"there is nothing at s3://{bucket}/plans/none.yaml",
+        f"s3://{bucket}/plans/large.yaml": "a plan has at most",
+        f"s3://{bucket}-not/demo.yaml": "has no bucket",
+        "s3://b": "a place in S3 is s3://bucket/prefix",
+    }.items():
+        with pytest.raises(UserError, match=words):
+            chosen_plan({}, uri, Overrides())
+
+
 def test_what_lies_there_and_is_no_plan(web: tuple[Path, str]) -> None:
     folder, address = web
     (folder / "list.json").write_text(json.dumps([1]))

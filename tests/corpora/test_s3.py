@@ -240,5 +240,5 @@ def test_no_bucket_and_no_corpus_are_said(bucket: str, corpus: Path, tmp_path: P
 )
 def test_a_uri_that_names_no_place_is_refused(uri: str, tmp_path: Path) -> None:
     for attempt in (lambda: check(uri, here=False), lambda: check(uri, here=True), lambda: prepare(uri, tmp_path)):
-        with pytest.raises(UserError, match="a corpus in S3 is s3://bucket/prefix, without options; got"):
+        with pytest.raises(UserError, match="a place in S3 is s3://bucket/prefix, without options; got"):
             attempt()
