@@ -2,4 +2,6 @@
 
 
 class UserError(ValueError):
-    """Bad input. Its text states the rule, the offending value and the remedy; the CLI prints it and exits with 2."""
+    """Bad input. Its text states the rule, the offending value and the remedy; the CLI prints it and exits with `exit_code`."""
+
+    exit_code = 2

@@ -35,6 +35,8 @@ def find(
         _announce(tracking_uri, item.run_id, prints.trained, prints.inputs)
         items.append(replace(item, fingerprint=prints.trained, evaluation=prints.scored, forced=item.arm in forced))
     left = [item for item in items if item.forced or not _reused(item, out, tracking_uri)]
+    for turn, item in enumerate(left):
+        _note_turn(tracking_uri, item.run_id, turn)
     # Kubeflow cannot collect from a loop over nothing: then one trial goes through it for which nothing is to be done.
     return [item.to_json() for item in left] or [replace(items[0], done=True).to_json()]
 
@@ -44,6 +46,13 @@ def _announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]
     from tracking.reuse import announce
 
     attempt(lambda: announce(uri, run_id, fingerprint, inputs))
+
+
+def _note_turn(uri: str, run_id: str, turn: int) -> None:
+    from components.history import attempt
+    from tracking.reuse import note_turn
+
+    attempt(lambda: note_turn(uri, run_id, turn))
 
 
 def _reused(item: Trial, out: Path, uri: str) -> bool:

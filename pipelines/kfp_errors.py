@@ -15,9 +15,13 @@ LONGEST = 300  # characters of the server's own words
 class Unreachable(UserError):
     """No connection; where there was one before, trying again may help."""
 
+    exit_code = 1
+
 
 class Denied(UserError):
     """401 or 403, or the page of a login."""
+
+    exit_code = 1
 
 
 class NotKubeflow(UserError):

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +69,29 @@ def _check_tracking(uri: str) -> None:
         raise UserError(f"a run's arguments can be read by all who see the run, and {shown} has a password; {remedy}")
 
 
-def prepare(server: Server, *, image: str | None, cluster: Path | None, experiment: str, code_rev: str) -> Prepared:
-    """Make all that a run or a schedule needs and that is not there yet. Raises the errors of `pipelines.kfp_errors`."""
+def prepare(
+    server: Server,
+    *,
+    image: str | None,
+    cluster: Path | None,
+    experiment: str,
+    code_rev: str,
+    ask: "Callable[[Callable[[], Prepared]], Prepared]" = lambda ready: ready(),
+) -> Prepared:
+    """Make all that a run or a schedule needs and that is not there yet. Raises the errors of `pipelines.kfp_errors`.
+
+    `ask` may ask again where the server is away: whatever is made here is made once.
+    """
     with _package(image, cluster) as package:
-        server.check()
-        name = _version_name(code_rev, package)
-        pipeline = server.pipeline(PIPELINE, DESCRIPTION)
-        version, uploaded = server.version(pipeline, name, package)
-        steps = _steps(package)
-    return Prepared(server.experiment(experiment), pipeline, version, name, uploaded, steps)
+        name, steps = _version_name(code_rev, package), _steps(package)
+
+        def ready() -> Prepared:
+            server.check()
+            pipeline = server.pipeline(PIPELINE, DESCRIPTION)
+            version, uploaded = server.version(pipeline, name, package)
+            return Prepared(server.experiment(experiment), pipeline, version, name, uploaded, steps)
+
+        return ask(ready)
 
 
 def submit(server: Server, plan: Plan, arguments: dict[str, Any], at: Prepared) -> Submitted:

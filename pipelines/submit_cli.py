@@ -2,7 +2,9 @@
 
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -17,6 +19,7 @@ from pipelines import places
 from pipelines.kfp_options import Cookies, Host, Namespace, TokenFile, address, server_at
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from pipelines.schedule_cli import when
+from pipelines.trial_names import trial_names
 
 if TYPE_CHECKING:
     from pipelines.kfp_server import Server
@@ -61,7 +64,8 @@ def submit(
     replaced where anything in it is new; the six fields are second, minute, hour, day, month and weekday.
 
     \b
-    Exit code: 0 submitted or, with --wait, succeeded; 1 anything else came of it; 2 bad input; 130 Ctrl-C.
+    Exit code: 0 submitted or, with --wait, succeeded; 1 anything else came of it, also where the server is away or lets
+    nobody in; 2 bad input; 130 Ctrl-C.
 
     Example: ablate submit plans/smile.yaml --host https://kubeflow.example/pipeline --wait
     """
@@ -78,12 +82,17 @@ def submit(
     reached = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or (cluster and read_cluster(cluster).tracking_uri)
     address(host)
     arguments = arguments_for(checked, reached or places.tracking_uri(), rev)
-    server = server_at(host, namespace, token_file, cookies)
+    server, deadline = server_at(host, namespace, token_file, cookies), _deadline(timeout)
+    # A job in CI asks again where a server is away; a person would rather know at once.
+    patience: dict[str, Any] = {"ask": partial(_patiently, console, deadline)} if gate else {}
     try:
-        at = prepare(server, image=image, cluster=cluster, experiment=experiment or checked.study, code_rev=rev)
+        at = prepare(
+            server, image=image, cluster=cluster, experiment=experiment or checked.study, code_rev=rev, **patience
+        )
         if timing is not None:
             _schedule(server, checked.study, timing, at, arguments, console)
             return
+        names = partial(trial_names, checked.study, rev, time.time())
         run = start(server, checked, arguments, at)
     except ServerFailed as error:
         made = "no schedule" if timing else "no run"
@@ -93,7 +102,20 @@ def submit(
     _say_version(console, at)
     _say(console, f"Run: {run.page}")
     if wait or gate:
-        _wait(server, run, console, gate, timeout)
+        _wait(server, run, console, gate, deadline, names)
+
+
+def _deadline(timeout_min: float | None) -> float | None:
+    return None if timeout_min is None else time.monotonic() + 60 * timeout_min
+
+
+def _patiently(console: Console, deadline: float | None, ready: "Callable[[], Prepared]") -> "Prepared":
+    from pipelines import submit_wait
+
+    try:
+        return submit_wait.patiently(ready, lambda line: _say(console, line), deadline, submit_wait.Clock())
+    except submit_wait.Lost as error:
+        _end(f"error: {error}; no run was started", FAILED)
 
 
 def _checked_cron(cron: str, waits: bool) -> str:
@@ -117,20 +139,26 @@ def _schedule(
         _say(console, when(schedule))
 
 
-def _wait(server: "Server", run: "Submitted", console: Console, gate: bool, timeout_min: float | None) -> None:
+def _wait(
+    server: "Server",
+    run: "Submitted",
+    console: Console,
+    gate: bool,
+    deadline: float | None,
+    names: Callable[[], Mapping[int, str]],
+) -> None:
     """Returns only where all is well."""
     from pipelines import submit_wait
 
-    limit_s = None if timeout_min is None else 60 * timeout_min
     stop = f"to stop it: curl -X POST {server.host}/apis/v2beta1/runs/{run.run}:terminate, or its page {run.page}"
     try:
-        with submit_wait.View(console, run.steps) as view:
-            ended = submit_wait.wait(server, run.run, view, limit_s=limit_s, clock=submit_wait.Clock())
+        with submit_wait.View(console, run.steps, names) as view:
+            ended = submit_wait.wait(server, run.run, view, deadline=deadline, clock=submit_wait.Clock())
     except KeyboardInterrupt:
         _end(f"no longer waiting: the run goes on; {stop}", INTERRUPTED)
     except (submit_wait.Lost, UserError) as error:
         _end(f"no longer waiting: {error}; the run may go on, {stop}", FAILED)
-    problems = submit_wait.failures(ended, run.steps)
+    problems = submit_wait.failures(ended, view)
     if ended.state == "SUCCEEDED" and not (gate and problems):
         _say(console, f"Succeeded: {run.name}")
         return

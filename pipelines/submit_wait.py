@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -15,6 +16,8 @@ from rich.text import Text
 
 from pipelines.kfp_errors import ServerFailed, Unreachable
 from pipelines.kfp_server import Run, Server, Task
+
+T = TypeVar("T")
 
 POLL_S = 5.0
 LONGEST_PAUSE_S = 60.0
@@ -36,12 +39,14 @@ class Clock:
     patience_s: float = PATIENCE_S
 
 
-def wait(server: Server, run: str, view: "View", *, limit_s: float | None, clock: Clock) -> Run:
-    """The run once it has ended, in whatever state. Raises Lost, and UserError where it can no longer be asked for."""
-    deadline = None if limit_s is None else time.monotonic() + limit_s
+def wait(server: Server, run: str, view: "View", *, deadline: float | None, clock: Clock) -> Run:
+    """The run once it has ended, in whatever state. Raises Lost, and UserError where it can no longer be asked for.
+
+    `deadline` is in seconds of `time.monotonic`; None is never.
+    """
     strange_since: float | None = None
     while True:
-        found = _asked(server, run, view, deadline, clock)
+        found = patiently(lambda: server.run(run), view.say, deadline, clock)
         view.update(found)
         if found.state in ENDED or (found.ended and found.state not in GOES_ON):
             return found
@@ -56,18 +61,18 @@ def wait(server: Server, run: str, view: "View", *, limit_s: float | None, clock
         time.sleep(clock.poll_s)
 
 
-def _asked(server: Server, run: str, view: "View", deadline: float | None, clock: Clock) -> Run:
-    """One answer, however often that has to be asked for: servers restart, and connections break."""
+def patiently(ask: Callable[[], T], say: Callable[[str], None], deadline: float | None, clock: Clock) -> T:
+    """One answer, however often that has to be asked for: servers restart, and connections break. Raises Lost."""
     pause, since = clock.poll_s, time.monotonic()
     while True:
         try:
-            return server.run(run)
+            return ask()
         except (Unreachable, ServerFailed) as error:
             if time.monotonic() - since >= clock.patience_s:
                 raise Lost(f"no answer for {clock.patience_s / 60:.0f} minutes; the last try: {error}") from error
             if deadline is not None and time.monotonic() >= deadline:
                 raise Lost(f"the time of --timeout is over; the last try: {error}") from error
-            view.say(f"no answer, trying again: {error}")
+            say(f"no answer, trying again: {error}")
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
 
@@ -77,20 +82,24 @@ def worded(state: str) -> str:
     return "not started" if state in ("", "RUNTIME_STATE_UNSPECIFIED") else state.lower().replace("_", " ")
 
 
-def failures(run: Run, steps: Sequence[str]) -> list[str]:
+def failures(run: Run, view: "View") -> list[str]:
     """Every step that has failed or was stopped, with what the server says of it."""
-    bad = [task for task in run.tasks if task.name in steps and task.state in ("FAILED", "CANCELED")]
-    return [f"{task.name}: {worded(task.state)}{': ' + task.error if task.error else ''}" for task in bad]
+    return [
+        f"{label}: {worded(task.state)}{': ' + task.error if task.error else ''}"
+        for label, task in view.labelled(run.tasks)
+        if task.state in ("FAILED", "CANCELED")
+    ]
 
 
 class View:
-    """Context manager. A table on a terminal, else one line per event. Trials are numbered as the loop counts them.
+    """Context manager. A table on a terminal, else one line per event.
 
-    Which those are, only MLflow knows: finished ones are left out of the loop.
+    A server tells trials apart by their turn in the loop alone, and finished ones are left out of that. `names` says which they
+    are, from 0; it is asked once the loop has begun, and trials that it does not know are numbered.
     """
 
-    def __init__(self, console: Console, steps: Sequence[str]) -> None:
-        self.console, self.steps = console, steps
+    def __init__(self, console: Console, steps: Sequence[str], names: Callable[[], Mapping[int, str]] = dict) -> None:
+        self.console, self.steps, self.names = console, steps, cache(names)
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._said: dict[str, str] = {}
 
@@ -105,7 +114,7 @@ class View:
 
     def update(self, run: Run) -> None:
         """Show what has changed."""
-        states = {"run": run.state} | self._states(run.tasks)
+        states = {"run": run.state} | {label: task.state for label, task in self.labelled(run.tasks)}
         if self._live:
             self._live.update(self._table(states))
             return
@@ -118,18 +127,13 @@ class View:
         """A line that stays."""
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    def _states(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Label -> state of the pipeline's own steps; in the loop they are told apart by their trial."""
+    def labelled(self, tasks: Sequence[Task]) -> list[tuple[str, Task]]:
+        """The pipeline's own steps, each with its name; in the loop they are told apart by their trial."""
         by_id = {task.id: task for task in tasks}
-        labels: dict[str, str] = {}
-        for task in tasks:
-            if task.name in self.steps:
-                place = iteration(task, by_id)
-                labels[self._label(task.name, place)] = task.state
-        return labels
+        return [(self._label(task.name, iteration(task, by_id)), task) for task in tasks if task.name in self.steps]
 
     def _label(self, step: str, place: int | None) -> str:
-        return step if place is None else f"trial {place + 1} {step}"
+        return step if place is None else f"{self.names().get(place, f'trial {place + 1}')} {step}"
 
     def _table(self, states: Mapping[str, str]) -> Table:
         grid = Table.grid(padding=(0, 2))

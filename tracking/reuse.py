@@ -14,6 +14,7 @@ from typing import Any
 from mlflow.entities import Run, RunTag
 
 from tracking.store import client
+from tracking.studies import trial_runs
 
 FOLDER = "trial"
 TRAINED, SCORED, INPUTS, FINGERPRINT = (
@@ -23,6 +24,7 @@ TRAINED, SCORED, INPUTS, FINGERPRINT = (
     "ablation.fingerprint",
 )
 REUSED_FROM = "ablation.reused_from"
+TURN = "ablation.turn"
 NEWEST = 1000  # trial runs that an explanation looks at
 
 
@@ -69,6 +71,29 @@ def fetch_files(uri: str, run_id: str, out: Path) -> None:
 def mark_reused(uri: str, run_id: str, origin: str) -> None:
     """Say on a trial run that it was not trained again, and whose checkpoint or counts it has."""
     client(uri).set_tag(run_id, REUSED_FROM, origin)
+
+
+def note_turn(uri: str, run_id: str, turn: int) -> None:
+    """Say on a trial run which turn of the pipeline's loop is its, from 0."""
+    client(uri).set_tag(run_id, TURN, str(turn))
+
+
+def turns(uri: str, study: str, code_rev: str, opened_after: float) -> dict[int, tuple[str, int]]:
+    """Turn of the loop -> arm and seed, in the one run of a study that was opened since, in seconds since 1970.
+
+    Empty where there is none yet, or more than one, which nobody could tell apart.
+    """
+    experiment = client(uri).get_experiment_by_name(study)
+    if experiment is None:
+        return {}
+    query = f"tags.`ablation.role` = 'study' and params.code_rev = '{code_rev}'"
+    since = f"attributes.start_time >= {int(1000 * opened_after)}"
+    found = client(uri).search_runs([experiment.experiment_id], f"{query} and {since}")
+    if len(found) != 1:
+        return {}
+    runs = trial_runs(uri, experiment.experiment_id, found[0].info.run_id)
+    tags = [run.data.tags for run in runs if TURN in run.data.tags]
+    return {int(tag[TURN]): (tag["ablation.arm"], int(tag["ablation.seed"])) for tag in tags}
 
 
 def trained_before(uri: str) -> list[Earlier]:

@@ -1,11 +1,15 @@
-"""What a CI job calls: its steps, its exit codes, its reports, and the workflow files."""
+"""What a CI job calls: its steps, its exit codes, its reports, and the workflow's own script."""
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,11 +17,11 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipelines.ci import Step, exit_code, junit, summary
+from pipelines.ci import GATE_STEP, UNWRITABLE, Step, carry_out, exit_code, junit, summary
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["compile and lint", "smoke study", "study on the cluster", "gate"]
-WORKFLOWS = {"vendor.github-workflows": ".github/workflows/ablation.yml", "vendor.gitlab-ci": "docs/gitlab-ci.yml"}
+WORKFLOW = ROOT / ".github" / "workflows" / "ablation.yml"
 
 
 @pytest.mark.parametrize(
@@ -48,96 +52,222 @@ def test_a_gate_that_failed_is_told_from_infrastructure_that_did(
     assert suite.get("errors") == str(int(kind == "error"))
 
 
-@pytest.fixture
-def job(tmp_path: Path, kubeflow: Any) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Runs the command as a CI job does: in a process, against a Kubeflow server and a real MLflow store."""
-    plan = {
-        "study": "nightly",
-        "corpus": "synthetic://talking-mouth?train=40&test=8&valid=4",
-        "seeds": [1],
-        "conditions": {"babble": [0]},
-        "baseline": {"training.steps": 3, "training.batch_size": 4, "encoder.layers": 1, "encoder.width": 32},
-    }
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+SMALL = {
+    "training.batch_size": 8,
+    "encoder.layers": 1,
+    "encoder.width": 32,
+    "encoder.feedforward": 64,
+    "encoder.heads": 2,
+}
 
-    def call(*options: str) -> "subprocess.CompletedProcess[str]":
-        # The smoke study has the plan's own name, and so leaves in MLflow what the cluster would have.
-        command = [
-            sys.executable,
-            "-m",
-            "pipelines.cli",
-            "ci",
-            "plan.yaml",
-            "--host",
-            kubeflow.host,
-            "--smoke",
-            "plan.yaml",
-        ]
-        settings = {
-            "PYTHONPATH": str(ROOT),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
-            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        }
+
+def plan_text(study: str, corpus: str, steps: int, *ablations: dict[str, Any]) -> str:
+    baseline = SMALL | {"training.steps": steps, "training.learning_rate": 0.003}
+    plan = {"study": study, "corpus": corpus, "seeds": [1], "conditions": {}, "baseline": baseline}
+    return yaml.safe_dump(plan | {"ablations": list(ablations)})
+
+
+@pytest.fixture
+def mlflow_server(store: str, tmp_path: Path) -> Iterator[str]:
+    """A real one, on SQLite."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    (tmp_path / "mlflow").mkdir()
+    places = ["--backend-store-uri", store, "--artifacts-destination", str(tmp_path / "artifacts")]
+    where = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--workers", "1"]
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (tmp_path / "mlflow.log").open("wb") as log:
+        command = [sys.executable, "-m", "mlflow", "server", *where, *places]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | settings)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
+                break
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def cluster(kubeflow: Any, mlflow_server: str, tmp_path: Path) -> Iterator[Any]:
+    """A server that carries out the runs that it accepts, by the local runner; its pods reach MLflow by another name."""
+    started: list[subprocess.Popen[bytes]] = []
+    make = kubeflow._make
+
+    def carry_out_too(kind: str, asked: Any) -> Any:
+        status, made = make(kind, asked)
+        if kind == "runs" and status == 200:
+            number, given = len(started), made["runtime_config"]["parameters"]
+            (tmp_path / f"run-{number}.yaml").write_text(yaml.safe_dump(given["plan"]))
+            command = ["run", f"run-{number}.yaml", "--out", f"run-{number}"]
+            with (tmp_path / f"run-{number}.log").open("wb") as log:
+                started.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "pipelines.cli", *command],
+                        cwd=tmp_path,
+                        env=os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": mlflow_server},
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+        return status, made
+
+    def look(run: str) -> Any:
+        code = started[-1].poll()
+        return 200, {"run_id": run, "state": {None: "RUNNING", 0: "SUCCEEDED"}.get(code, "FAILED")}
+
+    kubeflow._make, kubeflow._look = carry_out_too, look
+    yield kubeflow
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def steps_of(workflow: Path) -> tuple[dict[str, str], list[str]]:
+    """The environment and the scripts of the workflow's job, as they stand there."""
+    [job] = yaml.safe_load(workflow.read_text())["jobs"].values()
+    return job["env"], [step["run"] for step in job["steps"] if "run" in step]
+
+
+def filled(text: str, values: dict[str, str]) -> str:
+    """What GitHub makes of `${{ NAME }}`."""
+    return re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: values[found.group(1)], text)
+
+
+@pytest.fixture
+def push(cluster: Any, mlflow_server: str, tmp_path: Path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
+    """What GitHub does on a push with this plan: the job's own script, in a checkout, with the job's environment."""
+    checkout = tmp_path / "checkout"
+    (checkout / "plans").mkdir(parents=True)
+    (checkout / ".venv").symlink_to(Path(sys.executable).parents[1])
+    values = {
+        "vars.KF_PIPELINES_ENDPOINT": cluster.host,
+        "secrets.KF_PIPELINES_TOKEN": "a-token",
+        "vars.MLFLOW_TRACKING_URI": mlflow_server,
+        "secrets.MLFLOW_TRACKING_USERNAME": "",
+        "secrets.MLFLOW_TRACKING_PASSWORD": "",
+        "vars.ABLATE_REPOSITORY": "registry.example/ablate-python",
+        "github.sha": "0123456789abcdef",
+        "vars.PODS_TRACKING_URI": "http://mlflow.example:5000",
+    }
+    cluster.token = "a-token"
+
+    def call(plan: str) -> "subprocess.CompletedProcess[str]":
+        environment, (lint, script) = steps_of(WORKFLOW)
+        assert lint == "make lint"
+        (checkout / "plans" / "smile.yaml").write_text(plan)
+        (checkout / "plans" / "smoke.yaml").write_text(plan_text("smoke", yaml.safe_load(plan)["corpus"], 1))
+        summary_file = tmp_path / "summary.md"
+        summary_file.unlink(missing_ok=True)
+        given = {name: filled(text, values) for name, text in environment.items()}
         return subprocess.run(
-            [*command, "--tracking-uri", "http://mlflow.example:5000", *options],
-            cwd=tmp_path,
-            env={**os.environ, **settings},
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+            cwd=checkout,
+            env=os.environ | given | {"GITHUB_STEP_SUMMARY": str(summary_file), "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=600,
         )
 
     return call
 
 
 @pytest.mark.slow
-def test_the_job_runs_from_end_to_end(job: Callable[..., Any], kubeflow: Any, tmp_path: Path) -> None:
-    done = job()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "gate passed" in done.stdout
-    [run] = kubeflow.things["runs"]
-    assert run["runtime_config"]["parameters"]["plan"]["study"] == "nightly"
+@pytest.mark.timeout(900)
+def test_the_workflows_script_trains_and_decides_by_real_trials(
+    push: Callable[..., Any], cluster: Any, ablate: Callable[..., Any], bucket: str, small_corpus: Path, tmp_path: Path
+) -> None:
+    corpus = f"s3://{bucket}/small"
+    assert ablate("corpus", "push", small_corpus, corpus).code == 0
+
+    first = push(plan_text("smile", corpus, 120))
+    assert first.returncode == 0, first.stdout + first.stderr
+    [run] = cluster.things["runs"]
+    assert run["runtime_config"]["parameters"]["tracking_uri"] == "http://mlflow.example:5000"
     text = (tmp_path / "summary.md").read_text()
     assert text.startswith("# Ablation: passed")
+    assert f"[The run on the cluster]({cluster.host}/#/runs/details/runs-1)" in text
     assert "baseline" in text.partition("| gate | passed |")[2]
-    suite = ElementTree.parse(tmp_path / "ablate.xml").getroot()
-    assert [case.get("name") for case in suite] == NAMES
-    assert (suite.get("errors"), suite.get("failures"), suite.get("skipped")) == ("0", "0", "0")
+    assert outcomes(tmp_path / "checkout" / "ablate.xml") == dict.fromkeys(NAMES)
+
+    before = {"part": "training.steps", "replacements": {"as-before": 120}}
+    worse = push(plan_text("smile", corpus, 1, before))
+    assert worse.returncode == 3, worse.stdout + worse.stderr
+    assert trained(tmp_path / "run-0") == ["baseline"]
+    assert trained(tmp_path / "run-1") == ["baseline"]  # the push before has trained the other
+    text = (tmp_path / "summary.md").read_text()
+    assert text.startswith("# Ablation: gate failed")
+    assert "as-before" in text.partition("| gate | gate failed |")[2]
+    found = outcomes(tmp_path / "checkout" / "ablate.xml")
+    assert re.search(r"^failure: gate failed: gate failed: .* points", str(found.pop("gate")))
+    assert found == dict.fromkeys(NAMES[:3])
 
 
-@pytest.mark.slow
-def test_a_cluster_that_fails_is_infrastructure_and_not_the_gate(
-    job: Callable[..., Any], kubeflow: Any, tmp_path: Path
+def trained(study: Path) -> list[str]:
+    """The arms of a study that were trained in it, and not taken from an earlier one."""
+    trials = json.loads((study / "study.json").read_text())["trials"]
+    return [trial["arm"] for trial in trials if trial["reused_from"] is None]
+
+
+def outcomes(path: Path) -> dict[str, str | None]:
+    """Case of a JUnit report -> its kind and message; None where it passed. The totals have to be those of its cases."""
+    suite = ElementTree.parse(path).getroot()
+    cases = {str(case.get("name")): next(iter(case), None) for case in suite}
+    kinds = [inner.tag for inner in cases.values() if inner is not None]
+    assert suite.get("tests") == str(len(cases))
+    for kind, total in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        assert suite.get(total) == str(kinds.count(kind))
+    return {
+        name: None if inner is None else ": ".join(filter(None, [inner.tag, inner.get("message")]))
+        for name, inner in cases.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("FAILED", "failed: the run ended as FAILED"), (None, "connection refused")]
+)
+def test_infrastructure_that_failed_is_not_the_gate(
+    state: str | None, words: str, kubeflow: Any, plan_file: Callable[..., Path], nobody: Path, tmp_path: Path
 ) -> None:
-    kubeflow.script = ["FAILED"]
-    done = job()
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "| study on the cluster | infrastructure failed |" in (tmp_path / "summary.md").read_text()
+    """The step on the cluster by itself; other ways for it to fail are in test_submit.py."""
+    assert nobody.is_dir()
+    kubeflow.script, host = [state], kubeflow.host
+    if state is None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            host = f"http://127.0.0.1:{free.getsockname()[1]}"
+    submit = ["submit", str(plan_file()), "--gate", "--timeout", "0.02", "--host", host]
+    commands = [(NAMES[2], [*submit, "--tracking-uri", "http://mlflow.example"]), (NAMES[3], ["gate", "demo"])]
+    steps = carry_out(commands, print)
+    assert exit_code(steps) == 1, steps
+    junit(steps, NAMES[2:], tmp_path / "ablate.xml")
+    found = outcomes(tmp_path / "ablate.xml")
+    assert str(found[NAMES[2]]).startswith("error: infrastructure failed: ")
+    assert words in str(found[NAMES[2]])
+    assert found[NAMES[3]] == "skipped"
+    assert f"| {NAMES[2]} | infrastructure failed |" in summary(steps, NAMES[2:], "")
+
+
+def test_a_gate_that_finds_no_study_is_infrastructure() -> None:
+    """What it is asked is the job's own doing, and no input of the user's."""
+    steps = carry_out([(GATE_STEP, ["gate", "no-such-study"])], print)
+    assert exit_code(steps) == 1
+    assert "no-such-study" in steps[0].why
+
+
+def test_what_a_step_said_is_text_to_every_reader(tmp_path: Path) -> None:
+    """Colours and other bytes that XML cannot hold are left out; the message is the gate's reasons."""
+    code = r"print('\x1b[31mred\x1b[0m \x00\x08 <&]]>'); print('gate failed: a'); print('gate failed: b'); print('end')"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    step = Step("gate", 3, 1.0, UNWRITABLE.sub("", said))
+    junit([step], ["gate"], tmp_path / "ablate.xml")
+    assert outcomes(tmp_path / "ablate.xml") == {"gate": "failure: gate failed: gate failed: a; gate failed: b"}
+    assert ElementTree.parse(tmp_path / "ablate.xml").getroot()[0][0].text == step.said
+    assert step.said.startswith("red  <&]]>\n")
 
 
 def test_bad_input_is_said_before_anything_runs(ablate: Callable[..., Any], tmp_path: Path) -> None:
     answer = ablate("ci", tmp_path / "no-plan.yaml")
     assert answer.code == 2
     assert "no plan file" in answer.err
-
-
-@pytest.mark.parametrize(("schema", "file"), WORKFLOWS.items())
-def test_workflow_files_fit_the_schemas_of_their_services(schema: str, file: str) -> None:
-    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", schema]
-    command += ["--data-transform", "gitlab-ci"] if "gitlab" in schema else []
-    done = subprocess.run([*command, str(ROOT / file)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("file", WORKFLOWS.values())
-def test_workflows_call_what_is_there_and_start_on_folders_that_are(file: str) -> None:
-    text = (ROOT / file).read_text()
-    known = json.dumps(sorted(path.name for path in ROOT.iterdir()))
-    for folder in re.findall(r'"(\w+)/\*\*', text):
-        assert f'"{folder}"' in known, folder
-    [command] = re.findall(r"ablate ci (.*)", text)
-    assert (ROOT / command.split()[0]).is_file()
-    said = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "ci", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert all(option in said for option in re.findall(r"--[a-z-]+", command))

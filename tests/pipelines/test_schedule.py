@@ -124,7 +124,7 @@ def test_a_server_in_trouble_or_of_others(submit: Command, schedule: Command, ku
     kubeflow.trouble["get /recurringruns"] = (503, "", {})
     refused(schedule("list"), "failed with HTTP status 503; say the same again later", code=1)
     kubeflow.token = "right"
-    refused(schedule("list"), "401 Unauthorized to no credential")
+    refused(schedule("list"), "401 Unauthorized to no credential", code=1)
 
 
 @pytest.mark.parametrize(

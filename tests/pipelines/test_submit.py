@@ -235,11 +235,75 @@ def test_steps_are_told_apart_by_their_trial(submit: Submit, kubeflow: Any) -> N
     ]
 
 
+def test_steps_are_named_by_arm_and_seed_where_mlflow_answers_from_here(
+    submit: Submit, kubeflow: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real store, with the runs that a study's first steps leave there; its second trial was finished before."""
+    from tracking.reuse import note_turn
+    from tracking.studies import open_study
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    trials = [
+        {"arm": arm, "seed": seed, "part": "", "params": {}} for arm in ("baseline", "no-scale") for seed in (1, 2)
+    ]
+
+    def opened() -> None:
+        runs = open_study(store, "demo", question="", params={"code_rev": code_rev()}, conditions=[], trials=trials)
+        for turn, run in enumerate([runs.trials[0], *runs.trials[2:]]):
+            note_turn(store, run, turn)
+
+    look, left = kubeflow._look, [opened]
+
+    def with_study(run: str) -> Any:
+        if left:
+            left.pop()()
+        return look(run)
+
+    kubeflow._look, kubeflow.script = (
+        with_study,
+        [{"state": "RUNNING", "run_details": {"task_details": LOOP}}, "SUCCEEDED"],
+    )
+    steps = [line for line in submit("--wait").out.splitlines() if "-trial:" in line]
+    assert steps == [
+        "baseline seed 1 train-trial: succeeded",
+        "baseline seed 1 evaluate-trial: running",
+        "trial 4 train-trial: failed",  # of which the store knows nothing
+    ]
+    left.append(opened)  # a second one at the same time: now nobody can say which is which
+    kubeflow.script = [{"state": "RUNNING", "run_details": {"task_details": LOOP}}, "SUCCEEDED"]
+    assert "trial 1 train-trial: succeeded" in submit("--wait").out
+
+
 def test_the_gate_lets_no_failed_step_pass(submit: Submit, kubeflow: Any) -> None:
     kubeflow.script = [{"state": "SUCCEEDED", "run_details": {"task_details": LOOP}}]
     assert submit("--wait").code == 0
     answer = submit("--gate")
     assert answer.code == 1
-    assert answer.err.splitlines()[0] == "train-trial: failed: out of memory"
+    assert answer.err.splitlines()[0] == "trial 4 train-trial: failed: out of memory"
     kubeflow.script = ["SUCCEEDED"]
     assert submit("--gate").code == 0
+
+
+def test_a_job_in_ci_waits_for_a_server_that_is_away_and_starts_one_run(submit: Submit, kubeflow: Any) -> None:
+    answer, away = kubeflow.answer, {"left": 3}
+
+    def late(asked: Any) -> Any:
+        away["left"] -= 1
+        return answer(asked) if away["left"] < 0 else (503, {"code": 14, "message": "starting"})
+
+    kubeflow.answer = late
+    assert submit().code == 1  # a person is told at once
+    done = submit("--gate")
+    assert (done.code, done.err, done.out.count("no answer, trying again: ")) == (0, "", 2)
+    assert [len(kubeflow.things[kind]) for kind in ("pipelines", "experiments", "runs")] == [1, 1, 1]
+
+
+def test_a_job_in_ci_does_not_wait_for_ever(submit: Submit, kubeflow: Any) -> None:
+    kubeflow.trouble["get /healthz"] = (503, "", {})
+    answer = submit("--gate")
+    assert (answer.code, kubeflow.things["runs"]) == (1, [])
+    assert "HTTP status 503; no run was started" in answer.err
+    kubeflow.trouble["get /healthz"] = (401, "", {})
+    kubeflow.asked.clear()
+    assert submit("--gate").code == 1
+    assert kubeflow.calls() == ["get /healthz"]  # no time makes a token valid

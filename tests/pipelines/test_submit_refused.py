@@ -78,10 +78,10 @@ def free_port() -> int:
 
 def test_nobody_there(submit: Submit, kubeflow: Any) -> None:
     host = f"http://127.0.0.1:{free_port()}"
-    refused(submit(host=host), f"no connection to {host}: connection refused; check --host")
-    refused(submit(host=kubeflow.host.replace("http:", "https:")), "it does not speak TLS; is it http://")
+    refused(submit(host=host), f"no connection to {host}: connection refused; check --host", code=1)
+    refused(submit(host=kubeflow.host.replace("http:", "https:")), "it does not speak TLS; is it http://", code=1)
     kubeflow.trouble["get /healthz"] = (200, "", {"content-length": "5", "content-type": "application/json"})
-    refused(submit(), "no connection to")
+    refused(submit(), "no connection to", code=1)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_answers_that_make_no_sense_later_on(submit: Submit, kubeflow: Any, at: 
     for status, body, words, code in [
         (200, '{"pipelines": 5, "run_id": ""}', "is no Kubeflow Pipelines server", 2),
         (400, '{"code": 3, "message": "the name is\\ntoo long"}', "HTTP status 400 (the name is too long)", 2),
-        (403, '{"message": "not in this namespace"}', "403 Forbidden to no credential (not in this namespace)", 2),
+        (403, '{"message": "not in this namespace"}', "403 Forbidden to no credential (not in this namespace)", 1),
         (500, "boom", "failed with HTTP status 500", 1),
         (502, "<html>Bad Gateway</html>", "it has confirmed no run", 1),
     ]:
@@ -122,10 +122,10 @@ def test_a_login_page_is_no_server_but_a_matter_of_credentials(
     submit: Submit, kubeflow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubeflow.trouble["get /healthz"] = (302, "", {"location": f"{kubeflow.host}/login"})
-    refused(submit(), "asks to log in, and was given no credential; give a token by --token-file")
-    refused(submit("--cookies", f"session={SECRET}"), "was given the cookies of --cookies; it may have expired")
+    refused(submit(), "asks to log in, and was given no credential; give a token by --token-file", code=1)
+    refused(submit("--cookies", f"session={SECRET}"), "was given the cookies of --cookies; it may have expired", code=1)
     monkeypatch.setenv("KF_PIPELINES_COOKIES", f"session={SECRET}")
-    refused(submit(), "the cookies in KF_PIPELINES_COOKIES")
+    refused(submit(), "the cookies in KF_PIPELINES_COOKIES", code=1)
     assert kubeflow.asked[-1].headers["cookie"] == f"session={SECRET}"
     assert kubeflow.calls() == 3 * ["get /healthz"]
     elsewhere = "https://other.example/pipeline"
@@ -137,15 +137,15 @@ def test_who_we_are_comes_from_the_first_place_that_has_it(
     submit: Submit, kubeflow: Any, nobody: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubeflow.token = "right"
-    refused(submit(), "401 Unauthorized to no credential (no valid token); give a token by --token-file")
+    refused(submit(), "401 Unauthorized to no credential (no valid token); give a token by --token-file", code=1)
     (nobody / "no-volume").write_text("right\n")
     assert submit().code == 0
     (nobody / "no-volume").write_text(SECRET)
-    refused(submit(), f"the service account token in {nobody / 'no-volume'}")
+    refused(submit(), f"the service account token in {nobody / 'no-volume'}", code=1)
     monkeypatch.setenv("KF_PIPELINES_TOKEN", "right")
     assert submit().code == 0
     monkeypatch.setenv("KF_PIPELINES_TOKEN", SECRET)
-    refused(submit(), "the token in KF_PIPELINES_TOKEN", "it may have expired")
+    refused(submit(), "the token in KF_PIPELINES_TOKEN", "it may have expired", code=1)
     (nobody / "token").write_text("right")
     assert submit("--token-file", nobody / "token").code == 0
 
