@@ -13,7 +13,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 INFRASTRUCTURE, BAD_INPUT, GATE = 1, 2, 3
-GATE_STEP = "gate"
 UNWRITABLE = re.compile(r"\x1b\[[0-9;]*m|[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
 
 
@@ -51,12 +50,9 @@ def carry_out(commands: Sequence[tuple[str, Sequence[str]]], say: Callable[[str]
             for line in process.stdout:
                 say(line.rstrip("\n"))
                 lines.append(line)
-        code = process.returncode
-        if name == GATE_STEP and code == BAD_INPUT:
-            code = INFRASTRUCTURE  # of its input nothing is the user's: MLflow does not answer, or has no such study
         pages = [line.removeprefix("Run: ").strip() for line in lines if line.startswith("Run: ")]
         said = UNWRITABLE.sub("", "".join(lines[-20:]))
-        done.append(Step(name, code, time.monotonic() - started, said, "".join(pages[:1])))
+        done.append(Step(name, process.returncode, time.monotonic() - started, said, "".join(pages[:1])))
         if done[-1].code:
             break
     return done

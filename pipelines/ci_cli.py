@@ -41,7 +41,7 @@ def ci(
 
     Example: ablate ci plans/smile.yaml --host https://kubeflow.example/pipeline --tracking-uri http://mlflow:5000
     """
-    from pipelines.ci import GATE_STEP, carry_out, exit_code, junit, summary
+    from pipelines.ci import carry_out, exit_code, junit, summary
 
     study = chosen_plan(path, None, None, []).study
     placed = [*(["--image", image] if image else []), *(["--cluster", str(cluster)] if cluster else [])]
@@ -52,7 +52,7 @@ def ci(
             ("compile and lint", ["compile", "-o", f"{folder}/pipeline.yaml", *placed]),
             ("smoke study", ["run", str(smoke), "--out", f"{folder}/smoke"]),
             ("study on the cluster", submitted),
-            (GATE_STEP, ["gate", study, "--from-mlflow", "--margin", str(margin), "--out", f"{folder}/study"]),
+            ("gate", ["gate", study, "--from-mlflow", "--margin", str(margin), "--out", f"{folder}/study"]),
         ]
         names = [name for name, _ in commands]
         steps = carry_out(commands, lambda line: print(line, flush=True))

@@ -6,22 +6,18 @@ from typing import Any
 import urllib3
 from kfp_server_api.rest import ApiException
 
-from ablation.errors import UserError
+from ablation.errors import Unavailable, UserError
 from pipelines.kfp_credentials import Credential
 
 LONGEST = 300  # characters of the server's own words
 
 
-class Unreachable(UserError):
+class Unreachable(Unavailable):
     """No connection; where there was one before, trying again may help."""
 
-    exit_code = 1
 
-
-class Denied(UserError):
+class Denied(Unavailable):
     """401 or 403, or the page of a login."""
-
-    exit_code = 1
 
 
 class NotKubeflow(UserError):

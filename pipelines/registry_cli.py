@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ablation.errors import UserError
+from ablation.errors import Unavailable, UserError
 from ablation.gate import MARGIN_POINTS, Gate
 from components.revision import code_rev
 from pipelines import places
@@ -90,10 +90,15 @@ def gate(
 def _fetched(study: str, uri: str, out: Path) -> Path:
     """The files of a study that a cluster carried out, from MLflow."""
     from tracking.registry import fetch_study, newest_study
+    from tracking.store import check_store
 
+    try:
+        check_store(uri)
+    except UserError as error:
+        raise Unavailable(str(error)) from error
     run_id = newest_study(uri, study, code_rev())
     if run_id is None:
-        raise UserError(
+        raise Unavailable(
             f"MLflow in {without_passwords(uri)} has no run of study {study!r} at revision {code_rev()}; run it"
         )
     fetch_study(uri, run_id, out)

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipelines.ci import GATE_STEP, UNWRITABLE, Step, carry_out, exit_code, junit, summary
+from pipelines.ci import UNWRITABLE, Step, carry_out, exit_code, junit, summary
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["compile and lint", "smoke study", "study on the cluster", "gate"]
@@ -249,11 +249,16 @@ def test_infrastructure_that_failed_is_not_the_gate(
     assert f"| {NAMES[2]} | infrastructure failed |" in summary(steps, NAMES[2:], "")
 
 
-def test_a_gate_that_finds_no_study_is_infrastructure() -> None:
-    """What it is asked is the job's own doing, and no input of the user's."""
-    steps = carry_out([(GATE_STEP, ["gate", "no-such-study"])], print)
-    assert exit_code(steps) == 1
-    assert "no-such-study" in steps[0].why
+def test_a_gate_that_finds_no_study_is_infrastructure(
+    ablate: Callable[..., Any], store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    answer = ablate("gate", "demo", "--from-mlflow")
+    assert (answer.code, answer.out) == (1, "")
+    assert "has no run of study 'demo'" in answer.err
+    answer = ablate("gate", "demo", "--from-mlflow", "--tracking-uri", "http://127.0.0.1:9")
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (1, "", 1)
+    assert "cannot be reached: connection refused" in answer.err
 
 
 def test_what_a_step_said_is_text_to_every_reader(tmp_path: Path) -> None:
