@@ -1,6 +1,9 @@
 """What can be known of the servers' composition without starting it."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,22 @@ def test_no_password_has_a_default_and_each_missing_one_is_named() -> None:
 def test_the_example_names_every_variable() -> None:
     used = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     assert [name for name in used if name not in (ROOT / "docker" / ".env.example").read_text()] == []
+
+
+def config(**settings: str) -> "subprocess.CompletedProcess[str]":
+    """What Docker's own compose makes of the file; it needs no daemon for that."""
+    command = [str(Path(sys.executable).parent / "docker-compose"), "-f", str(COMPOSE), "config", "--quiet"]
+    known = {name: value for name, value in os.environ.items() if name not in example()}
+    return subprocess.run(command, env=known | settings, capture_output=True, text=True, check=False)
+
+
+def test_compose_takes_the_file_and_names_the_password_that_is_missing() -> None:
+    filled = {name: value or "given" for name, value in example().items()}
+    taken = config(**filled)
+    assert (taken.returncode, taken.stdout, taken.stderr) == (0, "", "")
+    refused = config(**{name: value for name, value in filled.items() if name != "POSTGRES_PASSWORD"})
+    assert refused.returncode == 1
+    assert "POSTGRES_PASSWORD is missing in docker/.env, see docker/.env.example" in refused.stderr
 
 
 def test_mlflow_waits_for_healthy_servers_and_everything_is_kept_in_volumes() -> None:
