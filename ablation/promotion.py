@@ -26,7 +26,7 @@ def first(study: Scored, baseline: str) -> Decision:
         return Decision(None, f"no champion: {baseline} has no finished trial in this study")
     if found := _winner(study.counts, baseline, paired=True):
         return found
-    return Decision(baseline, f"champion is {baseline}: no arm is significantly better")
+    return Decision(baseline, f"champion is {baseline}: {_why_nobody(study.counts, baseline)}")
 
 
 def challenge(study: Scored, holder: str, champion: Scored | None = None) -> Decision:
@@ -45,7 +45,8 @@ def challenge(study: Scored, holder: str, champion: Scored | None = None) -> Dec
         both = both[both["condition"].isin(shared_conditions(champion, study))]
         found = _winner(both, HOLDER, paired=False)
         found = found and replace(found, why=found.why.replace(HOLDER, f"the champion, {holder}"))
-    return found or Decision(None, f"champion stays {holder}: no arm is significantly better")
+    mine = holder if champion is None else HOLDER
+    return found or Decision(None, f"champion stays {holder}: {_why_nobody(study.counts, mine)}")
 
 
 def candidate(counts: pd.DataFrame, baseline: str) -> str | None:
@@ -70,6 +71,11 @@ def _winner(counts: pd.DataFrame, holder: str, *, paired: bool) -> Decision | No
     arm = min(found, key=lambda name: found[name])
     why = f"champion is {arm}: significantly better than {holder}"
     return Decision(arm, why, _evidence(table[table["arm"] == arm], counts))
+
+
+def _why_nobody(counts: pd.DataFrame, holder: str) -> str:
+    seeds = counts[counts["arm"] != holder].groupby("arm")["seed"].nunique()
+    return "one seed gives no verdict" if len(seeds) and seeds.max() == 1 else "no arm is significantly better"
 
 
 def _evidence(rows: pd.DataFrame, counts: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from ablation.comparable import Scored
 from ablation.errors import UserError
-from ablation.promotion import challenge, first
+from ablation.promotion import Decision, challenge, first
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from components.register_checkpoint import TooManyFailed, best_trials, register_best
 from components.resolve_plan import resolve
@@ -93,10 +93,12 @@ def test_better_here_and_worse_there_beats_nothing() -> None:
     assert first(found, "baseline").arm == "baseline"
 
 
-def test_one_seed_beats_nothing() -> None:
+def test_one_seed_beats_nothing_however_many_the_champion_has() -> None:
     found = scored({"baseline": [200], "a": [1]}, seeds=(1,))
-    assert first(found, "baseline").arm == "baseline"
-    assert challenge(found, "baseline", scored({"baseline": [999]}, seeds=(1,))).arm is None
+    assert first(found, "baseline") == Decision("baseline", "champion is baseline: one seed gives no verdict")
+    nobody = Decision(None, "champion stays baseline: one seed gives no verdict")
+    for present in (None, scored({"baseline": [999]}, seeds=(1,)), scored(BASE)):
+        assert challenge(found, "baseline", present) == nobody
 
 
 def test_the_validation_split_chooses_the_seed_and_never_the_test_split() -> None:
