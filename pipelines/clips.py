@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -88,7 +89,7 @@ def at_25_fps(video: np.ndarray, fps: float) -> np.ndarray:
 
 def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:
     folder, _, id_ = name.rpartition(MARK)
-    corpus = Corpus.open(Path(folder))
+    corpus = _corpus(folder)
     found = next((utterance for utterance in corpus.all_utterances if utterance.id == id_), None)
     if found is None:
         near = ", ".join(nearest(id_, [utterance.id for utterance in corpus.all_utterances]))
@@ -97,9 +98,19 @@ def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:
         clean = sample(corpus.audio(found), corpus.video(found))
     if snr_db is None:
         return clean
-    bank = NoiseBank.from_corpus(corpus, noise, None, "test")
+    bank = _bank(folder, noise)
     segment = bank.at(offset(found, noise, bank), found.samples)
     return Sample(noisy(corpus.audio(found), segment, snr_db), clean.video)
+
+
+@lru_cache
+def _corpus(folder: str) -> Corpus:
+    return Corpus.open(Path(folder))
+
+
+@lru_cache
+def _bank(folder: str, noise: str) -> NoiseBank:
+    return NoiseBank.from_corpus(_corpus(folder), noise, None, "test")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/submit.md",
     "docs/ci.md",
     "docs/statistics.md",
+    "docs/transcribe.md",
 )
 
 

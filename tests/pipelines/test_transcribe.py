@@ -1,6 +1,5 @@
 """`ablate transcribe`: the text that the trial's evaluation has, and a sentence for what cannot be transcribed."""
 
-import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pandas as pd
 import pytest
 
 from corpora.mouth import ROOT as CHECKOUT
+from corpora.prepare import prepare
 from corpora.store import Corpus
 from model.config import CATALOGUE, load
 from pipelines.clips import at_25_fps, read_clips
@@ -236,24 +236,14 @@ def test_a_real_clip_is_the_same_as_a_file_and_as_an_utterance_of_its_corpus(
     say: Callable[..., Any], trained: Trained, tmp_path: Path
 ) -> None:
     needs_faces()
-    rows = list(csv.DictReader((GRID / "clips.csv").open()))[:3]
-    (tmp_path / "grid").mkdir()
-    for row in rows:
-        row["file"] = str((GRID / row["file"]).resolve())
-    with (tmp_path / "grid" / "clips.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    from corpora.prepare import prepare
-
-    corpus = prepare(f"grid://{tmp_path / 'grid'}?test=1&valid=1", tmp_path / "cache")
-    for utterance in Corpus.open(corpus).all_utterances:
-        [file] = [row["file"] for row in rows if row["transcript"] == utterance.text]
-        of_file, of_corpus = read_clips([file, f"{corpus}#{utterance.id}"], "babble", None)
-        assert np.array_equal(of_file.audio, of_corpus.audio)
-        assert np.array_equal(of_file.video, of_corpus.video)
-    said = say(rows[0]["file"], "--model", trained.folder)
-    assert (said.code, said.err) == (0, "")
-    half = tmp_path / "black.mp4"
-    video(half, 10, sound=True)
-    assert "no face in 10 of 10 frames" in say(half, "--model", trained.folder).err
+    clips = pd.read_csv(GRID / "clips.csv")[:3]
+    clips["file"] = [str((GRID / file).resolve()) for file in clips["file"]]
+    clips.to_csv(tmp_path / "clips.csv", index=False)
+    corpus = prepare(f"grid://{tmp_path}?test=1&valid=1", tmp_path / "cache")
+    [utterance] = Corpus.open(corpus).utterances("test")
+    [file] = clips["file"][clips["transcript"] == utterance.text]
+    of_file, of_corpus = read_clips([file, f"{corpus}#{utterance.id}"], "babble", None)
+    assert np.array_equal(of_file.audio, of_corpus.audio)
+    assert np.array_equal(of_file.video, of_corpus.video)
+    black = video(tmp_path / "black.mp4", 10, sound=True)
+    assert "no face in 10 of 10 frames" in say(black, "--model", trained.folder).err
