@@ -1,10 +1,12 @@
 """Champions of real trials: models that have learnt nothing yet, models that have learnt something, and whom the test lets pass."""
 
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 
@@ -15,6 +17,7 @@ from components.register_checkpoint import register_best
 from components.resolve_plan import resolve
 from components.train_trial import train
 from components.trial import Trial
+from corpora.schema import SAMPLE_RATE_HZ
 from pipelines.registry_cli import GATE_FAILED, NOT_COMPARED, fail, judged
 from tracking.registry import champion
 
@@ -44,12 +47,14 @@ def study(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Tem
         arms: dict[str, Any],
         seeds: tuple[int, ...] = (1, 2, 3),
         corpus: Path = small_corpus,
+        noise: dict[str, str] | None = None,
         **baseline: Any,
     ) -> Studied:
         quick = {"training.learning_rate": 1e-2, "training.batch_size": 8, "masking": {"kind": "none"}}
         small = plan["baseline"] | quick | {"training.steps": UNTAUGHT}
         ablations = [{"part": part, "replacements": {arm: value}} for arm, (part, value) in arms.items()]
-        mine = plan | {"study": name, "seeds": list(seeds), "baseline": small | baseline, "ablations": ablations}
+        mine = plan | {"study": name, "seeds": list(seeds), "noise": noise or {}}
+        mine |= {"baseline": small | baseline, "ablations": ablations}
         here = root / str(len(list(root.iterdir())))
         opened = resolve(mine, root_uri, "abc")
         folders, trained = [], []
@@ -67,11 +72,21 @@ def study(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Tem
     return call
 
 
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two seconds of something that stands in for babble."""
+    samples = np.random.default_rng(1).normal(0, 3000, 2 * SAMPLE_RATE_HZ).astype("<i2")
+    with wave.open(str(tmp_path / "street.wav"), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return tmp_path / "street.wav"
+
+
 LONGER = {"longer": ("training.steps", TAUGHT)}
 
 
 @pytest.mark.usefixtures("without_isolation")
-def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus: Path) -> None:
+def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus: Path, recording: Path) -> None:
     one_seed = study("contest", LONGER, seeds=(1,))
     assert one_seed.said == "champion is baseline: one seed gives no verdict"
     assert one_seed.trained == [("baseline", 1), ("longer", 1)]
@@ -93,6 +108,9 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
 
     elsewhere = study("contest", {}, seeds=(1, 2), corpus=other_corpus)
     assert elsewhere.said.startswith("champion stays longer: the champion was scored on another corpus, ")
+
+    louder = study("contest", {}, seeds=(1, 2), noise={"babble": str(recording)})
+    assert "in other noise of the name babble, mixed from the corpus, and this study in " in louder.said
     assert champion(study.uri, "contest") == now
 
     worse = judged(tied.folder, study.uri, margin_points=2)
@@ -100,6 +118,7 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
     assert judged(rejecting.folder, study.uri, margin_points=60).passed
     refused = judged(elsewhere.folder, study.uri, margin_points=2)
     assert "another corpus" in str(refused.refused)
+    assert "in other noise of the name babble" in str(judged(louder.folder, study.uri, margin_points=2).refused)
     for found, code in ((worse, GATE_FAILED), (refused, NOT_COMPARED)):
         with pytest.raises(typer.Exit) as end:
             fail(found)
