@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.kinds import Kind, NoAdapter
+from model.kind import Kind
+from model.kinds import NoAdapter
 
 
 class Adapter(nn.Module):

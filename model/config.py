@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from ablation.errors import UserError
-from model import checkpoint_file, kinds
-from model.kinds import Strict
+from model import checkpoint_file, kinds, masking_kinds
+from model.kind import Strict
 from model.parts import PARTS, Part
 
 type_of_kind = Field(discriminator="kind")
@@ -35,16 +35,16 @@ class Parts(Strict):
         kinds.TimeTokens | kinds.ChannelTokens | kinds.AudioOnlyTokens | kinds.VideoOnlyTokens, type_of_kind
     ] = Field(kinds.TimeTokens(), alias="fusion.tokens")
     masking: Annotated[
-        kinds.DifferentialMasking
-        | kinds.UniformMasking
-        | kinds.UniformRateMasking
-        | kinds.UniformLengthMasking
-        | kinds.SwappedMasking
-        | kinds.AsAudioMasking
-        | kinds.AsVideoMasking
-        | kinds.NoMasking,
+        masking_kinds.DifferentialMasking
+        | masking_kinds.UniformMasking
+        | masking_kinds.UniformRateMasking
+        | masking_kinds.UniformLengthMasking
+        | masking_kinds.SwappedMasking
+        | masking_kinds.AsAudioMasking
+        | masking_kinds.AsVideoMasking
+        | masking_kinds.NoMasking,
         type_of_kind,
-    ] = kinds.DifferentialMasking()
+    ] = masking_kinds.DifferentialMasking()
     siamese: Annotated[
         kinds.StopGradientSiamese | kinds.EmaSiamese | kinds.NoStopGradientSiamese | kinds.NoSiamese, type_of_kind
     ] = kinds.StopGradientSiamese()
@@ -178,8 +178,8 @@ def _av_hubert(
     return Settings(
         preset=preset,
         parts=Parts(
-            masking=kinds.DifferentialMasking(
-                audio=kinds.Spans(rate=0.8, length=10), video=kinds.Spans(rate=0.3, length=5)
+            masking=masking_kinds.DifferentialMasking(
+                audio=masking_kinds.Spans(rate=0.8, length=10), video=masking_kinds.Spans(rate=0.3, length=5)
             )
         ),
         frontend=FrontendSettings(audio="filterbank", video="resnet18", mel_bins=26),
@@ -247,7 +247,7 @@ def _with_hash(settings: Settings) -> Settings:
 
 
 def _with_spans(spec: dict[str, Any], spans: Mapping[str, Any]) -> dict[str, Any]:
-    takes_them = issubclass(PARTS["masking"].kinds[spec["kind"]], kinds.Masking)
+    takes_them = issubclass(PARTS["masking"].kinds[spec["kind"]], masking_kinds.Masking)
     return {**spans, **spec} if takes_them else spec
 
 

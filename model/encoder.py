@@ -100,8 +100,8 @@ class Encoder(nn.Module):
         return outputs
 
 
-class Offset(nn.Module):
-    """A learned vector (D,) added to every token of a stream, which tells the streams apart."""
+class LearnedVector(nn.Module):
+    """A learned vector (D,), small at first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -110,6 +110,10 @@ class Offset(nn.Module):
 
     def reset_parameters(self) -> None:
         nn.init.normal_(self.vector, std=0.02)
+
+
+class Offset(LearnedVector):
+    """Added to every token of a stream, which tells the streams apart: (B, T, D) -> (B, T, D)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.vector

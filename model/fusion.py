@@ -6,10 +6,10 @@ Shapes: B batch, T frames, D width.
 import torch
 from torch import Tensor, nn
 
+from model.kind import Kind
 from model.kinds import (
     FrozenScale,
     GatedScale,
-    Kind,
     LastLayer,
     LearnedLayers,
     LearnedScale,

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.kinds import (
+from model.kind import Kind
+from model.masking_kinds import (
     AsAudioMasking,
     AsVideoMasking,
-    Kind,
     Masking,
     NoMasking,
     Spans,

@@ -1,4 +1,4 @@
-"""The swappable places of SMILE and of its recipe: part -> kind -> typed settings (`kinds.py`).
+"""The swappable places of SMILE and of its recipe: part -> kind -> typed settings (`kinds.py`, `masking_kinds.py`).
 
 This table is what plans are validated against, so it imports no torch. The modules that carry a kind out stand in
 `fusion.py`, `tokens.py`, `masking.py`, `siamese.py` and `adapter.py`. The first kind of every part is SMILE's own.
@@ -7,8 +7,8 @@ This table is what plans are validated against, so it imports no torch. The modu
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model import kinds
-from model.kinds import Kind
+from model import kinds, masking_kinds
+from model.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ PARTS: Mapping[str, Part] = {
         "which frames are hidden from the student branch in training",
         ("differential masking rates and lengths for audio and video", "masking", "masking strategy"),
         _by_name(
-            kinds.DifferentialMasking,
-            kinds.UniformMasking,
-            kinds.UniformRateMasking,
-            kinds.UniformLengthMasking,
-            kinds.SwappedMasking,
-            kinds.AsAudioMasking,
-            kinds.AsVideoMasking,
-            kinds.NoMasking,
+            masking_kinds.DifferentialMasking,
+            masking_kinds.UniformMasking,
+            masking_kinds.UniformRateMasking,
+            masking_kinds.UniformLengthMasking,
+            masking_kinds.SwappedMasking,
+            masking_kinds.AsAudioMasking,
+            masking_kinds.AsVideoMasking,
+            masking_kinds.NoMasking,
         ),
     ),
     "siamese": Part(

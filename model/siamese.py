@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from model.kinds import EmaSiamese, Kind, MseLoss
+from model.kind import Kind
+from model.kinds import EmaSiamese, MseLoss
 
 
 class MaskedPrediction(nn.Module):

@@ -6,7 +6,8 @@ Shapes: B batch, T frames, D width. A stream is (B, T, D) by name: "audio", "vid
 import torch
 from torch import Tensor, nn
 
-from model.kinds import AudioOnlyTokens, ChannelTokens, Kind, VideoOnlyTokens
+from model.kind import Kind
+from model.kinds import AudioOnlyTokens, ChannelTokens, VideoOnlyTokens
 
 JOINT = "joint"
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.adapter import build_adapter
 from model.config import FrontendSettings, Settings
-from model.encoder import Encoder
+from model.encoder import Encoder, LearnedVector
 from model.filterbank import FilterbankFrontend
 from model.frontend import AudioFrontend, VideoFrontend
 from model.fusion import build_layer_sum, build_scale
@@ -36,16 +36,8 @@ def _frontend(name: str, settings: FrontendSettings, width: int) -> nn.Module:
     return ResNetFrontend(width) if settings.video == "resnet18" else VideoFrontend(settings, width)
 
 
-class MaskToken(nn.Module):
-    """The learned vector (D,) that stands where a frame is masked: (B, T, D), mask (B, T) -> (B, T, D)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.vector = nn.Parameter(torch.empty(width))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        nn.init.normal_(self.vector, std=0.02)
+class MaskToken(LearnedVector):
+    """Stands where a frame is masked: (B, T, D), mask (B, T) -> (B, T, D)."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         return torch.where(mask[..., None], self.vector, x)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ FOREIGN_WARNINGS = (
     "ignore:.*Any type hint is inferred as AnyType",
 )
 
-WORDS = ("do", "mi", "so")
+SUNG = ("do", "mi", "so")
+LETTERED = ("low", "middle", "high")  # more letters than a word has frames
 FRAMES_PER_WORD = 5
 S3_KEY, S3_SECRET = "akey", "a-secret"
 S3_STARTS_S = 30.0
@@ -42,41 +43,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-def _clip(number: int, split: str) -> Clip:
-    """Two to four words; a word is a pitch in the sound and a brightness in the picture."""
+def _clip(number: int, split: str, vocabulary: Sequence[str]) -> Clip:
+    """Two to four words; a word is a pitch in the sound, with a pause after it, and a brightness in the picture."""
     draw = np.random.default_rng([number, len(split)])
-    words = draw.integers(len(WORDS), size=draw.integers(2, 5))
+    words = draw.integers(len(vocabulary), size=draw.integers(2, 5))
+    frames = len(words) * FRAMES_PER_WORD
     pitch_hz = np.repeat(300.0 * 2**words, FRAMES_PER_WORD * SAMPLES_PER_FRAME)
-    tone = np.sin(2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ)
-    light = np.repeat(60 + 60 * words, FRAMES_PER_WORD)[:, None, None] + draw.normal(0, 10, (len(words) * 5, 96, 96))
+    within = np.arange(frames * SAMPLES_PER_FRAME) % (FRAMES_PER_WORD * SAMPLES_PER_FRAME)
+    tone = np.sin(2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ) * (within < 4 * SAMPLES_PER_FRAME)
+    light = np.repeat(60 + 60 * words, FRAMES_PER_WORD)[:, None, None] + draw.normal(0, 10, (frames, 96, 96))
     return Clip(
         id=f"{split}-{number}",
         speaker=split,
         split=split,
-        text=" ".join(WORDS[word] for word in words),
+        text=" ".join(vocabulary[word] for word in words),
         video=light.clip(0, 255).astype(np.uint8),
         audio=(tone * 6000 + draw.normal(0, 50, len(tone))).astype(np.int16),
     )
 
 
+def _prepared(path: Path, vocabulary: Sequence[str], **counts: int) -> Path:
+    with CorpusWriter(path, f"{path.name}://") as writer:
+        for split, count in counts.items():
+            for number in range(count):
+                writer.add(_clip(number, split, vocabulary))
+    return path
+
+
 @pytest.fixture(scope="session")
 def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared corpus: 40 utterances to train on, 4 to validate, 8 to test."""
-    return _corpus(tmp_path_factory.mktemp("corpora") / "small", train=40, valid=4, test=8)
+    """A prepared corpus, just large enough for a few steps of training."""
+    return _prepared(tmp_path_factory.mktemp("corpora") / "small", SUNG, train=40, valid=4, test=8)
 
 
 @pytest.fixture(scope="session")
 def other_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another, of the same language."""
-    return _corpus(tmp_path_factory.mktemp("corpora") / "other", train=20, valid=1, test=6)
+    return _prepared(tmp_path_factory.mktemp("corpora") / "other", SUNG, train=20, valid=1, test=6)
 
 
-def _corpus(path: Path, **counts: int) -> Path:
-    with CorpusWriter(path, f"{path.name}://") as writer:
-        for split, count in counts.items():
-            for number in range(count):
-                writer.add(_clip(number, split))
-    return path
+@pytest.fixture(scope="session")
+def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared corpus that a tiny model learns in seconds: every word is a tone and a brightness."""
+    return _prepared(tmp_path_factory.mktemp("corpora") / "beeps", LETTERED, train=60, valid=8, test=20)
 
 
 @pytest.fixture

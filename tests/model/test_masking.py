@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from model.config import resolve
-from model.kinds import (
+from model.kind import Kind
+from model.masking import batch_mask, expected_fraction, mask_statistics, sample_spans, sampler, spans_of
+from model.masking_kinds import (
     AsAudioMasking,
     AsVideoMasking,
     DifferentialMasking,
-    Kind,
     Masking,
     NoMasking,
     OneRate,
@@ -19,7 +20,6 @@ from model.kinds import (
     UniformMasking,
     UniformRateMasking,
 )
-from model.masking import batch_mask, expected_fraction, mask_statistics, sample_spans, sampler, spans_of
 
 
 def runs(mask: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import torch
 
 from model.config import resolve
 from model.fusion import build_layer_sum
-from model.kinds import CosineLoss, Kind, LastLayer, LearnedLayers, MeanLayers, MseLoss
+from model.kind import Kind
+from model.kinds import CosineLoss, LastLayer, LearnedLayers, MeanLayers, MseLoss
 from model.parts import PARTS
 from model.siamese import MaskedPrediction
 from model.smile import Inputs, Smile, initialise, parameter_count
@@ -43,7 +44,8 @@ def inputs(lengths: list[int], seed: int = 0) -> Inputs:
 
 
 def masks(model: Smile, lengths: list[int], seed: int = 0) -> dict[str, torch.Tensor]:
-    return model.sample_masks(lengths, {name: np.random.default_rng([seed, n]) for n, name in enumerate(model.inputs)})
+    generators = {name: np.random.default_rng([seed, number]) for number, name in enumerate(("audio", "video"))}
+    return model.sample_masks(lengths, generators)
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +66,16 @@ def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(
     log_probs = model(batch)
     assert log_probs.shape == (2, 126, VOCABULARY)
     assert log_probs.exp().sum(-1).detach() == pytest.approx(torch.ones(2, 126), abs=1e-4)
+    with torch.no_grad():
+        for parameter in model.parameters():  # some start at zero and would hide others from the gradient
+            parameter += 0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
     model.losses(batch, [[1, 2], [3, 4, 4]], masks(model, lengths)).total.backward()
-    untouched = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
-    unused = {"siamese.", "mask_tokens."} if (part, kind) == ("masking", "none") else set()
-    assert not {name for name in untouched if not name.startswith(tuple(unused))}
+    unused = ("siamese.", "mask_tokens.") if (part, kind) == ("masking", "none") else ()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not name.startswith(unused):
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().max() > 0, name
 
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
@@ -220,6 +228,18 @@ def test_arms_start_from_the_same_weights_where_they_share_a_module_and_the_seed
             assert torch.equal(arm[name], base[name]), (part, kind, name)
     other = build(seed=2).state_dict()
     assert not torch.equal(other["head.1.weight"], base["head.1.weight"])
+
+
+@pytest.mark.parametrize(("part", "kind"), KINDS)
+def test_arms_of_one_seed_draw_the_same_masks_and_another_seed_others(part: str, kind: str) -> None:
+    """But for masking itself; a single stream has the masks that it has beside the other."""
+    model, lengths = build(part, kind), [126, 60]
+    drawn = masks(model, lengths)
+    if part != "masking":
+        assert all(torch.equal(mask, masks(build(), lengths)[stream]) for stream, mask in drawn.items())
+    if kind != "none" or part != "masking":
+        assert not any(torch.equal(mask, masks(model, lengths, seed=1)[stream]) for stream, mask in drawn.items())
+    assert all(torch.equal(mask, masks(model, lengths)[stream]) for stream, mask in drawn.items())
 
 
 def test_initialising_leaves_the_global_generator_alone() -> None:

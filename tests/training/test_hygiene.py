@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from model.config import CATALOGUE
-from model.kinds import DifferentialMasking
 from model.masking import expected_fraction
+from model.masking_kinds import DifferentialMasking
 from model.parts import PARTS
 from training.hygiene import MASKED_FRAMES, Hygiene, examine
 
