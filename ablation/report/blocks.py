@@ -81,11 +81,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures that share a legend of (label, series number); `small` ones stand three in a row."""
+    """Pictures that share a legend of (label, series number) and a title; `small` ones stand three in a row.
+
+    `screen_only` ones are left out of what is printed, for the many points that they have.
+    """
 
     pictures: Sequence[Picture]
     legend: Sequence[tuple[str, int]] = ()
     small: bool = False
+    title: str = ""
+    screen_only: bool = False
 
 
 Block = Table | Text | Verdicts | Alignment | Pictures

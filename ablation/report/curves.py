@@ -34,15 +34,15 @@ def learned(content: Content) -> list[Block]:
     metrics = [name for name in _metrics(content) if name.startswith(LEARNED)]
     families = [family for name in metrics if (family := _family(name))]
     single = [name for name in metrics if not _family(name)]
-    blocks = _by_metric(content, single)
+    blocks = _by_metric(content, single, title="What the arms learned, over training steps.")
     for family in dict.fromkeys(families):
-        blocks += _layers(content, family)
+        blocks += [*_at_the_end(content, family), *_layers(content, family)]
     return blocks
 
 
 def training(content: Content) -> list[Block]:
     """Losses, WER on the validation split, and whatever else was logged."""
-    blocks = _by_metric(content, [name for name in _metrics(content) if not name.startswith(LEARNED)])
+    blocks = _by_metric(content, [name for name in _metrics(content) if not name.startswith(LEARNED)], screen_only=True)
     if not blocks:
         return []
     note = (
@@ -63,7 +63,7 @@ def _family(metric: str) -> str | None:
     return found[1] if found else None
 
 
-def _by_metric(content: Content, metrics: Sequence[str]) -> list[Block]:
+def _by_metric(content: Content, metrics: Sequence[str], *, title: str = "", screen_only: bool = False) -> list[Block]:
     """A picture per metric, for as many arms at once as can be told apart."""
     tables = {name: _finite(content, content.curves["metric"] == name) for name in metrics}
     logged = {arm for table in tables.values() for arm in table["arm"]}
@@ -76,16 +76,41 @@ def _by_metric(content: Content, metrics: Sequence[str]) -> list[Block]:
             for name, table in tables.items() if table["arm"].isin(series).any()
         ]  # fmt: skip
         if drawn:
-            blocks.append(Pictures(drawn, list(series.items()), small=True))
+            blocks.append(Pictures(drawn, list(series.items()), small=True, title=title, screen_only=screen_only))
     return blocks
 
 
-def _layers(content: Content, family: str) -> list[Block]:
-    """A picture per arm with a line per member of the family."""
+def _members(content: Content, family: str) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The rows of a family, its metrics by number, and the arms that logged it."""
     table = _finite(content, content.curves["metric"].str.fullmatch(re.escape(family) + r"_\d+"))
-    members = _spread(sorted(dict.fromkeys(table["metric"]), key=lambda name: int(name.rpartition("_")[2])))
-    arms = [arm.arm for arm in content.study.arms if (table["arm"] == arm.arm).any()]
-    name = NAMES.get(family, family)
+    members = sorted(dict.fromkeys(table["metric"]), key=_number)
+    return table, members, [arm.arm for arm in content.study.arms if (table["arm"] == arm.arm).any()]
+
+
+def _number(metric: str) -> int:
+    return int(metric.rpartition("_")[2])
+
+
+def _at_the_end(content: Content, family: str) -> list[Block]:
+    """The last value of every member of the family, of all arms: pictures with a line per arm."""
+    table, members, arms = _members(content, family)
+    last = table.sort_values("step", kind="stable").groupby(["arm", "seed", "metric"], sort=False)["value"].last()
+    ends = last.reset_index().assign(step=lambda rows: rows["metric"].map(_number) + 1)
+    if len(members) < 2:
+        return []
+    name = f"{NAMES.get(family, family)} at the end of training"
+    return [
+        Pictures([Picture(_picture(content, ends, [(number, ends[ends["arm"] == arm]) for arm, number in series.items()],
+                                   name, f"{name}, of each layer and arm", "layer"))],
+                 list(series.items()), small=True, title=f"{name[0].upper()}{name[1:]}.")
+        for series in panels(arms, content.study.baseline)
+    ]  # fmt: skip
+
+
+def _layers(content: Content, family: str) -> list[Block]:
+    """A picture per arm with a line per member of the family, as far as these can be told apart; else said what is not."""
+    table, everyone, arms = _members(content, family)
+    members, name = _spread(everyone), NAMES.get(family, family)
     drawn = []
     for arm in arms[:FAMILY_ARMS]:
         mine = table[table["arm"] == arm]
@@ -93,12 +118,15 @@ def _layers(content: Content, family: str) -> list[Block]:
         drawn.append(Picture(_picture(content, table, lines, name, f"{name} of {arm} over training steps"), arm))
     if not drawn:
         return []
-    legend = [(f"layer {int(metric.rpartition('_')[2]) + 1}", place) for place, metric in enumerate(members)]
-    blocks: list[Block] = [Pictures(drawn, legend, small=True)]
-    if len(arms) > FAMILY_ARMS:
-        blocks.append(
-            Text([f"The first {FAMILY_ARMS} arms are drawn; curves.parquet has all {len(arms)}."], small=True)
-        )
+    legend = [(f"layer {_number(metric) + 1}", place) for place, metric in enumerate(members)]
+    blocks: list[Block] = [
+        Pictures(drawn, legend, small=True, title=f"{name[0].upper()}{name[1:]}, over training steps.")
+    ]
+    left_out = [f"{len(members)} of {len(everyone)} layers"] if len(members) < len(everyone) else []
+    left_out += [f"the first {FAMILY_ARMS} of {len(arms)} arms"] if len(arms) > FAMILY_ARMS else []
+    if left_out:
+        said = f"Over steps, {' and '.join(left_out)} are drawn; at the end of training, all. curves.parquet has everything."
+        blocks.append(Text([said], small=True))
     return blocks
 
 
@@ -119,13 +147,24 @@ def _finite(content: Content, chosen: pd.Series) -> pd.DataFrame:
 
 
 def _picture(
-    content: Content, table: pd.DataFrame, lines: Sequence[tuple[int, pd.DataFrame]], name: str, label: str
+    content: Content,
+    table: pd.DataFrame,
+    lines: Sequence[tuple[int, pd.DataFrame]],
+    name: str,
+    label: str,
+    across: str = "step",
 ) -> str:
     """`table` gives the axes, which fit the trials that finished, `lines` the rows of each series."""
-    x = svg.Axis(float(table["step"].min()), float(max(table["step"].max(), table["step"].min() + 1)), 56, 410)
-    y = _height(content, table)
+    low, high = float(table["step"].min()), float(table["step"].max())
+    x, y = svg.Axis(low, max(high, low + 1), 56, 410), _height(content, table)
+    ticks = None if across == "step" else _whole(int(low), int(high))
     drawn = [svg.group(number, _lines(rows, number, x, y)) for number, rows in reversed(lines) if len(rows)]
-    return svg.picture(420, 234, label, [*svg.frame(x, y, "step", name), *drawn])
+    return svg.picture(420, 234, label, [*svg.frame(x, y, across, name, ticks), *drawn])
+
+
+def _whole(first: int, last: int) -> list[tuple[float, str]]:
+    """Ticks of things that are counted, a dozen at most."""
+    return [(place, str(place)) for place in range(first, last + 1, math.ceil((last - first + 1) / 12))]
 
 
 def _height(content: Content, table: pd.DataFrame) -> svg.Axis:

@@ -176,4 +176,4 @@ def _settings(content: Content) -> list[Block]:
     settings = flat(content.study.settings)
     if not settings:
         return []
-    return [Text(["The baseline's settings:"]), _pairs("Settings of the baseline", settings)]
+    return [_pairs("Settings of the baseline", settings)]

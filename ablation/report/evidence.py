@@ -26,10 +26,14 @@ Record = Mapping[str, Any]
 
 def rates(content: Content) -> list[Block]:
     """Arms against conditions: WER, and CER where the plan asks for it."""
+    seeds = len(content.study.seeds)
     note = (
-        "WER with its 95 % interval in percent; difference to the baseline in points with its interval; p after correction "
-        "for arms and conditions. “Worse” or “better” stands where the difference is significant."
+        f"WER in percent, mean of n = {seeds} seed{'s' if seeds != 1 else ''} where all finished, with its 95 % interval for "
+        "another draw of seeds; difference to the baseline in points with its interval; p of Dunnett's test over seeds, paired "
+        "by seed, with Holm's correction for conditions. “Worse” or “better” stands where p ≤ 0.05."
     )
+    if seeds < 2:
+        note = "WER in percent and difference to the baseline in points, of one seed: no intervals and no tests."
     words = _by_arm(
         content, "Word error rate by arm and condition", content.comparison, _rate, baseline=True, note=note
     )
@@ -37,7 +41,7 @@ def rates(content: Content) -> list[Block]:
         return [words]
     title = "Character error rate by arm and condition"
     characters = _by_arm(content, title, content.characters, _rate, baseline=True, note="The same of characters (CER).")
-    return [words, Text([f"{title}:"]), characters]
+    return [words, characters]
 
 
 def _rate(row: Record) -> Cell:
@@ -67,14 +71,14 @@ def secondary(content: Content) -> list[Block]:
         note += (
             "." if margin is None else f"; p of the difference being {margin:g} points or more, small if it is less."
         )
-        blocks += [Text(["How large the differences are:"]), _by_arm(content, "Sizes", tested, _size, note=note)]
+        blocks.append(_by_arm(content, "Sizes of the differences to the baseline", tested, _size, note=note))
     if len(again):
         note = (
             f"WER, and the difference in points, with 95 % intervals for {again['resampled'].iloc[0]} drawn anew "
             f"({again['units'].iloc[0]} of the latter). They are not widened for the number of arms."
         )
-        table = _by_arm(content, "Bootstrap", content.resampled, _resampled, baseline=True, note=note)
-        blocks += [Text(["Intervals of a two-level bootstrap:"]), table]
+        title = "Intervals of a two-level bootstrap"
+        blocks.append(_by_arm(content, title, content.resampled, _resampled, baseline=True, note=note))
     return [*blocks, *_checkpoints(content)]
 
 
@@ -113,7 +117,8 @@ def _checkpoints(content: Content) -> list[Block]:
         {"arm": arm, "condition": condition, "trials": rows.to_dict("records")}
         for (arm, condition), rows in table.groupby(keys, sort=False)
     ]
-    return [Text([said]), _by_arm(content, LABEL, pd.DataFrame(grouped), _by_seed, note=note)]
+    title = f"Seed by seed, {LABEL}"
+    return [Text([said]), _by_arm(content, title, pd.DataFrame(grouped), _by_seed, note=note)]
 
 
 def _by_seed(row: Record) -> Cell:

@@ -32,7 +32,7 @@ def to_markdown(document: Document) -> str:
     parts = [headline(document).rstrip()]
     parts += [_link("Open the study in MLflow", document.link)] if document.link else []
     for section in in_words(document.sections[1:]):
-        blocks = [text for block in section.blocks if (text := _block(block))]
+        blocks = [text for block in section.blocks if (text := _block(block, section.title))]
         parts += [f"## {escape(section.title)}", *blocks] if blocks else []
     return "\n\n".join(parts) + "\n"
 
@@ -50,14 +50,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, heading: str = "") -> str:
     match block:
         case Text(paragraphs):
             return "\n\n".join(map(escape, paragraphs))
         case Verdicts(cards):
             return _verdicts(cards)
         case Table():
-            return _table(block)
+            title = "" if block.title == heading else f"**{escape(block.title)}**\n\n"
+            return title + _table(block)
         case Alignment(title, lines):
             width = max(len(words) for _, words in lines)
             rows = [[escape(label), *map(escape, words), *[""] * (width - len(words))] for label, words in lines]

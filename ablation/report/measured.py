@@ -19,7 +19,8 @@ def changes(study: Study) -> list[Block]:
     if found is None or study.baseline not in found.arms:
         return []
     inputs = list(dict.fromkeys(name for facts in found.arms.values() for name in facts.masked))
-    head = ["arm", "parameters", "to the baseline", *(f"masked {name}" for name in inputs), "same function as"]
+    head = ["arm", "parameters", "to the baseline", *(f"masked {name}" for name in inputs)]
+    head += ["same function as"] if found.same else []
     rows = [_row(arm.arm, found, study.baseline, inputs) for arm in study.arms if arm.arm in found.arms]
     table = Table("What each arm changed in the model", head, rows, note=NOTE)
     warned = [f"{warning[:1].upper()}{warning[1:]}.".replace(" -", " −") for warning in found.warnings]
@@ -30,7 +31,8 @@ def _row(arm: str, found: Measured, baseline: str, inputs: list[str]) -> Row:
     facts, whole = found.arms[arm], found.arms[baseline]
     twins = [other for group in found.same if arm in group for other in group if other != arm]
     size = "–" if arm == baseline else _size(facts.parameters, whole.parameters)
-    return [arm, number(facts.parameters), size, *(_masks(facts, name) for name in inputs), ", ".join(twins) or "–"]
+    row = [arm, number(facts.parameters), size, *(_masks(facts, name) for name in inputs)]
+    return [*row, ", ".join(twins) or "–"] if found.same else row
 
 
 def _size(here: int, whole: int) -> str:

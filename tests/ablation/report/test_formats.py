@@ -147,6 +147,19 @@ def test_latex_compiles_with_any_text(write_study: WriteStudy, tmp_path: Path) -
     assert (folder / "report.pdf").stat().st_size > 20_000
 
 
+def test_latex_has_the_figures_and_nothing_runs_over_the_margin(study_dir: Path, tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    shutil.copy(study_dir / "report.tex", tmp_path)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:].decode(errors="replace")
+    log = (tmp_path / "report.log").read_text(errors="replace")
+    assert r"Overfull \hbox" not in log
+    text = (study_dir / "report.tex").read_text("utf-8")
+    assert text.count(r"\begin{tikzpicture}") > text.count(r"\begin{figure}") >= 4  # with the legends' lines
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of WCAG 2."""
     colour = colour if len(colour) == 7 else "#" + "".join(2 * digit for digit in colour[1:])
