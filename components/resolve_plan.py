@@ -28,6 +28,7 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[s
         question=checked.question,
         params={"corpus": checked.corpus, "preset": checked.preset, "seeds": list(checked.seeds), "code_rev": code_rev},
         conditions=checked.condition_names(),
+        metrics=checked.metrics,
         trials=[
             {"arm": item.arm, "seed": item.seed, "part": arms[item.arm].part, "params": flat(arms[item.arm].settings)}
             for item in order

@@ -39,6 +39,7 @@ def open_study(
     params: Mapping[str, Any],
     conditions: Sequence[str],
     trials: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str] = ("wer",),
     parent_run_id: str | None = None,
 ) -> StudyRuns:
     """Create the study run and its trial runs, and the view that they are opened on.
@@ -56,7 +57,8 @@ def open_study(
     try:
         check_artifacts(uri, study_run.info.artifact_uri)
         _log_params(uri, study_id, params)
-        client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view_state(study_id, conditions))
+        view = view_state(study_id, conditions, metrics)
+        client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view)
         ids = tuple(_open_trial(uri, experiment_id, study, study_id, trial) for trial in trials)
     except BaseException:
         reap(uri, experiment_id, study_id)

@@ -12,9 +12,10 @@ TAG_PREFIX = "mlflow.sharedViewState."
 CURVES = ("loss", "wer/valid", "fusion/scale")
 
 
-def view_state(study_run_id: str, conditions: Sequence[str]) -> str:
-    """The state for the trials of one study run, its conditions in the plan's order."""
-    wer_keys = [f"wer/{condition}" for condition in conditions]
+def view_state(study_run_id: str, conditions: Sequence[str], metrics: Sequence[str] = ("wer",)) -> str:
+    """The state for the trials of one study run, its metrics and conditions in the plan's order."""
+    keys = {metric: [f"{metric}/{condition}" for condition in conditions] for metric in metrics}
+    columns = [f"metrics.`{key}`" for metric in metrics for key in keys[metric]]
     state = {
         "searchFilter": f"tags.`ablation.role` = 'trial' AND tags.`mlflow.parentRunId` = '{study_run_id}'",
         "orderByKey": "attributes.start_time",
@@ -22,10 +23,13 @@ def view_state(study_run_id: str, conditions: Sequence[str]) -> str:
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "ablation.arm"}]},
         "useGroupedValuesInCharts": True,
         "runsHiddenMode": "SHOW_ALL",
-        "selectedColumns": ["tags.`ablation.arm`", "tags.`ablation.seed`", *[f"metrics.`{key}`" for key in wer_keys]],
-        "compareRunSections": [_section("wer", "WER per arm"), _section("curves", "Training")],
+        "selectedColumns": ["tags.`ablation.arm`", "tags.`ablation.seed`", *columns],
+        "compareRunSections": [
+            *[_section(metric, f"{metric.upper()} per arm") for metric in metrics],
+            _section("curves", "Training"),
+        ],
         "compareRunCharts": [
-            *[_chart("BAR", "wer", f"wer/{name}", displayName=name.replace("_", " ")) for name in conditions],
+            *[_chart("BAR", metric, key) for metric in metrics for key in keys[metric]],
             *[_chart("LINE", "curves", key, selectedMetricKeys=[key]) for key in CURVES],
         ],
         "isAccordionReordered": True,

@@ -21,7 +21,7 @@ from tracking.studies import (
     start_trial,
     trial_runs,
 )
-from tracking.view import TAG_PREFIX, deep_link
+from tracking.view import TAG_PREFIX, deep_link, view_state
 
 TRIALS = [{"arm": arm, "seed": seed, "part": None, "params": {"x": 1}} for seed in (1, 2) for arm in ("baseline", "b")]
 
@@ -94,6 +94,10 @@ def test_the_view_groups_trials_by_arm_and_charts_every_condition(store: str, ru
     assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "ablation.arm"}]
     bars = [chart["metricKey"] for chart in state["compareRunCharts"] if chart["type"] == "BAR"]
     assert bars == ["wer/clean", "wer/babble_0db"]
+    both = json.loads(view_state(runs.study, ["clean", "babble_0db"], ["wer", "cer"]))
+    bars = [chart for chart in both["compareRunCharts"] if chart["type"] == "BAR"]
+    assert [chart["metricKey"] for chart in bars] == ["wer/clean", "wer/babble_0db", "cer/clean", "cer/babble_0db"]
+    assert {chart["metricSectionId"] for chart in bars} < {section["uuid"] for section in both["compareRunSections"]}
     link = deep_link("http://host:5000/", runs.experiment_id, runs.study)
     assert link.startswith(f"http://host:5000/#/experiments/{runs.experiment_id}/runs?viewStateShareKey={runs.study}")
 
