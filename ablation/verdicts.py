@@ -64,7 +64,7 @@ def _judge(study: Study, arm: ArmRecord, rows: pd.DataFrame) -> Verdict:
         return Verdict(
             arm.arm, part, NOT_JUDGED, f"trials failed: {_reasons(failed)}" if failed else "no trial finished"
         )
-    word, detail = _weigh(rows)
+    word, detail = _weigh(rows, "with it" if arm.action == "add" else "without it")
     missing = [_lost(study, arm.arm, "trials"), _lost(study, study.baseline, "trials of the baseline")]
     return Verdict(arm.arm, part, word, detail, "; ".join(filter(None, missing)))
 
@@ -77,15 +77,19 @@ def _lost(study: Study, arm: str, what: str) -> str:
     return f"{len(failed)} of {len(trials)} {what} failed: {_reasons(failed)}" if some else ""
 
 
-def _weigh(rows: pd.DataFrame) -> tuple[str, str]:
-    """Word and evidence from the verdicts of an arm's conditions; one significant condition decides."""
-    earns, harmful = (rows[rows["verdict"] == word] for word in (EARNS, HARMFUL))
-    if len(earns) and len(harmful):
-        return MIXED, f"{_where('worse', earns)}; {_where('better', harmful)}"
-    if len(earns):
-        return EARNS, _where("worse", earns)
-    if len(harmful):
-        return HARMFUL, _where("better", harmful)
+def _weigh(rows: pd.DataFrame, arm_is: str) -> tuple[str, str]:
+    """Word and evidence from the verdicts of an arm's conditions; one significant condition decides.
+
+    An arm is the model `without it` or, where it adds what the baseline lacks, `with it`: then being better speaks for it.
+    """
+    worse, better = (rows[rows["verdict"] == word] for word in (EARNS, HARMFUL))
+    when_worse, when_better = (EARNS, HARMFUL) if arm_is == "without it" else (HARMFUL, EARNS)
+    if len(worse) and len(better):
+        return MIXED, f"{_where(arm_is, 'worse', worse)}; {_where(arm_is, 'better', better)}"
+    if len(worse):
+        return when_worse, _where(arm_is, "worse", worse)
+    if len(better):
+        return when_better, _where(arm_is, "better", better)
     same = rows[rows["verdict"].str.startswith(EQUIVALENT)]
     if len(same) == len(rows):
         return EQUIVALENT, _bracketed(same)
@@ -108,13 +112,13 @@ def _reach(detectable: pd.Series) -> str:
     return f"would have seen >= {least} points" + ("" if least == most else f" at best, >= {most} at worst")
 
 
-def _where(direction: str, rows: pd.DataFrame) -> str:
+def _where(arm_is: str, direction: str, rows: pd.DataFrame) -> str:
     """E.g. `without it worse by 2.1 points at clean, 8.0 points at babble 0 dB`."""
     found = [
         f"{abs(100 * difference):.1f} points at {readable(condition)}"
         for condition, difference in zip(rows["condition"], rows["difference"], strict=True)
     ]
-    return f"without it {direction} by {', '.join(found)}"
+    return f"{arm_is} {direction} by {', '.join(found)}"
 
 
 def _reasons(failed: Sequence[TrialRecord]) -> str:

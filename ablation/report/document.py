@@ -22,6 +22,7 @@ from ablation.report.examples import Example
 from ablation.report.method import method
 from ablation.report.wording import duration, hours, number, percent, replaced
 from ablation.results import ArmRecord
+from ablation.significance import EARNS, HARMFUL
 from ablation.verdicts import readable
 
 LINE = 60  # characters of an alignment that stand in one line
@@ -67,9 +68,16 @@ def _baseline_sentence(content: Content) -> str:
     rates += [f"{percent(base['noisy'])} over all noisy conditions"] if "noisy" in base else []
     words = Counter(verdict.word for verdict in content.verdicts.values())
     said = (
-        f" Of {len(content.verdicts)} arms: {', '.join(f'{n} {word}' for word, n in words.items())}." if words else ""
+        f" Of {len(content.verdicts)} arms: {', '.join(f'{n} {_of(word)}' for word, n in words.items())}."
+        if words
+        else ""
     )
     return f"The baseline's word error rate is {' and '.join(rates)}. Each arm changes one part of it.{said}"
+
+
+def _of(word: str) -> str:
+    """A verdict's word after a number of arms: it is the part that earns its place, and not the arm."""
+    return {EARNS: "whose part earns its place", HARMFUL: "whose part is harmful"}.get(word, word)
 
 
 def cards(content: Content) -> list[Card]:

@@ -15,6 +15,7 @@ def verdict(
     failed: dict[int, str] | None = None,
     finished: int = 2,
     baseline_failed: dict[int, str] | None = None,
+    action: str = "replace",
 ) -> Verdict:
     """The verdict on one arm from (condition, difference, detectable, verdict) rows and reasons of failure by seed."""
     table = pd.DataFrame(rows, columns=["condition", "difference", "detectable", "verdict"]).assign(arm="a")
@@ -23,13 +24,26 @@ def verdict(
     lost = (baseline_failed or {}).items()
     trials += [TrialRecord(arm="baseline", seed=seed, status="failed", reason=why) for seed, why in lost]
     trials.append(TrialRecord(arm="baseline", seed=99, status="finished"))
-    arms = [ArmRecord(arm="baseline"), ArmRecord(arm="a", part="masking", action="replace")]
+    arms = [ArmRecord(arm="baseline"), ArmRecord(arm="a", part="masking", action=action)]
     study = Study(study="s", preset="p", corpus={}, seeds=[1], conditions=["clean"], arms=arms, trials=trials)
     return judge(study, table.reindex(columns=COLUMNS))[0]
 
 
 NO, EARNS, HARMFUL = "no difference shown (would have seen >= 1.0 points)", "earns its place", "harmful"
 SAME = "equivalent (within 2 points)"
+
+
+@pytest.mark.parametrize(
+    ("difference", "word", "text"),
+    [
+        (-0.03, HARMFUL, "masking earns its place (with it better by 3.0 points at clean)"),
+        (0.03, EARNS, "masking is harmful (with it worse by 3.0 points at clean)"),
+    ],
+)
+def test_a_part_that_an_arm_adds_earns_its_place_where_the_arm_is_better(
+    difference: float, word: str, text: str
+) -> None:
+    assert verdict([("clean", difference, 0.01, word)], action="add").text == text
 
 
 @pytest.mark.parametrize(
