@@ -158,7 +158,7 @@ def push(cluster: Any, mlflow_server: str, tmp_path: Path) -> Callable[[str], "s
         environment, (lint, script) = steps_of(WORKFLOW)
         assert lint == "make lint"
         (checkout / "plans" / "smile.yaml").write_text(plan)
-        (checkout / "plans" / "smoke.yaml").write_text(plan_text("smoke", yaml.safe_load(plan)["corpus"], 1))
+        (checkout / "plans" / "smoke.yaml").write_text(plan_text("smoke", yaml.safe_load(plan)["corpus"], 2))
         summary_file = tmp_path / "summary.md"
         summary_file.unlink(missing_ok=True)
         given = {name: filled(text, values) for name, text in environment.items()}
