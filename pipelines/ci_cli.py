@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ablation.gate import MARGIN_POINTS
-from pipelines.kfp_options import Host
+from pipelines.kfp_options import Host, address
 from pipelines.plan_options import PlanArgument, chosen_plan
 from pipelines.registry_cli import Margin
 
@@ -42,8 +42,11 @@ def ci(
     Example: ablate ci plans/smile.yaml --host https://kubeflow.example/pipeline --tracking-uri http://mlflow:5000
     """
     from pipelines.ci import carry_out, exit_code, junit, summary
+    from pipelines.submit import arguments_for, pods_store
 
-    study = chosen_plan(path, None, None, []).study
+    plan = chosen_plan(path, None, None, [])
+    address(host)
+    arguments_for(plan, pods_store(tracking_uri, cluster), "")  # what is wrong is said now, not after the smoke study
     placed = [*(["--image", image] if image else []), *(["--cluster", str(cluster)] if cluster else [])]
     submitted = ["submit", path, "--gate", "--timeout", str(timeout), *placed]
     submitted += [*(["--host", host] if host else []), *(["--tracking-uri", tracking_uri] if tracking_uri else [])]
@@ -52,7 +55,7 @@ def ci(
             ("compile and lint", ["compile", "-o", f"{folder}/pipeline.yaml", *placed]),
             ("smoke study", ["run", str(smoke), "--out", f"{folder}/smoke"]),
             ("study on the cluster", submitted),
-            ("gate", ["gate", study, "--from-mlflow", "--margin", str(margin), "--out", f"{folder}/study"]),
+            ("gate", ["gate", plan.study, "--from-mlflow", "--margin", str(margin), "--out", f"{folder}/study"]),
         ]
         names = [name for name, _ in commands]
         steps = carry_out(commands, lambda line: print(line, flush=True))

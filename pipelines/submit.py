@@ -1,6 +1,7 @@
 """Bring a study to a Kubeflow Pipelines server: check it, upload the package as a version, start a run."""
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from ablation.plan import Plan
 from components.limits import check_fits_cluster
 from corpora.prepare import check
 from model.config import CATALOGUE
+from pipelines import places
+from pipelines.cluster import read_cluster
 from pipelines.compile import compile_package
 from pipelines.kfp_server import Server
 
@@ -46,6 +49,12 @@ class Submitted:
     name: str
     page: str
     steps: tuple[str, ...]
+
+
+def pods_store(tracking_uri: str | None, cluster: Path | None) -> str:
+    """MLflow as pods reach it: what was said, else the environment's, else that of the cluster's settings."""
+    said = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    return said or (cluster and read_cluster(cluster).tracking_uri) or places.tracking_uri()
 
 
 def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:

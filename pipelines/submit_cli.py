@@ -1,6 +1,5 @@
 """`ablate submit`: a study on a Kubeflow Pipelines server."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,6 @@ from ablation.arms import expand
 from ablation.errors import UserError
 from components.revision import code_rev
 from model.config import CATALOGUE
-from pipelines import places
 from pipelines.kfp_options import Cookies, Host, Namespace, TokenFile, address, server_at
 from pipelines.plan_options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from pipelines.schedule_cli import when
@@ -69,9 +67,8 @@ def submit(
 
     Example: ablate submit plans/smile.yaml --host https://kubeflow.example/pipeline --wait
     """
-    from pipelines.cluster import read_cluster
     from pipelines.kfp_errors import ServerFailed
-    from pipelines.submit import arguments_for, prepare
+    from pipelines.submit import arguments_for, pods_store, prepare
     from pipelines.submit import submit as start
 
     checked, console, rev = chosen_plan(path, corpus, seeds, settings or []), Console(), code_rev()
@@ -79,9 +76,8 @@ def submit(
     if timeout is not None and not (wait or gate):
         raise UserError("--timeout limits the waiting; give --wait or --gate too")
     timing = None if cron is None else _checked_cron(cron, wait or gate)
-    reached = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or (cluster and read_cluster(cluster).tracking_uri)
     address(host)
-    arguments = arguments_for(checked, reached or places.tracking_uri(), rev)
+    arguments = arguments_for(checked, pods_store(tracking_uri, cluster), rev)
     server, deadline = server_at(host, namespace, token_file, cookies), _deadline(timeout)
     # A job in CI asks again where a server is away; a person would rather know at once.
     patience: dict[str, Any] = {"ask": partial(_patiently, console, deadline)} if gate else {}

@@ -272,7 +272,21 @@ def test_what_a_step_said_is_text_to_every_reader(tmp_path: Path) -> None:
     assert step.said.startswith("red  <&]]>\n")
 
 
-def test_bad_input_is_said_before_anything_runs(ablate: Callable[..., Any], tmp_path: Path) -> None:
+def test_bad_input_is_said_before_anything_runs(
+    ablate: Callable[..., Any], plan_file: Callable[..., Path], nobody: Path, tmp_path: Path
+) -> None:
+    assert nobody.is_dir()
+    for options, words in [
+        ([], "a server has to be named: --host URL, or KF_PIPELINES_ENDPOINT"),
+        (["--host", "http://k"], "a cluster cannot write to MLflow's store"),
+        (
+            ["--host", "http://k", "--tracking-uri", "http://localhost:5000"],
+            "to a pod in a cluster, localhost is the pod",
+        ),
+    ]:
+        answer = ablate("ci", plan_file(), *options)
+        assert (answer.code, answer.out) == (2, "")
+        assert words in answer.err
     answer = ablate("ci", tmp_path / "no-plan.yaml")
     assert answer.code == 2
     assert "no plan file" in answer.err
