@@ -17,7 +17,7 @@ from tracking.store import client
 from training.loop import train_trial as train_model
 from training.state import newest_step
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seven processes start, on a busy machine slowly
 STEPS = 60
 
 

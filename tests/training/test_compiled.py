@@ -45,6 +45,7 @@ def train(corpus: Path, out: Path, states: Path | None = None, stop: int = 0, **
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")
 def test_a_compiled_training_is_the_same_for_batches_of_all_shapes_and_goes_on_after_an_end(
     beeps: Path, tmp_path: Path
