@@ -101,7 +101,7 @@ def _at_the_end(content: Content, family: str) -> list[Block]:
     name = f"{NAMES.get(family, family)} at the end of training"
     return [
         Pictures([Picture(_picture(content, ends, [(number, ends[ends["arm"] == arm]) for arm, number in series.items()],
-                                   name, f"{name}, of each layer and arm", "layer"))],
+                                   NAMES.get(family, family), f"{name}, of each layer and arm", "layer"))],
                  list(series.items()), small=True, title=f"{name[0].upper()}{name[1:]}.")
         for series in panels(arms, content.study.baseline)
     ]  # fmt: skip
