@@ -22,21 +22,10 @@ import pandas as pd
 from scipy import stats
 
 from ablation.cells import Cells, cells
+from ablation.significance import RATES
 
 REPLICATES, CHUNK = 2000, 250
-COLUMNS = [
-    "arm",
-    "condition",
-    "wer",
-    "wer_low",
-    "wer_high",
-    "difference",
-    "diff_low",
-    "diff_high",
-    "resampled",
-    "seeds",
-    "units",
-]
+COLUMNS = [*RATES, "resampled", "seeds", "units"]
 
 
 def intervals(

@@ -44,7 +44,7 @@ def critical(alpha: float, loadings: tuple[float, ...], freedom: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def _spread(freedom: int) -> tuple[np.ndarray, np.ndarray]:
+def _spread(freedom: float) -> tuple[np.ndarray, np.ndarray]:
     """Grid and weights of s / sigma, even in its logarithm: small spreads, which make large |T|, are not missed."""
     low, high = -20.0, np.log(chi.isf(1e-16, freedom) / np.sqrt(freedom))
     steps = np.linspace(low, high, SPREAD_NODES)
@@ -53,13 +53,13 @@ def _spread(freedom: int) -> tuple[np.ndarray, np.ndarray]:
     return s, weight / weight.sum()
 
 
-def power(critical_value: float, noncentrality: float, freedom: int) -> float:
+def power(critical_value: float, noncentrality: float, freedom: float) -> float:
     """The chance that one |T| reaches the critical value when its difference is `noncentrality` standard errors."""
     return 1 - float(_between(-critical_value, critical_value, noncentrality, freedom))
 
 
 @lru_cache(maxsize=256)
-def noncentrality(critical_value: float, freedom: int, wanted: float) -> float:
+def noncentrality(critical_value: float, freedom: float, wanted: float) -> float:
     """The difference, in standard errors, that reaches the critical value with the chance `wanted`."""
 
     def excess(delta: float) -> float:
@@ -81,7 +81,7 @@ def noncentral_interval(t: float, freedom: int, level: float) -> tuple[float, fl
     return end(1 - outside), end(outside)
 
 
-def _between(low: float, high: float, delta: float, freedom: int) -> float:
+def _between(low: float, high: float, delta: float, freedom: float) -> float:
     """The chance of low < T < high for a noncentral t; `ndtr` of an infinite end is 0 or 1."""
     s, weight = _spread(freedom)
     return float(weight @ (ndtr(high * s - delta) - ndtr(low * s - delta)))

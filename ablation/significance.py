@@ -22,19 +22,14 @@ from ablation.equivalence import equivalence_p
 from ablation.layout import NO_SPREAD, Fit, fit, loadings
 from ablation.multiplicity import holm
 from ablation.scoring import METRICS, pool
+from ablation.spreads import Own, doubts, own
 
 ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
 EARNS, HARMFUL, EQUIVALENT = "earns its place", "harmful", "equivalent"
 NO_DIFFERENCE, NOT_JUDGED = "no difference shown", "not judged"
+RATES = ["arm", "condition", "wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high"]
 COLUMNS = [
-    "arm",
-    "condition",
-    "wer",
-    "wer_low",
-    "wer_high",
-    "difference",
-    "diff_low",
-    "diff_high",
+    *RATES,
     "relative",
     "p",
     "p_adjusted",
@@ -46,6 +41,7 @@ COLUMNS = [
     "seeds",
     "pairs",
     "verdict",
+    "caution",
 ]
 
 
@@ -75,6 +71,8 @@ def compare(
     - `effect`: the difference in standard deviations of a trial around arm and seed (Hedges' correction for few
       seeds), with its 95 % interval `effect_low` to `effect_high`
     - `verdict`: in words, from `p_adjusted`, else from `p_equivalent`; the baseline's is empty
+    - `caution`: why an arm is judged by its own spread as well (`ablation.spreads`), empty where it is not; of the two, the
+      larger p, the longer interval and the larger `detectable` stand here
 
     Raises ValueError when trials were not scored on the same reference words.
     """
@@ -117,9 +115,14 @@ def _condition(
     found = fit(trials, baseline, judged, paired=paired)
     means = trials.groupby("arm", sort=False)["wer"].mean()
     tested = _tests(found, conditions, margin) if judged else {}
+    doubted = doubts(trials, baseline, judged, paired=paired)
+    for arm in doubted:
+        alone = own(trials, arm, baseline, paired=paired)
+        tested[arm] = _careful(tested[arm], alone, len(judged), conditions, margin)
     rows = []
     for arm in seeds:
         row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
+        row |= {"caution": doubted.get(arm, "")}
         row |= {"wer": means[arm], "difference": means[arm] - means.get(baseline, math.nan)} | tested.get(arm, {})
         rows.append(row | _interval(means[arm], len(seeds[arm]), trials, found))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
@@ -151,6 +154,24 @@ def _tests(found: Fit, conditions: int, margin: float | None) -> dict[str, dict[
             **_effect(difference, float(found.scale[place]), found),
         }
     return rows
+
+
+def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
+    """The more careful of an arm's tests and those by its own spread, which are corrected for `arms` by Bonferroni."""
+    if not alone.error:
+        return tests
+    t, reach = alone.difference / alone.error, float(stats.t.isf(ALPHA / arms / 2, alone.freedom)) * alone.error
+    hardest = float(stats.t.isf(ALPHA / arms / conditions / 2, alone.freedom))
+    careful = {
+        "diff_low": min(tests["diff_low"], alone.difference - reach),
+        "diff_high": max(tests["diff_high"], alone.difference + reach),
+        "p": max(tests["p"], min(1.0, arms * 2 * float(stats.t.sf(abs(t), alone.freedom)))),
+        "detectable": max(tests["detectable"], noncentrality(hardest, alone.freedom, POWER) * alone.error),
+    }
+    if margin is not None:
+        outside = float(stats.t.sf((margin - abs(alone.difference)) / alone.error, alone.freedom))
+        careful["p_equivalent"] = max(tests["p_equivalent"], min(1.0, arms * outside))
+    return tests | careful
 
 
 def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:

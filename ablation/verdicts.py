@@ -15,7 +15,8 @@ MIXED = "mixed"
 class Verdict:
     """What an arm says about the part of the baseline that it ablates.
 
-    `word` is one of significance's verdicts or `mixed`; `detail` is the evidence, `missing` what is not there.
+    `word` is one of significance's verdicts or `mixed`; `detail` is the evidence, `missing` what is not there,
+    `caution` what the evidence is to be read with.
     """
 
     arm: str
@@ -23,6 +24,7 @@ class Verdict:
     word: str
     detail: str = ""
     missing: str = ""
+    caution: str = ""
 
     @property
     def text(self) -> str:
@@ -38,8 +40,9 @@ class Verdict:
 
     @property
     def evidence(self) -> str:
-        """What stands behind the claim, in brackets, and what is missing."""
-        return (f" ({self.detail})" if self.detail else "") + (f"; {self.missing}" if self.missing else "")
+        """What stands behind the claim, in brackets, what is missing and what to mind."""
+        after = [f"; {text}" for text in (self.missing, self.caution) if text]
+        return (f" ({self.detail})" if self.detail else "") + "".join(after)
 
 
 def judge(study: Study, comparison: pd.DataFrame) -> list[Verdict]:
@@ -66,7 +69,16 @@ def _judge(study: Study, arm: ArmRecord, rows: pd.DataFrame) -> Verdict:
         )
     word, detail = _weigh(rows, "with it" if arm.action == "add" else "without it")
     missing = [_lost(study, arm.arm, "trials"), _lost(study, study.baseline, "trials of the baseline")]
-    return Verdict(arm.arm, part, word, detail, "; ".join(filter(None, missing)))
+    return Verdict(arm.arm, part, word, detail, "; ".join(filter(None, missing)), _caution(rows))
+
+
+def _caution(rows: pd.DataFrame) -> str:
+    """The conditions' cautions, each once with its conditions."""
+    doubted = rows[rows["caution"] != ""]
+    return "; ".join(
+        f"at {', '.join(map(readable, group['condition']))} {text}"
+        for text, group in doubted.groupby("caution", sort=False)
+    )
 
 
 def _lost(study: Study, arm: str, what: str) -> str:

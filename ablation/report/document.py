@@ -91,7 +91,7 @@ def _card(content: Content, arm: ArmRecord) -> Card:
     verdict = content.verdicts.get(arm.arm)
     if verdict is None:
         return Card(arm.arm, "the model as it is", "", "what the others are compared with", [], "base", rates)
-    behind = [text for text in (verdict.detail, verdict.missing) if text]
+    behind = [text for text in (verdict.detail, verdict.missing, verdict.caution) if text]
     return Card(arm.arm, replaced(arm), arm.why, verdict.claim, behind, evidence.TONES.get(verdict.word, ""), rates)
 
 

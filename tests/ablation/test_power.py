@@ -15,16 +15,19 @@ def studies(design: Design, difference: float, number: int = 40_000) -> tuple[np
     """Simulated complete studies: the first arm's difference and its standard error, and the freedom of that."""
     rng = np.random.default_rng(11)
     wer = rng.normal(0.1, SPREAD, (number, design.arms + 1, design.seeds)) + rng.normal(
-        0, 0.01, (number, 1, design.seeds)
+        0, 0.01 * design.paired, (number, 1, design.seeds)
     )
     wer[:, 1] += difference
-    rest = wer - wer.mean(1, keepdims=True) - wer.mean(2, keepdims=True) + wer.mean((1, 2), keepdims=True)
-    freedom = design.arms * (design.seeds - 1)
+    rest = wer - wer.mean(2, keepdims=True)
+    rest -= rest.mean(1, keepdims=True) * design.paired
+    freedom = (design.arms + 1 - design.paired) * (design.seeds - 1)
     error = np.sqrt((rest**2).sum((1, 2)) / freedom * 2 / design.seeds)
     return (wer[:, 1] - wer[:, 0]).mean(1), error, freedom
 
 
-@pytest.mark.parametrize("design", [Design(1, 3, 1), Design(3, 3, 5), Design(9, 5, 5), Design(3, 2, 1)])
+@pytest.mark.parametrize(
+    "design", [Design(1, 3, 1), Design(3, 3, 5), Design(9, 5, 5), Design(3, 2, 1), Design(3, 3, 5, paired=False)]
+)
 def test_the_detectable_difference_is_found_in_four_of_five_studies(design: Design) -> None:
     wanted = detectable(design, SPREAD)
     assert wanted is not None

@@ -16,6 +16,7 @@ def verdict(
     finished: int = 2,
     baseline_failed: dict[int, str] | None = None,
     action: str = "replace",
+    caution: str = "",
 ) -> Verdict:
     """The verdict on one arm from (condition, difference, detectable, verdict) rows and reasons of failure by seed."""
     table = pd.DataFrame(rows, columns=["condition", "difference", "detectable", "verdict"]).assign(arm="a")
@@ -26,7 +27,7 @@ def verdict(
     trials.append(TrialRecord(arm="baseline", seed=99, status="finished"))
     arms = [ArmRecord(arm="baseline"), ArmRecord(arm="a", part="masking", action=action)]
     study = Study(study="s", preset="p", corpus={}, seeds=[1], conditions=["clean"], arms=arms, trials=trials)
-    return judge(study, table.reindex(columns=COLUMNS))[0]
+    return judge(study, table.reindex(columns=COLUMNS).assign(caution=caution))[0]
 
 
 NO, EARNS, HARMFUL = "no difference shown (would have seen >= 1.0 points)", "earns its place", "harmful"
@@ -88,6 +89,12 @@ def test_failed_trials_are_named_and_seeds_that_failed_alike_stand_together() ->
     partial = verdict([("clean", 0.021, 0.01, EARNS)], {3: "loss is NaN"})
     assert partial.text.endswith("at clean); 1 of 3 trials failed: seed 3: loss is NaN")
     assert verdict([], finished=0).text == "not judged (no trial finished)"
+
+
+def test_a_caution_is_said_once_with_its_conditions() -> None:
+    rows = [("clean", 0.02, 0.01, EARNS), ("white_0db", 0.0, 0.01, NO)]
+    said = verdict(rows, {3: "loss is NaN"}, caution="it wavers").text
+    assert said.endswith("1 of 3 trials failed: seed 3: loss is NaN; at clean, white 0 dB it wavers")
 
 
 @pytest.mark.parametrize(

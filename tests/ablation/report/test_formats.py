@@ -96,7 +96,7 @@ def test_the_table_of_rates_says_the_same_in_every_format(
 def test_csv_and_json_have_the_numbers_unrounded(study_dir: Path) -> None:
     table = compare(pd.read_parquet(study_dir / "counts.parquet"), margin_points=2.0)
     listed = pd.read_csv(study_dir / "report.csv")
-    pd.testing.assert_frame_equal(listed.fillna({"verdict": ""}), table, check_dtype=False)
+    pd.testing.assert_frame_equal(listed.fillna({"verdict": "", "caution": ""}), table, check_dtype=False)
     data = json.loads((study_dir / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
     stored = pd.DataFrame(data["comparison"])
     pd.testing.assert_frame_equal(stored.replace({None: np.nan}), table, check_dtype=False)
