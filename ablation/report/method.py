@@ -24,7 +24,8 @@ def method(study: Study) -> list[str]:
         "one this design would have found with a chance of 80 %. " + _equivalence(study.margin_points),
         *SCORING,
         "The seed is the unit. Trials of one seed share initial weights, batch order and noise, so an arm is compared with "
-        "the baseline within seeds, and the spread that this is gauged against is pooled over all arms. A difference is "
+        "the baseline within seeds, and the spread that this is gauged against is pooled over all arms; where one varies "
+        "more than the rest, its own spread has to agree, and the verdict says so. A difference is "
         "arm minus baseline in percentage points of WER: a positive one means that the arm is worse.",
         f"Arms are compared with the baseline by Dunnett's distribution, so that within a condition the chance of any "
         f"false finding is at most {100 * ALPHA:.0f} %; p is then corrected over the conditions by Holm's method. Intervals "
