@@ -23,10 +23,10 @@ from ablation.errors import UserError
 from corpora.grid_sources import Source, sources
 from corpora.media import damage, decode_audio
 from corpora.mouth import Mouths, cut_mouths, interpreter
+from corpora.reading import Tolerance, hashed, number, size_and_time
 from corpora.schema import Clip, Rejected, fit_audio
 
 FRAMES = 75
-MOST_REJECTED = 0.02  # as a share of all clips
 SENTENCES_HELD_OUT = {"test": 120, "valid": 30}
 SPEAKERS_HELD_OUT = {"test": 4, "valid": 2}
 
@@ -53,23 +53,16 @@ class Options:
             raise UserError(f"speakers= is shared or disjoint, got {speakers!r}")
         defaults = SPEAKERS_HELD_OUT if speakers == "disjoint" else SENTENCES_HELD_OUT
         return cls(
-            test=_number(query, "test", least=1) or defaults["test"],
-            valid=_number(query, "valid", least=1) or defaults["valid"],
+            test=number(query, "test", least=1) or defaults["test"],
+            valid=number(query, "valid", least=1) or defaults["valid"],
             by_speaker=speakers == "disjoint",
-            limit=_number(query, "limit", least=1),
-            allow_rejected=_number(query, "allow_rejected", least=0),
+            limit=number(query, "limit", least=1),
+            allow_rejected=number(query, "allow_rejected", least=0),
         )
 
     def held_out(self, source: Source) -> str:
         """What must not be in two splits."""
         return source.speaker if self.by_speaker else source.text
-
-
-def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
-    value = query.get(name)
-    if value is not None and not (value.isascii() and value.isdigit() and int(value) >= least):
-        raise UserError(f"{name}= takes a whole number of at least {least}, got {value!r}")
-    return None if value is None else int(value)
 
 
 def count(folder: Path, query: Mapping[str, str]) -> int:
@@ -79,12 +72,8 @@ def count(folder: Path, query: Mapping[str, str]) -> int:
 
 def stamp(folder: Path) -> str:
     """Changes when a clip, its text, or its place among the speakers does; not when the folder is moved."""
-    rows = sorted((s.id, s.text, s.sha256 or "", *_size_and_time(s.file)) for s in sources(folder))
+    rows = sorted((s.id, s.text, s.sha256 or "", *size_and_time(s.file)) for s in sources(folder))
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-
-def _size_and_time(file: Path) -> tuple[int, int]:
-    return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else (0, 0)
 
 
 def clips(folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
@@ -97,7 +86,7 @@ def clips(folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip
     found = sources(folder)[: options.limit]
     draw_splits([options.held_out(source) for source in found], options.test, options.valid)
     interpreter()
-    tolerate = _Tolerance(len(found), options.allow_rejected)
+    tolerate = Tolerance(len(found), options.allow_rejected)
     with ThreadPoolExecutor(max(1, workers)) as pool:
         faults = dict(zip((source.id for source in found), pool.map(_fault, found), strict=True))
     for id_, fault in faults.items():
@@ -121,7 +110,7 @@ def draw_splits(held_out: Sequence[str], test: int, valid: int) -> dict[str, str
 
     Raises UserError where nothing is left to train on.
     """
-    ordered = sorted(set(held_out), key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+    ordered = sorted(set(held_out), key=hashed)
     if len(ordered) <= test + valid:
         raise UserError(
             f"sentences (or speakers) for test, valid and train must differ; {len(ordered)} cannot give {test} for test, "
@@ -129,28 +118,6 @@ def draw_splits(held_out: Sequence[str], test: int, valid: int) -> dict[str, str
         )
     names = ["test"] * test + ["valid"] * valid + ["train"] * (len(ordered) - test - valid)
     return dict(zip(ordered, names, strict=True))
-
-
-class _Tolerance:
-    """Lets rejected clips pass until there are too many of them, or one is in `test`: then UserError."""
-
-    def __init__(self, clips: int, allowed: int | None) -> None:
-        self.allowed, self.most = allowed, int(MOST_REJECTED * clips) if allowed is None else allowed
-        self.count = 0
-
-    def __call__(self, rejected: Rejected) -> Rejected:
-        self.count += 1
-        if self.count > self.most:
-            raise UserError(
-                f"at most {self.most} clips may be left out, and {rejected.id} ({rejected.reason}) is one more: "
-                "mend the clips, or allow more with allow_rejected=N in the corpus URI"
-            )
-        if rejected.split == "test" and self.allowed is None:
-            raise UserError(
-                f"no sound clip of the test split may be left out, and {rejected.id} has {rejected.reason}: "
-                "take it out of the folder, or allow it with allow_rejected=N in the corpus URI"
-            )
-        return rejected
 
 
 def _fault(source: Source) -> str | None:

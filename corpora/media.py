@@ -33,6 +33,15 @@ def decode_audio(file: Path) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
 
+def frame_rate(file: Path) -> float:
+    """Frames a second of the first video stream, by its time stamps. Raises as `inspect_video` does.
+
+    Not the mean rate: that is off where a container gives the last frame no length.
+    """
+    with av.open(str(file)) as container:
+        return float(container.streams.video[0].guessed_rate or 0)
+
+
 def inspect_video(file: Path) -> Video:
     """Decode the first video stream to its end. Raises av.error.FFmpegError, or IndexError where there is none.
 
@@ -57,13 +66,18 @@ def damage(file: Path, frames: int) -> str | None:
         audio = decode_audio(file)
     except (av.error.FFmpegError, IndexError) as error:
         return f"cannot be decoded: {error}"
-    samples = frames * SAMPLES_PER_FRAME
     if video.frames != frames:
         return f"{video.frames} frames; {frames} wanted"
     if video.grey:
         return f"{video.grey} of {frames} frames are grey (damaged video)"
     if video.frames_per_second != FPS:
         return f"{video.frames_per_second:g} frames a second; {FPS} wanted"
+    return sound_damage(audio, frames)
+
+
+def sound_damage(audio: np.ndarray, frames: int) -> str | None:
+    """Why the samples (n,) are no sound for `frames` frames; None if they are."""
+    samples = frames * SAMPLES_PER_FRAME
     if len(audio) < LEAST_SOUND * samples:
         return f"sound ends after {len(audio)} of {samples} samples"
     return None if np.any(audio) else "sound is silence"

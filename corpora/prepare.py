@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from ablation.errors import UserError
 from ablation.hints import did_you_mean
-from corpora import cache, grid, synthetic
+from corpora import cache, grid, lrs, synthetic
 from corpora.schema import Clip, Rejected
 from corpora.store import CorpusWriter
 
@@ -28,12 +28,23 @@ class Reader:
     stamp: Callable[[str], str]
 
 
+def lrs_reader(layout: lrs.Layout) -> Reader:
+    """The reader of a corpus in one of LRS's layouts."""
+    return Reader(
+        clips=lambda place, query, workers: lrs.clips(layout, Path(place), query, workers),
+        count=lambda place, query: lrs.count(layout, Path(place), query),
+        stamp=lambda place: lrs.stamp(layout, Path(place)),
+    )
+
+
 READERS: dict[str, Reader] = {
     "grid": Reader(
         clips=lambda place, query, workers: grid.clips(Path(place), query, workers),
         count=lambda place, query: grid.count(Path(place), query),
         stamp=lambda place: grid.stamp(Path(place)),
     ),
+    "lrs2": lrs_reader(lrs.lrs2),
+    "lrs3": lrs_reader(lrs.lrs3),
     "synthetic": Reader(clips=synthetic.clips, count=synthetic.count, stamp=lambda _: ""),
 }
 
@@ -53,7 +64,8 @@ class Source:
         place, _, query = rest.partition("?")
         if not separator or not place:
             raise UserError(
-                f"a corpus is a URI, synthetic://talking-mouth, grid://DIR or s3://bucket/prefix; got {uri!r}"
+                "a corpus is a URI, synthetic://talking-mouth, grid://DIR, lrs2://DIR, lrs3://DIR or s3://bucket/prefix; "
+                f"got {uri!r}"
             )
         if scheme not in READERS:
             raise UserError(f"no corpus scheme {scheme!r}{did_you_mean(scheme, [*READERS, S3])}")

@@ -26,14 +26,16 @@ def prepare(
     uri: Annotated[
         str,
         typer.Argument(
-            metavar="URI", help="synthetic://talking-mouth?train=N&test=N, grid://DIR or s3://BUCKET/PREFIX."
+            metavar="URI",
+            help="synthetic://talking-mouth?train=N&test=N, grid://DIR, lrs2://DIR, lrs3://DIR or s3://BUCKET/PREFIX.",
         ),
     ],
     root: Annotated[Path, typer.Option(metavar="DIR", help="Where prepared corpora are kept.")] = places.CORPORA,
 ) -> None:
     """Bring a corpus into the form that training reads.
 
-    Done once per corpus, also by `ablate run`; prints the folder. grid:// needs `make mouth` once. s3:// is downloaded as it is.
+    Done once per corpus, also by `ablate run`; prints the folder. grid://, lrs2:// and lrs3:// need `make mouth`
+    once. s3:// is downloaded as it is.
 
     Example: ablate corpus prepare "synthetic://talking-mouth?train=200&test=40"
     """

@@ -11,6 +11,7 @@ from ablation.errors import UserError
 from corpora import grid, grid_sources
 from corpora.media import damage
 from corpora.mouth import interpreter
+from corpora.reading import Tolerance
 from corpora.schema import Clip, Rejected
 
 DATA = Path("../shared/data/grid")
@@ -164,13 +165,13 @@ def test_a_sound_clip_without_a_face_is_rejected_by_name_and_not_out_of_the_test
 
 
 def test_rejections_are_borne_up_to_2_percent_and_never_in_test() -> None:
-    bear = grid._Tolerance(clips=100, allowed=None)
+    bear = Tolerance(clips=100, allowed=None)
     assert bear(Rejected("a", "grey", "")).id == "a"
-    with pytest.raises(UserError, match="no sound clip of the test split"):
+    with pytest.raises(UserError, match=r"no clip of the test split may be left out, and b would be \(no face\)"):
         bear(Rejected("b", "no face", "test"))
     with pytest.raises(UserError, match=r"at most 2 clips may be left out, and c \(grey\)"):
         bear(Rejected("c", "grey", "train"))
-    allowing = grid._Tolerance(clips=10, allowed=1)
+    allowing = Tolerance(clips=10, allowed=1)
     assert allowing(Rejected("a", "no face", "test")).split == "test"
     with pytest.raises(UserError, match="allow_rejected"):
         allowing(Rejected("b", "no face", "train"))
