@@ -53,6 +53,7 @@ def _register(name: str, record: Mapping[str, Any], trials: list[Status], study:
     from ablation.promotion import candidate
     from ablation.results import read_counts, read_curves, read_study
     from ablation.scoring import trial_metrics
+    from components.champion import keep_widest
     from tracking.checkpoints import register
     from tracking.registry import promote
     from tracking.served import make_servable
@@ -86,6 +87,7 @@ def _register(name: str, record: Mapping[str, Any], trials: list[Status], study:
         put(runner_up, "candidate")
     if decision.arm:
         promote(uri, name, put(decision.arm), f"{decision.why}. {decision.evidence}".strip())
+    keep_widest(uri, name, record["mlflow"]["study_run_id"], able, prints, promoted=bool(decision.arm))
     return decision.why
 
 

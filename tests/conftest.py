@@ -104,6 +104,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     names = [f"{server}.port{kind}" for server in ("s3", "master", "filer", "volume") for kind in ("", ".grpc")]
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
     off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    off += ["-volume.max=10000"]  # every bucket takes some, and by default a disk that is half full has few
     here = [
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",

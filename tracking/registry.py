@@ -12,6 +12,7 @@ from tracking.store import client
 
 CHAMPION = "champion"
 EVIDENCE, PREVIOUS, ROLLED_BACK = "evidence", "previous_champion", "rolled_back_to"
+STUDY_RUN, SEEDS = "study_run", "seeds"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ def promote(uri: str, name: str, version: str, evidence: str) -> None:
         client(uri).set_model_version_tag(name, version, PREVIOUS, before.version)
     client(uri).set_model_version_tag(name, version, EVIDENCE, evidence)
     client(uri).set_registered_model_alias(name, CHAMPION, version)
+
+
+def rest_on(uri: str, name: str, version: str, study_run_id: str, seeds: int) -> None:
+    """Name the study whose word errors stand for a version's arm, and how many seeds of it that study has."""
+    for key, value in ((STUDY_RUN, study_run_id), (SEEDS, str(seeds))):
+        client(uri).set_model_version_tag(name, version, key, value)
 
 
 def rollback(uri: str, name: str) -> tuple[Version, Version]:

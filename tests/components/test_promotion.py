@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import typer
 
+from components.champion import stored
 from components.compare_arms import compare_and_report
 from components.evaluate_trial import evaluate
 from components.find_finished import find
@@ -98,6 +99,8 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
     assert now is not None
     assert "Dunnett's test over seeds" in now.tags["evidence"]
     assert "3 seeds, 8 utterances" in now.tags["evidence"]
+    # Seed 1 was registered by a study of one seed; what stands for the champion is what promoted it.
+    assert set(stored(study.uri, "contest", now).counts["seed"]) == {1, 2, 3}
 
     tied = study("contest", LONGER)
     assert (tied.said, tied.trained) == ("champion stays longer: no arm is significantly better", [])

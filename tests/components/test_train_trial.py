@@ -37,6 +37,11 @@ def children(pid: int) -> list[int]:
     return [int(number) for number in text.split()]
 
 
+def workers(others: set[int]) -> set[int]:
+    """Processes that this one has started, without `others`: servers of other tests, above all."""
+    return set(children(os.getpid())) - others
+
+
 def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -82,11 +87,11 @@ def test_a_training_that_diverges_is_a_failed_trial_with_a_reason(done: Any) -> 
 def test_a_worker_that_is_killed_is_reported(
     endless: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    item = Trial.from_json(finding(endless, store)[0])
+    item, others = Trial.from_json(finding(endless, store)[0]), set(children(os.getpid()))
 
     def kill() -> None:
-        wait_for(lambda: children(os.getpid()))
-        for pid in children(os.getpid()):
+        wait_for(lambda: workers(others))
+        for pid in workers(others):
             os.kill(pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
@@ -96,7 +101,7 @@ def test_a_worker_that_is_killed_is_reported(
     assert status.failed
     assert "killed (SIGKILL), as happens when memory runs out" in str(status.reason)
     assert client(store).get_run(item.run_id).info.status == "FAILED"
-    assert not children(os.getpid())
+    assert not workers(others)
 
 
 def test_a_worker_that_dies_again_and_again_but_gets_on_is_seen_through_and_its_curves_are_whole(
@@ -104,12 +109,12 @@ def test_a_worker_that_dies_again_and_again_but_gets_on_is_seen_through_and_its_
 ) -> None:
     steps = 120  # far beyond the second kill: a busy machine may look late
     plan = plan | {"baseline": plan["baseline"] | {"training.steps": steps}, "ablations": []}
-    item, out = Trial.from_json(finding(plan, store)[0]), tmp_path / "out"
+    item, out, others = Trial.from_json(finding(plan, store)[0]), tmp_path / "out", set(children(os.getpid()))
 
     def kill() -> None:
         for step in (5, 25):
             wait_for(lambda step=step: reached(out / STATES_FOLDER) >= step)
-            for pid in children(os.getpid()):
+            for pid in workers(others):
                 os.kill(pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
