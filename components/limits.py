@@ -7,9 +7,7 @@ from ablation.errors import UserError
 
 COMMAND_LINE_BYTES = 128 * 1024  # what Linux lets one argument have
 RESERVED_BYTES = 8 * 1024  # of the same argument, for all else that the step is told
-ARTIFACT_BYTES = (
-    400  # name, type and address of an artifact, as Kubeflow's launcher is told of it; measured: 360 locally
-)
+ARTIFACT_BYTES = 400  # an artifact's name, type and address, as Kubeflow's launcher is told them; measured: 360 locally
 
 
 def check_fits_cluster(trials: Sequence[Trial]) -> None:

@@ -34,9 +34,7 @@ TRAINING = (
     "components.evaluate_worker",
 )
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished")
-QUIET_S = (
-    0.7  # that long nothing has to happen before we load ahead of need: an import holds up what comes in meanwhile
-)
+QUIET_S = 0.7  # without a request, before we load ahead of need: an import holds up what comes in meanwhile
 # No thread may run where a process forks: neither of numpy's BLAS, which is in no hot path, nor of Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
 LARGEST_REQUEST = 64  # bytes; the request itself lies in a file

@@ -136,6 +136,7 @@ class Kubeflow:
 
     host: str = ""
     multi_user: bool = False
+    knows_plugins: bool = True
     token: str | None = None
     script: list[Any] = field(default_factory=lambda: ["SUCCEEDED"])
     trouble: dict[str, tuple[int, str, dict[str, str]]] = field(default_factory=dict)
@@ -190,6 +191,8 @@ class Kubeflow:
 
     def _make(self, kind: str, asked: Asked) -> tuple[int, Any]:
         thing = dict(asked.body or {})
+        if not self.knows_plugins and "plugins_input" in thing:
+            return 400, {"code": 3, "message": 'proto: (line 1:9): unknown field "plugins_input"'}
         if kind == "versions":
             spec = next(yaml.safe_load_all(asked.form["uploadfile"]))
             thing = {"display_name": asked.query["display_name"], "pipeline_id": asked.query["pipelineid"]}

@@ -66,14 +66,7 @@ def test_kubeflows_mlflow_plugin_keeps_its_runs_in_the_studys_experiment(submit:
 
 
 def test_a_server_that_knows_no_plugins_is_asked_without(submit: Submit, kubeflow: Any) -> None:
-    make = kubeflow._make
-
-    def strict(kind: str, asked: Any) -> Any:
-        if kind == "runs" and "plugins_input" in asked.body:
-            return 400, {"code": 3, "message": 'proto: (line 1:9): unknown field "plugins_input"'}
-        return make(kind, asked)
-
-    kubeflow._make = strict
+    kubeflow.knows_plugins = False
     assert submit().code == 0
     assert kubeflow.calls().count("post /runs") == 2
     assert len(kubeflow.things["runs"]) == 1
