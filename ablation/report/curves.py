@@ -24,7 +24,9 @@ NAMES: Mapping[str, str] = {
     "fusion/scale": "learned scale S of the video",
     "fusion/omega": "learned weights of the layers",
     "mask/audio_fraction": "masked fraction of audio",
+    "mask/audio_run": "mean masked run of audio (frames)",
     "mask/video_fraction": "masked fraction of video",
+    "mask/video_run": "mean masked run of video (frames)",
 }
 LEARNED = "fusion/"
 
