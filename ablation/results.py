@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ablation.errors import UserError
-from ablation.scoring import ALIGNMENT, CHARACTER_COUNTS, COUNTS
+from ablation.stats.scoring import ALIGNMENT, CHARACTER_COUNTS, COUNTS
+from common.errors import UserError
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]

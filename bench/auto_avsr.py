@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model.config import DecoderSettings, EncoderSettings
 
 NETS = "espnet.nets"

@@ -3,15 +3,15 @@
     python bench/calibration.py
 
 Four arms of which none differs, seeds that move all arms alike with half of the variance, SD 0.3 points, 20 000 studies a
-row. The tests of the suite (`tests/ablation/test_calibration.py`) cover the case in which the assumptions hold.
+row. The tests of the suite (`tests/ablation/stats/test_calibration.py`) cover the case in which the assumptions hold.
 """
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ablation.dunnett import critical
-from ablation.spreads import DOUBT
+from ablation.stats.dunnett import critical
+from ablation.stats.spreads import DOUBT
 
 STUDIES, ARMS, SD, HALF = 20_000, 4, 0.003, 0.5**0.5
 
@@ -32,7 +32,7 @@ def draw(seeds: int, spreads: list[float], rng: np.random.Generator, heavy: bool
 
 
 def any_finding(wer: np.ndarray) -> tuple[float, float]:
-    """Shares of studies with any finding: by the pooled spread alone, and with doubts as in `ablation.spreads`."""
+    """Shares of studies with any finding: by the pooled spread alone, and with doubts as in `ablation.stats.spreads`."""
     t, freedom = t_values(wer)
     called = abs(t) > critical(0.05, (HALF,) * (ARMS - 1), freedom)
     careful = called & (by_own_spread(wer) | ~doubted(wer))

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.results import read_counts, read_study
-from ablation.scoring import pool
+from ablation.stats.scoring import pool
 
 RESAMPLES = 2000
 

@@ -94,10 +94,10 @@ def measure(folder: Path) -> None:
 
 
 def _statistics(folder: Path) -> None:
-    from ablation.bootstrap import intervals
     from ablation.results import read_counts
-    from ablation.significance import compare
-    from ablation.these_checkpoints import these_checkpoints
+    from ablation.stats.bootstrap import intervals
+    from ablation.stats.significance import compare
+    from ablation.stats.these_checkpoints import these_checkpoints
 
     counts = _timed("load", lambda: read_counts(folder))
     mute = counts.assign(speaker="s")

@@ -20,7 +20,7 @@ def main() -> None:
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-        command = [sys.executable, "-m", "pipelines.cli", "run", str(given.plan), "--out", f"{folder}/study"]
+        command = [sys.executable, "-m", "cli.main", "run", str(given.plan), "--out", f"{folder}/study"]
         for name in ("first", "again"):
             started = time.perf_counter()
             subprocess.run(command, env=os.environ | store, stdout=subprocess.DEVNULL, check=True)

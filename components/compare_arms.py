@@ -15,11 +15,11 @@ from typing import Any
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Output
 
-from ablation.arms import expand
-from ablation.plan import Plan
-from components._image import STEP_IMAGE, component
-from components.trial import COUNTS_FILE, Status, Trial, plan_of, read_history
-from model.config import CATALOGUE
+from ablation.plan.arms import expand
+from ablation.plan.plan import Plan
+from components.shared.image import STEP_IMAGE, component
+from components.shared.trial import COUNTS_FILE, Status, Trial, plan_of, read_history
+from recipes.smile import CATALOGUE
 
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "jiwer", "rapidfuzz", "kfp", "mlflow")
 
@@ -85,9 +85,9 @@ def _study(
     plan: Plan, item: Trial, statuses: Sequence[Status], corpus: Path, tracking_uri: str, code_rev: str
 ) -> dict[str, Any]:
     """study.json."""
+    from common.redact import without_passwords
     from corpora.store import Corpus
-    from tracking.passwords import without_passwords
-    from training.hygiene import examine
+    from recipes.smile import examine
 
     arms = [asdict(arm) for arm in expand(plan, CATALOGUE)]
     return {
@@ -129,14 +129,15 @@ def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
 
     `scoring` says whether another study's WERs can be compared: by which code, and in which recorded noise.
     """
-    from tracking.fingerprint import SCORING, content, fingerprint, modules, sources_fingerprint
+    from common.source_code import sources_fingerprint
+    from tracking.fingerprint import content, scoring_code
 
     return {
         "git_revision": code_rev,
         "sources": sources_fingerprint()[:16],
         "image": os.environ.get(STEP_IMAGE) or "none, run from source",
         "scoring": {
-            "code": fingerprint(modules(SCORING)),
+            "code": scoring_code(),
             "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
         },
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
@@ -145,7 +146,7 @@ def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
 
 def _url(tracking_uri: str, item: Trial) -> str | None:
     """Where the study opens in MLflow's pages; None for a database, which has none until `ablate ui` runs."""
-    from tracking.passwords import without_passwords
+    from common.redact import without_passwords
     from tracking.view import deep_link
 
     if not tracking_uri.startswith(("http://", "https://")):
@@ -155,7 +156,7 @@ def _url(tracking_uri: str, item: Trial) -> str | None:
 
 def _tell_again(folders: Sequence[Path], uri: str) -> None:
     """What MLflow missed while it was away. Telling it twice changes nothing."""
-    from components.history import attempt
+    from components.shared.history import attempt
 
     for folder in folders:
         status = Status.read(folder)
@@ -164,7 +165,7 @@ def _tell_again(folders: Sequence[Path], uri: str) -> None:
 
 
 def _tell(uri: str, status: Status, folder: Path) -> None:
-    from components.outcome import store_scores
+    from components.shared.outcome import store_scores
     from tracking.studies import end_run, log_history, start_trial
 
     if status.fingerprint:
@@ -177,7 +178,7 @@ def _tell(uri: str, status: Status, folder: Path) -> None:
 
 
 def _log_report(uri: str, study_run_id: str, out: Path, files: Sequence[Path], headline: str) -> None:
-    from components.history import attempt
+    from components.shared.history import attempt
     from tracking.studies import log_study_report
 
     attached = [*files, *sorted(path for path in out.iterdir() if path not in files)]
@@ -208,8 +209,8 @@ def compare_arms(
     from pathlib import Path
 
     from components.compare_arms import compare_and_report, publish
-    from components.inputs import store_of
-    from components.trial import Resolved
+    from components.shared.inputs import store_of
+    from components.shared.trial import Resolved
 
     given, before = Resolved.read(resolved.path), sorted(Path(finished.path).iterdir())
     folders = [*(Path(item.path) for item in scored), *before]

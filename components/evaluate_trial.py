@@ -6,10 +6,10 @@ from typing import Any
 
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
-from components._image import component
-from components.isolation import run_isolated
-from components.outcome import give_up
-from components.trial import HISTORY_FILE, Status
+from components.shared.image import component
+from components.shared.outcome import give_up
+from components.shared.trial import HISTORY_FILE, Status
+from components.workers.isolation import run_isolated
 
 
 def evaluate(
@@ -30,7 +30,7 @@ def evaluate(
         "threads": threads,
         "gpus": gpus,
     }
-    reason = run_isolated("components.evaluate_worker", request)
+    reason = run_isolated("components.workers.evaluate", request)
     if reason:
         give_up(Status.read(out).fail(reason), out, tracking_uri)
     return Status.read(out)
@@ -51,8 +51,8 @@ def evaluate_trial(
     from pathlib import Path
 
     from components.evaluate_trial import evaluate
-    from components.inputs import gpu_count, store_of
-    from components.trial import Resolved
+    from components.shared.inputs import gpu_count, store_of
+    from components.shared.trial import Resolved
 
     status = evaluate(
         Resolved.read(resolved.path).plan,

@@ -7,19 +7,19 @@ from typing import Any
 
 from kfp.dsl import Artifact, Dataset, Input, Output
 
-from ablation.arms import expand
-from components._image import component
-from components.fingerprints import fingerprints
-from components.isolation import end_cleanly
-from components.reuse import forced_arms
-from components.trial import Trial, plan_of
-from model.config import CATALOGUE
+from ablation.plan.arms import expand
+from components.shared.fingerprints import fingerprints
+from components.shared.image import component
+from components.shared.reuse import forced_arms
+from components.shared.trial import Trial, plan_of
+from components.workers.isolation import end_cleanly
+from recipes.smile import CATALOGUE
 
 
 def find(
     plan: Mapping[str, Any], trials: Sequence[str], corpus: Path, out: Path, *, tracking_uri: str, force: str = ""
 ) -> list[str]:
-    """The trials that are to be trained or scored, each as the JSON of a `components.trial.Trial`; at least one.
+    """The trials that are to be trained or scored, each as the JSON of a `components.shared.trial.Trial`; at least one.
 
     `trials` are all, as `resolve_plan` opened them. `out` gets a folder for each that is finished: one with the same
     fingerprints in the store. `force` names arms, by commas, that are trained in any case, or is `*`. Raises UserError.
@@ -42,14 +42,14 @@ def find(
 
 
 def _announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]) -> None:
-    from components.history import attempt
+    from components.shared.history import attempt
     from tracking.reuse import announce
 
     attempt(lambda: announce(uri, run_id, fingerprint, inputs))
 
 
 def _note_turn(uri: str, run_id: str, turn: int) -> None:
-    from components.history import attempt
+    from components.shared.history import attempt
     from tracking.reuse import note_turn
 
     attempt(lambda: note_turn(uri, run_id, turn))
@@ -57,8 +57,8 @@ def _note_turn(uri: str, run_id: str, turn: int) -> None:
 
 def _reused(item: Trial, out: Path, uri: str) -> bool:
     """Whether this trial was finished before; then its folder is in `out`, and its run in MLflow shows it."""
-    from components.history import attempt
-    from components.reuse import take_scored, tell_reused
+    from components.shared.history import attempt
+    from components.shared.reuse import take_scored, tell_reused
 
     folder = out / f"{item.arm}-{item.seed}"
     status = take_scored(uri, item, folder)
@@ -77,9 +77,9 @@ def find_finished(
     from pathlib import Path
 
     from components.find_finished import find
-    from components.inputs import store_of
-    from components.isolation import in_one_sentence
-    from components.trial import Resolved
+    from components.shared.inputs import store_of
+    from components.shared.trial import Resolved
+    from components.workers.isolation import in_one_sentence
 
     with in_one_sentence():
         given = Resolved.read(resolved.path)

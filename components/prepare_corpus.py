@@ -4,8 +4,8 @@ from pathlib import Path
 
 from kfp.dsl import Dataset, Output
 
-from components._image import component
-from components.isolation import end_cleanly
+from components.shared.image import component
+from components.workers.isolation import end_cleanly
 
 
 def prepare_for_trials(uri: str, root: str, out: Path) -> None:
@@ -30,8 +30,8 @@ def prepare_corpus(uri: str, root: str, corpus: Output[Dataset]) -> None:
     """The step of the pipeline."""
     from pathlib import Path
 
-    from components.isolation import in_one_sentence
     from components.prepare_corpus import prepare_for_trials
+    from components.workers.isolation import in_one_sentence
 
     with in_one_sentence():
         prepare_for_trials(uri, root, Path(corpus.path))

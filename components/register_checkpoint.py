@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from kfp.dsl import Artifact, Dataset, Input
 
-from ablation.comparable import Scored
-from ablation.errors import UserError
-from components._image import component
-from components.trial import Status, plan_of
+from ablation.decisions.comparable import Scored
+from common.errors import UserError
+from components.shared.image import component
+from components.shared.trial import Status, plan_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.promotion import Decision
+    from ablation.decisions.promotion import Decision
     from ablation.results import Study
 
-SERVED = Path(__file__).with_name("served_model.py")
+SERVED = Path(__file__).parent / "shared" / "served_model.py"
 
 
 class TooManyFailed(RuntimeError):
@@ -30,7 +30,7 @@ def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) ->
 
     Returns what was decided, in a sentence. Raises TooManyFailed at the end, when all else is done.
     """
-    from ablation.gate import too_many_failed
+    from ablation.decisions.gate import too_many_failed
     from tracking.lease import lease
     from tracking.studies import end_run, note_decision
 
@@ -50,10 +50,10 @@ def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) ->
 
 
 def _register(name: str, record: Mapping[str, Any], trials: list[Status], study: Path, uri: str) -> str:
-    from ablation.promotion import candidate
+    from ablation.decisions.promotion import candidate
     from ablation.results import read_counts, read_curves, read_study
-    from ablation.scoring import trial_metrics
-    from components.champion import keep_widest
+    from ablation.stats.scoring import trial_metrics
+    from components.shared.champion import keep_widest
     from tracking.checkpoints import register
     from tracking.registry import promote
     from tracking.served import make_servable
@@ -111,8 +111,8 @@ def best_trials(trials: list[Status], curves: Any) -> dict[str, Status]:
 
 def decide(uri: str, record: "Study", counts: "pd.DataFrame", prints: Collection[str]) -> "Decision":
     """Who is to be the champion. `counts` are of the arms that could be, `prints` the fingerprints of the study's trials."""
-    from ablation.promotion import Decision, challenge, first
-    from components.champion import stored
+    from ablation.decisions.promotion import Decision, challenge, first
+    from components.shared.champion import stored
     from tracking.registry import champion
 
     study, holder = Scored.of(record, counts), champion(uri, record.study)
@@ -132,8 +132,8 @@ def register_checkpoint(tracking_uri: str, resolved: Input[Artifact], study: Inp
     """The step of the pipeline; returns what was decided on the champion."""
     from pathlib import Path
 
-    from components.inputs import store_of
     from components.register_checkpoint import register_best
-    from components.trial import Resolved
+    from components.shared.inputs import store_of
+    from components.shared.trial import Resolved
 
     return register_best(Resolved.read(resolved.path).plan, Path(study.path), tracking_uri=store_of(tracking_uri))

@@ -7,15 +7,15 @@ from typing import Any
 
 from kfp.dsl import Artifact, Output, OutputPath
 
-from ablation.arms import expand, trials
-from components._image import component
-from components.isolation import end_cleanly
-from components.trial import Trial, plan_of
-from model.config import CATALOGUE
+from ablation.plan.arms import expand, trials
+from components.shared.image import component
+from components.shared.trial import Trial, plan_of
+from components.workers.isolation import end_cleanly
+from recipes.smile import CATALOGUE
 
 
 def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[str]:
-    """The trials of a plan, each as the JSON of a `components.trial.Trial`. Raises UserError for a bad plan."""
+    """The trials of a plan, each as the JSON of a `components.shared.trial.Trial`. Raises UserError for a bad plan."""
     from tracking.studies import flat, open_study
 
     end_cleanly()
@@ -59,10 +59,10 @@ def resolve_plan(
     """The step of the pipeline. Every later step reads the plan, as the form has changed it, from `resolved`."""
     from pathlib import Path
 
-    from components.inputs import Overrides, checked_inputs, store_of
-    from components.isolation import in_one_sentence
     from components.resolve_plan import resolve
-    from components.trial import Resolved
+    from components.shared.inputs import Overrides, checked_inputs, store_of
+    from components.shared.trial import Resolved
+    from components.workers.isolation import in_one_sentence
 
     with in_one_sentence():
         overrides = Overrides(corpus, preset, seeds, max_failed_trials)

@@ -9,11 +9,11 @@ from typing import Any
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
-from components._image import component
-from components.isolation import run_isolated
-from components.outcome import give_up
-from components.trial import STATES_FOLDER, Status, Trial
-from training.state import SAVE_EVERY_S, newest_step
+from components.shared.image import component
+from components.shared.outcome import give_up
+from components.shared.trial import STATES_FOLDER, Status, Trial
+from components.workers.isolation import run_isolated
+from recipes.smile import SAVE_EVERY_S, newest_step
 
 
 def train(
@@ -60,7 +60,7 @@ def train(
 def _see_through(request: Mapping[str, Any]) -> str | None:
     """Start a worker that died again as long as each one gets further than the last; why the last one ended, or None."""
     reached = 0
-    while reason := run_isolated("components.train_worker", request, max(1, request["gpus"])):
+    while reason := run_isolated("components.workers.train", request, max(1, request["gpus"])):
         step = newest_step(Path(request["states"]) / str(Status.read(Path(request["out"])).fingerprint)) or 0
         if step <= reached:
             return reason
@@ -83,9 +83,9 @@ def train_trial(
     """The step of the pipeline."""
     from pathlib import Path
 
-    from components.inputs import gpu_count, store_of
+    from components.shared.inputs import gpu_count, store_of
+    from components.shared.trial import Resolved
     from components.train_trial import train
-    from components.trial import Resolved
 
     status = train(
         trial,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ablation.errors import UserError
+from common.errors import UserError
 
 BOUND = "ABLATE_CORPORA_CACHE_GB"
 HEAD = "corpus.json"

@@ -14,8 +14,8 @@ import av
 import numpy as np
 import pandas as pd
 
-from ablation.errors import UserError
-from corpora.media import decode_audio
+from common.errors import UserError
+from corpora.readers.media import decode_audio
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
 from corpora.store import Corpus
 

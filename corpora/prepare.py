@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from ablation.errors import UserError
-from ablation.hints import did_you_mean
-from corpora import cache, grid, lrs, synthetic
+from common.errors import UserError
+from common.hints import did_you_mean
+from common.source_code import computed_by
+from corpora import cache
+from corpora.readers import grid, lrs
 from corpora.schema import Clip, Rejected
 from corpora.store import CorpusWriter
+from corpora.synthetic import talking_mouth as synthetic
 
 Query = Mapping[str, str]
 S3 = "s3"  # prepared corpora elsewhere: not read and cut, but fetched
-NOT_CUTTING = ("show.py", "cache.py", "s3.py", "s3_index.py", "s3_transfer.py")
+WRITER = "corpora.store"
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How one scheme is read: its clips, how many to expect, and what changes when the place's contents do."""
+    """How one scheme is read: by which module, its clips, how many to expect, and what changes when the place's contents do."""
 
+    module: str
     clips: Callable[[str, Query, int], Iterator[Clip | Rejected]]
     count: Callable[[str, Query], int]
     stamp: Callable[[str], str]
@@ -31,6 +35,7 @@ class Reader:
 def lrs_reader(layout: lrs.Layout) -> Reader:
     """The reader of a corpus in one of LRS's layouts."""
     return Reader(
+        module="corpora.readers.lrs",
         clips=lambda place, query, workers: lrs.clips(layout, Path(place), query, workers),
         count=lambda place, query: lrs.count(layout, Path(place), query),
         stamp=lambda place: lrs.stamp(layout, Path(place)),
@@ -39,13 +44,16 @@ def lrs_reader(layout: lrs.Layout) -> Reader:
 
 READERS: dict[str, Reader] = {
     "grid": Reader(
+        module="corpora.readers.grid",
         clips=lambda place, query, workers: grid.clips(Path(place), query, workers),
         count=lambda place, query: grid.count(Path(place), query),
         stamp=lambda place: grid.stamp(Path(place)),
     ),
     "lrs2": lrs_reader(lrs.lrs2),
     "lrs3": lrs_reader(lrs.lrs3),
-    "synthetic": Reader(clips=synthetic.clips, count=synthetic.count, stamp=lambda _: ""),
+    "synthetic": Reader(
+        module="corpora.synthetic.talking_mouth", clips=synthetic.clips, count=synthetic.count, stamp=lambda _: ""
+    ),
 }
 
 
@@ -77,18 +85,19 @@ class Source:
 
     def folder(self) -> str:
         """A name that changes with what would be prepared: the options, the source's contents, our readers' code."""
+        reader = READERS[self.scheme]
         options = urlencode(sorted(self.query.items()))
         identity = "\n".join(
-            (self.scheme, Path(self.place).name, options, READERS[self.scheme].stamp(self.place), _code())
+            (
+                self.scheme,
+                Path(self.place).name,
+                options,
+                reader.stamp(self.place),
+                computed_by((reader.module, WRITER)),
+            )
         )
         word = re.sub(r"[^a-z0-9]+", "-", Path(self.place).name.lower()).strip("-") or "corpus"
         return f"{self.scheme}-{word}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-
-
-def _code() -> str:
-    """A hash of this package's sources: a corpus cut by other code is another corpus."""
-    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name not in NOT_CUTTING)
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def prepare(
@@ -104,7 +113,7 @@ def prepare(
     is left then, but for files from S3 that have arrived whole. The folder keeps to `cache`'s bound.
     """
     if uri.startswith(f"{S3}://"):
-        from corpora.s3_transfer import pull
+        from corpora.s3.transfer import pull
 
         return pull(uri, root, progress)
     source, limit = Source.parse(uri), cache.bound()
@@ -130,8 +139,8 @@ def prepare(
 def check(uri: str, *, here: bool) -> None:
     """Raises UserError for what cannot be a corpus; with `here`, also for one that this machine cannot find."""
     if uri.startswith(f"{S3}://"):
-        from corpora.s3 import Place
-        from corpora.s3_transfer import find
+        from corpora.s3.place import Place
+        from corpora.s3.transfer import find
 
         find(uri) if here else Place.parse(uri)
         return

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.schema import FPS, SAMPLE_RATE_HZ, SPLITS, Utterance
 from corpora.store import Corpus
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora import cache
 from corpora.schema import (
     MOUTH_SIZE_PX,

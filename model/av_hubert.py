@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model.config import Settings
 
 FINE_TUNED = "encoder.w2v_model."  # stands before every name of the encoder in a fine-tuned checkpoint

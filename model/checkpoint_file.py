@@ -10,7 +10,7 @@ import urllib.request
 from functools import lru_cache
 from pathlib import Path
 
-from ablation.errors import UserError
+from common.errors import UserError
 
 CACHE = Path.home() / ".cache" / "ablate" / "checkpoints"
 TRIES = 5

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model import checkpoint_file, kinds, masking_kinds
 from model.kind import Strict
 from model.parts import PARTS, Part

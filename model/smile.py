@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model import av_hubert, checkpoint_file
 from model.config import Settings
 from model.decoder import Decoder

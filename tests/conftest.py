@@ -19,6 +19,8 @@ from corpora.store import CorpusWriter
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+pytest_plugins = ("command_line", "kubeflow_server")  # from tests/support
+
 # Warnings are errors (pyproject.toml) but for these, which mlflow and kfp give about themselves.
 FOREIGN_WARNINGS = (
     "ignore:The ``noload`` loader strategy is deprecated",

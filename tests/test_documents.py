@@ -7,10 +7,10 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from ablation.arms import expand
-from ablation.plan import plan_from_mapping
+from ablation.plan.arms import expand
+from ablation.plan.plan import plan_from_mapping
+from cli.main import app
 from model.config import CATALOGUE
-from pipelines.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
@@ -62,9 +62,8 @@ def test_targets_of_make_exist(name: str) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_files_that_are_named_exist(name: str) -> None:
     linked = re.findall(r"\]\((?!http)([^)]+)\)", read(name))
-    quoted = re.findall(
-        r"`((?:plans|model|corpora|components|pipelines|training|ablation|tests|docs|deploy)/[^`*\s]*)`", read(name)
-    )
+    folders = "ablation|cli|common|components|corpora|deploy|docs|model|pipelines|plans|recipes|tests|tracking|training"
+    quoted = re.findall(rf"`((?:{folders})/[^`*\s]*)`", read(name))
     assert [path for path in linked if not ((ROOT / name).parent / path).exists()] == []
     assert [path for path in quoted if not (ROOT / path).exists()] == []
 

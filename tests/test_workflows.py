@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from pipelines.cli import app
+from cli.main import app
 
 ROOT = Path(__file__).parents[1]
 GITHUB, GITLAB = ".github/workflows/ablation.yml", "docs/gitlab-ci.yml"

@@ -7,9 +7,9 @@ from pathlib import Path
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from ablation.errors import UserError
-from ablation.hints import did_you_mean
-from tracking.passwords import without_passwords
+from common.errors import UserError
+from common.hints import did_you_mean
+from common.redact import without_passwords
 from tracking.registry import Version
 from tracking.store import SQLITE, check_store, client
 

@@ -4,8 +4,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from ablation.errors import UserError
-from tracking.passwords import without_passwords
+from common.errors import UserError
+from common.redact import without_passwords
 
 PROXIED = "mlflow-artifacts:"
 RETRIES = 2  # MLflow's own seven take minutes

@@ -10,7 +10,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")

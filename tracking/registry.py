@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from mlflow.exceptions import MlflowException
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.store import client
 
 CHAMPION = "champion"

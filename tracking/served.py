@@ -21,7 +21,7 @@ from mlflow.pyfunc.loaders import code_model
 from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, Schema
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.store import client
 
 MLMODEL, CONFIG, REQUIREMENTS, ENVIRONMENT = "MLmodel", "config.json", "requirements.txt", "python_env.yaml"

@@ -17,8 +17,8 @@ from mlflow.store.db.utils import (
     create_sqlalchemy_engine_with_retry,
 )
 
-from ablation.errors import UserError
-from tracking.passwords import without_passwords
+from common.errors import UserError
+from common.redact import without_passwords
 from tracking.patience import wait_a_moment_only
 
 SQLITE = "sqlite:///"

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.noise import NoiseBank, noisy
 from corpora.schema import MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance
 from corpora.store import Corpus

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model.config import load as load_settings
 from model.smile import Smile
 from training.units import Units

@@ -6,7 +6,7 @@ import shutil
 import torch
 from torch import nn
 
-from ablation.errors import UserError
+from common.errors import UserError
 
 
 def compile_layers(encoder: nn.Module) -> None:

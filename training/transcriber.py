@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.noise import FULL_SCALE, noisy
 from corpora.schema import FPS, MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance, fit_audio
 from model.smile import Smile

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 import sentencepiece
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.schema import Utterance
 from corpora.store import Corpus
 from model.config import DecoderSettings

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ablation.errors import UserError
-from ablation.hints import did_you_mean
 from ablation.report import changes
 from ablation.report.blocks import Document
 from ablation.report.content import Content, load
-from ablation.report.data import to_csv, to_json
 from ablation.report.document import document
-from ablation.report.latex import to_latex
-from ablation.report.markdown import headline, to_markdown
-from ablation.report.page import to_html
+from ablation.report.formats.data import to_csv, to_json
+from ablation.report.formats.html import to_html
+from ablation.report.formats.latex import to_latex
+from ablation.report.formats.markdown import headline, to_markdown
+from common.errors import UserError
+from common.hints import did_you_mean
 
 WRITERS: Mapping[str, Callable[[Content, Document], str]] = {
     "html": lambda _, document: to_html(document),

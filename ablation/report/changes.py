@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation.errors import UserError
+from ablation.decisions.verdict import readable
 from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
-from ablation.report.data import dump
+from ablation.report.formats.data import dump
 from ablation.report.method import SCORING
 from ablation.report.wording import bare, interval, p_value, percent, points
 from ablation.results import Study, read_counts, read_study
-from ablation.two_studies import BETTER, SAME, WORSE, compare_studies
-from ablation.verdicts import readable
+from ablation.stats.two_studies import BETTER, SAME, WORSE, compare_studies
+from common.errors import UserError
 
 
 @dataclass(frozen=True)

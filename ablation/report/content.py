@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation import bootstrap, these_checkpoints
+from ablation.decisions.verdict import Verdict, judge
 from ablation.report.examples import Example, examples
 from ablation.report.wording import duration
 from ablation.results import Study, read_counts, read_curves, read_study
-from ablation.scoring import CLEAN, METRICS, pool
-from ablation.significance import COLUMNS, compare
-from ablation.verdicts import Verdict, judge
+from ablation.stats import bootstrap, these_checkpoints
+from ablation.stats.scoring import CLEAN, METRICS, pool
+from ablation.stats.significance import COLUMNS, compare
 
 RESAMPLING_SEED = 0
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.report import curves, evidence, measured, plots
+from ablation.decisions.verdict import readable
+from ablation.report import evidence, measured
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -19,11 +20,11 @@ from ablation.report.blocks import (
 from ablation.report.content import Content, flat, provenance
 from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
+from ablation.report.figures import curves, plots
 from ablation.report.method import method
 from ablation.report.wording import duration, hours, number, percent, replaced
 from ablation.results import ArmRecord
-from ablation.significance import EARNS, HARMFUL
-from ablation.verdicts import readable
+from ablation.stats.significance import EARNS, HARMFUL
 
 LINE = 60  # characters of an alignment that stand in one line
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.decisions.verdict import MIXED, readable
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
 from ablation.report.wording import bare, interval, p_value, percent, points
-from ablation.significance import ALPHA, EARNS, EQUIVALENT, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
-from ablation.these_checkpoints import LABEL
-from ablation.verdicts import MIXED, readable
+from ablation.stats.significance import ALPHA, EARNS, EQUIVALENT, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
+from ablation.stats.these_checkpoints import LABEL
 
 TONES: Mapping[str, str] = {
     EARNS: "earns",

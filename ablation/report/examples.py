@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.results import Study, read_texts
-from ablation.scoring import normalise
+from ablation.stats.scoring import normalise
 
 PER_ARM = 2
 NOTHING = "***"  # where one side has no word

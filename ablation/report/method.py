@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ablation.results import Study
-from ablation.significance import ALPHA
+from ablation.stats.significance import ALPHA
 
 SCORING: Sequence[str] = (
     "The word error rate (WER) is substitutions, deletions and insertions over reference words, added up over all "

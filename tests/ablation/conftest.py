@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.plan import Plan, read_plan
+from ablation.plan.plan import Plan, read_plan
 from model.config import CATALOGUE
 
 FOUNDING_PLAN = """\

@@ -14,8 +14,8 @@ from components.compare_arms import compare_and_report
 from components.evaluate_trial import evaluate
 from components.find_finished import find
 from components.resolve_plan import resolve
+from components.shared.trial import Status, Trial
 from components.train_trial import train
-from components.trial import Status, Trial
 
 STEPS = 6
 

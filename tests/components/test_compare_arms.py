@@ -11,7 +11,7 @@ from ablation.results import read_counts, read_curves, read_study
 from components.compare_arms import compare_and_report, publish
 from components.register_checkpoint import TooManyFailed, register_best
 from components.resolve_plan import resolve
-from components.trial import HISTORY_FILE, Status, Trial, read_history
+from components.shared.trial import HISTORY_FILE, Status, Trial, read_history
 from corpora.store import Corpus
 from tracking.store import client
 

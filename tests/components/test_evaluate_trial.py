@@ -9,7 +9,7 @@ import pytest
 
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
 from components.evaluate_trial import evaluate
-from components.trial import COUNTS_FILE, Status, read_history
+from components.shared.trial import COUNTS_FILE, Status, read_history
 from corpora.store import Corpus
 from tracking.store import client
 

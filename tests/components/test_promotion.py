@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import typer
 
-from components.champion import stored
+from cli.exit_codes import BAD_INPUT, GATE_FAILED
+from cli.gate import fail, judged
 from components.compare_arms import compare_and_report
 from components.evaluate_trial import evaluate
 from components.find_finished import find
 from components.register_checkpoint import register_best
 from components.resolve_plan import resolve
+from components.shared.champion import stored
+from components.shared.trial import Trial
 from components.train_trial import train
-from components.trial import Trial
 from corpora.schema import SAMPLE_RATE_HZ
-from pipelines.registry_cli import GATE_FAILED, NOT_COMPARED, fail, judged
 from tracking.registry import champion
 
 UNTAUGHT, TAUGHT = 4, 60  # steps
@@ -122,7 +123,7 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
     refused = judged(elsewhere.folder, study.uri, margin_points=2)
     assert "another corpus" in str(refused.refused)
     assert "in other noise of the name babble" in str(judged(louder.folder, study.uri, margin_points=2).refused)
-    for found, code in ((worse, GATE_FAILED), (refused, NOT_COMPARED)):
+    for found, code in ((worse, GATE_FAILED), (refused, BAD_INPUT)):
         with pytest.raises(typer.Exit) as end:
             fail(found)
         assert end.value.exit_code == code

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.comparable import Scored
-from ablation.errors import UserError
-from ablation.promotion import Decision, challenge, first
+from ablation.decisions.comparable import Scored
+from ablation.decisions.promotion import Decision, challenge, first
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
+from common.errors import UserError
 from components.register_checkpoint import TooManyFailed, best_trials, register_best
 from components.resolve_plan import resolve
-from components.trial import Status, Trial
+from components.shared.trial import Status, Trial
 from tracking.registry import champion, rollback
 from tracking.store import client
 

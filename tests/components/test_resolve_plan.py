@@ -2,10 +2,10 @@
 
 import pytest
 
-from ablation.errors import UserError
-from components.inputs import store_of
+from common.errors import UserError
 from components.resolve_plan import resolve
-from components.trial import Trial, arm_of, plan_of
+from components.shared.inputs import store_of
+from components.shared.trial import Trial, arm_of, plan_of
 from tracking.store import client, prepare_store
 
 PLAN = {

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ablation.errors import UserError
-from components.outcome import sentence
+from common.errors import UserError
+from components.shared.outcome import sentence
+from components.shared.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from components.train_trial import train
-from components.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from corpora.store import Corpus
 from tracking.fingerprint import fingerprint, trial_inputs
 from tracking.store import client

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from components.prepare_corpus import prepare_for_trials
 from corpora import cache
 from corpora.prepare import prepare

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.noise import FULL_SCALE, Condition, NoiseBank, conditions, noise_manifest, noisy
 from corpora.schema import Clip
 from corpora.store import Corpus, CorpusWriter

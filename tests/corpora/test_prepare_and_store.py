@@ -3,16 +3,19 @@
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ablation.errors import UserError
+from common import source_code
+from common.errors import UserError
 from corpora.prepare import Source, prepare
 from corpora.schema import Clip, Rejected
 from corpora.store import Corpus, CorpusWriter, fingerprint
 
+ROOT = Path(__file__).parents[2]
 SMALL = "synthetic://talking-mouth?train=3&valid=1&test=2"
 
 
@@ -156,3 +159,43 @@ def test_a_corpus_without_a_sound_clip_says_why(tmp_path: Path) -> None:
     ):
         writer.reject(Rejected("a", "grey", ""))
     assert not (tmp_path / "corpus").exists()
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of our sources, which the names of prepared corpora go by."""
+    for package in source_code.FOLLOWED:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_code, "ROOT", tmp_path)
+    source_code.forget()
+    yield tmp_path
+    source_code.forget()
+
+
+@pytest.mark.parametrize(
+    ("changed", "text", "uri", "anew"),
+    [
+        ("corpora/synthetic/visemes.py", "x = 1\n", SMALL, True),
+        ("corpora/synthetic/worker.py", "x = 1\n", SMALL, True),  # a process of its own, which nobody imports
+        ("corpora/synthetic/visemes.py", "# a comment\n", SMALL, False),
+        ("corpora/readers/lrs.py", "x = 1\n", SMALL, False),
+        ("corpora/show.py", "x = 1\n", SMALL, False),
+        ("corpora/schema.py", "x = 1\n", SMALL, True),
+    ],
+)
+def test_a_corpus_is_cut_anew_when_its_reader_changes(
+    sources: Path, changed: str, text: str, uri: str, anew: bool
+) -> None:
+    before = Source.parse(uri).folder()
+    with (sources / changed).open("a") as file:
+        file.write(text)
+    source_code.forget()
+    assert (Source.parse(uri).folder() != before) == anew
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["corpora.readers.media", "corpora.mouth.worker", "corpora.mouth.geometry", "corpora.readers.grid_sources"],
+)
+def test_all_that_cuts_real_video_counts(module: str) -> None:
+    assert f"{module.replace('.', '/')}.py" in source_code.used_by(("corpora.readers.grid",))

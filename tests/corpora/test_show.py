@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
 from corpora.show import DPI, HEIGHT_IN, MEL_BINS, WIDTH_IN, log_mel_db, mouths, pick, show
 from corpora.store import Corpus

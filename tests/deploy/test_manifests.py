@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pipelines.cluster import read_cluster
+from pipelines.package.cluster import read_cluster
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = "1.31"  # older than most clusters; newer ones take what it takes

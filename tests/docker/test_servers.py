@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ablation.results import read_study
-from pipelines.containers import LABEL
+from pipelines.local.containers import LABEL
 from tracking.checkpoints import SHA256, alias_model, fetch_checkpoint
 from tracking.store import client
 from tracking.studies import trial_runs
@@ -65,7 +65,7 @@ class Servers:
         return done.stdout
 
     def run(self, out: Path, *options: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        command = (sys.executable, "-m", "pipelines.cli", "run", "plans/smoke.yaml", "--out", str(out), *options)
+        command = (sys.executable, "-m", "cli.main", "run", "plans/smoke.yaml", "--out", str(out), *options)
         return call(*command, **{**self.settings, **settings})
 
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.models.wav2vec2 import components
 
-from ablation.arms import expand
-from ablation.errors import UserError
-from ablation.plan import plan_from_mapping
+from ablation.plan.arms import expand
+from ablation.plan.plan import plan_from_mapping
+from common.errors import UserError
 from model.av_hubert import read
 from model.config import CATALOGUE, resolve
 from model.filterbank import StackedFilterbank

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model import checkpoint_file
 from model.checkpoint_file import TRIES, forget, local, sha256
 

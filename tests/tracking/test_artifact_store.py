@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.artifact_store import check_artifacts
 
 Serve = Callable[[int, str], str]

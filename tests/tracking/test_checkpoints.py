@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.checkpoints import alias_model, alias_tags, fetch_checkpoint, log_checkpoint, register
 from tracking.store import client
 from tracking.studies import open_study

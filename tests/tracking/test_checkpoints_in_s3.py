@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.checkpoints import fetch_checkpoint, log_checkpoint
 from tracking.studies import open_study
 

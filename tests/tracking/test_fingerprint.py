@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 
-from tracking import fingerprint as module
+from common import source_code
+from common.source_code import FOLLOWED, computed_by, sources_fingerprint, used_by
 from tracking.fingerprint import (
+    OLD_CODE,
     SCORING,
-    SOURCES,
     TRAINING,
     changes,
     content,
     fingerprint,
-    modules,
     scoring_inputs,
-    sources_fingerprint,
     trial_inputs,
 )
 
@@ -61,81 +60,129 @@ def test_recordings_count_by_content_and_name_and_not_by_place(tmp_path: Path) -
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
     """Writes into a copy of our sources, from which fingerprints are then taken: `copy(path, text)` appends."""
-    for package in (*SOURCES, "ablation"):
+    for package in FOLLOWED:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(source_code, "ROOT", tmp_path)
 
     def append(path: str, text: str) -> None:
         with (tmp_path / path).open("a") as file:
             file.write(text)
-        forget()
+        source_code.forget()
 
-    forget()
+    source_code.forget()
     yield append
-    forget()
-
-
-def forget() -> None:
-    modules.cache_clear()
-    sources_fingerprint.cache_clear()
+    source_code.forget()
 
 
 @pytest.mark.parametrize(
     ("path", "text", "trains", "scores"),
     [
-        ("ablation/significance.py", "# a comment\n", False, False),
+        ("ablation/stats/significance.py", "# a comment\n", False, False),
         ("ablation/report/content.py", "x = 1\n", False, False),
-        ("ablation/scoring.py", "# a comment\n", False, False),
-        ("ablation/scoring.py", "x = 1\n", False, True),
+        ("ablation/stats/scoring.py", "# a comment\n", False, False),
+        ("ablation/stats/scoring.py", "x = 1\n", False, True),
         ("training/evaluate.py", "x = 1\n", False, True),
         ("model/fusion.py", "# a comment\n\n\ndef same(): ...\n", True, True),
         ("model/fusion.py", "# a comment\n", False, False),
         ("training/loop.py", "x = 1\n", True, False),  # scores follow from the trial, which is another one
         ("corpora/noise.py", "x = 1\n", True, True),
-        ("corpora/synthetic.py", "x = 1\n", False, False),  # the corpus's own fingerprint knows what it made
+        (
+            "corpora/synthetic/talking_mouth.py",
+            "x = 1\n",
+            False,
+            False,
+        ),  # the corpus's own fingerprint knows what it made
         ("corpora/show.py", "x = 1\n", False, False),
     ],
 )
 def test_code_counts_where_it_computes_the_result(
     copy: Callable[[str, str], None], path: str, text: str, trains: bool, scores: bool
 ) -> None:
-    before = modules(TRAINING), modules(SCORING)
+    before = computed_by(TRAINING), computed_by(SCORING)
     copy(path, text)
-    assert (modules(TRAINING) != before[0], modules(SCORING) != before[1]) == (trains, scores)
+    assert (computed_by(TRAINING) != before[0], computed_by(SCORING) != before[1]) == (trains, scores)
 
 
 def test_docstrings_do_not_count_and_other_strings_do(copy: Callable[[str, str], None]) -> None:
     copy("model/siamese.py", "def f(x):\n    return x\n")
     plain = sources_fingerprint()
-    file = module.ROOT / "model/siamese.py"
+    file = source_code.ROOT / "model/siamese.py"
     file.write_text(file.read_text().replace("def f(x):\n", 'def f(x):\n    """Say."""\n    # why\n'))
-    forget()
+    source_code.forget()
     assert sources_fingerprint() == plain
     file.write_text(file.read_text().replace("return x\n", "return 'x'\n"))
-    forget()
+    source_code.forget()
     assert sources_fingerprint() != plain
 
 
 def test_all_that_a_training_imports_is_in() -> None:
-    assert {"model/fusion.py", "model/masking.py", "training/batches.py", "corpora/store.py"} <= set(modules(TRAINING))
+    assert {"model/fusion.py", "model/masking.py", "training/batches.py", "corpora/store.py"} <= set(used_by(TRAINING))
+
+
+def move(old: str, new: str) -> None:
+    """Move a module of the copy to another place and name, and let all importers take it from there."""
+    root = source_code.ROOT
+    (root / new.replace(".", "/")).parent.mkdir(parents=True, exist_ok=True)
+    (root / f"{old.replace('.', '/')}.py").rename(root / f"{new.replace('.', '/')}.py")
+    (old_package, _, old_name), (new_package, _, new_name) = old.rpartition("."), new.rpartition(".")
+    whole = f"from {old_package} import {old_name}\n", f"from {new_package} import {new_name} as {old_name}\n"
+    for path in (path for package in FOLLOWED for path in (root / package).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(f"from {old} import", f"from {new} import").replace(*whole), encoding="utf-8")
+    source_code.forget()
+
+
+@pytest.mark.parametrize("old", ["model.fusion", "training.checkpoint", "corpora.noise"])
+@pytest.mark.usefixtures("copy")
+def test_a_moved_module_keeps_every_fingerprint(old: str) -> None:
+    before = computed_by(TRAINING), computed_by(SCORING)
+    move(old, f"{old.partition('.')[0]}.elsewhere.renamed")
+    assert (computed_by(TRAINING), computed_by(SCORING)) == before
+    assert f"{old.partition('.')[0]}/elsewhere/renamed.py" in used_by(TRAINING)
+
+
+def test_a_change_in_a_moved_module_is_seen(copy: Callable[[str, str], None]) -> None:
+    before = computed_by(TRAINING)
+    move("model.fusion", "model.elsewhere.renamed")
+    copy("model/elsewhere/renamed.py", "x = 1\n")
+    assert computed_by(TRAINING) != before
+
+
+def test_modules_that_swap_their_names_are_another_program(copy: Callable[[str, str], None]) -> None:
+    copy("model/one.py", "def f(x):\n    return x\n")
+    copy("model/two.py", "def f(x):\n    return 2 * x\n")
+    copy("training/loop.py", "from model.one import f\nfrom model.two import f as g\n")
+    before = computed_by(TRAINING)
+    (source_code.ROOT / "model/one.py").write_text("def f(x):\n    return 2 * x\n")
+    (source_code.ROOT / "model/two.py").write_text("def f(x):\n    return x\n")
+    source_code.forget()
+    assert computed_by(TRAINING) != before
+
+
+def code(**files: str) -> dict[str, Any]:
+    return {
+        "computes": str(sorted(files.values())),
+        "files": {f"model/{name}.py": text for name, text in files.items()},
+    }
 
 
 def test_changes_name_settings_and_files() -> None:
-    one = {
-        "settings": {"training": {"steps": 6, "beta": 0.3}},
-        "seed": 1,
-        "code": {"model/a.py": "1", "model/b.py": "2"},
-    }
-    two = {
-        "settings": {"training": {"steps": 7, "beta": 0.3}},
-        "seed": 1,
-        "code": {"model/a.py": "3", "model/c.py": "4"},
-    }
+    one = {"settings": {"training": {"steps": 6, "beta": 0.3}}, "seed": 1, "code": code(a="1", b="2")}
+    two = {"settings": {"training": {"steps": 7, "beta": 0.3}}, "seed": 1, "code": code(a="3", c="4")}
     assert changes(one, one) == []
     assert changes(one, two) == [
         "training.steps: 6 -> 7",
         "model/a.py has changed",
-        "model/b.py is gone",
         "model/c.py is new",
+        "model/b.py is gone",
     ]
     assert changes({"noise": {}}, {"noise": {"babble": "ab"}}) == ["noise.babble: nothing -> ab"]
+
+
+def test_a_file_that_only_moved_is_no_change() -> None:
+    assert changes({"code": code(a="1")}, {"code": code(elsewhere="1")}) == []
+
+
+def test_a_trial_of_an_earlier_version_says_why_it_is_trained_again() -> None:
+    earlier = {"seed": 1, "code": {"model/a.py": "1"}}
+    assert changes(earlier, {"seed": 1, "code": code(a="1")}) == [OLD_CODE]

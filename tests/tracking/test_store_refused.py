@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.store import CREDENTIALS, check_store
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from tracking.store import client, prepare_store
 from tracking.studies import (
     StudyRuns,

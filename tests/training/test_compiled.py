@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch._dynamo.utils import counters
 
-from ablation.errors import UserError
+from common.errors import UserError
 from model.config import CATALOGUE
 from training.loop import train_trial
 

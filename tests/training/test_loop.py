@@ -6,7 +6,7 @@ import jiwer
 import numpy as np
 import pytest
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
 from model.config import CATALOGUE, TrainingSettings

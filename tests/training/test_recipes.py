@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ablation.arms import expand
-from ablation.plan import read_plan
+from ablation.plan.arms import expand
+from ablation.plan.plan import read_plan
 from model.config import CATALOGUE, load
 from training.loop import train_trial
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ablation.errors import UserError
+from common.errors import UserError
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
 from model.config import CATALOGUE, TrainingSettings

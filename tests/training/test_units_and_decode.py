@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.errors import UserError
+from common.errors import UserError
 from training.decode import greedy
 from training.units import BLANK, Units
 

@@ -12,7 +12,7 @@ import pytest
 
 from ablation.report import build
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
-from ablation.scoring import score_transcripts
+from ablation.stats.scoring import score_transcripts
 
 CONDITIONS = ("clean", "babble_10db", "babble_5db", "babble_0db", "babble_-5db")
 EVIL = "<script>alert(1)</script> a|b *c* 100 % \\textbf{d} $e$"

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.errors import UserError
 from ablation.report import build_changes
 from ablation.report.changes import changes
+from common.errors import UserError
 
 WriteStudy = Callable[..., Path]
 ARMS = {"baseline": (None, None, 1.0), "same": ("masking", {"kind": "none"}, 1.0), "moved": ("siamese", "x", 1.0)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ablation.report.examples import NOTHING, align, choose, examples
 from ablation.results import COUNTS_COLUMNS, Study, read_counts, read_texts
-from ablation.scoring import COUNTS, score, score_transcripts
+from ablation.stats.scoring import COUNTS, score, score_transcripts
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=6).map(" ".join)
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.report import build
-from ablation.report.latex_text import escape
-from ablation.significance import compare
+from ablation.report.formats.latex_text import escape
+from ablation.stats.significance import compare
 
 WriteStudy = Callable[..., Path]
 NUMBER = re.compile(r"[+−-]?\d+(?:\.\d+)?")
@@ -174,7 +174,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_text_and_lines_stand_out_from_the_paper_in_light_and_dark() -> None:
-    style = (HERE.parents[2] / "ablation" / "report" / "style.css").read_text("utf-8")
+    style = (HERE.parents[2] / "ablation" / "report" / "formats" / "style.css").read_text("utf-8")
     schemes = [
         dict(re.findall(r"--([\w-]+): (#\w+);", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     ]

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.errors import UserError
 from ablation.report import build, headline_markdown, load
-from ablation.scoring import pool
+from ablation.stats.scoring import pool
+from common.errors import UserError
 
 ARMS = ["baseline", "static-scale", "no-scale", "uniform-masking", "audio-only", "huge", "flaky"]
 FORMATS = ["html", "md", "tex", "csv", "json"]

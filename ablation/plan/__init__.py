@@ -1,0 +1,1 @@
+"""Plans: what is asked, and the arms and trials that it comes to."""

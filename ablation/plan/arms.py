@@ -1,0 +1,131 @@
+"""From a plan to arms (the baseline with one stated change each) and trials (arm x seed)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ablation.plan.catalogue import Catalogue
+from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
+from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
+from common.errors import UserError
+from common.hints import did_you_mean
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model to train. `overrides` is its difference to the baseline, `settings` everything that it comes to."""
+
+    arm: str
+    part: str | None = None
+    action: str | None = None
+    why: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: an arm with a seed."""
+
+    arm: str
+    seed: int
+
+
+def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
+    """All arms, the baseline first, each checked against the catalogue before anything runs.
+
+    Raises UserError for an unknown part, kind or value, for two arms of one name or with the same settings, and for
+    an arm that equals the baseline.
+    """
+    arms = [Arm(BASELINE, settings=_settings("baseline", plan, catalogue, {}))]
+    for change in _changes(plan, catalogue):
+        settings = _settings(f"arm {change.arm!r}", plan, catalogue, change.overrides)
+        arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings)
+        _check_new(arm, arms)
+        arms.append(arm)
+    return arms
+
+
+def _changes(plan: Plan, catalogue: Catalogue) -> Iterator[Change]:
+    """What the plan spells out, then what its shorthands come to; two shorthands may ask for the same arm."""
+    for ablation in plan.ablations:
+        _check_part(ablation, plan, catalogue)
+        for name, spec in _replacements(ablation, catalogue):
+            yield Change(name, ablation.part, ablation.action, ablation.why, {ablation.part: spec})
+    asked: list[Change] = []
+    for shorthand in (
+        leave_one_out(plan.leave_one_out, catalogue),
+        ladder(plan.ladder, catalogue),
+        factorial(plan.factorial, catalogue),
+    ):
+        for change in shorthand:
+            if not any((change.arm, change.overrides) == (other.arm, other.overrides) for other in asked):
+                asked.append(change)
+                yield change
+
+
+def trials(plan: Plan, arms: list[Arm]) -> list[Trial]:
+    """Every arm with every seed; seed by seed, so that all arms of the first seed are there early."""
+    return [Trial(arm.arm, seed) for seed in plan.seeds for arm in arms]
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What is allowed but seldom meant."""
+    found = []
+    if len(plan.seeds) == 1:
+        found.append("one seed gives no verdict: differences between arms cannot be told from chance; use 3 or more")
+    if not any((plan.ablations, *(getattr(plan, key) for key in SHORTHANDS))):
+        found.append("no ablations: only the baseline will be trained, and there is nothing to compare it with")
+    return found
+
+
+def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]) -> dict[str, Any]:
+    for key in plan.baseline:
+        _check_name(key, "baseline", catalogue)
+    try:
+        start = {"init_from.checkpoint": plan.init_from} if plan.init_from else {}
+        return catalogue.resolve(plan.preset, start, plan.baseline, change)
+    except UserError as error:
+        raise UserError(f"{who}: {error}") from error
+
+
+def _check_name(name: str, place: str, catalogue: Catalogue) -> None:
+    """A name without a dot can only be a part; settings (`training.steps`) are the catalogue's to know."""
+    if "." not in name and name not in catalogue.parts:
+        raise UserError(f"{place}: unknown part {name!r}{did_you_mean(name, catalogue.parts)}")
+
+
+def _check_part(ablation: Ablation, plan: Plan, catalogue: Catalogue) -> None:
+    _check_name(ablation.part, "ablations", catalogue)
+    if ablation.action == "replace":
+        return
+    part = catalogue.parts.get(ablation.part)
+    if part is None or "none" not in part.kinds:
+        removable = ", ".join(name for name, part in catalogue.parts.items() if "none" in part.kinds)
+        raise UserError(
+            f"action {ablation.action!r} needs a part with the kind 'none', which {ablation.part!r} has not; "
+            f"use `action: replace`. Parts with it: {removable}"
+        )
+    if ablation.action == "add":
+        baseline = _settings("baseline", plan, catalogue, {})
+        if baseline != _settings("baseline", plan, catalogue, {ablation.part: {"kind": "none"}}):
+            raise UserError(
+                f"{ablation.part!r} is in the baseline, so it cannot be added; use `action: replace`, or set "
+                f"`baseline: {{{ablation.part}: {{kind: none}}}}`"
+            )
+
+
+def _replacements(ablation: Ablation, catalogue: Catalogue) -> Iterator[tuple[str, Any]]:
+    if ablation.action == "remove":
+        yield catalogue.parts[ablation.part].kinds["none"].arm, {"kind": "none"}
+    yield from ablation.replacements.items()
+
+
+def _check_new(arm: Arm, arms: list[Arm]) -> None:
+    for other in arms:
+        if arm.arm == other.arm:
+            raise UserError(f"two arms are named {arm.arm!r}; names are told apart in every table: rename one")
+        if arm.settings == other.settings and other.arm == BASELINE:
+            raise UserError(f"arm {arm.arm!r} equals the baseline: {arm.overrides} changes nothing; change a value")
+        if arm.settings == other.settings:
+            raise UserError(f"arms {other.arm!r} and {arm.arm!r} have the same settings; remove one or change a value")

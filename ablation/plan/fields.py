@@ -1,0 +1,175 @@
+"""Checks of a plan's single fields. Each returns the value in its final type or raises UserError, one sentence.
+
+A sentence says the rule, the value that breaks it, and what to write instead.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from common.errors import UserError
+from common.hints import did_you_mean
+
+BUILT_IN_NOISES = ("babble", "white")
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+ARM = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+LARGEST_SEED = 2**32 - 1
+
+
+def shown(value: Any) -> str:
+    """A value as it is quoted in an error, short enough for one line."""
+    if value is None:
+        return "nothing"
+    written = repr(value)
+    return written if len(written) <= 60 else f"{written[:57]}..."
+
+
+def slugified(words: str) -> str:
+    """Words as a slug: lower case, hyphens between."""
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def text(key: str, value: Any) -> str:
+    """Any text; a number or a list is an error."""
+    if not isinstance(value, str):
+        raise UserError(f"`{key}` is text, got {shown(value)}; put it in quotes")
+    return value.strip()
+
+
+def filled_text(key: str, value: Any) -> str:
+    """Text that is not empty."""
+    if not (filled := text(key, value)):
+        raise UserError(f"`{key}` is empty; fill it in or leave the key out")
+    return filled
+
+
+def slug(key: str, value: Any) -> str:
+    """A name that is fit for folders, runs and cluster objects."""
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
+        words = slugified(str(value))[:63] if value is not None else ""
+        better = words or "smile" if isinstance(value, str) or not words else f"'{words}'"
+        raise UserError(
+            f"`{key}` takes lower-case letters, digits and hyphens (63 at most), got {shown(value)}; "
+            f"write e.g. `{key}: {better}`"
+        )
+    return value
+
+
+def arm_name(value: Any) -> str:
+    """The name of an arm; `baseline` is taken."""
+    if value == "baseline":
+        raise UserError("an arm is named 'baseline', which is the name of the unchanged model; choose another")
+    if not isinstance(value, str) or not ARM.fullmatch(value):
+        raise UserError(
+            f"an arm's name takes lower-case letters, digits, dots, hyphens and underscores, got {shown(value)}; "
+            f"write e.g. {slugified(str(value)) or 'static-scale'}"
+        )
+    return value
+
+
+def one_of(key: str, value: Any, known: Sequence[str]) -> str:
+    """One of a few words, whatever their case."""
+    word = text(key, value).lower()
+    if word not in known:
+        raise UserError(f"unknown {key} {value!r}{did_you_mean(word, known)}")
+    return word
+
+
+def mapping(key: str, value: Any) -> dict[str, Any]:
+    """A mapping whose keys are text."""
+    if not isinstance(value, Mapping):
+        raise UserError(f"`{key}` is a mapping, got {shown(value)}; write `name: value` lines below it")
+    for name in value:
+        if not isinstance(name, str):
+            raise UserError(f"`{key}` has the key {shown(name)}, which YAML does not read as text; put it in quotes")
+    return dict(value)
+
+
+def ordered(key: str, value: Any) -> dict[str, Any]:
+    """A mapping whose order counts: a mapping, or a list of mappings of one name each, since Kubeflow shuffles mappings."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        return mapping(key, value)
+    pairs = [pair for item in value for pair in mapping(key, item).items()]
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"`{key}` lists {name!r} {names.count(name)} times; list every name once")
+    return dict(pairs)
+
+
+def listed(key: str, value: Any, example: str) -> list[Any]:
+    """A list that is not empty."""
+    if not isinstance(value, list | tuple):
+        inside = value if isinstance(value, int | float) and not isinstance(value, bool) else example
+        raise UserError(f"`{key}` is a list, got {shown(value)}; write [{inside}]")
+    if not value:
+        raise UserError(f"`{key}` is empty; write e.g. [{example}]")
+    return list(value)
+
+
+def seeds(key: str, value: Any) -> tuple[int, ...]:
+    """Different whole numbers from 0 to 2**32 - 1, one for every repetition of each arm."""
+    numbers = listed(key, value, "1, 2, 3")
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_SEED:
+            raise UserError(f"a seed is a whole number from 0 to {LARGEST_SEED}, got {shown(number)}; write [1, 2, 3]")
+        if numbers.count(number) > 1:
+            raise UserError(f"seed {number} stands {numbers.count(number)} times in `{key}`; write every seed once")
+    return tuple(numbers)
+
+
+def conditions(key: str, value: Any) -> dict[str, tuple[float, ...]]:
+    """Noise kind -> SNRs in dB. `clean` does not belong here: it is always scored."""
+    noises = ordered(key, value)
+    if "clean" in noises:
+        raise UserError(f"`{key}` lists 'clean', which is always scored; remove it and list noises only")
+    return {kind: _snrs(f"{key}.{kind}", snrs) for kind, snrs in noises.items()}
+
+
+def _snrs(key: str, value: Any) -> tuple[float, ...]:
+    numbers = listed(key, value, "10, 5, 0, -5")
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise UserError(f"an SNR in `{key}` is a number of dB, got {shown(number)}; write e.g. [10, 5, 0, -5]")
+    names = [f"{number:g}" for number in numbers]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} dB stands {names.count(name)} times in `{key}`; list every SNR once")
+    return tuple(float(number) for number in numbers)
+
+
+def choices(key: str, value: Any, known: Sequence[str]) -> tuple[str, ...]:
+    """Different words out of a few."""
+    words = [one_of(key, word, known) for word in listed(key, value, known[0])]
+    return tuple(dict.fromkeys(words))
+
+
+def folders(key: str, value: Any) -> dict[str, str]:
+    """Noise kind -> folder of recordings."""
+    named = {kind: filled_text(f"{key}.{kind}", folder) for kind, folder in mapping(key, value).items()}
+    for kind in named:
+        if kind == "clean" or not SLUG.fullmatch(kind):
+            raise UserError(
+                f"a noise's name takes lower-case letters, digits and hyphens and is not 'clean', got {kind!r}; "
+                f"write e.g. {slugified(kind) if kind != 'clean' else 'street'}"
+            )
+    return named
+
+
+def count(key: str, value: Any) -> int:
+    """A whole number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise UserError(f"`{key}` is a whole number, 0 or more, got {shown(value)}; write e.g. `{key}: 0`")
+    return value
+
+
+def margin(key: str, value: Any) -> float | None:
+    """A difference in points, more than 0 and at most 100; None for none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:
+        raise UserError(
+            f"`{key}` is a difference in points, more than 0 and at most 100, got {shown(value)}; write e.g. `{key}: 0.5`"
+        )
+    return float(value)

@@ -1,0 +1,196 @@
+"""The plan of a study: what to ablate, on what corpus, with which seeds and noises. Read from YAML, JSON or Markdown.
+
+Names are checked here as far as a plan alone can tell; parts, kinds and settings are checked in `arms.expand`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablation.plan import fields
+from ablation.plan.catalogue import Catalogue
+from ablation.plan.markdown import read_markdown
+from ablation.plan.shorthands import Swap, swaps
+from common.errors import UserError
+from common.hints import did_you_mean
+from common.yaml_text import load_yaml
+
+ACTIONS = ("replace", "remove", "add")
+METRICS = ("wer", "cer")
+SHORTHANDS = ("leave_one_out", "ladder", "factorial")
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One doubt about the model: a part (or a dotted setting), and what to put in its place, by arm name."""
+
+    part: str
+    action: str = "replace"
+    why: str = ""
+    replacements: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study to carry out. `conditions`: noise kind -> SNRs in dB, clean always comes on top.
+
+    `baseline` holds overrides of the preset that all arms share. Arms come from `ablations` and from the shorthands
+    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `noise` names a folder of recordings for a noise
+    kind. More than `max_failed_trials` failed trials make the run a failed one, after its report is written. The first of
+    `metrics` is the one that verdicts come from. `margin_points` is the difference, in points of it, below which an arm
+    counts as equivalent to the baseline, to be stated before anything is run; None tests no equivalence.
+    `init_from` is the checkpoint that the weights start from, a path or an address.
+    """
+
+    study: str
+    question: str = ""
+    corpus: str = "synthetic://talking-mouth?train=2000&test=300"
+    preset: str = "tiny"
+    seeds: tuple[int, ...] = (1, 2, 3)
+    conditions: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"babble": (10.0, 5.0, 0.0, -5.0)})
+    metrics: tuple[str, ...] = ("wer",)
+    baseline: dict[str, Any] = field(default_factory=dict)
+    ablations: tuple[Ablation, ...] = ()
+    leave_one_out: tuple[Swap, ...] = ()
+    ladder: tuple[Swap, ...] = ()
+    factorial: tuple[Swap, ...] = ()
+    noise: dict[str, str] = field(default_factory=dict)
+    max_failed_trials: int = 0
+    margin_points: float | None = None
+    init_from: str | None = None
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
+
+        Arms and noises stand in lists: a mapping's order is lost on the way through Kubeflow.
+        """
+        plain = asdict(self)
+        plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
+        for ablation in plain["ablations"]:
+            ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
+        for key in SHORTHANDS:
+            del plain[key]
+            if parts := getattr(self, key):
+                plain[key] = [swap.as_plain() for swap in parts]
+        return {
+            k: list(value) if isinstance(value, tuple) else value for k, value in plain.items() if value is not None
+        }
+
+    def condition_names(self) -> list[str]:
+        """`clean`, then e.g. `babble_0db` in the plan's order."""
+        return ["clean", *(condition_name(kind, snr) for kind, snrs in self.conditions.items() for snr in snrs)]
+
+
+def condition_name(kind: str, snr_db: float) -> str:
+    """The name of a noisy condition, e.g. `babble_-5db`."""
+    return f"{kind}_{snr_db:g}db"
+
+
+def read_plan(path: Path, catalogue: Catalogue) -> Plan:
+    """Read a plan file: `.md` as Markdown, anything else as YAML or JSON. Raises UserError, one sentence."""
+    if not path.is_file():
+        raise UserError(f"no plan file at {path}; give the path of a .yaml, .json or .md plan")
+    try:
+        text = path.read_text(encoding="utf-8")
+        return parse_plan(text, catalogue, markdown=path.suffix.lower() in (".md", ".markdown"), stem=path.stem)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: a plan is UTF-8 text, but byte {error.start} is not; save it as UTF-8") from error
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def parse_plan(text: str, catalogue: Catalogue, *, markdown: bool, stem: str = "study") -> Plan:
+    """Read a plan's text; a Markdown plan without a study name takes it from `stem`. Raises UserError."""
+    return plan_from_mapping(read_markdown(text, catalogue, stem) if markdown else load_yaml(text))
+
+
+def plan_from_mapping(data: Any) -> Plan:
+    """Check a plan's plain data, field by field. Raises UserError for the first thing that is wrong."""
+    if not isinstance(data, Mapping):
+        raise UserError(f"a plan is a mapping of keys such as `study` and `ablations`, got {fields.shown(data)}")
+    known = tuple(Plan.__dataclass_fields__)
+    for key in data:
+        if key not in known:
+            raise UserError(f"unknown key {key!r} in the plan{did_you_mean(str(key), known)}")
+    if "study" not in data:
+        raise UserError("a plan needs a `study`, the name of its results; write e.g. `study: smile`")
+    checked: dict[str, Any] = {key: CHECKS[key](key, value) for key, value in data.items()}
+    plan = Plan(**checked)
+    _check_noises(plan)
+    return plan
+
+
+def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, settings: Iterable[str] = ()) -> Plan:
+    """The plan with what the command line changes: a corpus, seeds as `1,2,3`, baseline overrides as `key=value`.
+
+    Raises UserError as the plan itself would.
+    """
+    data = plan.as_mapping()
+    if corpus is not None:
+        data["corpus"] = corpus
+    if seeds is not None:
+        data["seeds"] = [load_yaml(seed) for seed in seeds.split(",") if seed.strip()]
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"a setting is written key=value, got {setting!r}; write e.g. training.steps=100")
+        data["baseline"][key.strip()] = load_yaml(value)
+    return plan_from_mapping(data)
+
+
+def _check_noises(plan: Plan) -> None:
+    """Every kind of noise is built in or has a folder, and every folder is used."""
+    known = [*fields.BUILT_IN_NOISES, *plan.noise]
+    for kind in plan.conditions:
+        if kind not in known:
+            hint = did_you_mean(kind, known)
+            raise UserError(f"unknown noise {kind!r}{hint}; for recordings of your own add `noise: {{{kind}: FOLDER}}`")
+    for kind in plan.noise:
+        if kind not in plan.conditions:
+            raise UserError(
+                f"`noise` gives a folder for {kind!r}, which no condition uses; add `conditions: {{{kind}: [0]}}`"
+            )
+
+
+def _ablations(key: str, value: Any) -> tuple[Ablation, ...]:
+    if not isinstance(value, list):
+        raise UserError(f"`{key}` is a list of ablations, got {fields.shown(value)}; start each with `- part: ...`")
+    return tuple(_ablation(f"ablation {number}", item) for number, item in enumerate(value, 1))
+
+
+def _ablation(place: str, item: Any) -> Ablation:
+    known = tuple(Ablation.__dataclass_fields__)
+    for key in fields.mapping(place, item):
+        if key not in known:
+            raise UserError(f"unknown key {key!r} in {place}{did_you_mean(key, known)}")
+    if "part" not in item:
+        raise UserError(f"{place} names no part; write e.g. `part: fusion.scale`")
+    part = fields.text(f"part of {place}", item["part"])
+    action = fields.one_of(f"action of {part}", item.get("action", "replace"), ACTIONS)
+    replacements = fields.ordered(f"replacements of {part}", item.get("replacements") or {})
+    if action == "remove" and replacements:
+        raise UserError(f"{part} is removed, so it takes no replacements; leave them out, or write `action: replace`")
+    if action != "remove" and not replacements:
+        raise UserError(f"{part} has nothing to {action}; add `replacements: {{arm-name: {{kind: ...}}}}`")
+    named = {fields.arm_name(name): spec for name, spec in replacements.items()}
+    return Ablation(part, action, fields.text(f"why of {part}", item.get("why") or ""), named)
+
+
+CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "study": fields.slug,
+    "question": fields.text,
+    "corpus": fields.filled_text,
+    "init_from": fields.filled_text,
+    "preset": fields.filled_text,
+    "seeds": fields.seeds,
+    "conditions": fields.conditions,
+    "metrics": lambda key, value: fields.choices(key, value, METRICS),
+    "baseline": fields.mapping,
+    "ablations": _ablations,
+    **dict.fromkeys(SHORTHANDS, swaps),
+    "noise": fields.folders,
+    "max_failed_trials": fields.count,
+    "margin_points": fields.margin,
+}

@@ -1,0 +1,127 @@
+"""Three ways to say many arms in a line: `leave_one_out`, `ladder` and `factorial`, each over a list of parts.
+
+A part of the list is swapped for its kind `none`, or for what stands behind it:
+
+    ladder:
+      - fusion.tokens: {channel-tokens: channel}
+      - adapter
+
+The baseline is the model with all of them, so it is the ladder's last rung and the factorial's full cell.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ablation.plan import fields
+from ablation.plan.catalogue import Catalogue
+from common.errors import UserError
+from common.hints import did_you_mean
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A part of a shorthand and what to put in its place, by arm name; nothing means its kind `none`."""
+
+    part: str
+    replacements: dict[str, Any] = field(default_factory=dict)
+
+    def as_plain(self) -> str | dict[str, Any]:
+        """As a plan writes it, with an order that Kubeflow keeps."""
+        if not self.replacements:
+            return self.part
+        return {self.part: [{name: spec} for name, spec in self.replacements.items()]}
+
+
+@dataclass(frozen=True)
+class Change:
+    """An arm that is still to be checked: its name and its difference to the baseline."""
+
+    arm: str
+    part: str
+    action: str
+    why: str
+    overrides: dict[str, Any]
+
+
+def swaps(key: str, value: Any) -> tuple[Swap, ...]:
+    """The parts of a shorthand. Raises UserError, one sentence."""
+    found = [_swap(key, item) for item in fields.listed(key, value, "masking, adapter")]
+    names = [swap.part for swap in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"`{key}` lists {name!r} {names.count(name)} times; list every part once")
+    if key != "leave_one_out" and len(found) < 2:
+        raise UserError(f"`{key}` takes two parts or more, got {names[0]!r} alone; for one part use `leave_one_out`")
+    for swap in found:
+        if key == "ladder" and len(swap.replacements) > 1:
+            raise UserError(
+                f"`ladder` puts one thing in place of {swap.part!r}, got {', '.join(swap.replacements)}; keep one of them"
+            )
+    return tuple(found)
+
+
+def _swap(key: str, item: Any) -> Swap:
+    if isinstance(item, str):
+        return Swap(fields.filled_text(key, item))
+    if not isinstance(item, Mapping) or len(item) != 1:
+        raise UserError(
+            f"`{key}` lists parts, as `masking` or `masking: {{uniform-masking: {{kind: uniform}}}}`, "
+            f"got {fields.shown(item)}"
+        )
+    [(part, replacements)] = fields.mapping(key, item).items()
+    named = fields.ordered(f"{part} of {key}", replacements)
+    if not named:
+        raise UserError(f"{part!r} of `{key}` has nothing in its place; write `- {part}` for its kind 'none'")
+    return Swap(part, {fields.arm_name(name): spec for name, spec in named.items()})
+
+
+def leave_one_out(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
+    """One arm for every part that is taken away."""
+    for swap in parts:
+        for name, spec in _replacements("leave_one_out", swap, catalogue):
+            yield Change(name, swap.part, _action([swap]), f"leave one out: without {swap.part}", {swap.part: spec})
+
+
+def ladder(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
+    """The baseline without all parts, then with the first, with the first two, ...; with all it is the baseline itself."""
+    without = {swap.part: next(iter(_replacements("ladder", swap, catalogue)))[1] for swap in parts}
+    for rung in range(len(parts)):
+        missing, added = parts[rung:], parts[rung - 1].part if rung else None
+        name = f"ladder-{rung}-{fields.slugified(added) if added else 'bare'}"
+        why = f"ladder, rung {rung}: {f'{added} added' if added else 'none of the parts'}"
+        overrides = {swap.part: without[swap.part] for swap in missing}
+        yield Change(name, " + ".join(overrides), _action(missing), why, overrides)
+
+
+def factorial(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
+    """Every combination of the parts as they are and swapped, but for the one in which all are as they are."""
+    levels = [[None, *_replacements("factorial", swap, catalogue)] for swap in parts]
+    for cell in itertools.product(*levels):
+        changed = [(swap, level) for swap, level in zip(parts, cell, strict=True) if level is not None]
+        if changed:
+            overrides = {swap.part: spec for swap, (_, spec) in changed}
+            name = "-and-".join(name for _, (name, _) in changed)
+            why = f"factorial: {' and '.join(overrides)} swapped"
+            action = _action([swap for swap, _ in changed])
+            yield Change(fields.arm_name(name), " + ".join(overrides), action, why, overrides)
+
+
+def _replacements(key: str, swap: Swap, catalogue: Catalogue) -> list[tuple[str, Any]]:
+    """Arm name and spec of what can stand in a part's place."""
+    if swap.replacements:
+        return list(swap.replacements.items())
+    part = catalogue.parts.get(swap.part)
+    if part is None:
+        raise UserError(f"{key}: unknown part {swap.part!r}{did_you_mean(swap.part, catalogue.parts)}")
+    if "none" not in part.kinds:
+        raise UserError(
+            f"{key}: {swap.part!r} has no kind 'none' to be left out by; "
+            f"write what stands in its place, `{swap.part}: {{arm-name: {{kind: ...}}}}`"
+        )
+    return [(part.kinds["none"].arm, {"kind": "none"})]
+
+
+def _action(parts: "tuple[Swap, ...] | list[Swap]") -> str:
+    return "replace" if any(swap.replacements for swap in parts) else "remove"

@@ -1,0 +1,200 @@
+"""The report's pictures of training: losses and rates of each arm, and what the model learned about its own parts."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ablation.report.blocks import Block, Picture, Pictures, Text
+from ablation.report.content import Content
+from ablation.report.figures import svg
+from ablation.report.figures.plots import panels
+
+POINTS_PER_LINE = 100
+FAMILY_ARMS = 12  # arms whose layer weights are drawn
+FIRST = ("loss", "wer/valid", "loss/ctc", "loss/attention", "loss/masked", "learning_rate")
+NAMES: Mapping[str, str] = {
+    "loss": "loss",
+    "loss/ctc": "CTC loss",
+    "loss/attention": "attention loss",
+    "loss/masked": "masked-prediction loss",
+    "wer/valid": "WER on the validation split (%)",
+    "learning_rate": "learning rate",
+    "fusion/scale": "learned scale S of the video",
+    "fusion/omega": "learned weights of the layers",
+    "mask/audio_fraction": "masked fraction of audio",
+    "mask/audio_run": "mean masked run of audio (frames)",
+    "mask/video_fraction": "masked fraction of video",
+    "mask/video_run": "mean masked run of video (frames)",
+}
+LEARNED = "fusion/"
+
+
+def learned(content: Content) -> list[Block]:
+    """What the fusion learned: single values of all arms together, families of values (one per layer) arm by arm."""
+    metrics = [name for name in _metrics(content) if name.startswith(LEARNED)]
+    families = [family for name in metrics if (family := _family(name))]
+    single = [name for name in metrics if not _family(name)]
+    blocks = _by_metric(content, single, title="What the arms learned, over training steps.")
+    for family in dict.fromkeys(families):
+        blocks += [*_at_the_end(content, family), *_layers(content, family)]
+    return blocks
+
+
+def training(content: Content) -> list[Block]:
+    """Losses, WER on the validation split, and whatever else was logged."""
+    blocks = _by_metric(content, [name for name in _metrics(content) if not name.startswith(LEARNED)], screen_only=True)
+    if not blocks:
+        return []
+    note = (
+        "Thin: single seeds; thick: their mean, with a mark at its end. Axes fit the finished trials; the lines of failed "
+        "ones may run into the edge."
+    )
+    return [*blocks, Text([note], small=True)]
+
+
+def _metrics(content: Content) -> list[str]:
+    names = list(dict.fromkeys(content.curves["metric"]))
+    return [*(name for name in FIRST if name in names), *sorted(set(names) - set(FIRST))]
+
+
+def _family(metric: str) -> str | None:
+    """`fusion/omega_2` belongs to `fusion/omega`."""
+    found = re.fullmatch(r"(.+)_\d+", metric)
+    return found[1] if found else None
+
+
+def _by_metric(content: Content, metrics: Sequence[str], *, title: str = "", screen_only: bool = False) -> list[Block]:
+    """A picture per metric, for as many arms at once as can be told apart."""
+    tables = {name: _finite(content, content.curves["metric"] == name) for name in metrics}
+    logged = {arm for table in tables.values() for arm in table["arm"]}
+    arms = [arm.arm for arm in content.study.arms if arm.arm in logged]
+    blocks: list[Block] = []
+    for series in panels(arms, content.study.baseline):
+        drawn = [
+            Picture(_picture(content, table, [(number, table[table["arm"] == arm]) for arm, number in series.items()],
+                             NAMES.get(name, name), f"{NAMES.get(name, name)} of each arm over training steps"))
+            for name, table in tables.items() if table["arm"].isin(series).any()
+        ]  # fmt: skip
+        if drawn:
+            blocks.append(Pictures(drawn, list(series.items()), small=True, title=title, screen_only=screen_only))
+    return blocks
+
+
+def _members(content: Content, family: str) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The rows of a family, its metrics by number, and the arms that logged it."""
+    table = _finite(content, content.curves["metric"].str.fullmatch(re.escape(family) + r"_\d+"))
+    members = sorted(dict.fromkeys(table["metric"]), key=_number)
+    return table, members, [arm.arm for arm in content.study.arms if (table["arm"] == arm.arm).any()]
+
+
+def _number(metric: str) -> int:
+    return int(metric.rpartition("_")[2])
+
+
+def _at_the_end(content: Content, family: str) -> list[Block]:
+    """The last value of every member of the family, of all arms: pictures with a line per arm."""
+    table, members, arms = _members(content, family)
+    last = table.sort_values("step", kind="stable").groupby(["arm", "seed", "metric"], sort=False)["value"].last()
+    ends = last.reset_index().assign(step=lambda rows: rows["metric"].map(_number) + 1)
+    if len(members) < 2:
+        return []
+    name = f"{NAMES.get(family, family)} at the end of training"
+    return [
+        Pictures([Picture(_picture(content, ends, [(number, ends[ends["arm"] == arm]) for arm, number in series.items()],
+                                   NAMES.get(family, family), f"{name}, of each layer and arm", "layer"))],
+                 list(series.items()), small=True, title=f"{name[0].upper()}{name[1:]}.")
+        for series in panels(arms, content.study.baseline)
+    ]  # fmt: skip
+
+
+def _layers(content: Content, family: str) -> list[Block]:
+    """A picture per arm with a line per member of the family, as far as these can be told apart; else said what is not."""
+    table, everyone, arms = _members(content, family)
+    members, name = _spread(everyone), NAMES.get(family, family)
+    drawn = []
+    for arm in arms[:FAMILY_ARMS]:
+        mine = table[table["arm"] == arm]
+        lines = [(place, mine[mine["metric"] == metric]) for place, metric in enumerate(members)]
+        drawn.append(Picture(_picture(content, table, lines, name, f"{name} of {arm} over training steps"), arm))
+    if not drawn:
+        return []
+    legend = [(f"layer {_number(metric) + 1}", place) for place, metric in enumerate(members)]
+    blocks: list[Block] = [
+        Pictures(drawn, legend, small=True, title=f"{name[0].upper()}{name[1:]}, over training steps.")
+    ]
+    left_out = [f"{len(members)} of {len(everyone)} layers"] if len(members) < len(everyone) else []
+    left_out += [f"the first {FAMILY_ARMS} of {len(arms)} arms"] if len(arms) > FAMILY_ARMS else []
+    if left_out:
+        said = f"Over steps, {' and '.join(left_out)} are drawn; at the end of training, all. curves.parquet has everything."
+        blocks.append(Text([said], small=True))
+    return blocks
+
+
+def _spread(members: list[str]) -> list[str]:
+    """As many as can be told apart, the first and the last among them."""
+    room = svg.SERIES_COLOURS
+    if len(members) <= room:
+        return members
+    return [members[round(place * (len(members) - 1) / (room - 1))] for place in range(room)]
+
+
+def _finite(content: Content, chosen: pd.Series) -> pd.DataFrame:
+    """Values that are not finite (a diverged trial's last ones) end their line. Rates are in percent here."""
+    table = content.curves[chosen]
+    table = table[table["value"].abs() < math.inf]
+    factor = table["metric"].str.startswith("wer/").map({True: 100.0, False: 1.0}).astype(float)
+    return table.assign(value=table["value"] * factor)
+
+
+def _picture(
+    content: Content,
+    table: pd.DataFrame,
+    lines: Sequence[tuple[int, pd.DataFrame]],
+    name: str,
+    label: str,
+    across: str = "step",
+) -> str:
+    """`table` gives the axes, which fit the trials that finished, `lines` the rows of each series."""
+    low, high = float(table["step"].min()), float(table["step"].max())
+    x, y = svg.Axis(low, max(high, low + 1), 56, 410), _height(content, table)
+    ticks = None if across == "step" else _whole(int(low), int(high))
+    drawn = [svg.group(number, _lines(rows, number, x, y)) for number, rows in reversed(lines) if len(rows)]
+    return svg.picture(420, 234, label, [*svg.frame(x, y, across, name, ticks), *drawn])
+
+
+def _whole(first: int, last: int) -> list[tuple[float, str]]:
+    """Ticks of things that are counted, a dozen at most."""
+    return [(place, str(place)) for place in range(first, last + 1, math.ceil((last - first + 1) / 12))]
+
+
+def _height(content: Content, table: pd.DataFrame) -> svg.Axis:
+    failed = {(trial.arm, trial.seed) for trial in content.study.failed()}
+    sound = [pair not in failed for pair in zip(table["arm"], table["seed"], strict=True)]
+    values = table.loc[sound, "value"] if any(sound) else table["value"]
+    low, high = float(values.min()), float(values.max())
+    scale: svg.Scale = "log" if low > 0 and high > 50 * float(values.median()) else "linear"
+    if scale == "linear":
+        low, high = (min(low, 0.0) if low < 0.3 * high else low), high
+    room = 0.05 * ((high - low) or abs(high) or 1)
+    return svg.Axis(low if scale == "log" or low == 0 else low - room, high + room, 192, 30, scale)
+
+
+def _lines(table: pd.DataFrame, number: int, x: svg.Axis, y: svg.Axis) -> list[str]:
+    seeds = [_thinned(rows.groupby("step")["value"].mean(), x, y) for _, rows in table.groupby("seed")]
+    if len(seeds) < 2:
+        return [svg.line(seeds[0]), svg.marker(*seeds[0][-1], number)]
+    everywhere = table.groupby("step")["value"].agg(["mean", "count"])
+    mean = _thinned(everywhere.loc[everywhere["count"] == len(seeds), "mean"], x, y)
+    thick = [svg.line(mean), svg.marker(*mean[-1], number)] if mean else []
+    return [*(svg.line(line, "line thin") for line in seeds), *thick]
+
+
+def _thinned(values: pd.Series, x: svg.Axis, y: svg.Axis) -> list[svg.Point]:
+    """At most about `POINTS_PER_LINE` points, the last one among them; beyond the axis they stay at its end."""
+    if values.empty:
+        return []
+    stride = math.ceil(len(values) / POINTS_PER_LINE) or 1
+    chosen = pd.concat([values.iloc[:-1].iloc[::stride], values.iloc[-1:]])
+    return [(x(float(step)), y(float(value))) for step, value in chosen.clip(y.low, y.high).items()]

@@ -1,0 +1,1 @@
+"""A report's document in HTML, Markdown, LaTeX, CSV and JSON."""

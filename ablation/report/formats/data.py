@@ -1,0 +1,64 @@
+"""A study's numbers for programs: all of them as JSON, the comparison as CSV. Nothing is rounded here."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ablation.report.content import Content
+from ablation.report.cost import costs, total
+from ablation.report.method import method
+from ablation.stats.these_checkpoints import LABEL
+
+
+def to_csv(content: Content) -> str:
+    """One row per arm and condition, as `significance.compare` describes them; WERs are fractions."""
+    return content.comparison.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(content: Content) -> str:
+    """All that the report says. WERs and differences are fractions, times are in seconds, null is for no such number."""
+    study = content.study
+    found = {
+        "study": study.study,
+        "question": study.question,
+        "preset": study.preset,
+        "baseline": study.baseline,
+        "seeds": study.seeds,
+        "conditions": study.conditions,
+        "verdicts": [{**asdict(verdict), "text": verdict.text} for verdict in content.verdicts.values()],
+        "comparison": content.comparison.to_dict("records"),
+        "characters": content.characters.to_dict("records"),
+        "bootstrap": content.resampled.to_dict("records"),
+        LABEL: content.checkpoints.to_dict("records"),
+        "margin_points": study.margin_points,
+        "pooled_wer": content.pooled,
+        "measured": None if study.hygiene is None else study.hygiene.model_dump(),
+        "failed": [trial.model_dump(include={"arm", "seed", "reason"}) for trial in study.failed()],
+        "examples": [asdict(example) for example in content.examples],
+        "cost": [asdict(cost) for cost in [*costs(study), total(study)]],
+        "wall_seconds": study.wall_seconds,
+        "method": method(study),
+        "created": study.created,
+        "corpus": study.corpus,
+        "provenance": study.provenance,
+        "settings": study.settings,
+        "mlflow": study.mlflow,
+    }
+    return dump(found)
+
+
+def dump(value: Any) -> str:
+    """JSON with null for NaN, which JSON has no word for."""
+    return json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_without_nan(inner) for inner in value]
+    return value

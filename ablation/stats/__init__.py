@@ -1,0 +1,1 @@
+"""Word errors and the tests of their differences."""

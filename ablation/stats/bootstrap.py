@@ -1,0 +1,147 @@
+"""Intervals of WERs and of differences for another draw of seeds *and* of test speakers: a two-level bootstrap.
+
+The two levels are crossed: every seed's model is scored on the same units (speakers, or utterances where there are too
+few speakers). A replicate draws units with replacement, the same ones for all arms, conditions and seeds, so differences
+stay paired over both. Of n units n - 1 are drawn, which makes the bootstrap's variance unbiased (Rao and Wu, J. Am. Stat.
+Assoc. 83, 1988). Drawing seeds as well would count a seed's luck with single units three times (Owen, Ann. Appl. Stat. 1,
+2007). So that level is taken in closed form: what is drawn anew with the seeds is the variance between seeds over their
+number, and what comes on top with the units is the covariance *between* seeds over the replicates of units (Obuchowski
+and Rockette, Commun. Stat. Simul. Comput. 24, 1995, for readers and cases).
+
+Three to five seeds have too few different resamples for percentiles, so intervals are the estimate -+ t times the
+standard error. Satterthwaite's degrees of freedom (as in Hillis, Stat. Med. 26, 2007) leave out up to 3 % too many with
+three seeds and Cochran's weighted t (Biometrics 20, 1964) as many too few; half of each holds 93 to 97 %. A WER's interval
+is taken on its square root, on which errors that are counted vary evenly.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ablation.stats.cells import Cells, cells
+from ablation.stats.significance import RATES
+
+REPLICATES, CHUNK = 2000, 250
+COLUMNS = [*RATES, "resampled", "seeds", "units"]
+
+
+def intervals(
+    counts: pd.DataFrame,
+    baseline: str,
+    rng: np.random.Generator,
+    *,
+    metric: str = "wer",
+    replicates: int = REPLICATES,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """One row per arm and condition, in their order of appearance, with the columns `COLUMNS`.
+
+    `counts` has a row per arm, seed, condition and utterance. `wer` is pooled over the arm's `seeds`; `difference` is
+    that to the baseline over the seeds which both have. Intervals are of `level` each, for seeds and `units` (speakers or
+    utterances, as `resampled` says) drawn anew; NaN with fewer than two seeds, or where nothing varies. Unlike those of
+    `significance.compare` they are not widened for the number of arms, and each arm's spread over seeds is its own.
+    """
+    data = cells(counts, metric)
+    levels = TwoLevels(data, rng, replicates)
+    rows = [
+        _row(levels, arm, condition, data.arms.index(baseline) if baseline in data.arms else None, level)
+        for arm in range(len(data.arms))
+        for condition in range(len(data.conditions))
+        if data.scored[arm, condition].any()
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def unit_weights(units: int, replicates: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each unit is drawn, in chunks of replicates: (chunk, units); n - 1 of n are drawn."""
+    for start in range(0, replicates, CHUNK):
+        size = min(CHUNK, replicates - start)
+        drawn = rng.integers(0, units, (size, max(1, units - 1))) + units * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(np.float32)
+
+
+class TwoLevels:
+    """The replicates: errors of every trial, and reference lengths, under each draw of units, kept for all arms."""
+
+    def __init__(self, data: Cells, rng: np.random.Generator, replicates: int) -> None:
+        self.data = data
+        flat = data.errors.reshape(-1, data.errors.shape[-1]).astype(np.float32)
+        parts = [
+            (flat @ w.T, data.reference.astype(np.float32) @ w.T) for w in unit_weights(flat.shape[1], replicates, rng)
+        ]
+        errors, lengths = (np.concatenate(side, axis=1) for side in zip(*parts, strict=True))
+        self.errors = errors.reshape(*data.errors.shape[:3], replicates)  # (arms, conditions, seeds, replicates)
+        self.lengths = np.maximum(lengths, 1)  # (conditions, replicates)
+
+    def estimate(self, sign: dict[int, int], condition: int, seeds: np.ndarray) -> float:
+        """The signed sum of arms' rates over `seeds`, e.g. {arm: 1, baseline: -1}."""
+        total = sum(factor * self.data.errors[arm, condition, seeds].sum() for arm, factor in sign.items())
+        return float(total / (len(seeds) * self.data.reference[condition].sum()))
+
+    def variances(self, sign: dict[int, int], condition: int, seeds: np.ndarray) -> tuple[float, float]:
+        """What seeds and what units add to the variance of `estimate`; a seed's luck with units is in the former."""
+        single = sum(factor * self.data.errors[arm, condition, seeds].sum(axis=-1) for arm, factor in sign.items())
+        whole = single / self.data.reference[condition].sum()  # (seeds,)
+        drawn = sum(factor * self.errors[arm, condition, seeds] for arm, factor in sign.items())
+        rates = drawn / self.lengths[condition]  # (seeds, replicates)
+        n = len(seeds)
+        of_mean, of_single = float(rates.mean(axis=0).var()), float(rates.var(axis=1).mean())
+        between = (n * of_mean - of_single) / (n - 1)  # the mean covariance of two seeds
+        return float(whole.var(ddof=1)) / n, max(0.0, between)
+
+
+def _row(levels: TwoLevels, arm: int, condition: int, baseline: int | None, level: float) -> tuple:
+    data = levels.data
+    own = np.flatnonzero(data.scored[arm, condition])
+    wer, low, high = rooted(*interval(levels, {arm: 1}, condition, own, level))
+    difference = (math.nan, math.nan, math.nan)
+    if baseline is not None and baseline != arm:
+        both = np.flatnonzero(data.scored[arm, condition] & data.scored[baseline, condition])
+        if len(both):
+            difference = interval(levels, {arm: 1, baseline: -1}, condition, both, level)
+    names = data.arms[arm], data.conditions[condition]
+    return (
+        *names,
+        wer,
+        low,
+        high,
+        *difference,
+        f"seeds and {data.unit}s",
+        len(own),
+        data.errors.shape[-1],
+    )
+
+
+def interval(
+    levels: TwoLevels, sign: dict[int, int], condition: int, seeds: np.ndarray, level: float
+) -> tuple[float, float, float]:
+    """Estimate and the ends of its interval for the signed sum of arms' rates; NaN ends with one seed."""
+    estimate = levels.estimate(sign, condition, seeds)
+    if len(seeds) < 2:
+        return estimate, math.nan, math.nan
+    n, units = len(seeds), levels.data.errors.shape[-1]
+    reach = _reach(levels.variances(sign, condition, seeds), (n - 1, max(1, units - 1)), level)
+    return estimate, estimate - reach, estimate + reach
+
+
+def _reach(variances: tuple[float, float], freedom: tuple[int, int], level: float) -> float:
+    """Half the width of an interval whose variance is a sum of two, each known with its freedom; NaN without any."""
+    parts, df = np.array(variances), np.array(freedom)
+    total = parts.sum()
+    if not total:
+        return math.nan
+    shares, tail = parts / total, 0.5 + level / 2
+    satterthwaite = stats.t.ppf(tail, 1 / (shares**2 / df).sum())
+    cochran = shares @ stats.t.ppf(tail, df)
+    return float((satterthwaite + cochran) / 2 * math.sqrt(total))
+
+
+def rooted(rate: float, low: float, high: float) -> tuple[float, float, float]:
+    """The interval's ends when the same reach is taken on the square root of the rate."""
+    if not rate:
+        return rate, math.nan, math.nan
+    root, reach = math.sqrt(rate), (high - low) / 4 / math.sqrt(rate)
+    return rate, float(np.maximum(0.0, root - reach)) ** 2, (root + reach) ** 2

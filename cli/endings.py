@@ -1,0 +1,12 @@
+"""How a command ends: its exit code, and the sentence that says why."""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """Print the sentence on stderr and end the command with the exit code."""
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(code)

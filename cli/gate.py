@@ -1,0 +1,111 @@
+"""`ablate gate`: whether a study's baseline may be released, compared with the champion."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from ablation.decisions.gate import MARGIN_POINTS, Gate
+from cli.exit_codes import BAD_INPUT, GATE_FAILED
+from cli.options import Store
+from common.errors import Unavailable, UserError
+from common.redact import without_passwords
+from components.shared.revision import code_rev
+from pipelines.local import places
+
+if TYPE_CHECKING:
+    from ablation.decisions.comparable import Scored
+    from ablation.results import Study
+
+Margin = Annotated[
+    float,
+    typer.Option("--margin", metavar="POINTS", help="How many points of WER are too many, whatever the test says."),
+]
+
+
+def gate(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.")],
+    margin: Margin = MARGIN_POINTS,
+    from_mlflow: Annotated[
+        bool, typer.Option("--from-mlflow", help="STUDY is a name: take its newest run of this revision from MLflow.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where its files go, with --from-mlflow.")] = None,
+    tracking_uri: Store = None,
+) -> None:
+    """Compare a study's baseline with its champion.
+
+    Both are taken on the same utterances and noise; the champion is the one of the study's name.
+
+    \b
+    Exit code: 0 passed, 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise.
+
+    Example: ablate gate smile --margin 1
+    """
+    uri = tracking_uri or places.tracking_uri()
+    with TemporaryDirectory() as folder:
+        found = judged(
+            _fetched(study, uri, out or Path(folder)) if from_mlflow else places.study_folder(study), uri, margin
+        )
+    for note in found.notes:
+        print(note)
+    if not found.passed:
+        fail(found)
+    print("gate passed")
+
+
+def _fetched(study: str, uri: str, out: Path) -> Path:
+    """The files of a study that a cluster carried out, from MLflow."""
+    from tracking.registry import fetch_study, newest_study
+    from tracking.store import check_store
+
+    try:
+        check_store(uri)
+    except UserError as error:
+        raise Unavailable(str(error)) from error
+    run_id = newest_study(uri, study, code_rev())
+    if run_id is None:
+        raise Unavailable(
+            f"MLflow in {without_passwords(uri)} has no run of study {study!r} at revision {code_rev()}; run it"
+        )
+    fetch_study(uri, run_id, out)
+    return out
+
+
+def fail(found: Gate) -> NoReturn:
+    """Say why, on stderr."""
+    for line in found.failures:
+        print(f"gate failed: {line}", file=sys.stderr)
+    if found.refused:
+        print(f"error: {found.refused}", file=sys.stderr)
+    raise typer.Exit(GATE_FAILED if found.failures else BAD_INPUT)
+
+
+def judged(folder: Path, uri: str, margin_points: float) -> Gate:
+    """The gate on the study in `folder`; too many failed trials fail it, too."""
+    from ablation.decisions.comparable import Scored
+    from ablation.decisions.gate import judge, too_many_failed
+    from ablation.results import read_counts, read_study
+
+    record, counts = read_study(folder), read_counts(folder)
+    mine = counts[counts["arm"] == record.baseline]
+    too_many = too_many_failed(len(record.failed()), len(record.trials), record.max_failed_trials)
+    if mine.empty:
+        why = "; ".join(trial.reason or "no reason given" for trial in record.failed())
+        found = Gate((f"the baseline has no finished trial: {why}",))
+    else:
+        found = judge(Scored.of(record, mine), _champion_of(record, uri), margin_points=margin_points)
+    return replace(found, failures=((too_many,) if too_many else ()) + found.failures)
+
+
+def _champion_of(record: "Study", uri: str) -> "Scored | None":
+    """The champion's word errors with all of its seeds. One that this very study made does not count."""
+    from components.shared.champion import stored
+    from tracking.registry import before, champion
+
+    holder = champion(uri, record.study)
+    if holder is not None and holder.tags.get("study_run") == (record.mlflow or {}).get("study_run_id"):
+        holder = before(uri, record.study, holder)
+    return None if holder is None else stored(uri, record.study, holder)

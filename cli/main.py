@@ -1,0 +1,64 @@
+"""The command line. Bad input is one sentence on stderr and exit code 2, a failed run is 1, Ctrl-C is 130.
+
+Imports that take long stand in the commands that need them, so that `--help` and `plan` answer at once.
+"""
+
+import sys
+
+import typer
+
+from cli.champion import champion
+from cli.ci import ci
+from cli.compile import compile_
+from cli.corpus import corpus_app
+from cli.gate import gate
+from cli.plan import plan
+from cli.report import report
+from cli.run import run
+from cli.schedule import schedule_app
+from cli.submit import submit
+from cli.transcribe import transcribe
+from cli.ui import ui
+from common.errors import UserError
+
+HELP = """Which part of my model earns its place? Ablation studies from plan to report.
+
+\b
+To begin:   ablate plan plans/smile.yaml     what would be trained, and why
+            ablate run plans/smoke.yaml      every stage once, on this machine
+            ablate COMMAND --help            all options, with an example
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 110},
+)
+app.command()(plan)
+app.command()(run)
+app.command(name="compile")(compile_)
+app.command()(report)
+app.command()(ui)
+app.command()(submit)
+app.command()(transcribe)
+app.command()(champion)
+app.command()(gate)
+app.command()(ci)
+app.add_typer(corpus_app, name="corpus")
+app.add_typer(schedule_app, name="schedule")
+
+
+def main() -> None:
+    """Run the command line; `ablate` comes here by `entry.py`."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""`ablate plan`: what a plan would train, and what it can detect."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ablation.plan.arms import Arm, expand, trials, warnings
+from ablation.plan.plan import Plan
+from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from pipelines.local import places
+from pipelines.local.outlook import Outlook, outlook
+from recipes.smile import CATALOGUE
+
+if TYPE_CHECKING:
+    from recipes.smile import Hygiene
+
+
+def plan(
+    path: PlanArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: arms, seeds, trials, warnings.")] = False,
+    corpus: Corpus = None,
+    seeds: Seeds = None,
+    settings: Settings = None,
+) -> None:
+    """Check a plan; show its arms and what it can detect.
+
+    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same. Arms that
+    compute the same under different names are found by a probe; parameters and masks of each are measured. How much
+    seeds differ, and how long a trial takes, is taken from earlier studies in MLflow on the same corpus, preset and steps.
+
+    Example: ablate plan plans/smile.yaml
+    """
+    from recipes.smile import examine
+
+    checked = chosen_plan(path, corpus, seeds, settings or [])
+    arms = expand(checked, CATALOGUE)
+    seen = outlook(checked, arms, places.tracking_uri())
+    measured = examine({arm.arm: arm.settings for arm in arms})
+    if as_json:
+        print(json.dumps(_as_json(checked, arms, seen, measured), indent=1))
+    else:
+        _show(checked, arms, seen, measured, Console())
+
+
+def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene") -> dict[str, Any]:
+    keys = ("arm", "part", "action", "why", "overrides")
+    return {
+        "study": checked.study,
+        "arms": [{key: getattr(arm, key) for key in keys} for arm in arms],
+        "seeds": list(checked.seeds),
+        "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],
+        "conditions": checked.condition_names(),
+        "power": seen.as_json() if seen else None,
+        "measured": measured.as_json()["arms"],
+        "warnings": [*warnings(checked), *measured.warnings],
+    }
+
+
+def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", console: Console) -> None:
+    """Arms as a table, then how many trials they come to, what those can detect, what was measured, and warnings."""
+    table = Table(title=checked.question or checked.study, title_justify="left")
+    for column in ("arm", "change to the baseline", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column == "arm")
+    for arm in arms:
+        change = ", ".join(f"{part}: {json.dumps(spec)}" for part, spec in arm.overrides.items())
+        table.add_row(arm.arm, change or "–", arm.why)
+    console.print(table, markup=False)
+    number = len(trials(checked, arms))
+    console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
+    console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"scored: {', '.join(checked.condition_names())}", highlight=False)
+    for line in [*(seen.lines() if seen else ()), *measured.lines()]:
+        console.print(line, highlight=False, soft_wrap=True)
+    for warning in [*warnings(checked), *measured.warnings]:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)

@@ -1,0 +1,99 @@
+"""`ablate run`: a whole study on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ablation.plan.arms import expand
+from ablation.plan.plan import Plan
+from cli.endings import fail
+from cli.exit_codes import FAILED, INTERRUPTED
+from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from components.shared.revision import code_rev
+from pipelines.local import places
+from recipes.smile import CATALOGUE
+
+
+def run(
+    path: PlanArgument,
+    corpus: Corpus = None,
+    seeds: Seeds = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where results go; studies/ and the study's name by default.")
+    ] = None,
+    settings: Settings = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF", help="Run every step in a container of this image, as a cluster would; needs Docker."
+        ),
+    ] = None,
+    explaining: Annotated[
+        bool, typer.Option("--explain", help="Only say which trials would be trained, and why; trains nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train every trial, finished before or not.")] = False,
+    force_arm: Annotated[
+        list[str] | None, typer.Option("--force-arm", metavar="ARM", help="Train this arm's trials; repeatable.")
+    ] = None,
+) -> None:
+    """Carry out a whole study on this machine.
+
+    Prepares the corpus, trains every arm with every seed (two trials at a time), scores them clean and in noise,
+    compares the arms, writes the report, and tracks all of it in MLflow. A trial that was finished before, in any
+    study of the same MLflow store, is used again. Ctrl-C stops everything it started.
+
+    \b
+    Exit code: 0 all went well, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
+
+    Example: ablate run plans/smoke.yaml --set training.steps=20
+    """
+    from components.shared.reuse import ALL, forced_arms
+    from corpora.prepare import check
+    from pipelines.local.study import Interrupted, RunFailed, run_study
+
+    checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
+    forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
+    forced_arms(forced, expand(checked, CATALOGUE))
+    check(checked.corpus, here=True)  # what is wrong with it is said now, not in a minute
+    if explaining:
+        _explain(checked, forced, console)
+        return
+    folder = out or places.STUDIES / checked.study
+    if image:
+        from pipelines.local.containers import check_image
+
+        check_image(image, places.tracking_uri())
+    try:
+        result = run_study(
+            checked,
+            folder,
+            tracking_uri=places.tracking_uri(),
+            corpora_root=places.CORPORA,
+            code_rev=code_rev(),
+            console=console,
+            image=image,
+            force=forced,
+        )
+    except Interrupted:
+        done = "all processes are stopped and their runs are marked KILLED"
+        fail(f"interrupted: {done}; the same command goes on from here", INTERRUPTED)
+    except RunFailed as error:
+        fail(f"error: {error}", FAILED)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
+    if result.problem:
+        fail(f"failed: {result.problem}", FAILED)
+
+
+def _explain(checked: Plan, forced: str, console: Console) -> None:
+    """A line per trial, then how many would be trained."""
+    from pipelines.local.explain import TRAIN, explain
+
+    answers = explain(checked, tracking_uri=places.tracking_uri(), corpora_root=places.CORPORA, force=forced)
+    for answer in answers:
+        line = f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    number = sum(answer.word == TRAIN for answer in answers)
+    console.print(f"{number} of {len(answers)} trials would be trained", highlight=False)

@@ -1,0 +1,92 @@
+"""`ablate transcribe`: what a registered checkpoint understands of a clip."""
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from common.errors import UserError
+from pipelines.local import places
+
+if TYPE_CHECKING:
+    from recipes.smile_transcriber import Sample, Transcriber
+
+
+def transcribe(
+    clips: Annotated[
+        list[str], typer.Argument(metavar="CLIP...", help="Video files, or FOLDER#UTTERANCE_ID of a prepared corpus.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="models:/NAME@ALIAS, models:/NAME/VERSION or a checkpoint's folder."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: clip, text and model version.")] = False,
+    snr_db: Annotated[
+        float | None, typer.Option("--snr-db", metavar="DB", help="Mix noise into utterances, so loud; 0 is a value.")
+    ] = None,
+    noise: Annotated[str, typer.Option(metavar="KIND", help="Which noise: babble or white.")] = "babble",
+    request: Annotated[
+        bool, typer.Option("--request", help="Print what to POST to a model that `mlflow models serve` serves.")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option("--tracking-uri", metavar="URI", help="MLflow's store; MLFLOW_TRACKING_URI by default."),
+    ] = None,
+) -> None:
+    """Transcribe clips with a registered model.
+
+    Prints the text; of several clips a line each, name and text with a tab between. Mouths in video files are found by the
+    environment that `make mouth` builds.
+
+    Example: ablate transcribe clip.mpg --model models:/smile@champion
+
+    Example: ablate transcribe corpora-cache/NAME#s1_bbaf2n --model models:/smile/3 --snr-db 0
+    """
+    from pipelines.local.clips import read_clips
+
+    if snr_db is not None and not math.isfinite(snr_db):
+        raise UserError(f"--snr-db takes a finite number of decibels, got {snr_db}; leave it out for no noise")
+    if request:
+        print(_request(read_clips(clips, noise, snr_db)))
+        return
+    if model is None:
+        raise UserError("a transcript needs a model; give --model, e.g. --model models:/smile@champion")
+    transcriber, version = _load(model, tracking_uri or places.tracking_uri())
+    texts = transcriber(read_clips(clips, noise, snr_db))
+    if as_json:
+        rows = [{"clip": clip, "text": text, "snr_db": snr_db} for clip, text in zip(clips, texts, strict=True)]
+        print(json.dumps({"model": model, "version": version, "clips": rows}, indent=1))
+    else:
+        print(*_lines(clips, texts), sep="\n")
+
+
+def _lines(clips: Sequence[str], texts: Sequence[str]) -> list[str]:
+    return list(texts) if len(clips) == 1 else [f"{clip}\t{text}" for clip, text in zip(clips, texts, strict=True)]
+
+
+def _load(model: str, uri: str) -> "tuple[Transcriber, str | None]":
+    """The transcriber, and its version in the registry; None for a folder's."""
+    from recipes.smile_transcriber import Transcriber
+
+    if Path(model).is_dir():
+        return Transcriber.load(Path(model)), None
+    from tracking.addresses import find_version
+    from tracking.checkpoints import fetch_checkpoint
+
+    model_id, version = find_version(uri, model)
+    with TemporaryDirectory() as folder:
+        fetch_checkpoint(uri, model_id, Path(folder))
+        return Transcriber.load(Path(folder)), version.version
+
+
+def _request(samples: "Sequence[Sample]") -> str:
+    """The body of a POST to /invocations, as JSON."""
+    from recipes.smile_transcriber import to_bytes
+
+    rows = [[base64.b64encode(data).decode() for data in to_bytes(each)] for each in samples]
+    return json.dumps({"dataframe_split": {"columns": ["audio", "video"], "data": rows}})

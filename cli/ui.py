@@ -1,0 +1,27 @@
+"""`ablate ui`: MLflow's pages on a study."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.local import places
+
+
+def ui(
+    study: Annotated[
+        str | None, typer.Argument(metavar="STUDY", help="A study's folder or name; the latest by default.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where to serve MLflow on this machine.", min=1, max=65535)] = 5000,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser, or only print its address.")] = True,
+) -> None:
+    """Open MLflow on a study's WER and curves.
+
+    Starts a server on the study's store and ends it with Ctrl-C; where MLFLOW_TRACKING_URI names a server, opens that.
+
+    Example: ablate ui smile --port 5001
+    """
+    from pipelines.local.mlflow_ui import serve
+
+    folder = places.study_folder(study) if study else places.latest_study()
+    serve(folder, places.tracking_uri(), port=port, browser=browser, console=Console())

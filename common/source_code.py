@@ -1,0 +1,136 @@
+"""Hashes of what our source code computes, for the fingerprints of trials and of prepared corpora.
+
+A module is known by what it does: its syntax tree without docstrings, comments and layout. In the tree, an imported module of ours
+is replaced by the hash of that module. So a hash changes when anything that is used changes, and it stays the same when a module
+moves to another folder or file name. Modules that a string names, for `python -m`, count as used.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLLOWED = ("ablation", "corpora", "model", "training")  # the packages whose code decides a result
+
+Imports = ast.Import | ast.ImportFrom | ast.Constant
+
+
+@lru_cache
+def computed_by(modules: tuple[str, ...]) -> str:
+    """Return a hash of what some modules, given by dotted names, compute with everything of ours that they use."""
+    waiting, hashes = list(modules), dict[str, str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in hashes:
+            hashes[name] = _hash(name)
+            waiting += _started_by(name)
+    return hashlib.sha256("\n".join(sorted(set(hashes.values()))).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def used_by(modules: tuple[str, ...]) -> dict[str, str]:
+    """Return file -> hash of that file alone, for some modules and everything of ours that they use."""
+    waiting, found = list(modules), dict[str, str]()
+    while waiting:
+        name = waiting.pop()
+        path = str(_file(name).relative_to(ROOT))
+        if path not in found:
+            tree = _tree(name)
+            targets = [target for node in _references(tree) for target in _targets(node)]
+            for node in _references(tree):
+                _replace(node, "")
+            found[path] = _digest(tree)
+            waiting += targets
+    return dict(sorted(found.items()))
+
+
+@lru_cache
+def sources_fingerprint() -> str:
+    """Return a hash of all sources of corpora, model and training; README, plans and the report do not count."""
+    files = sorted(path for package in ("corpora", "model", "training") for path in (ROOT / package).rglob("*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+    return computed_by(tuple(names))
+
+
+@lru_cache
+def _hash(name: str) -> str:
+    """The hash of a module. Modules must not import each other in a circle."""
+    tree = _tree(name)
+    for node in _references(tree):
+        imported = not isinstance(node, ast.Constant)
+        _replace(node, ",".join(_hash(target) for target in _targets(node)) if imported else "")
+    return _digest(tree)
+
+
+@lru_cache
+def _started_by(name: str) -> frozenset[str]:
+    """The modules that a module, or one that it imports, starts as processes of their own."""
+    found = set[str]()
+    for node in _references(_tree(name)):
+        for target in _targets(node):
+            found |= {target} if isinstance(node, ast.Constant) else _started_by(target)
+    return frozenset(found)
+
+
+def forget() -> None:
+    """Read the sources again at the next call."""
+    for cached in (computed_by, used_by, sources_fingerprint, _hash, _started_by):
+        cached.cache_clear()
+
+
+def _tree(name: str) -> ast.Module:
+    """The syntax tree of a module without its docstrings."""
+    tree = ast.parse(_file(name).read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            del node.body[0]
+    return tree
+
+
+def _references(tree: ast.Module) -> list[Imports]:
+    """The nodes of a tree that name modules of ours."""
+    named = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom, ast.Constant)))
+    return [node for node in named if any(True for _ in _targets(node))]
+
+
+def _targets(node: Imports) -> Iterator[str]:
+    """The modules of ours that a node names, by dotted names."""
+    if isinstance(node, ast.Constant):
+        candidates = [node.value] if isinstance(node.value, str) and "." in node.value else []
+    elif isinstance(node, ast.Import):
+        candidates = [alias.name for alias in node.names]
+    else:
+        within = [f"{node.module}.{alias.name}" for alias in node.names]
+        candidates = [name for name in within if _is_ours(name)] or [str(node.module)]
+    yield from (name for name in candidates if _is_ours(name))
+
+
+def _replace(node: Imports, by: str) -> None:
+    """Put `by` in place of the names of modules. The names that the code goes on to use stay."""
+    if isinstance(node, ast.Constant):
+        node.value = by
+        return
+    for alias in node.names:
+        if isinstance(node, ast.Import) or _is_ours(f"{node.module}.{alias.name}"):
+            alias.asname = alias.asname or alias.name
+            alias.name = "module"
+    if isinstance(node, ast.ImportFrom):
+        node.module = by
+    else:
+        node.names.append(ast.alias(name=by))
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] in FOLLOWED and name.replace(".", "").isidentifier() and _file(name).is_file()
+
+
+def _file(name: str) -> Path:
+    return ROOT.joinpath(*name.split(".")).with_suffix(".py")
+
+
+def _digest(tree: ast.Module) -> str:
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]

@@ -1,0 +1,77 @@
+"""YAML as people expect it: `1e6` is a number, `no` is a word, and a key that stands twice is an error."""
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from common.errors import UserError
+
+BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+MOST_VALUES = 100_000  # of a text with its aliases written out: nine lines of them can stand for a billion
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML reads YAML 1.1, where `1e6` is text and `no` is false; these two follow YAML 1.2 instead."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (the name and form are PyYAML's)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (BOOL, FLOAT)]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a key that stands twice: YAML would keep the last and drop an arm in silence."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                first = lines[key.value]
+                raise UserError(f"key {key.value!r} stands twice, on lines {first} and {line}; rename or remove one")
+            lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    FLOAT,
+    re.compile(
+        r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|nan|NaN))$"
+    ),
+    list("-+0123456789."),
+)
+
+
+def load_yaml(text: str) -> Any:
+    """The data of a YAML (or JSON) text. Raises UserError: with line and column for a syntax error, and for what has no end."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _values(node, {})
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UserError(f"this is no valid YAML: {place}{error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"this is no valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise UserError("lists and mappings are nested hundreds deep; a plan needs a few levels") from error
+
+
+def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """How many values a node stands for with its aliases written out. Raises UserError for too many, or no end of them."""
+    if node in known:
+        return known[node]
+    known[node] = MOST_VALUES  # an alias inside of what it stands for has no end
+    inside = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+    parts = [part for item in inside for part in (item if isinstance(item, tuple) else (item,))]
+    known[node] = 1 + sum(_values(part, known) for part in parts if isinstance(part, yaml.Node))
+    if known[node] > MOST_VALUES:
+        line = node.start_mark.line + 1
+        raise UserError(f"line {line}: with its aliases (*) written out this is over {MOST_VALUES:,} values; drop them")
+    return known[node]

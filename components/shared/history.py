@@ -1,0 +1,86 @@
+"""A trial's curves: on disk at once, in MLflow a little later, and never in the way of the training."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from common.redact import without_passwords
+from components.shared.trial import HISTORY_FILE
+from tracking.patience import wait_a_moment_only
+
+SEND_EVERY_S = 5.0
+
+
+def attempt(call: Callable[[], object]) -> str | None:
+    """Do something with the tracking store; None if it went well, else what went wrong.
+
+    Whatever is wrong there, a training is not lost for it: `compare_arms` tells the store again.
+    """
+    wait_a_moment_only()
+    try:
+        call()
+    except Exception as error:
+        text = without_passwords(f"{type(error).__name__}: {error}")
+        print(f"tracking: {text}", flush=True)
+        return text.splitlines()[0]
+    return None
+
+
+class History:
+    """Context manager around a training: `log` writes a line to disk, a thread sends new lines to MLflow.
+
+    After the block, `error` says why MLflow lacks something; None if it has everything.
+    """
+
+    def __init__(self, folder: Path, uri: str, run_id: str, fingerprint: str, send_every_s: float = SEND_EVERY_S):
+        self.uri, self.run_id, self.fingerprint = uri, run_id, fingerprint
+        self.error: str | None = None
+        self._announced, self._every_s = False, send_every_s
+        self._file = (folder / HISTORY_FILE).open("w")
+        self._unsent: list[tuple[int, dict[str, float]]] = []
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._send_repeatedly, daemon=True)
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """Add a point to the curves."""
+        self._file.write(json.dumps({"step": step, "metrics": metrics}) + "\n")
+        self._file.flush()
+        with self._lock:
+            self._unsent.append((step, dict(metrics)))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+        self._ended.set()
+        self._thread.join()
+
+    def _send_repeatedly(self) -> None:
+        self._send()
+        while not self._ended.wait(self._every_s):
+            self._send()
+        self._send()
+
+    def _send(self) -> None:
+        with self._lock:
+            batch, self._unsent = self._unsent, []
+        if not batch and self._announced:
+            return
+        self.error = attempt(lambda: self._tell(batch))
+        if self.error:
+            with self._lock:
+                self._unsent = batch + self._unsent
+
+    def _tell(self, batch: list[tuple[int, dict[str, float]]]) -> None:
+        # Imported here, so that the seconds that it takes do not delay the training.
+        from tracking.studies import log_history, start_trial
+
+        if not self._announced:
+            start_trial(self.uri, self.run_id, self.fingerprint)
+            self._announced = True
+        log_history(self.uri, self.run_id, batch)

@@ -1,0 +1,139 @@
+"""What a person fills in in the form for a run, and the plan that it comes to. Raises UserError, one sentence each."""
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ablation.plan.arms import expand, trials
+from ablation.plan.plan import Plan, adapted, parse_plan, plan_from_mapping
+from common.errors import UserError
+from common.yaml_text import load_yaml
+from components.shared.limits import check_fits_cluster
+from components.shared.trial import plan_of
+from corpora.prepare import check
+from recipes.smile import CATALOGUE
+
+LONGEST_PLAN_BYTES = 1_000_000
+TIMEOUT_S = 30
+MOST_GPUS = 64
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Fields of the form that stand for one key of the plan. All are text; an empty one leaves the plan's."""
+
+    corpus: str = ""
+    preset: str = ""
+    seeds: str = ""
+    max_failed_trials: str = ""
+
+
+def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str) -> Plan:
+    """The plan of a run, when everything that the form says can be carried out: its corpus exists, too."""
+    found = chosen_plan(plan, plan_uri, overrides)
+    arms = expand(found, CATALOGUE)
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # as in every pod; a local run has no such bound
+        check_fits_cluster(trials(found, arms))
+    gpu_count(gpus)
+    check(found.corpus, here=True)
+    return found
+
+
+def store_of(tracking_uri: str) -> str:
+    """MLflow's address: the form's, else what the step's environment says, as Kubeflow's own MLflow plugin does."""
+    found = tracking_uri.strip() or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not found:
+        raise UserError(
+            "a run needs MLflow's address; fill in `tracking_uri`, or set MLFLOW_TRACKING_URI for the steps"
+        )
+    return found
+
+
+def chosen_plan(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides) -> Plan:
+    """The plan of a run: from the form itself or from where it lies, with what the form changes."""
+    if plan and plan_uri.strip():
+        raise UserError("a run has one plan, and both `plan` and `plan_uri` are filled in; empty one of them")
+    if not plan and not plan_uri.strip():
+        raise UserError('a run needs a plan; fill in `plan` as JSON, e.g. {"study": "demo", ...}, or `plan_uri`')
+    found = plan_of(plan) if plan else read_plan_from(plan_uri.strip())
+    changed = {"preset": overrides.preset.strip(), "max_failed_trials": load_yaml(overrides.max_failed_trials)}
+    given = {key: value for key, value in changed.items() if value not in (None, "")}
+    found = plan_from_mapping(found.as_mapping() | given)
+    return adapted(found, corpus=overrides.corpus.strip() or None, seeds=overrides.seeds.strip() or None)
+
+
+def gpu_count(text: str) -> int:
+    """GPUs of a trial, from the form; empty is none."""
+    text = str(text).strip() or "0"
+    if not text.isdecimal() or int(text) > MOST_GPUS:
+        raise UserError(f"`gpus_per_trial` is a whole number from 0 to {MOST_GPUS}, got {text!r}; write e.g. 1")
+    return int(text)
+
+
+def read_plan_from(uri: str) -> Plan:
+    """The plan (YAML, JSON, or Markdown by its name) at http(s)://, s3://, file://, or at a path that the step sees."""
+    parts = _parts(uri)
+    if parts.scheme in ("http", "https"):
+        data = _bounded(uri, _download(uri))
+    elif parts.scheme == "s3":
+        from corpora.s3.place import Place, read_object
+
+        data = _bounded(uri, read_object(Place.parse(uri), LONGEST_PLAN_BYTES + 1))
+    elif parts.scheme in ("", "file"):
+        data = _read(Path(parts.path if parts.scheme else uri))
+    else:
+        given = f"{parts.scheme}://"
+        raise UserError(f"a plan lies at http://, https://, s3:// or a path that the steps see, got {given}; give one")
+    name = PurePosixPath(parts.path)
+    try:
+        return parse_plan(
+            data.decode(), CATALOGUE, markdown=name.suffix.lower() in (".md", ".markdown"), stem=name.stem
+        )
+    except UnicodeDecodeError as error:
+        raise UserError(f"{uri}: a plan is UTF-8 text, but byte {error.start} is not; give the plan itself") from error
+    except UserError as error:
+        raise UserError(f"{uri}: {error}") from error
+
+
+def _parts(uri: str) -> SplitResult:
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise UserError(f"`plan_uri` is an address or a path, got {uri!r}: {error}; correct it") from error
+    if parts.password:
+        raise UserError(
+            f"all who see a run see its inputs, and `plan_uri` at {parts.hostname} has a password; remove it"
+        )
+    return parts
+
+
+def _download(uri: str) -> bytes:
+    try:
+        with urllib.request.urlopen(uri, timeout=TIMEOUT_S) as answer:
+            return bytes(answer.read(LONGEST_PLAN_BYTES + 1))
+    except urllib.error.HTTPError as error:
+        error.close()
+        reason = f"{error.code} {error.reason}"
+        raise UserError(f"no plan can be read at {uri}: {reason}; check `plan_uri`") from error
+    except (OSError, ValueError, HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())
+        raise UserError(f"no plan can be read at {uri}: {reason}; check `plan_uri`") from error
+
+
+def _bounded(uri: str, data: bytes) -> bytes:
+    if len(data) > LONGEST_PLAN_BYTES:
+        raise UserError(f"a plan has at most {LONGEST_PLAN_BYTES} bytes, and {uri} has more; check `plan_uri`")
+    return data
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"no plan can be read at {path}: {error.strerror}; give a path that the steps see") from error

@@ -1,0 +1,140 @@
+"""Trials that need not be trained, or not even scored, since one with the same fingerprint has been. Imports no kfp."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ablation.plan.arms import Arm
+from common.errors import UserError
+from common.hints import did_you_mean
+from components.shared.trial import STATUS_FILE, Status, Trial, read_history
+
+ALL = "*"
+
+
+def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
+    """The arms that `force` names. Raises UserError for one that the plan has not."""
+    known = [arm.arm for arm in arms]
+    names = [name.strip() for name in force.split(",") if name.strip()]
+    if ALL in names:
+        return set(known)
+    for name in names:
+        if name not in known:
+            raise UserError(f"cannot train arm {name!r} again: the plan has no such arm{did_you_mean(name, known)}")
+    return set(names)
+
+
+def take_scored(uri: str, trial: Trial | Status, out: Path) -> Status | None:
+    """The counts, curves and status of an earlier trial with the same evaluation, in `out`; None if there is none."""
+    from components.shared.history import attempt
+    from tracking.reuse import find_scored
+
+    def take() -> Status | None:
+        run_id = find_scored(uri, str(trial.evaluation))
+        return _scored(uri, trial, run_id, out) if run_id else None
+
+    return _answer(take, attempt)
+
+
+def take_trained(uri: str, trial: Trial, out: Path) -> Status | None:
+    """The checkpoint, curves and status of an earlier trial with the same fingerprint, in `out`; None if there is none."""
+    from components.shared.history import attempt
+    from tracking.reuse import find_trained
+
+    def take() -> Status | None:
+        run_id = find_trained(uri, trial.fingerprint)
+        return _trained(uri, trial, run_id, out) if run_id else None
+
+    return _answer(take, attempt)
+
+
+def _answer(take: Callable[[], Status | None], attempt: Callable[[Callable[[], object]], str | None]) -> Status | None:
+    """Whatever is wrong with what is stored, or with the store: the work can always be done again."""
+    found: list[Status | None] = []
+    attempt(lambda: found.append(take()))
+    return found[0] if found else None
+
+
+def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
+    from tracking.reuse import fetch_files
+
+    with _beside(out) as got:
+        fetch_files(uri, run_id, got)
+        earlier = Status.read(got)
+        status = replace(_ours(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id)
+        for table in got.glob("*.parquet"):
+            _relabel(table, status)
+        status.write(got)
+    return status
+
+
+def _trained(uri: str, trial: Trial, run_id: str, out: Path) -> Status:
+    from tracking.checkpoints import fetch_checkpoint
+    from tracking.reuse import fetch_files
+
+    with _beside(out) as got:
+        fetch_files(uri, run_id, got)
+        for table in got.glob("*.parquet"):
+            table.unlink()
+        earlier = Status.read(got)
+        fetch_checkpoint(uri, str(earlier.model_id), got)
+        status = replace(_ours(earlier, trial), status="trained", evaluate_seconds=None, wer=None, scored_by=None)
+        status.write(got)
+    return status
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A folder whose files come to lie in `out` once all of them are there, the status last."""
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out, prefix=".fetched-") as folder:
+        yield Path(folder)
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == STATUS_FILE):
+            file.replace(out / file.name)
+
+
+def _ours(earlier: Status, trial: Trial | Status) -> Status:
+    """An earlier trial's status as that of this one, which may have another arm's name."""
+    return replace(
+        earlier,
+        arm=trial.arm,
+        seed=trial.seed,
+        run_id=trial.run_id,
+        evaluation=trial.evaluation,
+        reused_from=earlier.reused_from or earlier.run_id,
+        untracked=None,
+        started=None,
+        ended=None,
+    )
+
+
+def _relabel(path: Path, status: Status) -> None:
+    import pandas as pd
+
+    table = pd.read_parquet(path)
+    if "arm" in table:
+        table.assign(arm=status.arm, seed=status.seed).to_parquet(path, index=False)
+
+
+def tell_reused(uri: str, status: Status, folder: Path) -> None:
+    """Show a reused trial in MLflow as what it is: with its WERs and curves, and whose they are. It cost nothing."""
+    from tracking.reuse import mark_reused
+    from tracking.studies import end_run, log_history, log_scores
+
+    mark_reused(uri, status.run_id, str(status.reused_from))
+    log_history(uri, status.run_id, read_history(folder))
+    log_scores(uri, status.run_id, {**(status.wer or {}), "parameters": float(status.parameters or 0)}, None)
+    end_run(uri, status.run_id, "FINISHED")
+
+
+@contextlib.contextmanager
+def alone(uri: str, trial: Trial) -> Iterator[None]:
+    """Nobody else trains this fingerprint during the block, as far as the store can say; without one, on our own."""
+    from components.shared.history import attempt
+    from tracking.lease import lease
+
+    with contextlib.ExitStack() as held:
+        attempt(lambda: held.enter_context(lease(uri, trial.run_id, trial.fingerprint)))
+        yield

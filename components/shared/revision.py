@@ -1,0 +1,27 @@
+"""What this code is called: by git where there is a checkout, else by its content."""
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def code_rev() -> str:
+    """The git revision of this checkout, `+` where files differ from it; empty outside of git."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def image_tag(revision: str) -> str:
+    """A revision as the tag of an image: only letters, digits, `_.-`, 128 at most. Outside of git, by the sources."""
+    if not revision:
+        from common.source_code import sources_fingerprint
+
+        return f"sources-{sources_fingerprint()[:12]}"
+    changed = revision.endswith("+")
+    tag = re.sub(r"[^A-Za-z0-9_.-]", "-", revision.removesuffix("+")).lstrip(".-")[:120]
+    return f"{tag}-dirty" if changed else tag

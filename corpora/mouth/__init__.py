@@ -1,0 +1,1 @@
+"""Cut mouths out of real video."""

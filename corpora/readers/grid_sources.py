@@ -1,0 +1,102 @@
+"""Which clips a GRID folder holds and what is said in them: both layouts, before any clip is opened."""
+
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import UserError
+
+VIDEO_SUFFIXES = (".mpg", ".mpeg", ".mkv", ".mp4", ".avi")
+COLUMNS = ("file", "speaker", "clip", "transcript")
+WORDS: tuple[dict[str, str], ...] = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
+    {
+        **{"z": "zero", "1": "one", "2": "two", "3": "three", "4": "four"},
+        **{"5": "five", "6": "six", "7": "seven", "8": "eight", "9": "nine"},
+    },
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A clip on disk. `sha256` is None where nobody stated it."""
+
+    id: str
+    speaker: str
+    file: Path
+    text: str
+    sha256: str | None = None
+
+
+def sources(folder: Path) -> list[Source]:
+    """All clips of a folder, by id. UserError where there are none, one has no text, or two have one id."""
+    if not folder.is_dir():
+        raise UserError(f"the corpus folder {folder} does not exist; give grid://DIR with GRID's clips in it")
+    found = _listed(folder) if (folder / "clips.csv").is_file() else _official(folder)
+    if not found:
+        raise UserError(
+            f"{folder} holds neither a clips.csv with clips nor sX/*.mpg; give the folder that holds GRID's s1, s2, ..."
+        )
+    for source in found:
+        if not source.text:
+            raise UserError(f"clip {source.id} has an empty transcript; write its words or take the clip out")
+    id_, times = Counter(source.id for source in found).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"a speaker says a clip once; {id_} is there {times} times: take the copies out")
+    return sorted(found, key=lambda source: source.id)
+
+
+def sentence(code: str) -> str:
+    """The sentence that a GRID file name codes: `bbaf2n` is "bin blue at f two now". UserError for anything else."""
+    if len(code) != len(WORDS) or any(letter not in words for letter, words in zip(code, WORDS, strict=True)):
+        raise UserError(f"a GRID clip's name codes six words, as bbaf2n does; {code!r} codes none and has no .align")
+    return " ".join(words[letter] for letter, words in zip(code, WORDS, strict=True))
+
+
+def read_align(path: Path) -> str:
+    """The words of an .align file, whose lines are `start end word`, without its silences. UserError for other lines."""
+    lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    for line in lines:
+        if len(line) != 3:
+            raise UserError(f"a line of an .align file is `start end word`; {path} has {' '.join(line)!r}: mend it")
+    return " ".join(word.lower() for _, _, word in lines if word not in ("sil", "sp"))
+
+
+def _listed(folder: Path) -> list[Source]:
+    table = folder / "clips.csv"
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or [])]
+        if missing:
+            raise UserError(f"clips.csv needs the columns {', '.join(COLUMNS)}; {table} lacks {', '.join(missing)}")
+        return [
+            Source(
+                id=f"{row['speaker']}-{row['clip']}",
+                speaker=row["speaker"],
+                file=folder / row["file"],
+                text=" ".join((row["transcript"] or "").lower().split()),
+                sha256=row.get("sha256") or None,
+            )
+            for row in rows
+        ]
+
+
+def _official(folder: Path) -> list[Source]:
+    speakers = [place for place in folder.iterdir() if place.is_dir() and re.fullmatch(r"s\d+", place.name)]
+    files = [file for speaker in speakers for place in (speaker, speaker / "video") for file in place.glob("*")]
+    return [_official_source(folder, file) for file in files if file.suffix in VIDEO_SUFFIXES]
+
+
+def _official_source(folder: Path, file: Path) -> Source:
+    speaker = file.relative_to(folder).parts[0]
+    # Beside the speakers, in the speaker's folder, or unpacked over one another: one name is one sentence anyway.
+    places = [folder / "align" / speaker, folder / speaker / "align", folder / "align"]
+    aligned = [place / f"{file.stem}.align" for place in places]
+    text = next((read_align(path) for path in aligned if path.is_file()), None)
+    return Source(f"{speaker}-{file.stem}", speaker, file, sentence(file.stem) if text is None else text)

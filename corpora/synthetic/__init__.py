@@ -1,0 +1,1 @@
+"""The synthetic corpus: a talking mouth."""

@@ -1,0 +1,21 @@
+"""`python -m corpora.synthetic.worker TRAIN TEST VALID SEED FIRST STEP`: every STEPth utterance from FIRST on, to stdout."""
+
+import signal
+import sys
+
+from corpora.synthetic.lines import Options, draw_lines
+from corpora.synthetic.talking_mouth import make, send
+
+
+def main(arguments: list[str]) -> None:
+    """Ends without a word when the reader has gone; an interrupt is for the reader to handle."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    train, test, valid, seed, first, step = map(int, arguments)
+    for line in draw_lines(Options(train=train, test=test, valid=valid, seed=seed))[first::step]:
+        send(sys.stdout.buffer, *make(line))
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,121 @@
+"""What `ablate transcribe` takes for a clip: a video file, or an utterance of a prepared corpus as FOLDER#UTTERANCE_ID."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+from common.errors import UserError
+from common.hints import nearest
+from corpora.mouth.cut import Mouths, cut_mouths
+from corpora.noise import NoiseBank, noisy, offset
+from corpora.readers.media import decode_audio
+from corpora.schema import FPS
+from corpora.store import Corpus
+from recipes.smile_transcriber import Sample, sample
+
+MARK = "#"
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """The int16 audio of a file at 16 kHz, and how many frames a second its picture has."""
+
+    audio: np.ndarray
+    fps: float
+
+
+def read_clips(names: Sequence[str], noise: str, snr_db: float | None) -> list[Sample]:
+    """The clips in their order; `noise` (a kind) is mixed into utterances just where an evaluation mixes it in.
+
+    `snr_db=None` leaves them clean; 0 is a value. Raises UserError, which names the clip.
+    """
+    files = {name: Path(name) for name in names if not _is_utterance(name)}
+    if files and snr_db is not None:
+        rule = f"noise is mixed into utterances of a prepared corpus, FOLDER{MARK}UTTERANCE_ID"
+        raise UserError(
+            f"{rule}, and {next(iter(files))} is none: leave --snr-db out, or prepare a corpus of such files"
+        )
+    sounds = {
+        name: _sound(name, file) for name, file in files.items()
+    }  # before faces are looked for: those take seconds
+    found = cut_mouths(list(files.values()), min(len(files), os.cpu_count() or 1)) if files else ()
+    mouths = dict(zip(files, found, strict=True))
+    return [
+        _video(name, sounds[name], mouths[name]) if name in files else _utterance(name, noise, snr_db) for name in names
+    ]
+
+
+def _is_utterance(name: str) -> bool:
+    return MARK in name and not Path(name).is_file()
+
+
+def _sound(name: str, file: Path) -> _Sound:
+    if not file.is_file():
+        raise UserError(
+            f"a clip is a video file or FOLDER{MARK}UTTERANCE_ID of a prepared corpus, and {name!r} is neither"
+        )
+    try:
+        with av.open(str(file)) as container:
+            if not container.streams.video or next(container.decode(video=0), None) is None:
+                raise UserError(f"a clip has pictures, and {name} has none; give a video of the speaker's face")
+            if not container.streams.audio:
+                raise UserError(f"a clip has a sound track, and {name} has none; give a video with sound")
+            fps = float(container.streams.video[0].average_rate or FPS)
+        return _Sound(decode_audio(file), fps)
+    except av.error.FFmpegError as error:
+        raise UserError(f"{name} cannot be read as a video: {error.strerror}; give a file that ffmpeg reads") from error
+
+
+def _video(name: str, sound: _Sound, mouths: Mouths) -> Sample:
+    if mouths.crops is None:
+        raise UserError(f"a clip shows the speaker's face, and {name} has {mouths.reason}; give one that does")
+    with _naming(name):
+        return sample(sound.audio, at_25_fps(mouths.crops, sound.fps))
+
+
+def at_25_fps(video: np.ndarray, fps: float) -> np.ndarray:
+    """Of a video with `fps` frames a second, for every 25th of a second the frame that is shown in its middle."""
+    if fps == FPS:
+        return video
+    middles_s = (np.arange(max(1, round(len(video) * FPS / fps))) + 0.5) / FPS
+    return video[np.minimum((middles_s * fps).astype(int), len(video) - 1)]
+
+
+def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:
+    folder, _, id_ = name.rpartition(MARK)
+    corpus = _corpus(folder)
+    found = next((utterance for utterance in corpus.all_utterances if utterance.id == id_), None)
+    if found is None:
+        near = ", ".join(nearest(id_, [utterance.id for utterance in corpus.all_utterances]))
+        raise UserError(f"the corpus in {folder} has no utterance {id_!r}; the nearest are {near}")
+    with _naming(name):
+        clean = sample(corpus.audio(found), corpus.video(found))
+    if snr_db is None:
+        return clean
+    bank = _bank(folder, noise)
+    segment = bank.at(offset(found, noise, bank), found.samples)
+    return Sample(noisy(corpus.audio(found), segment, snr_db), clean.video)
+
+
+@lru_cache
+def _corpus(folder: str) -> Corpus:
+    return Corpus.open(Path(folder))
+
+
+@lru_cache
+def _bank(folder: str, noise: str) -> NoiseBank:
+    return NoiseBank.from_corpus(_corpus(folder), noise, None, "test")
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error

@@ -1,0 +1,200 @@
+"""What a cluster needs to be told about a study's steps: GPUs, memory, secrets and where pods may run. Typed and checked.
+
+`deploy/cluster.yaml` is an example with a comment on every key. Nothing in here imports kfp.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from common.errors import UserError
+from common.hints import did_you_mean
+from common.yaml_text import load_yaml
+
+TRIAL_STEPS = ("train-trial", "evaluate-trial")  # the only ones that compute with the model
+STEPS = ("resolve-plan", "prepare-corpus", "find-finished", *TRIAL_STEPS, "compare-arms", "register-checkpoint")
+UNITS = {unit: 1000**power for power, unit in enumerate("KMGTPE", 1)}
+UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", 1)}
+
+
+def _text(value: Any) -> Any:
+    """A number is as good as its text; `true` is not, since Kubernetes would have meant the word."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _matching(pattern: str, rule: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(rule)
+        return value
+
+    return AfterValidator(check)
+
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_DNS = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+Cpu = Annotated[
+    str,
+    BeforeValidator(_text),
+    _matching(r"(?=.*[1-9])(?:\d*\.)?\d+m?", "cores are a number above 0, like 8, 0.5 or 500m"),
+]
+Memory = Annotated[
+    str,
+    BeforeValidator(_text),
+    _matching(rf"[1-9]\d*(?:{'|'.join(UNITS)})", "memory is a whole number with a unit, like 32Gi"),
+]
+LabelKey = Annotated[str, _matching(rf"(?:{_DNS}/)?{_LABEL}", "a label's key is like team or example.org/team")]
+LabelValue = Annotated[
+    str, _matching(rf"(?:{_LABEL})?", "a label's value has letters, digits and ._- only, 63 at most")
+]
+ResourceName = Annotated[str, _matching(rf"{_DNS}/{_LABEL}", "an accelerator's type is a resource like nvidia.com/gpu")]
+ObjectName = Annotated[str, _matching(_DNS, "names in a cluster have lower-case letters, digits, dots and hyphens")]
+SecretKey = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,253}", "a secret's key has letters, digits and ._- only")]
+Variable = Annotated[
+    str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "an environment variable has letters, digits and _ only")
+]
+
+
+class Strict(BaseModel):
+    """Settings in which unknown keys are errors with a hint, and nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, given: Any) -> Any:
+        for key in given if isinstance(given, Mapping) else ():
+            if key not in cls.model_fields:
+                raise ValueError(f"unknown key {key!r}{did_you_mean(str(key), cls.model_fields)}")
+        return given
+
+
+class Accelerator(Strict):
+    """GPUs of every trial; both of its steps ask for them. `count` is the default of the run's input `gpus_per_trial`."""
+
+    type: ResourceName = "nvidia.com/gpu"
+    count: int = Field(1, ge=0, le=64)
+
+
+class Toleration(Strict):
+    """A taint of nodes on which trials may run all the same."""
+
+    key: LabelKey | None = None
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: LabelValue | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    seconds: int | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _as_kubernetes_wants_it(self) -> "Toleration":
+        if self.operator == "Exists" and self.value:
+            raise ValueError("the operator Exists takes no value; leave it out, or write Equal")
+        if self.operator == "Equal" and not self.key:
+            raise ValueError("a toleration without a key tolerates everything; say so by `operator: Exists`")
+        if self.seconds is not None and self.effect != "NoExecute":
+            raise ValueError("seconds count for the effect NoExecute only; leave them out")
+        return self
+
+
+class Secret(Strict):
+    """A Secret of the cluster whose keys become environment variables of every step."""
+
+    name: ObjectName
+    keys: dict[SecretKey, Variable] = Field(min_length=1)
+
+
+class Cluster(Strict):
+    """All settings; without any, a package says nothing about the cluster."""
+
+    accelerator: Accelerator = Accelerator(count=0)
+    cpu: Cpu | None = None
+    memory: Memory | None = None
+    shm_size: Memory | None = None
+    node_selector: dict[LabelKey, LabelValue] = {}
+    tolerations: list[Toleration] = []
+    secrets: list[Secret] = []
+    environment: dict[Variable, str] = {}
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    image_pull_secrets: list[ObjectName] = []
+    pod_labels: dict[LabelKey, LabelValue] = {}
+    timeouts: dict[str, Annotated[int, Field(ge=60)]] = {}
+    parallelism: int | None = Field(None, ge=1)
+    caching: bool = True
+    tracking_uri: str | None = Field(None, min_length=1)
+
+    @field_validator("timeouts")
+    @classmethod
+    def _steps_exist(cls, timeouts: dict[str, int]) -> dict[str, int]:
+        for step in timeouts:
+            if step not in STEPS:
+                raise ValueError(f"unknown step {step!r}{did_you_mean(step, STEPS)}")
+        return timeouts
+
+    @model_validator(mode="after")
+    def _each_variable_once(self) -> "Cluster":
+        names = [*self.environment, *(name for secret in self.secrets for name in secret.keys.values())]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the environment variable {name} is set {names.count(name)} times; keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_memory_fits(self) -> "Cluster":
+        if self.shm_size and self.memory and in_bytes(self.shm_size) > in_bytes(self.memory):
+            raise ValueError(
+                f"shm_size {self.shm_size} counts towards memory, which is {self.memory}; make that larger"
+            )
+        return self
+
+    @property
+    def threads(self) -> int:
+        """Threads of a trial: as many as it has whole cores; 1 where that is not said."""
+        cpu = self.cpu or "1"
+        return max(1, int(float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)))
+
+
+def in_bytes(memory: str) -> int:
+    """32Gi as a number."""
+    unit = memory.lstrip("0123456789")
+    return int(memory.removesuffix(unit)) * UNITS[unit]
+
+
+def read_cluster(path: Path) -> Cluster:
+    """The settings in a file. Raises UserError for one that is not there, or with a mistake in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise UserError(f"cluster settings cannot be read from {path}: {reason}; see deploy/cluster.yaml") from error
+    try:
+        given = load_yaml(text)
+        if not isinstance(given, Mapping):
+            raise UserError("cluster settings are a mapping of keys to values; see deploy/cluster.yaml")
+        return Cluster.model_validate(given)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_sentence(error)}") from error
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first of pydantic's complaints as `where: rule, got value`."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"] if step != "[key]")
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_type":
+        rule = "this is text; put it in quotes"
+    got = "" if isinstance(first["input"], (Mapping, Cluster, Strict)) else f", got {first['input']!r}"
+    return f"{place}: {rule[0].lower()}{rule[1:]}{got}" if place else f"{rule}{got}"

@@ -1,0 +1,68 @@
+"""SMILE: its catalogue of parts, and how it is examined, trained and scored.
+
+Imports torch only inside the functions that need it, so that plans are checked without it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import UserError
+from model.config import CATALOGUE as CATALOGUE
+from training.state import SAVE_EVERY_S as SAVE_EVERY_S
+from training.state import newest_step as newest_step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.hygiene import Hygiene as Hygiene
+    from training.loop import TrainResult as TrainResult
+
+Log = Callable[[int, dict[str, float]], None]
+
+
+def examine(arms: Mapping[str, Mapping[str, Any]]) -> "Hygiene":
+    """Measure the arms of a plan before they are trained: name -> resolved settings, the baseline first."""
+    from training.hygiene import examine as examine_arms
+
+    return examine_arms(arms)
+
+
+def train(
+    settings: Mapping[str, Any],
+    seed: int,
+    corpus: Path,
+    out: Path,
+    *,
+    threads: int,
+    noise: Mapping[str, str],
+    log: Log,
+    states: Path,
+    save_every_s: float,
+) -> "TrainResult":
+    """Train one trial and leave its checkpoint in `out`. `log(step, metrics)` gets the curves.
+
+    `noise` maps a kind of noise to its recordings. States of an unfinished training are kept in `states`.
+    Raises TrainingFailed and UserError.
+    """
+    from training.loop import train_trial
+
+    return train_trial(
+        settings, seed, corpus, out, threads=threads, noise=noise, log=log, states=states, save_every_s=save_every_s
+    )
+
+
+def transcribe(
+    checkpoint: Path, corpus: Path, conditions: Mapping[str, Sequence[float]], *, threads: int, noise: Mapping[str, str]
+) -> "pd.DataFrame":
+    """Transcribe the test split under every condition (noise kind -> SNRs in dB): one row per utterance and condition."""
+    from training.evaluate import transcribe as transcribe_split
+
+    return transcribe_split(checkpoint, corpus, conditions, threads=threads, noise=noise)
+
+
+def is_final(error: Exception) -> bool:
+    """Return whether a failure is foreseen and would be the same in every process and at another time."""
+    from training.step import TrainingFailed
+
+    return isinstance(error, (TrainingFailed, UserError))

@@ -1,0 +1,239 @@
+"""Commands that answer at once: plans are shown and checked, and every mistake is one sentence and exit code 2."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLANS = sorted((ROOT / "plans").iterdir())
+COMMANDS = [
+    "plan",
+    "run",
+    "compile",
+    "report",
+    "ui",
+    "submit",
+    "corpus prepare",
+    "corpus push",
+    "corpus verify",
+    "corpus show",
+]
+
+Ablate = Callable[..., Any]
+PlanFile = Callable[..., Path]
+
+
+def assert_one_sentence(answer: Any, *words: str) -> None:
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")
+    assert len(answer.err.splitlines()) == 1
+    assert answer.out == ""
+    for word in words:
+        assert word in answer.err
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)
+def test_every_shipped_plan_is_shown_with_all_its_arms(ablate: Ablate, path: Path) -> None:
+    answer, listed = ablate("plan", path), ablate("plan", path, "--json")
+    assert (answer.code, answer.err, listed.code, listed.err) == (0, "", 0, "")
+    plan = json.loads(listed.out)
+    assert list(plan) == ["study", "arms", "seeds", "trials", "conditions", "power", "measured", "warnings"]
+    assert plan["arms"][0] == {"arm": "baseline", "part": None, "action": None, "why": "", "overrides": {}}
+    assert all(arm["arm"] in answer.out for arm in plan["arms"])
+    assert len(plan["trials"]) == len(plan["arms"]) * len(plan["seeds"])
+    assert plan["conditions"][0] == "clean"
+    assert f"= {len(plan['trials'])} trials" in answer.out
+
+
+@pytest.mark.parametrize("front_matter", [True, False])
+def test_the_founding_plan_gives_its_four_arms(ablate: Ablate, tmp_path: Path, front_matter: bool) -> None:
+    text = (ROOT / "plans" / "smile.md").read_text(encoding="utf-8")
+    path = tmp_path / "plan.md"
+    path.write_text(text if front_matter else text.split("---\n", 2)[2].lstrip(), encoding="utf-8")
+    arms = json.loads(ablate("plan", path, "--json").out)["arms"]
+    assert [arm["arm"] for arm in arms] == ["baseline", "static-scale", "no-scale", "uniform-masking"]
+    assert arms[3]["overrides"] == {"masking": {"kind": "uniform"}}
+
+
+def test_the_command_line_changes_seeds_corpus_keys_and_settings(ablate: Ablate, plan_file: PlanFile) -> None:
+    options = [
+        "--seeds",
+        "4,5",
+        "--corpus",
+        "grid://x",
+        "--set",
+        "training.steps=7",
+        "--set",
+        "conditions={white: [3]}",
+    ]
+    plan = json.loads(ablate("plan", plan_file(), "--json", *options).out)
+    assert (plan["seeds"], plan["conditions"]) == ([4, 5], ["clean", "white_3db"])
+    assert "grid://x" in ablate("plan", plan_file(), *options).out
+
+
+def test_arms_that_are_the_same_model_are_warned_about(ablate: Ablate, plan_file: PlanFile) -> None:
+    arms = {"one": {"kind": "static", "value": 1.0}, "none": {"kind": "none"}}
+    path = plan_file(ablations=[{"part": "fusion.scale", "replacements": arms}])
+    [warning] = json.loads(ablate("plan", path, "--json").out)["warnings"]
+    assert warning.startswith("arms 'none' and 'one' compute the same function")
+    assert warning in ablate("plan", path).out
+
+
+def test_one_seed_is_warned_about(ablate: Ablate, plan_file: PlanFile) -> None:
+    assert "one seed gives no verdict" in ablate("plan", plan_file(seeds=[1])).out
+
+
+def scale(**spec: Any) -> dict[str, Any]:
+    return {"ablations": [{"part": "fusion.scale", "replacements": {"a": spec}}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ablations": [{"part": "fusion.scal", "replacements": {"a": {"kind": "none"}}}]}, ["fusion.scale"]),
+        ({"ablations": [{"part": "maskign", "action": "remove"}]}, ["unknown part 'maskign'", "'masking'"]),
+        (scale(kind="banana"), ["unknown kind 'banana'", "learned, static"]),
+        (scale(kind="static", value="banana"), ["fusion.scale.value", "number", "'banana'"]),
+        (scale(kind="static", value=11), ["fusion.scale.value", "10", "11"]),
+        (scale(kind="learned"), ["equals the baseline"]),
+        ({"ablations": 2 * scale(kind="none")["ablations"]}, ["two arms are named 'a'"]),
+        ({"seeds": [1, 1]}, ["seed 1 stands 2 times"]),
+        ({"conditions": {"bable": [0]}}, ["unknown noise 'bable'", "babble"]),
+        ({"preset": "huge"}, ["unknown preset 'huge'", "tiny"]),
+        ({"steps": 4}, ["unknown key 'steps'"]),
+        ({"study": "Not a Name"}, ["not-a-name"]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_mistake_in_a_plan(ablate: Ablate, plan_file: PlanFile, changes: dict[str, Any], words: list[str]) -> None:
+    path = plan_file(**changes)
+    for command in ("plan", "run"):
+        assert_one_sentence(ablate(command, path), str(path) if "study" in changes else "", *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "words"),
+    [
+        ("- a\n- b\n", "yaml", ["a plan is a mapping"]),
+        ("", "yaml", ["a plan is a mapping"]),
+        ("study: [", "yaml", ["no valid YAML: line 1"]),
+        ("study: a\nstudy: b\n", "yaml", ["stands twice"]),
+        ("{}", "json", ["a plan needs a `study`"]),
+        (
+            "- **Ablated Part**: the flux capacitor\n- **Action**: REMOVE\n",
+            "md",
+            ["the flux capacitor", "fusion.scale"],
+        ),
+        ("Just prose.\n", "md", ["Ablated Part"]),
+    ],
+)
+def test_a_file_that_is_no_plan(ablate: Ablate, tmp_path: Path, text: str, suffix: str, words: list[str]) -> None:
+    path = tmp_path / f"plan.{suffix}"
+    path.write_text(text, encoding="utf-8")
+    assert_one_sentence(ablate("plan", path), str(path), *words)
+
+
+def test_bytes_that_are_no_text(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_bytes(b"study: \xff")
+    assert_one_sentence(ablate("plan", tmp_path / "plan.yaml"), "UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("training.stepps=4", ["training.stepps", "did you mean 'training.steps'"]),
+        ("banana=4", ["banana"]),
+        ("training.steps", ["key=value"]),
+        ("training.steps=many", ["training.steps", "'many'"]),
+        ("fusion.scale=banana", ["unknown kind 'banana'"]),
+        ("seeds=[]", ["`seeds` is empty"]),
+    ],
+)
+def test_a_mistake_in_a_setting(ablate: Ablate, plan_file: PlanFile, setting: str, words: list[str]) -> None:
+    assert_one_sentence(ablate("plan", plan_file(), "--set", setting), *words)
+
+
+def test_things_that_are_not_there(ablate: Ablate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_sentence(ablate("plan", "none.yaml"), "no plan file at none.yaml")
+    assert_one_sentence(ablate("report", "none"), "no study 'none'", "ablate run")
+    assert_one_sentence(ablate("ui"), "no study in studies/")
+    assert_one_sentence(ablate("ui", "none"), "no study 'none'")
+    assert_one_sentence(ablate("corpus", "verify", "none"), "none", "ablate corpus prepare")
+    assert_one_sentence(ablate("corpus", "show", "none"), "none", "ablate corpus prepare")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("grid://nowhere", ["nowhere does not exist"]),
+        ("grid://empty", ["clips.csv", "s1, s2"]),
+        ("grid://mute", ["empty transcript", "s1-a"]),
+        ("gird://x", ["no corpus scheme 'gird'", "did you mean 'grid'"]),
+        ("talking-mouth", ["a corpus is a URI"]),
+        ("synthetic://talking-mouth?trian=4", ["trian", "train"]),
+        ("synthetic://talking-mouth?train=few", ["train", "few"]),
+    ],
+)
+def test_a_corpus_that_cannot_be_read(
+    ablate: Ablate, plan_file: PlanFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, words: list[str]
+) -> None:
+    """`run` says it before anything is started or written, as `corpus prepare` does."""
+    plan = plan_file(corpus=uri)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mute").mkdir()
+    (tmp_path / "mute" / "clips.csv").write_text("file,speaker,clip,transcript\na.mpg,s1,a,\n")
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["run", plan], ["corpus", "prepare", uri]):
+        assert_one_sentence(ablate(*arguments), *words)
+    assert not (tmp_path / "studies").exists()
+    assert not [path for path in tmp_path.glob("corpora-cache/*") if path.is_dir()]
+
+
+def test_a_prepared_corpus_is_verified_and_drawn(ablate: Ablate, small_corpus: Path, tmp_path: Path) -> None:
+    verified = ablate("corpus", "verify", small_corpus)
+    assert verified.code == 0
+    assert json.loads(verified.out)["train"] == 40
+    drawn = ablate("corpus", "show", small_corpus, "-o", tmp_path / "sheet.png", "--count", 2)
+    assert (drawn.code, drawn.out.strip()) == (0, str(tmp_path / "sheet.png"))
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_results_cannot_go_where_a_file_is(ablate: Ablate, plan_file: PlanFile) -> None:
+    path = plan_file()
+    assert_one_sentence(ablate("run", path, "--out", path), "results go to a folder", "File exists", "--out")
+
+
+def test_results_cannot_go_where_nothing_can_be_written(ablate: Ablate, plan_file: PlanFile, tmp_path: Path) -> None:
+    (tmp_path / "out" / ".lock").mkdir(parents=True)
+    answer = ablate("run", plan_file(), "--out", tmp_path / "out")
+    assert_one_sentence(answer, "results go to a folder that can be written to", "Is a directory", "--out")
+
+
+def test_ctrl_c_while_the_commands_are_still_being_loaded_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    door = [sys.executable, "-c", "from cli.entry import main; main()"]
+    done = subprocess.run(
+        door, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_with_an_example(ablate: Ablate, command: str) -> None:
+    answer = ablate(*command.split(), "--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert f"Example: ablate {command}" in answer.out
+
+
+def test_without_a_command_the_help_is_shown_and_nothing_in_it_is_cut_short(ablate: Ablate) -> None:
+    answer = ablate()
+    assert all(command.split()[0] in answer.out + answer.err for command in COMMANDS)
+    assert "..." not in (answer.out + answer.err).replace("[ARGS]...", "")

@@ -1,0 +1,177 @@
+"""Finished trials are used again: real trials of a real store, and what a change of each kind trains anew."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.results import read_counts, read_curves, read_study
+from common import source_code
+from common.errors import UserError
+from components.compare_arms import compare_and_report
+from components.evaluate_trial import evaluate
+from components.find_finished import find
+from components.resolve_plan import resolve
+from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
+from components.train_trial import train
+from tracking.store import client
+
+ROOT = Path(__file__).parents[3]
+Finding = Callable[..., list[str]]
+FASTER = {"part": "training.learning_rate", "replacements": {"faster": 1e-2}}
+
+
+@pytest.fixture
+def sound(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan without the arm that diverges: both of its trials are finished in the store of `done`."""
+    return plan | {"ablations": plan["ablations"][:1]}
+
+
+def left(items: list[str]) -> list[str]:
+    """The arms that are not done yet."""
+    return [trial.arm for trial in map(Trial.from_json, items) if not trial.done]
+
+
+def carry_out(item: str, plan: dict[str, Any], corpus: Path, folder: Path, uri: str) -> tuple[Status, Status]:
+    trained = train(item, plan, corpus, folder / "trained", tracking_uri=uri, threads=1)
+    return trained, evaluate(plan, corpus, folder / "trained", folder / "scored", tracking_uri=uri, threads=1)
+
+
+def test_a_rerun_with_nothing_changed_trains_nothing_and_gives_the_same_results(
+    done: Any, sound: dict[str, Any], small_corpus: Path, tmp_path: Path
+) -> None:
+    opened = resolve(sound, done.uri, "")
+    [item] = find(sound, opened, small_corpus, tmp_path / "finished", tracking_uri=done.uri)
+    assert left([item]) == []
+    trained, scored = carry_out(item, sound, small_corpus, tmp_path, done.uri)
+    assert (trained.status, scored.status) == ("reused", "reused")
+    assert [path.name for path in (tmp_path / "trained").iterdir()] == ["status.json"]
+    study = tmp_path / "study"
+    folders = [tmp_path / "scored", *(tmp_path / "finished").iterdir()]
+    compare_and_report(sound, opened, folders, small_corpus, study, tracking_uri=done.uri, code_rev="")
+    pd.testing.assert_frame_equal(read_counts(study), read_counts(done.study))
+    curves = read_curves(done.study)
+    pd.testing.assert_frame_equal(read_curves(study), curves[curves["arm"] != "too-fast"])
+    for record in read_study(study).trials:
+        assert (record.status, record.reused_from) == ("finished", done.status(record.arm).run_id)
+        run = client(done.uri).get_run(record.run_id)
+        assert (run.info.status, run.data.tags["ablation.reused_from"]) == ("FINISHED", record.reused_from)
+        assert run.data.metrics["wer/clean"] == done.status(record.arm).wer["wer/clean"]
+        assert "seconds/train" not in run.data.metrics
+
+
+def test_a_failed_trial_is_tried_again(done: Any, plan: dict[str, Any], finding: Finding) -> None:
+    assert left(finding(plan, done.uri)) == ["too-fast"]
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_an_arm_that_is_added_trains_and_no_other(
+    done: Any, sound: dict[str, Any], finding: Finding, small_corpus: Path, tmp_path: Path
+) -> None:
+    more = sound | {"study": "more", "ablations": [*sound["ablations"], FASTER]}
+    items = finding(more, done.uri)
+    assert left(items) == ["faster"]
+    trained, scored = carry_out(items[0], more, small_corpus, tmp_path, done.uri)
+    assert (trained.steps, trained.reused_from, scored.status) == (6, None, "finished")
+    assert left(finding(more, done.uri, out="again")) == []
+
+
+def test_another_seed_trains(done: Any, sound: dict[str, Any], finding: Finding) -> None:
+    items = finding(sound | {"seeds": [1, 2]}, done.uri)
+    assert [(trial.arm, trial.seed) for trial in map(Trial.from_json, items)] == [("baseline", 2), ("no-scale", 2)]
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of our sources, which fingerprints are taken from."""
+    root = tmp_path / "sources"
+    for package in source_code.FOLLOWED:
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_code, "ROOT", root)
+    yield root
+    source_code.forget()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "trains"),
+    [
+        ("ablation/stats/significance.py", "# a comment\n", []),
+        ("ablation/stats/scoring.py", "# a comment\n", []),
+        ("model/fusion.py", "# a comment\n", []),
+        ("model/fusion.py", "CHANGED = True\n", ["baseline", "no-scale"]),
+    ],
+)
+def test_a_comment_trains_nothing_and_another_fusion_trains_all_that_use_it(
+    done: Any, sound: dict[str, Any], finding: Finding, sources: Path, file: str, text: str, trains: list[str]
+) -> None:
+    with (sources / file).open("a") as source:
+        source.write(text)
+    source_code.forget()
+    assert left(finding(sound, done.uri)) == trains
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_another_condition_scores_again_and_trains_nothing(
+    done: Any, sound: dict[str, Any], finding: Finding, small_corpus: Path, tmp_path: Path
+) -> None:
+    louder = sound | {"conditions": {"babble": [0.0, -5.0]}}
+    items = finding(louder, done.uri)
+    assert left(items) == ["baseline", "no-scale"]
+    for number, item in enumerate(items):
+        trained, scored = carry_out(item, louder, small_corpus, tmp_path / str(number), done.uri)
+        first = done.status(trained.arm)
+        assert (trained.status, trained.reused_from, trained.model_id) == ("trained", first.run_id, first.model_id)
+        assert (scored.status, scored.reused_from, scored.scored_by) == ("finished", first.run_id, None)
+        assert scored.wer is not None
+        assert scored.wer["wer/babble_0db"] == first.wer["wer/babble_0db"]
+        assert read_history(tmp_path / str(number) / "scored") == read_history(done.scored[number])
+        weights = tmp_path / str(number) / "trained" / "model.safetensors"
+        assert weights.read_bytes() == (done.trained[number] / "model.safetensors").read_bytes()
+        tags = client(done.uri).get_run(scored.run_id).data.tags
+        assert tags["ablation.reused_from"] == first.run_id
+    assert left(finding(louder, done.uri, out="again")) == []
+
+
+def test_the_same_trial_under_another_arms_name_is_that_arms(
+    done: Any, plan: dict[str, Any], finding: Finding, tmp_path: Path
+) -> None:
+    renamed = plan | {"ablations": [{"part": "fusion.scale", "replacements": {"unweighted": {"kind": "none"}}}]}
+    assert left(finding(renamed, done.uri)) == []
+    folder = tmp_path / "finished" / "unweighted-1"
+    assert Status.read(folder).reused_from == done.status("no-scale").run_id
+    assert set(pd.read_parquet(folder / COUNTS_FILE)["arm"]) == {"unweighted"}
+
+
+def test_what_is_forced_trains(done: Any, sound: dict[str, Any], finding: Finding) -> None:
+    assert left(finding(sound, done.uri, force="no-scale")) == ["no-scale"]
+    assert left(finding(sound, done.uri, force="*")) == ["baseline", "no-scale"]
+    with pytest.raises(UserError, match="did you mean 'no-scale'"):
+        finding(sound, done.uri, force="noscale")
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_a_forced_trial_is_trained_by_the_step_too_and_comes_out_the_same(
+    done: Any, sound: dict[str, Any], finding: Finding, small_corpus: Path, tmp_path: Path
+) -> None:
+    [item] = finding(sound, done.uri, force="baseline")
+    trained, scored = carry_out(item, sound, small_corpus, tmp_path, done.uri)
+    assert (trained.reused_from, scored.scored_by) == (None, None)
+    assert trained.model_id != done.status("baseline").model_id
+    assert scored.wer == done.status("baseline").wer
+
+
+@pytest.mark.usefixtures("without_isolation")
+def test_a_checkpoint_that_is_gone_is_trained_again(
+    plan: dict[str, Any], finding: Finding, store: str, small_corpus: Path, tmp_path: Path
+) -> None:
+    alone = plan | {"ablations": []}
+    [item] = finding(alone, store, out="first")
+    carry_out(item, alone, small_corpus, tmp_path / "one", store)
+    shutil.rmtree(tmp_path / "mlflow" / "artifacts")
+    items = finding(alone, store)
+    assert left(items) == ["baseline"]
+    trained, scored = carry_out(items[0], alone, small_corpus, tmp_path / "two", store)
+    assert (trained.reused_from, scored.status) == (None, "finished")

@@ -1,0 +1,85 @@
+"""A trial that several processes train, as on several GPUs; here two on CPUs, started and joined as a cluster's pod would."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from components.shared.trial import STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
+from components.train_trial import train
+from tracking.store import client
+from training.loop import train_trial as train_model
+from training.state import newest_step
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seven processes start, on a busy machine slowly
+STEPS = 60
+
+
+@pytest.fixture
+def together(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan of two arms, of which one diverges; without what sees one share of a batch at a time."""
+    alike = {"training.steps": STEPS, "training.batch_size": 8, "siamese": "none", "fusion.tokens": "audio_only"}
+    too_fast = {"part": "training.learning_rate", "replacements": {"too-fast": 1e6}}
+    return plan | {"baseline": plan["baseline"] | alike, "ablations": [too_fast]}
+
+
+def descendants(pid: int) -> list[int]:
+    text = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [each for child in map(int, text.split()) for each in (child, *descendants(child))]
+
+
+def second_process() -> int:
+    """The process of rank 1 among ours."""
+    for pid in descendants(os.getpid()):
+        if b"RANK=1" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            return pid
+    raise LookupError("no second process")
+
+
+def interrupt(folder: Path, signals: dict[int, int]) -> None:
+    """Send signals (by the step from which on) to the second process alone."""
+    deadline = time.monotonic() + 240
+    for step, number in signals.items():
+        while max((newest_step(states) or 0 for states in folder.glob("states/*")), default=0) < step:
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.005)
+        os.kill(second_process(), number)
+
+
+def test_two_processes_train_one_trial_and_go_on_together_whichever_was_ended(
+    together: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    item, alone, out = finding(together, store)[0], tmp_path / "alone", tmp_path / "out"
+    settings = arm_of(plan_of(together), "baseline").settings
+    train_model(settings, 1, small_corpus, alone, threads=1, log=lambda _step, _metrics: None)
+    ends = threading.Thread(target=interrupt, args=(tmp_path, {5: signal.SIGTERM, 25: signal.SIGKILL}))
+    ends.start()
+    more = {"state_root": tmp_path / "states", "save_every_s": 0, "gpus": 2}
+    status = train(item, together, small_corpus, out, tracking_uri=store, threads=1, **more)
+    ends.join()
+    assert (status.status, status.reason, status.steps, status.untracked) == ("trained", None, STEPS, None)
+    assert not (out / STATES_FOLDER).exists()
+    steps = [step for step, metrics in read_history(out) if "loss" in metrics]
+    assert steps == [*range(0, STEPS, 10), STEPS - 1]
+    found = client(store).get_metric_history(Trial.from_json(item).run_id, "loss")
+    assert [point.step for point in found] == steps
+    one, two = (load_file(folder / "model.safetensors") for folder in (alone, out))
+    assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-4
+
+
+def test_a_training_that_diverges_in_several_processes_has_its_reason(
+    together: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    item = finding(together, store)[1]
+    status = train(item, together, small_corpus, tmp_path / "out", tracking_uri=store, threads=1, gpus=2)
+    assert status.failed
+    assert str(status.reason).startswith("training diverged: the ")
+    run = client(store).get_run(Trial.from_json(item).run_id)
+    assert (run.info.status, run.data.tags["ablation.reason"]) == ("FAILED", status.reason)
+    assert Status.read(tmp_path / "out") == status

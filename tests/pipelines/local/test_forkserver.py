@@ -1,0 +1,161 @@
+"""Steps that a loaded process forks: they print, end, fail and die as steps in fresh interpreters do, and cost no other."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.resolve_plan import resolve_plan
+from pipelines.local import forkserver
+
+pytestmark = pytest.mark.skipif(not forkserver.possible(), reason="steps are forked on Linux only")
+
+ROOT = Path(__file__).parents[3]
+SOURCES = {
+    "hello": 'import os\nprint("hello", os.getpid(), flush=True)',
+    "sentence": 'raise SystemExit("error: no such corpus")',
+    "raises": 'raise ValueError("unforeseen")',
+    "killed": "import os\nos.kill(os.getpid(), 9)",
+    "loaded": 'import sys\nprint("torch" in sys.modules, "mlflow" in sys.modules, flush=True)',
+    "environment": 'import os\nprint(os.environ["GIVEN"], os.environ["_KFP_RUNTIME"], flush=True)',
+    "worker": (
+        "import os\nfrom components.workers.isolation import run_isolated\n"
+        'print("said:", run_isolated("killed_worker", {}), flush=True)\n'
+        'print("said:", run_isolated("fine_worker", {"text": "done"}), flush=True)'
+    ),
+}
+
+
+def command(body: str, tmp_path: Path) -> list[str]:
+    """What kfp's local runner is about to start for a lightweight component with this body."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    given = {"inputs": {}, "outputs": {"outputFile": str(tmp_path / "out" / "executor_output.json")}}
+    real = list(resolve_plan.component_spec.implementation.container.command)
+    script = [part.replace("python3", sys.executable) for part in real[:-1]]
+    return [*script, f"def step():\n{lines}\n", "--executor_input", json.dumps(given), "--function_to_execute", "step"]
+
+
+Ran = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forkserver.ForkServer]:
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "killed_worker.py").write_text("import os\ndef work(_): os.kill(os.getpid(), 9)\n")
+    (folder / "fine_worker.py").write_text("def work(request): print(request['text'])\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
+        with forkserver.ForkServer(never) as server:
+            yield server
+
+
+def never(*_: object) -> int:
+    raise AssertionError("the step was started in another way")
+
+
+@pytest.fixture
+def ran(server: forkserver.ForkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ran:
+    def call(name: str, **environment: str) -> tuple[int, str]:
+        code = server.run(command(SOURCES[name], tmp_path), environment)
+        return code, capsys.readouterr().out
+
+    return call
+
+
+def test_a_step_prints_and_ends_with_its_exit_code(ran: Ran) -> None:
+    code, said = ran("hello")
+    assert code == 0
+    assert "\nhello " in said
+    code, said = ran("sentence")
+    assert code == 1
+    assert said.splitlines()[-1] == "error: no such corpus"
+    code, said = ran("raises")
+    assert code == 1
+    assert said.splitlines()[-1] == "ValueError: unforeseen"
+
+
+def test_a_step_that_is_killed_costs_no_other(ran: Ran) -> None:
+    assert ran("killed")[0] == -signal.SIGKILL
+    assert ran("hello")[0] == 0
+
+
+def test_everything_is_loaded_and_no_thread_runs_where_steps_are_forked(
+    ran: Ran, server: forkserver.ForkServer
+) -> None:
+    assert "True True" in ran("loaded")[1]
+    assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) == 1
+
+
+def test_a_steps_environment_is_its_own(ran: Ran) -> None:
+    assert "\n7 true\n" in ran("environment", GIVEN="7")[1]
+    assert "KeyError" in ran("environment")[1]
+
+
+def test_a_worker_is_a_process_of_its_own_there_too(ran: Ran) -> None:
+    code, said = ran("worker")
+    assert code == 0
+    assert "said: its process was killed (SIGKILL)" in said
+    assert said.splitlines()[-3:-1] == ["done", "said: None"] or "done\nsaid: None" in said
+
+
+def test_steps_run_beside_each_other(server: forkserver.ForkServer, tmp_path: Path) -> None:
+    slow = command("import time\ntime.sleep(1)", tmp_path)
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(server.run, [slow] * 4)) == [0] * 4
+    assert time.monotonic() - started < 3
+
+
+def test_a_step_that_has_ended_waits_for_no_step_that_began_beside_it(
+    server: forkserver.ForkServer, tmp_path: Path
+) -> None:
+    """Each child has the pipes of the steps that ran when it was forked; it must not keep them open."""
+    with ThreadPoolExecutor(2) as pool:
+        short = pool.submit(server.run, command("import time\ntime.sleep(1)", tmp_path))
+        time.sleep(0.5)  # so that the long one is forked while the short one runs
+        long = pool.submit(server.run, command("import time\ntime.sleep(60)", tmp_path))
+        assert short.result(timeout=30) == 0
+        assert not long.done()
+        os.kill(int(_children(server.process.pid)[0]), signal.SIGKILL)
+        assert long.result() == -signal.SIGKILL
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_another_command_is_started_as_kfp_would(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def fallback(full_command: Any, env_vars: Any) -> int:
+        asked.append((list(full_command), env_vars))
+        return 5
+
+    with forkserver.ForkServer(fallback) as server:
+        assert server.run(["echo", "hello"], {"A": "1"}) == 5
+        server.process.kill()
+        server.process.wait()
+        assert server.run(command("pass", tmp_path)) == 5
+    assert [first[0] for first, _ in asked] == ["echo", "sh"]
+
+
+def test_the_server_ends_with_whoever_asks_it() -> None:
+    code = """
+import os
+from pipelines.local.forkserver import ForkServer
+print(ForkServer(None).__enter__().process.pid, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    pid, deadline = int(done.stdout), time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

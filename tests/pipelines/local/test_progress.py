@@ -1,0 +1,104 @@
+"""What a running study's folder tells, read while it is written, and what a person is told of it."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from components.shared.trial import HISTORY_FILE, Status, Trial
+from pipelines.local.progress import Progress
+from pipelines.local.workspace import Workspace
+
+KEYS = [("baseline", 1), ("no-scale", 1)]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / ".work" / "run").mkdir(parents=True)
+    return Workspace(tmp_path / ".work")
+
+
+def write(workspace: Workspace, place: str, text: str) -> None:
+    path = workspace.root / "run" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def step(workspace: Workspace, number: int, name: str, status: Status) -> Path:
+    folder = workspace.root / "run" / str(number) / name
+    status.write(folder)
+    return folder
+
+
+def resolved() -> str:
+    item = Trial("baseline", 1, "run", "study", "7", 0.0).to_json()
+    return json.dumps({"parameterValues": {"Output": [item]}})
+
+
+def test_the_trials_are_known_once_their_list_is_whole(workspace: Workspace) -> None:
+    place = "resolve-plan/executor_output.json"
+    assert workspace.first_trial() is None
+    write(workspace, place, resolved()[:30])
+    assert workspace.first_trial() is None
+    write(workspace, place, resolved())
+    assert workspace.first_trial() == Trial("baseline", 1, "run", "study", "7", 0.0)
+
+
+def test_the_later_step_knows_better(workspace: Workspace) -> None:
+    step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r", status="trained"))
+    step(workspace, 0, "evaluate-trial/scored", Status("baseline", 1, "r", status="finished"))
+    step(workspace, 1, "train-trial/trained", Status("no-scale", 1, "s"))
+    assert {key: status.status for key, status in workspace.statuses().items()} == {
+        ("baseline", 1): "finished",
+        ("no-scale", 1): "running",
+    }
+
+
+@pytest.mark.parametrize("rest", ["", '{"step": 30, "met'])
+def test_progress_is_the_last_whole_line_of_a_history(workspace: Workspace, rest: str) -> None:
+    folder = step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r"))
+    assert workspace.progress() == {}
+    lines = [json.dumps({"step": n, "metrics": {"loss": 1.0, "padding": "x" * 90}}) + "\n" for n in range(0, 21, 1)]
+    (folder / HISTORY_FILE).write_text("".join(lines) + rest)
+    assert workspace.progress()["baseline", 1][0] == 20
+
+
+def test_a_log_gets_every_event_once(workspace: Workspace) -> None:
+    text = io.StringIO()
+    with Progress(Console(file=text), KEYS, {"baseline": 10, "no-scale": 10}) as progress:
+        progress.update(workspace)
+        write(workspace, "resolve-plan/executor_output.json", resolved())
+        progress.update(workspace)
+        write(workspace, "prepare-corpus/corpus/corpus.json", "{}")
+        step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r"))
+        progress.update(workspace)
+        progress.update(workspace)
+        step(workspace, 0, "evaluate-trial/scored", Status("baseline", 1, "r", "finished", wer={"wer/clean": 0.5}))
+        step(workspace, 1, "train-trial/trained", Status("no-scale", 1, "s").fail("diverged [at] step 3"))
+        progress.update(workspace)
+    assert text.getvalue().splitlines() == [
+        "checking the plan",
+        "preparing the corpus",
+        "running the trials",
+        "baseline seed 1: training",
+        "comparing the arms",
+        "baseline seed 1: finished, WER 50.0 % clean",
+        "no-scale seed 1: failed: diverged [at] step 3",
+    ]
+
+
+def test_a_terminal_gets_a_line_per_trial(workspace: Workspace) -> None:
+    text = io.StringIO()
+    folder = step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r"))
+    write(workspace, "prepare-corpus/corpus/corpus.json", "{}")
+    (folder / HISTORY_FILE).write_text('{"step": 4, "metrics": {"loss": 2.5}}\n')
+    with Progress(
+        Console(file=text, force_terminal=True, width=100), KEYS, {"baseline": 10, "no-scale": 10}
+    ) as progress:
+        progress.update(workspace)
+    assert "trials: 0 of 2 done" in text.getvalue()
+    assert "training, step 5 of 10, loss 2.500" in text.getvalue()
+    assert "no-scale seed 1" in text.getvalue()
+    assert "waiting" in text.getvalue()

@@ -1,0 +1,161 @@
+"""The package for a Kubeflow server: Kubeflow's own loader reads it, and it wires what it should."""
+
+import inspect
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kfp import components
+from kfp.dsl import Dataset
+
+from ablation.plan.arms import expand
+from ablation.plan.plan import Plan
+from common.errors import UserError
+from components.prepare_corpus import prepare_corpus
+from components.shared.revision import code_rev, image_tag
+from components.shared.trial import plan_of
+from corpora.store import Corpus
+from model.config import CATALOGUE
+from pipelines.ablation_pipeline import ablation_pipeline
+from pipelines.package.compile import compile_package
+
+ROOT = Path(__file__).parents[3]
+IMAGE = "registry.example/ablate-python:1234567"
+STEPS = {
+    "resolve-plan",
+    "prepare-corpus",
+    "find-finished",
+    "train-trial",
+    "evaluate-trial",
+    "compare-arms",
+    "register-checkpoint",
+}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Written by the command itself."""
+    path = tmp_path_factory.mktemp("package") / "new folder" / "pipeline.yaml"
+    command = [sys.executable, "-m", "cli.main", "compile", "-o", str(path), "--image", IMAGE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"{path}\n", "")
+    assert [file.name for file in path.parent.iterdir()] == ["pipeline.yaml"]
+    return path
+
+
+@pytest.fixture(scope="module")
+def spec(package: Path) -> Any:
+    return components.load_component_from_file(str(package)).pipeline_spec
+
+
+def tasks(dag: Any) -> dict[str, Any]:
+    return dict(dag.tasks.items())
+
+
+def test_the_loader_finds_every_step_in_the_image_that_was_given(spec: Any) -> None:
+    executors = spec.deployment_spec["executors"]
+    assert {name.removeprefix("exec-") for name in executors} == STEPS
+    assert {executor["container"]["image"] for executor in executors.values()} == {IMAGE}
+    told = [{item["name"]: item["value"] for item in executor["container"]["env"]} for executor in executors.values()]
+    assert {variables["ABLATE_STEP_IMAGE"] for variables in told} == {IMAGE}  # for the report's provenance
+
+
+def test_trials_run_in_a_loop_over_what_is_not_finished_yet(spec: Any) -> None:
+    outer = tasks(spec.root.dag)
+    [loop] = [task for name, task in outer.items() if name.startswith("for-loop")]
+    assert set(outer) == STEPS - {"train-trial", "evaluate-trial"} | {loop.task_info.name}
+    assert loop.parameter_iterator.items.input_parameter == "pipelinechannel--find-finished-Output"
+    inner = spec.components[loop.component_ref.name].dag
+    assert set(tasks(inner)) == {"train-trial", "evaluate-trial"}
+
+
+def test_only_artifacts_the_item_and_the_pipelines_own_inputs_cross_into_the_loop(spec: Any) -> None:
+    [loop] = [task for name, task in tasks(spec.root.dag).items() if name.startswith("for-loop")]
+    produced = {
+        name
+        for name, given in loop.inputs.parameters.items()
+        if given.HasField("task_output_parameter") and name != loop.parameter_iterator.items.input_parameter
+    }
+    assert produced == set()
+
+
+def test_the_corpus_waits_for_the_plans_check(spec: Any) -> None:
+    assert list(tasks(spec.root.dag)["prepare-corpus"].dependent_tasks) == ["resolve-plan"]
+
+
+def test_every_input_is_described_and_has_a_default(spec: Any) -> None:
+    inputs = dict(spec.root.input_definitions.parameters.items())
+    assert set(inputs) == set(inspect.signature(ablation_pipeline.pipeline_func).parameters)
+    assert all(len(each.description) > 20 for each in inputs.values())
+    assert {name for name, each in inputs.items() if not each.is_optional} == set()
+    assert inputs["code_rev"].default_value.string_value == code_rev()
+
+
+def test_the_plan_in_the_inputs_description_is_one(spec: Any) -> None:
+    text = spec.root.input_definitions.parameters["plan"].description
+    example, end = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    assert len(expand(plan_of(example), CATALOGUE)) == 2
+    more = re.findall(r"\w+", text[text.index("{") + end :].partition("More keys:")[2])
+    assert {*example, *more} == set(Plan.__dataclass_fields__)
+
+
+def test_without_an_image_it_is_this_revisions(tmp_path: Path) -> None:
+    spec = yaml.safe_load(compile_package(tmp_path / "pipeline.yaml").read_text(encoding="utf-8"))
+    images = {executor["container"]["image"] for executor in spec["deploymentSpec"]["executors"].values()}
+    assert images == {f"ablate-python:{image_tag(code_rev())}"}
+
+
+@pytest.mark.parametrize("image", ["steps", "steps:latest", "Steps:1"])
+def test_a_bad_image_is_one_sentence_and_nothing_is_written(ablate: Any, tmp_path: Path, image: str) -> None:
+    answer = ablate("compile", "-o", tmp_path / "pipeline.yaml", "--image", image)
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+    assert answer.err.startswith("error: an image ")
+    assert all(word in answer.err for word in (repr(image), *STEPS, "--image registry/ablate-python:1a2b3c4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_was_there_stays_if_the_new_one_is_refused(ablate: Any, tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    assert ablate("compile", "-o", path, "--image", "steps:1").code == 0
+    before = path.read_bytes()
+    assert ablate("compile", "-o", path, "--image", "steps").code == 2
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["pipeline.yaml"]
+
+
+def test_a_mistake_in_a_clusters_settings_is_one_sentence(ablate: Any, tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("memori: 1Gi\n")
+    answer = ablate("compile", "-o", tmp_path / "pipeline.yaml", "--cluster", tmp_path / "cluster.yaml")
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+    assert "unknown key 'memori': did you mean 'memory'?" in answer.err
+    assert [file.name for file in tmp_path.iterdir()] == ["cluster.yaml"]
+
+
+@pytest.fixture
+def _sigterm() -> Iterator[None]:
+    """As it was: steps handle it in their own way."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_sigterm")
+def test_the_corpus_step_prepares_what_it_is_told(tmp_path: Path) -> None:
+    """The step itself, as its container calls it."""
+    out = Dataset(uri=str(tmp_path / "given"))
+    prepare_corpus.python_func(uri="synthetic://talking-mouth?train=3&test=2&valid=2", root="", corpus=out)
+    assert Corpus.open(Path(out.path)).summary()["train"] == 3
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=r"cannot be written: .*; give another file with -o"):
+        compile_package(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]

@@ -1,0 +1,166 @@
+"""`ablate submit --cron` and `ablate schedule` against a server that keeps to the public API."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from common.errors import UserError
+from pipelines.server.schedules import checked_cron, next_time
+
+NIGHT = "0 0 2 * * *"
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def schedule(ablate: Command, kubeflow: Any) -> Command:
+    return lambda verb, *arguments: ablate("schedule", verb, *arguments, "--host", kubeflow.host)
+
+
+def refused(answer: Any, *words: str, code: int = 2) -> None:
+    assert (answer.code, answer.out) == (code, "")
+    assert len(answer.err.splitlines()) == 1
+    for word in ("error: ", *words):
+        assert word in answer.err
+
+
+def test_a_nightly_study_is_a_recurring_run_of_one_at_a_time(submit: Command, kubeflow: Any) -> None:
+    answer = submit("--cron", NIGHT)
+    assert (answer.code, answer.err) == (0, "")
+    assert kubeflow.things["runs"] == []
+    [made] = kubeflow.things["recurringruns"]
+    assert (made["display_name"], made["experiment_id"], made["mode"]) == ("demo", "experiments-1", "ENABLE")
+    assert made["trigger"] == {"cron_schedule": {"cron": NIGHT}}
+    assert (made["max_concurrency"], made["no_catchup"]) == ("1", True)
+    assert made["pipeline_version_reference"] == {"pipeline_id": "pipelines-1", "pipeline_version_id": "versions-1"}
+    assert made["runtime_config"]["parameters"]["plan"]["study"] == "demo"
+    assert made["plugins_input"] == {"mlflow": {"experiment_name": "demo"}}
+    first, second = answer.out.splitlines()[1:]
+    assert first == "Schedule: demo, created"
+    assert second.startswith(f"{NIGHT}, next 20")
+    assert second.endswith(" 02:00 UTC")
+
+
+def test_the_same_again_changes_nothing_and_anything_new_replaces(submit: Command, kubeflow: Any) -> None:
+    def after(*options: str, **plan: Any) -> tuple[str, int]:
+        said = submit("--cron", *options, **plan).out.splitlines()[1]
+        [one] = kubeflow.things["recurringruns"]
+        return said.rpartition(" ")[2], int(one["recurring_run_id"].rpartition("-")[2])
+
+    assert after(NIGHT) == ("created", 1)
+    assert after(f" {NIGHT.replace(' ', '  ')}") == ("unchanged", 1)
+    assert after("0 30 2 * * *") == ("replaced", 2)
+    assert after(NIGHT, "--seeds", "7,8") == ("replaced", 3)
+    assert after(NIGHT, "--image", "registry.example/ablate-python:2") == ("replaced", 4)
+    assert after(NIGHT, "--experiment", "other") == ("replaced", 5)
+    removed = [asked for asked in kubeflow.asked if asked.method == "delete"]
+    assert {asked.query["propagation_policy"] for asked in removed} == {"ORPHAN"}  # what runs goes on
+    assert len(removed) == 4
+
+
+def test_a_replacement_that_broke_off_is_mended_by_the_same_command(submit: Command, kubeflow: Any) -> None:
+    submit("--cron", NIGHT)
+    kubeflow.trouble["delete /recurringruns/recurringruns-1"] = (503, "", {})
+    answer = submit("--cron", "0 30 2 * * *")
+    assert (answer.code, len(kubeflow.things["recurringruns"])) == (1, 2)  # rather twice than not at all
+    assert "has confirmed no schedule" in answer.err
+    kubeflow.trouble.clear()
+    assert submit("--cron", "0 30 2 * * *").code == 0
+    assert [made["recurring_run_id"] for made in kubeflow.things["recurringruns"]] == ["recurringruns-2"]
+
+
+def test_schedules_of_other_pipelines_are_left_alone(submit: Command, schedule: Command, kubeflow: Any) -> None:
+    theirs = {
+        "display_name": "demo",
+        "recurring_run_id": "theirs",
+        "pipeline_version_reference": {"pipeline_id": "another"},
+        "trigger": {"periodic_schedule": {"interval_second": "60"}},
+    }
+    kubeflow.things["recurringruns"] = [theirs]
+    assert submit("--cron", NIGHT).code == 0
+    assert submit("--cron", "0 0 3 * * *").code == 0
+    assert schedule("delete", "demo").code == 0
+    assert kubeflow.things["recurringruns"] == [theirs]
+
+
+def test_a_disabled_schedule_stays_so_until_it_is_enabled(submit: Command, schedule: Command, kubeflow: Any) -> None:
+    submit("--cron", NIGHT)
+    assert schedule("disable", "demo").out == f"demo: {NIGHT}, disabled\n"
+    assert submit("--cron", "0 0 3 * * *").out.splitlines()[1:] == ["Schedule: demo, replaced", "0 0 3 * * *, disabled"]
+    assert [made["status"] for made in kubeflow.things["recurringruns"]] == ["DISABLED"]
+    assert schedule("enable", "demo").out.startswith("demo: 0 0 3 * * *, next ")
+    assert schedule("delete", "demo").out == "demo: deleted\n"
+    assert kubeflow.things["recurringruns"] == []
+
+
+def test_all_schedules_are_listed_however_many_pages(submit: Command, schedule: Command, kubeflow: Any) -> None:
+    refused(schedule("list"), "has no pipeline 'ablation-study'", "`ablate submit` brings it")
+    submit()
+    assert schedule("list").out.startswith("no study is scheduled; `ablate submit PLAN --cron")
+    kubeflow.longest_page = 1
+    for study in ("two", "one", "three"):
+        submit("--cron", NIGHT, study=study)
+    assert [line.partition(":")[0] for line in schedule("list").out.splitlines()] == ["one", "three", "two"]
+    refused(schedule("disable", "thre"), "study 'thre' has no schedule", "did you mean 'three'?")
+
+
+def test_a_server_that_knows_no_plugins_is_asked_without(submit: Command, kubeflow: Any) -> None:
+    kubeflow.knows_plugins = False
+    assert submit("--cron", NIGHT).code == 0
+    assert "plugins_input" not in kubeflow.things["recurringruns"][0]
+
+
+def test_a_server_in_trouble_or_of_others(submit: Command, schedule: Command, kubeflow: Any) -> None:
+    submit("--cron", NIGHT)
+    kubeflow.trouble["get /recurringruns"] = (503, "", {})
+    refused(schedule("list"), "failed with HTTP status 503; say the same again later", code=1)
+    kubeflow.token = "right"
+    refused(schedule("list"), "401 Unauthorized to no credential", code=1)
+
+
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ("0 2 * * *", "begins with seconds, and '0 2 * * *' has five fields; write '0 0 2 * * *'"),
+        ("nightly", "six fields"),
+        ("@daily", "write e.g. '0 0 2 * * *'"),
+        ("0 0 2 * * * 2027", "six fields"),
+        ("0 0 25 * * *", "'0 0 25 * * *' is no time that comes"),
+        ("0 0 0 31 2 *", "is no time that comes"),
+        ("0 0 2 L * *", "six fields"),
+        ("0 0 2 * * 7", "weekdays 0 (Sunday) to 6"),
+        ("", "got ''"),
+    ],
+)
+def test_a_cron_that_a_server_refuses_or_takes_for_another(
+    submit: Command, kubeflow: Any, cron: str, words: str
+) -> None:
+    refused(submit("--cron", cron), words)
+    assert kubeflow.asked == []
+
+
+def test_a_schedule_is_nothing_to_wait_for(submit: Command) -> None:
+    refused(submit("--cron", NIGHT, "--wait"), "leave out --wait and --gate")
+
+
+@pytest.mark.parametrize(
+    ("cron", "after"),
+    [
+        (NIGHT, "2026-11-25 02:00:00"),
+        ("30 */20 * * * *", "2026-11-24 12:00:30"),
+        ("0 0 2 ? * MON-FRI", "2026-11-25 02:00:00"),
+        ("0 0 2 * * 0", "2026-11-29 02:00:00"),
+        ("0 15 10 1,15 * ?", "2026-12-01 10:15:00"),
+    ],
+)
+def test_the_next_time_is_the_one_that_a_calendar_gives(cron: str, after: str) -> None:
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
+    assert f"{next_time(checked_cron(cron), noon):%Y-%m-%d %H:%M:%S}" == after
+
+
+def test_five_fields_would_have_been_another_time() -> None:
+    """What the refusal saves from: read with seconds first, every hour at two minutes past."""
+    with pytest.raises(UserError, match="five fields"):
+        checked_cron("0 2 * * *")
