@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.stats.scoring import ALIGNMENT, CHARACTER_COUNTS, COUNTS
 from common.errors import UserError
+from common.validation import sentence
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
@@ -123,11 +124,7 @@ def read_study(folder: Path) -> Study:
     try:
         return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise UserError(
-            f"{path} is not what `ablate run` writes: {place}: {first['msg']}; run the study again"
-        ) from error
+        raise UserError(f"{path} is not what `ablate run` writes: {sentence(error)}; run the study again") from error
     except ValueError as error:
         raise UserError(f"{path} is no valid JSON: {error}; run the study again") from error
 

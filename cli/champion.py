@@ -6,7 +6,7 @@ import typer
 
 from cli.options import Store
 from common.errors import UserError
-from pipelines.local import places
+from pipelines.local import paths
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name in MLflow.", show_default=False)]
 
@@ -23,7 +23,7 @@ def champion(
     from tracking.registry import champion as present
     from tracking.registry import rollback
 
-    uri = tracking_uri or places.tracking_uri()
+    uri = tracking_uri or paths.tracking_uri()
     if back:
         before, now = rollback(uri, study)
         print(

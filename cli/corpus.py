@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipelines.local import places
+from pipelines.local import paths
 
 DAMAGED = 1
 
@@ -30,7 +30,7 @@ def prepare(
             help="synthetic://talking-mouth?train=N&test=N, grid://DIR, lrs2://DIR, lrs3://DIR or s3://BUCKET/PREFIX.",
         ),
     ],
-    root: Annotated[Path, typer.Option(metavar="DIR", help="Where prepared corpora are kept.")] = places.CORPORA,
+    root: Annotated[Path, typer.Option(metavar="DIR", help="Where prepared corpora are kept.")] = paths.CORPORA,
 ) -> None:
     """Bring a corpus into the form that training reads.
 

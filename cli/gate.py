@@ -12,9 +12,9 @@ from ablation.decisions.gate import MARGIN_POINTS, Gate
 from cli.exit_codes import BAD_INPUT, GATE_FAILED
 from cli.options import Store
 from common.errors import Unavailable, UserError
-from common.redact import without_passwords
+from common.redact import redact
 from components.shared.revision import code_rev
-from pipelines.local import places
+from pipelines.local import paths
 
 if TYPE_CHECKING:
     from ablation.decisions.comparable import Scored
@@ -44,10 +44,10 @@ def gate(
 
     Example: ablate gate smile --margin 1
     """
-    uri = tracking_uri or places.tracking_uri()
+    uri = tracking_uri or paths.tracking_uri()
     with TemporaryDirectory() as folder:
         found = judged(
-            _fetched(study, uri, out or Path(folder)) if from_mlflow else places.study_folder(study), uri, margin
+            _fetched(study, uri, out or Path(folder)) if from_mlflow else paths.study_folder(study), uri, margin
         )
     for note in found.notes:
         print(note)
@@ -67,9 +67,7 @@ def _fetched(study: str, uri: str, out: Path) -> Path:
         raise Unavailable(str(error)) from error
     run_id = newest_study(uri, study, code_rev())
     if run_id is None:
-        raise Unavailable(
-            f"MLflow in {without_passwords(uri)} has no run of study {study!r} at revision {code_rev()}; run it"
-        )
+        raise Unavailable(f"MLflow in {redact(uri)} has no run of study {study!r} at revision {code_rev()}; run it")
     fetch_study(uri, run_id, out)
     return out
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from ablation.plan.arms import Arm, expand, trials, warnings
 from ablation.plan.plan import Plan
 from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
-from pipelines.local import places
+from pipelines.local import paths
 from pipelines.local.outlook import Outlook, outlook
 from recipes.smile import CATALOGUE
 
@@ -37,7 +37,7 @@ def plan(
 
     checked = chosen_plan(path, corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
-    seen = outlook(checked, arms, places.tracking_uri())
+    seen = outlook(checked, arms, paths.tracking_uri())
     measured = examine({arm.arm: arm.settings for arm in arms})
     if as_json:
         print(json.dumps(_as_json(checked, arms, seen, measured), indent=1))

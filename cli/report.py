@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.local import places
+from pipelines.local import paths
 
 
 def report(
@@ -31,6 +31,6 @@ def report(
     """
     from ablation.report import build, build_changes
 
-    folder, names = places.study_folder(study), [name.strip() for name in formats.split(",")]
-    for path in build_changes(places.study_folder(compare), folder, names) if compare else build(folder, names):
+    folder, names = paths.study_folder(study), [name.strip() for name in formats.split(",")]
+    for path in build_changes(paths.study_folder(compare), folder, names) if compare else build(folder, names):
         print(path)

@@ -12,7 +12,7 @@ from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
 from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from components.shared.revision import code_rev
-from pipelines.local import places
+from pipelines.local import paths
 from recipes.smile import CATALOGUE
 
 
@@ -60,17 +60,17 @@ def run(
     if explaining:
         _explain(checked, forced, console)
         return
-    folder = out or places.STUDIES / checked.study
+    folder = out or paths.STUDIES / checked.study
     if image:
         from pipelines.local.containers import check_image
 
-        check_image(image, places.tracking_uri())
+        check_image(image, paths.tracking_uri())
     try:
         result = run_study(
             checked,
             folder,
-            tracking_uri=places.tracking_uri(),
-            corpora_root=places.CORPORA,
+            tracking_uri=paths.tracking_uri(),
+            corpora_root=paths.CORPORA,
             code_rev=code_rev(),
             console=console,
             image=image,
@@ -91,7 +91,7 @@ def _explain(checked: Plan, forced: str, console: Console) -> None:
     """A line per trial, then how many would be trained."""
     from pipelines.local.explain import TRAIN, explain
 
-    answers = explain(checked, tracking_uri=places.tracking_uri(), corpora_root=places.CORPORA, force=forced)
+    answers = explain(checked, tracking_uri=paths.tracking_uri(), corpora_root=paths.CORPORA, force=forced)
     for answer in answers:
         line = f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)

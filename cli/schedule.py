@@ -97,17 +97,17 @@ def _asked(
     host: str | None, namespace: str | None, token_file: Path | None, cookies: str | None
 ) -> "Iterator[Schedules]":
     """The server's schedules; a server that fails meanwhile is a sentence and exit code 1."""
+    from pipelines.name import NAME
     from pipelines.server.errors import ServerFailed
     from pipelines.server.schedules import Schedules
-    from pipelines.server.submit import PIPELINE
 
     server = server_at(host, namespace, token_file, cookies)
     try:
         server.check()
-        pipeline = server.find_pipeline(PIPELINE)
+        pipeline = server.find_pipeline(NAME)
         if pipeline is None:
             remedy = "`ablate submit` brings it"
-            raise UserError(f"{server.host} has no pipeline {PIPELINE!r}, so nothing is scheduled; {remedy}")
+            raise UserError(f"{server.host} has no pipeline {NAME!r}, so nothing is scheduled; {remedy}")
         yield Schedules(server, pipeline)
     except ServerFailed as error:
         print(f"error: {error}; say the same again later", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from common.errors import UserError
-from pipelines.local import places
+from pipelines.local import paths
 
 if TYPE_CHECKING:
     from recipes.smile_transcriber import Sample, Transcriber
@@ -56,7 +56,7 @@ def transcribe(
         return
     if model is None:
         raise UserError("a transcript needs a model; give --model, e.g. --model models:/smile@champion")
-    transcriber, version = _load(model, tracking_uri or places.tracking_uri())
+    transcriber, version = _load(model, tracking_uri or paths.tracking_uri())
     texts = transcriber(read_clips(clips, noise, snr_db))
     if as_json:
         rows = [{"clip": clip, "text": text, "snr_db": snr_db} for clip, text in zip(clips, texts, strict=True)]

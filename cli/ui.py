@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipelines.local import places
+from pipelines.local import paths
 
 
 def ui(
@@ -23,5 +23,5 @@ def ui(
     """
     from pipelines.local.mlflow_ui import serve
 
-    folder = places.study_folder(study) if study else places.latest_study()
-    serve(folder, places.tracking_uri(), port=port, browser=browser, console=Console())
+    folder = paths.study_folder(study) if study else paths.latest_study()
+    serve(folder, paths.tracking_uri(), port=port, browser=browser, console=Console())

@@ -3,6 +3,6 @@
 import re
 
 
-def without_passwords(text: str) -> str:
+def redact(text: str) -> str:
     """The text with every `://user:password@` as `://user@`."""
     return re.sub(r"(://[^\s:/@]*):[^\s/]*@", r"\1@", text)

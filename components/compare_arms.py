@@ -85,7 +85,7 @@ def _study(
     plan: Plan, item: Trial, statuses: Sequence[Status], corpus: Path, tracking_uri: str, code_rev: str
 ) -> dict[str, Any]:
     """study.json."""
-    from common.redact import without_passwords
+    from common.redact import redact
     from corpora.store import Corpus
     from recipes.smile import examine
 
@@ -107,7 +107,7 @@ def _study(
         "trials": [asdict(status) for status in statuses],
         "provenance": _provenance(code_rev, plan.noise),
         "mlflow": {
-            "tracking_uri": without_passwords(tracking_uri),
+            "tracking_uri": redact(tracking_uri),
             "experiment_id": item.experiment_id,
             "study_run_id": item.study_run_id,
             "url": _url(tracking_uri, item),
@@ -146,12 +146,12 @@ def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
 
 def _url(tracking_uri: str, item: Trial) -> str | None:
     """Where the study opens in MLflow's pages; None for a database, which has none until `ablate ui` runs."""
-    from common.redact import without_passwords
+    from common.redact import redact
     from tracking.view import deep_link
 
     if not tracking_uri.startswith(("http://", "https://")):
         return None
-    return deep_link(without_passwords(tracking_uri), item.experiment_id, item.study_run_id)
+    return deep_link(redact(tracking_uri), item.experiment_id, item.study_run_id)
 
 
 def _tell_again(folders: Sequence[Path], uri: str) -> None:

@@ -6,7 +6,6 @@ on the very noise that it was trained on.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ import av
 import numpy as np
 import pandas as pd
 
+from common.conditions import Condition
 from common.errors import UserError
 from corpora.readers.media import decode_audio
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
@@ -25,24 +25,6 @@ FULL_SCALE = 32768.0
 AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg")
 
 Purpose = Literal["train", "test"]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Clean (both None), or a kind of noise at a signal-to-noise ratio."""
-
-    kind: str | None = None
-    snr_db: float | None = None
-
-    @property
-    def name(self) -> str:
-        """`clean`, `babble_0db`, `babble_-5db`, ..."""
-        return "clean" if self.snr_db is None else f"{self.kind}_{self.snr_db:g}db"
-
-
-def conditions(noises: Mapping[str, Sequence[float]]) -> list[Condition]:
-    """Clean first, then every SNR of every kind, as listed."""
-    return [Condition(), *(Condition(kind, float(snr_db)) for kind, snrs in noises.items() for snr_db in snrs)]
 
 
 class NoiseBank:

@@ -1,7 +1,6 @@
 """Where a checkpoint to start from lies, and the hash of what it holds. Imports no torch."""
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import shutil
@@ -9,6 +8,8 @@ import urllib.parse
 import urllib.request
 from functools import lru_cache
 from pathlib import Path
+
+from filelock import FileLock
 
 from common.errors import UserError
 
@@ -58,8 +59,7 @@ def _fetched(address: str) -> Path:
     """Once for all processes of the machine; the file appears whole or not at all."""
     path = _kept(address)
     CACHE.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(path.with_suffix(".lock")):
         if not path.is_file():
             beside = path.with_suffix(".part")
             try:

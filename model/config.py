@@ -1,12 +1,13 @@
 """Typed settings of a trial: presets, and how a plan's overrides are laid over them. Imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from common.errors import UserError
+from common.validation import sentence
 from model import checkpoint_file, kinds, masking_kinds
 from model.kind import Strict
 from model.parts import PARTS, Part
@@ -232,7 +233,7 @@ def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        raise UserError(_sentence(error)) from error
+        raise UserError(sentence(error, _without_kinds)) from error
     return _with_hash(settings)
 
 
@@ -275,17 +276,12 @@ def _did_you_mean(word: str, known: Any, listed: Any = None) -> str:
     return f"{hint} Known: {', '.join(listed or known)}"
 
 
-def _sentence(error: ValidationError) -> str:
-    """The first of pydantic's complaints as `where: rule, got value`."""
-    first = error.errors(include_url=False)[0]
-    place = [str(step) for step in first["loc"] if step != "parts"]
+def _without_kinds(steps: Sequence[str]) -> Sequence[str]:
+    """The path to a setting as plans write it; pydantic names the chosen kind of a part as a step, too."""
+    place = [step for step in steps if step != "parts"]
     if place and place[0] in PARTS and len(place) > 1 and place[1] in PARTS[place[0]].kinds:
-        del place[1]  # pydantic names the chosen kind as a step of the path
-    rule = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        rule = "no such setting here; remove it"
-    got = first["input"]
-    return f"{'.'.join(place)}: {rule[0].lower()}{rule[1:]}, got {got!r}"
+        del place[1]
+    return place
 
 
 class _Catalogue:

@@ -16,11 +16,10 @@ from components.prepare_corpus import prepare_corpus
 from components.register_checkpoint import register_checkpoint
 from components.resolve_plan import resolve_plan
 from components.train_trial import train_trial
+from pipelines.name import DESCRIPTION, NAME
 
-NAME = "ablation-study"
 
-
-@dsl.pipeline(name=NAME, description="Ablation study: which part of the model earns its place?")
+@dsl.pipeline(name=NAME, description=DESCRIPTION)
 def ablation_pipeline(
     plan: dict = {},  # noqa: B006 (kfp's way to write a default)
     plan_uri: str = "",

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from common.errors import UserError
 from common.hints import did_you_mean
-from common.redact import without_passwords
+from common.redact import redact
 from tracking.registry import Version
 from tracking.store import SQLITE, check_store, client
 
@@ -49,7 +49,7 @@ def _registered(uri: str, name: str) -> RegisteredModel:
         return client(uri).get_registered_model(name)
     except MlflowException as error:
         names = [model.name for model in client(uri).search_registered_models()]
-        where = f"no registered model {name!r} in {without_passwords(uri)}"
+        where = f"no registered model {name!r} in {redact(uri)}"
         raise UserError(f"{where}{_hint(name, names)}") from error
 
 

@@ -5,7 +5,7 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from common.errors import UserError
-from common.redact import without_passwords
+from common.redact import redact
 
 PROXIED = "mlflow-artifacts:"
 RETRIES = 2  # MLflow's own seven take minutes
@@ -33,5 +33,5 @@ def check_artifacts(uri: str, artifact_uri: str) -> None:
     except MlflowException as error:
         said = str(error)
     if said:
-        why = f"cannot use its store of artifacts ({without_passwords(said).partition(chr(10))[0][:200]})"
-        raise UserError(f"the MLflow server {without_passwords(uri)} {why}; check the server's S3 address and secret")
+        why = f"cannot use its store of artifacts ({redact(said).partition(chr(10))[0][:200]})"
+        raise UserError(f"the MLflow server {redact(uri)} {why}; check the server's S3 address and secret")

@@ -1,13 +1,13 @@
 """The MLflow store: a database beside the studies by default, any server otherwise. Run by ids, never by global state."""
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import (
@@ -18,8 +18,8 @@ from mlflow.store.db.utils import (
 )
 
 from common.errors import UserError
-from common.redact import without_passwords
-from tracking.patience import wait_a_moment_only
+from common.redact import redact
+from tracking.timeouts import use_short_timeouts
 
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
@@ -58,18 +58,18 @@ def prepare_store(uri: str) -> None:
                 _upgrade_db(engine)
             engine.dispose()
     except Exception as error:
-        reason = without_passwords(f"{uri} cannot be used: {str(error).splitlines()[0]}")
+        reason = redact(f"{uri} cannot be used: {str(error).splitlines()[0]}")
         raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
 
 
 def check_store(uri: str) -> None:
     """Make sure that the store answers and lets us in; a database is made ready. Raises UserError, one sentence."""
     prepare_store(uri)
-    wait_a_moment_only()
+    use_short_timeouts()
     try:
         client(uri).search_experiments(max_results=1)
     except Exception as error:
-        raise UserError(_refusal(without_passwords(uri), " ".join(without_passwords(str(error)).split()))) from error
+        raise UserError(_refusal(redact(uri), " ".join(redact(str(error)).split()))) from error
 
 
 def _refusal(uri: str, said: str) -> str:
@@ -94,8 +94,7 @@ def _alone(uri: str) -> Iterator[None]:
         return
     path = Path(uri.removeprefix(SQLITE))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(path.with_name(f".{path.name}.lock")):
         yield
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from corpora.noise import Condition, NoiseBank, conditions, noise_manifest, noisy, offset
+from common.conditions import Condition, conditions
+from corpora.noise import NoiseBank, noise_manifest, noisy, offset
 from corpora.schema import Utterance
 from corpora.store import Corpus
 from model.smile import Smile

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from common.conditions import Condition
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -42,7 +44,7 @@ def obstacle(champion: Scored, study: Scored) -> str | None:
     if not shared:
         return "champion and study share no condition"
     if champion.noise is not None and study.noise is not None:
-        for kind in dict.fromkeys(name.rpartition("_")[0] for name in shared if name != "clean"):
+        for kind in dict.fromkeys(kind for name in shared if (kind := Condition.parse(name).kind)):
             theirs, ours = (noise.get(kind, "mixed from the corpus") for noise in (champion.noise, study.noise))
             if theirs != ours:
                 return f"the champion was scored in other noise of the name {kind}, {theirs}, and this study in {ours}"

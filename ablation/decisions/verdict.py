@@ -7,6 +7,7 @@ import pandas as pd
 
 from ablation.results import ArmRecord, Study, TrialRecord
 from ablation.stats.significance import EARNS, EQUIVALENT, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
+from common.conditions import label as condition_label
 
 MIXED = "mixed"
 
@@ -54,12 +55,6 @@ def judge(study: Study, comparison: pd.DataFrame) -> list[Verdict]:
     return [_judge(study, arm, comparison[comparison["arm"] == arm.arm]) for arm in arms]
 
 
-def readable(condition: str) -> str:
-    """`babble_-5db` as people write it: babble −5 dB."""
-    kind, _, snr = condition.rpartition("_")
-    return f"{kind} {snr.removesuffix('db').replace('-', '−')} dB" if kind and snr.endswith("db") else condition
-
-
 def _judge(study: Study, arm: ArmRecord, rows: pd.DataFrame) -> Verdict:
     failed = [trial for trial in study.of(arm.arm) if trial.status == "failed"]
     part = arm.part or arm.arm
@@ -76,7 +71,7 @@ def _caution(rows: pd.DataFrame) -> str:
     """The conditions' cautions, each once with its conditions."""
     doubted = rows[rows["caution"] != ""]
     return "; ".join(
-        f"at {', '.join(map(readable, group['condition']))} {text}"
+        f"at {', '.join(map(condition_label, group['condition']))} {text}"
         for text, group in doubted.groupby("caution", sort=False)
     )
 
@@ -107,7 +102,11 @@ def _weigh(rows: pd.DataFrame, arm_is: str) -> tuple[str, str]:
         return EQUIVALENT, _bracketed(same)
     if not len(same) and not rows["verdict"].str.startswith(NO_DIFFERENCE).any():
         return NOT_JUDGED, _bracketed(rows)
-    where = f"{EQUIVALENT} {_bracketed(same)} at {', '.join(map(readable, same['condition']))}; " if len(same) else ""
+    where = (
+        f"{EQUIVALENT} {_bracketed(same)} at {', '.join(map(condition_label, same['condition']))}; "
+        if len(same)
+        else ""
+    )
     return NO_DIFFERENCE, where + _reach(rows.drop(same.index)["detectable"].dropna())
 
 
@@ -127,7 +126,7 @@ def _reach(detectable: pd.Series) -> str:
 def _where(arm_is: str, direction: str, rows: pd.DataFrame) -> str:
     """E.g. `without it worse by 2.1 points at clean, 8.0 points at babble 0 dB`."""
     found = [
-        f"{abs(100 * difference):.1f} points at {readable(condition)}"
+        f"{abs(100 * difference):.1f} points at {condition_label(condition)}"
         for condition, difference in zip(rows["condition"], rows["difference"], strict=True)
     ]
     return f"{arm_is} {direction} by {', '.join(found)}"

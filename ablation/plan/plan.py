@@ -12,6 +12,7 @@ from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown import read_markdown
 from ablation.plan.shorthands import Swap, swaps
+from common.conditions import conditions
 from common.errors import UserError
 from common.hints import did_you_mean
 from common.yaml_text import load_yaml
@@ -80,12 +81,7 @@ class Plan:
 
     def condition_names(self) -> list[str]:
         """`clean`, then e.g. `babble_0db` in the plan's order."""
-        return ["clean", *(condition_name(kind, snr) for kind, snrs in self.conditions.items() for snr in snrs)]
-
-
-def condition_name(kind: str, snr_db: float) -> str:
-    """The name of a noisy condition, e.g. `babble_-5db`."""
-    return f"{kind}_{snr_db:g}db"
+        return [condition.name for condition in conditions(self.conditions)]
 
 
 def read_plan(path: Path, catalogue: Catalogue) -> Plan:

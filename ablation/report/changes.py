@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation.decisions.verdict import readable
 from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
 from ablation.report.formats.data import dump
@@ -14,6 +13,7 @@ from ablation.report.method import SCORING
 from ablation.report.wording import bare, interval, p_value, percent, points
 from ablation.results import Study, read_counts, read_study
 from ablation.stats.two_studies import BETTER, SAME, WORSE, compare_studies
+from common.conditions import label as condition_label
 from common.errors import UserError
 
 
@@ -133,7 +133,7 @@ def _rates(found: Changes) -> Table:
         "WER of the later study, then of the earlier, the difference in points with its 95 % interval, and p of a t test after "
         "correction for arms and conditions. “Worse” or “better” stands where the difference is significant."
     )
-    return Table("Changes by arm and condition", ["arm", *map(readable, conditions)], rows, note=note)
+    return Table("Changes by arm and condition", ["arm", *map(condition_label, conditions)], rows, note=note)
 
 
 def _seeds(row: pd.Series) -> str:

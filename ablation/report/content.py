@@ -14,8 +14,9 @@ from ablation.report.examples import Example, examples
 from ablation.report.wording import duration
 from ablation.results import Study, read_counts, read_curves, read_study
 from ablation.stats import bootstrap, these_checkpoints
-from ablation.stats.scoring import CLEAN, METRICS, pool
+from ablation.stats.scoring import METRICS, pool
 from ablation.stats.significance import COLUMNS, compare
+from common.conditions import CLEAN
 
 RESAMPLING_SEED = 0
 

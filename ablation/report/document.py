@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.decisions.verdict import readable
 from ablation.report import evidence, measured
 from ablation.report.blocks import (
     Alignment,
@@ -25,6 +24,7 @@ from ablation.report.method import method
 from ablation.report.wording import duration, hours, number, percent, replaced
 from ablation.results import ArmRecord
 from ablation.stats.significance import EARNS, HARMFUL
+from common.conditions import label as condition_label
 
 LINE = 60  # characters of an alignment that stand in one line
 
@@ -126,7 +126,7 @@ def _alignment(content: Content, example: Example) -> Alignment:
         ]
     over = f"over {chosen.seeds} seeds" if chosen.seeds > 1 else "with one seed"
     title = (
-        f"{chosen.arm}, {readable(chosen.condition)}, seed {chosen.seed}: {chosen.arm_errors} errors {over}, the baseline "
+        f"{chosen.arm}, {condition_label(chosen.condition)}, seed {chosen.seed}: {chosen.arm_errors} errors {over}, the baseline "
         f"{chosen.baseline_errors} ({chosen.utterance_id})"
     )
     return Alignment(title, lines)

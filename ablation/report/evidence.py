@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.decisions.verdict import MIXED, readable
+from ablation.decisions.verdict import MIXED
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
 from ablation.report.wording import bare, interval, p_value, percent, points
 from ablation.stats.significance import ALPHA, EARNS, EQUIVALENT, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
 from ablation.stats.these_checkpoints import LABEL
+from common.conditions import label as condition_label
 
 TONES: Mapping[str, str] = {
     EARNS: "earns",
@@ -151,7 +152,7 @@ def _by_arm(
         for arm in content.study.arms
         if baseline or arm.arm != content.study.baseline
     ]
-    return Table(title, ["arm", *map(readable, conditions)], rows, note=note)
+    return Table(title, ["arm", *map(condition_label, conditions)], rows, note=note)
 
 
 def _seeds(content: Content, arm: str) -> str:

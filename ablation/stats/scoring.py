@@ -14,6 +14,8 @@ from typing import Any
 import jiwer
 import pandas as pd
 
+from common.conditions import CLEAN
+
 COUNTS = ["substitutions", "deletions", "insertions", "reference_words"]
 CHARACTER_COUNTS = ["character_substitutions", "character_deletions", "character_insertions", "reference_characters"]
 METRICS: Mapping[str, Sequence[str]] = {
@@ -21,7 +23,6 @@ METRICS: Mapping[str, Sequence[str]] = {
     "cer": CHARACTER_COUNTS,
 }  # errors of three sorts, then the length
 ALIGNMENT = "alignment"
-CLEAN = "clean"
 LETTERS = {"equal": "C", "substitute": "S", "delete": "D", "insert": "I"}
 
 

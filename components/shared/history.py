@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from common.redact import without_passwords
+from common.redact import redact
 from components.shared.trial import HISTORY_FILE
-from tracking.patience import wait_a_moment_only
+from tracking.timeouts import use_short_timeouts
 
 SEND_EVERY_S = 5.0
 
@@ -19,11 +19,11 @@ def attempt(call: Callable[[], object]) -> str | None:
 
     Whatever is wrong there, a training is not lost for it: `compare_arms` tells the store again.
     """
-    wait_a_moment_only()
+    use_short_timeouts()
     try:
         call()
     except Exception as error:
-        text = without_passwords(f"{type(error).__name__}: {error}")
+        text = redact(f"{type(error).__name__}: {error}")
         print(f"tracking: {text}", flush=True)
         return text.splitlines()[0]
     return None

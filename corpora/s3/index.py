@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from common.errors import UserError
+from common.validation import sentence
 from corpora.s3.place import Place, missing
 
 NAME = "index.json"
@@ -85,10 +86,8 @@ def read_index(client: Any, place: Place) -> Index | None:
     try:
         return Index.model_validate_json(text)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(step) for step in fault["loc"])
         raise UserError(
-            f"{place}/{NAME} is no index of a corpus ({where or 'all of it'}: {fault['msg']}): push the corpus again, elsewhere"
+            f"{place}/{NAME} is no index of a corpus ({sentence(error)}): push the corpus again, elsewhere"
         ) from error
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from common.errors import UserError
 from common.hints import did_you_mean
+from common.validation import sentence
 from common.yaml_text import load_yaml
 
 TRIAL_STEPS = ("train-trial", "evaluate-trial")  # the only ones that compute with the model
@@ -184,17 +185,6 @@ def read_cluster(path: Path) -> Cluster:
             raise UserError("cluster settings are a mapping of keys to values; see deploy/cluster.yaml")
         return Cluster.model_validate(given)
     except ValidationError as error:
-        raise UserError(f"{path}: {_sentence(error)}") from error
+        raise UserError(f"{path}: {sentence(error)}") from error
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first of pydantic's complaints as `where: rule, got value`."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(step) for step in first["loc"] if step != "[key]")
-    rule = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "string_type":
-        rule = "this is text; put it in quotes"
-    got = "" if isinstance(first["input"], (Mapping, Cluster, Strict)) else f", got {first['input']!r}"
-    return f"{place}: {rule[0].lower()}{rule[1:]}{got}" if place else f"{rule}{got}"

@@ -10,7 +10,8 @@ from kfp.dsl.pipeline_context import Pipeline
 
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.revision import code_rev
-from pipelines.ablation_pipeline import NAME, ablation_pipeline
+from pipelines.ablation_pipeline import ablation_pipeline
+from pipelines.name import DESCRIPTION, NAME
 from pipelines.package.cluster import TRIAL_STEPS, Cluster
 
 
@@ -38,7 +39,7 @@ def placed(settings: Cluster, image: str | None = None) -> Any:
                 group.parallelism_limit = settings.parallelism
 
     on_cluster.__signature__ = _with_defaults(definition, _defaults(settings))  # type: ignore[attr-defined]
-    return dsl.pipeline(on_cluster, name=NAME, description=ablation_pipeline.component_spec.description)
+    return dsl.pipeline(on_cluster, name=NAME, description=DESCRIPTION)
 
 
 def _defaults(settings: Cluster) -> dict[str, Any]:

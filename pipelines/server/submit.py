@@ -18,14 +18,13 @@ from ablation.plan.plan import Plan
 from common.errors import UserError
 from components.shared.limits import check_fits_cluster
 from corpora.prepare import check
-from pipelines.local import places
+from pipelines.local import paths
+from pipelines.name import DESCRIPTION, NAME
 from pipelines.package.cluster import read_cluster
 from pipelines.package.compile import compile_package
 from pipelines.server.client import Server
 from recipes.smile import CATALOGUE
 
-PIPELINE = "ablation-study"
-DESCRIPTION = "Ablation study: which part of the model earns its place?"
 OF_ONE_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 
@@ -54,7 +53,7 @@ class Submitted:
 def pods_store(tracking_uri: str | None, cluster: Path | None) -> str:
     """MLflow as pods reach it: what was said, else the environment's, else that of the cluster's settings."""
     said = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    return said or (cluster and read_cluster(cluster).tracking_uri) or places.tracking_uri()
+    return said or (cluster and read_cluster(cluster).tracking_uri) or paths.tracking_uri()
 
 
 def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def prepare(
 
         def ready() -> Prepared:
             server.check()
-            pipeline = server.pipeline(PIPELINE, DESCRIPTION)
+            pipeline = server.pipeline(NAME, DESCRIPTION)
             version, uploaded = server.version(pipeline, name, package)
             return Prepared(server.experiment(experiment), pipeline, version, name, uploaded, steps)
 

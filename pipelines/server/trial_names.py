@@ -2,7 +2,7 @@
 
 import os
 
-from pipelines.local import places
+from pipelines.local import paths
 
 SKEW_S = 60.0  # by which clocks may differ
 
@@ -18,7 +18,7 @@ def trial_names(study: str, code_rev: str, opened_after: float) -> dict[int, str
     found: dict[int, str] = {}
 
     def ask() -> None:
-        known = turns(places.tracking_uri(), study, code_rev, opened_after - SKEW_S)
+        known = turns(paths.tracking_uri(), study, code_rev, opened_after - SKEW_S)
         found.update({turn: f"{arm} seed {seed}" for turn, (arm, seed) in known.items()})
 
     if os.environ.get("MLFLOW_TRACKING_URI"):

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UserError
-from common.redact import without_passwords
+from common.redact import redact
 from tracking.store import prepare_store
 
 
@@ -18,7 +18,7 @@ from tracking.store import prepare_store
     ],
 )
 def test_only_the_password_goes(text: str, plain: str) -> None:
-    assert without_passwords(text) == plain
+    assert redact(text) == plain
 
 
 def test_a_database_that_cannot_be_used_is_named_without_its_password() -> None:

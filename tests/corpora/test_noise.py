@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.conditions import Condition, conditions
 from common.errors import UserError
-from corpora.noise import FULL_SCALE, Condition, NoiseBank, conditions, noise_manifest, noisy
+from corpora.noise import FULL_SCALE, NoiseBank, noise_manifest, noisy
 from corpora.schema import Clip
 from corpora.store import Corpus, CorpusWriter
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
-from ablation.decisions.verdict import readable
 from ablation.report.blocks import Picture, Pictures
 from ablation.report.content import Content
 from ablation.report.figures import svg
 from ablation.report.wording import bare, interval, percent, points
-from ablation.stats.scoring import CLEAN
 from ablation.stats.significance import EARNS, HARMFUL
+from common.conditions import CLEAN, Condition
+from common.conditions import label as condition_label
 
 FOREST_ROWS = 30  # more do not fit on a printed page
 FAR = 12  # times the median: beyond it one arm would leave the others no room on a linear axis
@@ -51,10 +51,9 @@ def pictures(content: Content) -> list[Pictures]:
 def wer_against_snr(content: Content, series: dict[str, int]) -> list[tuple[str, str]]:
     """For each kind of noise its name and a picture of WER (%) over SNR (dB), with clean at the right."""
     kinds: dict[str, list[tuple[float, str]]] = {}
-    for condition in content.study.conditions:
-        kind, _, snr = condition.rpartition("_")
-        if condition != CLEAN and snr.endswith("db"):
-            kinds.setdefault(kind, []).append((float(snr[:-2]), condition))
+    for condition in map(Condition.parse, content.study.conditions):
+        if condition.kind is not None and condition.snr_db is not None:
+            kinds.setdefault(condition.kind, []).append((condition.snr_db, condition.name))
     return [(kind, _wer_picture(content, series, kind, sorted(snrs))) for kind, snrs in kinds.items()]
 
 
@@ -84,7 +83,7 @@ def _wer_line(
         parts.append(svg.line([(at, y(100 * row["wer"])) for at, row in rows[-2:]], "line thin"))
     for at, row in rows:
         reach = interval(row["wer_low"], row["wer_high"], bare)
-        hint = f"{arm}, {readable(row['condition'])}: {percent(row['wer'])} {reach}"
+        hint = f"{arm}, {condition_label(row['condition'])}: {percent(row['wer'])} {reach}"
         parts.append(svg.marker(at, y(100 * row["wer"]), number, hint))
     bands = [_band(run, y) for run in (noisy, rows[-1:] if len(noisy) < len(rows) else [])]
     return number, [band for band in bands if band], parts
@@ -159,11 +158,11 @@ def _forest_rows(rows: Sequence[dict[str, Any]], x: svg.Axis, top: float) -> lis
         drawn = []
         if not math.isnan(row["diff_low"]):
             drawn.append(svg.segment(x(100 * row["diff_low"]), height, x(100 * row["diff_high"]), height))
-        hint = f"{row['arm']}, {readable(row['condition'])}: {points(row['difference'])} points"
+        hint = f"{row['arm']}, {condition_label(row['condition'])}: {points(row['difference'])} points"
         significant = row["verdict"] in (EARNS, HARMFUL)
         drawn.append(svg.marker(at, height, 1 if significant else 0, hint, filled=significant))
         parts += [
-            svg.text(18, height + 4, readable(row["condition"]), "tick", "start"),
+            svg.text(18, height + 4, condition_label(row["condition"]), "tick", "start"),
             svg.group(1 if significant else 0, drawn),
             svg.text(514, height + 4, points(row["difference"]), "tick", "end"),
         ]

@@ -5,9 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from ablation.decisions.verdict import Verdict, judge, readable
+from ablation.decisions.verdict import Verdict, judge
 from ablation.results import ArmRecord, Study, TrialRecord
 from ablation.stats.significance import COLUMNS
+from common.conditions import label
 
 
 def verdict(
@@ -107,4 +108,4 @@ def test_a_caution_is_said_once_with_its_conditions() -> None:
     ],
 )
 def test_conditions_as_people_write_them(name: str, words: str) -> None:
-    assert readable(name) == words
+    assert label(name) == words

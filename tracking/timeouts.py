@@ -5,7 +5,7 @@ import os
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
-def wait_a_moment_only() -> None:
+def use_short_timeouts() -> None:
     """Some twenty seconds, where nothing else is set, and not the quarter of an hour that MLflow would by itself."""
     for key, value in PATIENCE.items():
         os.environ.setdefault(key, value)
