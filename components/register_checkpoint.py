@@ -10,6 +10,7 @@ from kfp.dsl import Artifact, Dataset, Input
 from ablation.decisions.comparable import Scored
 from common.errors import UserError
 from components.shared.image import component
+from components.shared.problem import TooManyFailed as TooManyFailed
 from components.shared.trial import Status, plan_of
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from ablation.results import Study
 
 SERVED = Path(__file__).parent / "shared" / "served_model.py"
-
-
-class TooManyFailed(RuntimeError):
-    """More trials failed than the plan allows; the study is a failed one, its report stands."""
 
 
 def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) -> str:
