@@ -10,10 +10,10 @@ from typing import Any
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
 from components.shared.image import component
-from components.shared.outcome import give_up, keep_checkpoint, marking_killed, store_scores
-from components.shared.reuse import take_scored, tell_reused
+from components.shared.outcome import marking_killed, record_failure, store_checkpoint, store_scores
+from components.shared.reuse import log_reused, take_scored
 from components.shared.trial import HISTORY_FILE, Status
-from components.workers.isolation import Run, Start, ending_cleanly, fresh
+from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
 
 WORKER = "components.workers.evaluate"
 
@@ -45,7 +45,7 @@ def evaluate(
         "tracking_uri": tracking_uri,
         "threads": threads,
     }
-    with ending_cleanly(), start(WORKER) as run, marking_killed(tracking_uri, status.run_id):
+    with exiting_on_sigterm(), start(WORKER) as run, marking_killed(tracking_uri, status.run_id):
         ended = _take(status, out, tracking_uri) or _score(run, request, trained, out)
         return ended.write(out)
 
@@ -60,20 +60,20 @@ def _take(status: Status, out: Path, uri: str) -> Status | None:
     found = take_scored(uri, status, out) if status.reused_from else None
     if found is None:
         return None
-    error = attempt(lambda: tell_reused(uri, found, out))
+    error = attempt(lambda: log_reused(uri, found, out))
     return replace(found, untracked=error, ended=time.time())
 
 
 def _score(run: Run, request: Mapping[str, Any], trained: Path, out: Path) -> Status:
-    """Let the worker score, then tell MLflow what it left in `out`."""
+    """Let the worker score, then store the result that it left in `out` in MLflow."""
     from components.shared.history import attempt
 
     reason, uri = run(request), request["tracking_uri"]
     status = Status.read(out).fail(reason) if reason else Status.read(out)
     if status.failed:
-        return give_up(status, out, uri)
+        return record_failure(status, out, uri)
     if status.model_id is None:  # MLflow was not available when training ended
-        status = keep_checkpoint(uri, status, trained)
+        status = store_checkpoint(uri, status, trained)
     status.write(out)
     error = attempt(lambda: store_scores(uri, status, out))
     return replace(status, untracked=status.untracked or error)

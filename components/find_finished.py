@@ -12,7 +12,7 @@ from components.shared.fingerprints import fingerprints
 from components.shared.image import component
 from components.shared.reuse import forced_arms
 from components.shared.trial import Trial, plan_of
-from components.workers.isolation import end_cleanly
+from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
 
 
@@ -25,7 +25,7 @@ def find(
     trial with the same fingerprints in the store. `force` names arms, separated by commas, that are trained in any case; `*`
     names all. Raises UserError.
     """
-    end_cleanly()
+    exit_on_sigterm()
     checked = plan_of(plan)
     arms = expand(checked, CATALOGUE)
     forced = forced_arms(force, arms)
@@ -59,13 +59,13 @@ def _note_turn(uri: str, run_id: str, turn: int) -> None:
 def _reused(item: Trial, out: Path, uri: str) -> bool:
     """Return True if this trial was finished before. Its folder is in `out` then, and its run in MLflow is finished."""
     from components.shared.history import attempt
-    from components.shared.reuse import take_scored, tell_reused
+    from components.shared.reuse import log_reused, take_scored
 
     folder = out / f"{item.arm}-{item.seed}"
     status = take_scored(uri, item, folder)
     if status is None:
         return False
-    error = attempt(lambda: tell_reused(uri, status, folder))
+    error = attempt(lambda: log_reused(uri, status, folder))
     replace(status, untracked=error).write(folder)
     return True
 

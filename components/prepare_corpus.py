@@ -5,7 +5,7 @@ from pathlib import Path
 from kfp.dsl import Dataset, Output
 
 from components.shared.image import component
-from components.workers.isolation import end_cleanly
+from components.workers.isolation import exit_on_sigterm
 
 
 def prepare_for_trials(uri: str, root: str, out: Path) -> None:
@@ -16,7 +16,7 @@ def prepare_for_trials(uri: str, root: str, out: Path) -> None:
     from corpora import cache
     from corpora.prepare import prepare
 
-    end_cleanly()
+    exit_on_sigterm()
     out.parent.mkdir(parents=True, exist_ok=True)
     prepared = prepare(uri, Path(root) if root else out.parent / "prepared")
     if root:

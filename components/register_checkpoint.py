@@ -53,7 +53,7 @@ def _run_of(study: "Study") -> str:
 def _register(name: str, study: "Study", folder: Path, uri: str) -> str:
     from ablation.decisions.promotion import candidate
     from ablation.results import read_counts, read_curves
-    from components.shared.champion import keep_widest
+    from components.shared.champion import link_widest_study
     from tracking.registry import promote
 
     counts, best = read_counts(folder), best_trials(study.trials, read_curves(folder))
@@ -70,7 +70,7 @@ def _register(name: str, study: "Study", folder: Path, uri: str) -> str:
         put(runner_up, "candidate")
     if decision.arm:
         promote(uri, name, put(decision.arm), f"{decision.why}. {decision.evidence}".strip())
-    keep_widest(uri, name, _run_of(study), able, prints, promoted=bool(decision.arm))
+    link_widest_study(uri, name, _run_of(study), able, prints, promoted=bool(decision.arm))
     return decision.why
 
 

@@ -10,7 +10,7 @@ from kfp.dsl import Artifact, Output, OutputPath
 from ablation.plan.arms import expand, trials
 from components.shared.image import component
 from components.shared.trial import Trial, plan_of
-from components.workers.isolation import end_cleanly
+from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
 
 
@@ -18,7 +18,7 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[s
     """Open the study in MLflow; return its trials, each as the JSON of a `components.shared.trial.Trial`. Raises UserError."""
     from tracking.studies import flat, open_study
 
-    end_cleanly()
+    exit_on_sigterm()
     checked = plan_of(plan)
     arms = {arm.arm: arm for arm in expand(checked, CATALOGUE)}
     order = trials(checked, list(arms.values()))

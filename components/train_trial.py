@@ -10,10 +10,10 @@ from typing import Any
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 from components.shared.image import component
-from components.shared.outcome import give_up, keep_checkpoint, marking_killed
-from components.shared.reuse import alone, take_trained
+from components.shared.outcome import marking_killed, record_failure, store_checkpoint
+from components.shared.reuse import take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
-from components.workers.isolation import Run, Start, ending_cleanly, fresh
+from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
 from recipes.smile import SAVE_EVERY_S, newest_step
 
 WORKER = "components.workers.train"
@@ -57,10 +57,10 @@ def train(
     }
     # The worker's process comes first: a fork must not inherit the lease's thread or an open store.
     with (
-        ending_cleanly(),
+        exiting_on_sigterm(),
         start(WORKER, max(1, gpus)) as run,
         marking_killed(tracking_uri, item.run_id),
-        alone(tracking_uri, item),
+        training_lease(tracking_uri, item),
     ):
         found = None if item.forced else take_trained(tracking_uri, item, out)
         ended = replace(found, started=status.started) if found else _train(run, request, states, out)
@@ -70,16 +70,16 @@ def train(
 
 
 def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path) -> Status:
-    """Let workers train, then tell MLflow what they left in `out`."""
-    reason, uri = _see_through(run, request, states), request["tracking_uri"]
+    """Let workers train, then store the result that they left in `out` in MLflow."""
+    reason, uri = _train_through_crashes(run, request, states), request["tracking_uri"]
     status = Status.read(out).fail(reason) if reason else Status.read(out)
     if status.failed:
-        return give_up(status, out, uri)
+        return record_failure(status, out, uri)
     shutil.rmtree(states, ignore_errors=True)
-    return keep_checkpoint(uri, status, out)
+    return store_checkpoint(uri, status, out)
 
 
-def _see_through(run: Run, request: Mapping[str, Any], states: Path) -> str | None:
+def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -> str | None:
     """Start the worker again after a crash as long as each one gets further than the last.
 
     Return None on success, else why the last worker ended.

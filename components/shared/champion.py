@@ -27,7 +27,7 @@ def stored(uri: str, study: str, version: "Version") -> Scored:
     return Scored.of(record, counts[counts["arm"] == version.tags["arm"]])
 
 
-def keep_widest(
+def link_widest_study(
     uri: str, study: str, run_id: str, counts: "pd.DataFrame", prints: Collection[str], *, promoted: bool
 ) -> None:
     """Link the champion to the study that promoted it, or to a later study with more seeds of the same trials.

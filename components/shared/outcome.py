@@ -12,7 +12,7 @@ from components.shared.trial import HISTORY_FILE, Status, read_history
 from recipes.smile import is_final
 
 
-def keep_checkpoint(uri: str, status: Status, folder: Path) -> Status:
+def store_checkpoint(uri: str, status: Status, folder: Path) -> Status:
     """Store a trial's checkpoint in MLflow. The status gets its `model_id`, or the error as `untracked`."""
     from components.shared.history import attempt
     from tracking.checkpoints import log_checkpoint
@@ -22,11 +22,11 @@ def keep_checkpoint(uri: str, status: Status, folder: Path) -> Status:
     error = attempt(lambda: found.append(log_checkpoint(uri, status.run_id, folder, tags)))
     status = replace(status, model_id=found[0] if found else None, untracked=status.untracked or error)
     if found:
-        error = attempt(lambda: _keep_curves(uri, status, folder))
+        error = attempt(lambda: _store_curves(uri, status, folder))
     return replace(status, untracked=status.untracked or error)
 
 
-def _keep_curves(uri: str, status: Status, folder: Path) -> None:
+def _store_curves(uri: str, status: Status, folder: Path) -> None:
     """Store what a later study needs in addition to the checkpoint to use this trial again."""
     from tracking.reuse import TRAINED, keep
 
@@ -39,7 +39,7 @@ def _keep_curves(uri: str, status: Status, folder: Path) -> None:
 
 @contextlib.contextmanager
 def marking_killed(uri: str, run_id: str) -> Iterator[None]:
-    """If the step is told to end during the block, tell MLflow that the trial was killed."""
+    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED."""
     from components.shared.history import attempt
 
     try:
@@ -51,8 +51,8 @@ def marking_killed(uri: str, run_id: str) -> Iterator[None]:
         raise
 
 
-def give_up(status: Status, out: Path, uri: str) -> Status:
-    """Write the failed status, and then tell MLflow, which may be the cause of the failure."""
+def record_failure(status: Status, out: Path, uri: str) -> Status:
+    """Write the failed status, and then end the run in MLflow, which may be the cause of the failure."""
     from components.shared.history import attempt
     from tracking.studies import end_run
 

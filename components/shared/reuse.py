@@ -63,7 +63,9 @@ def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
     with _staging(out) as got:
         fetch_files(uri, run_id, got)
         earlier = Status.read(got)
-        status = replace(_ours(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id)
+        status = replace(
+            _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
+        )
         for table in got.glob("*.parquet"):
             _relabel(table, status)
         status.write(got)
@@ -80,7 +82,9 @@ def _trained(uri: str, trial: Trial, run_id: str, out: Path) -> Status:
             table.unlink()
         earlier = Status.read(got)
         fetch_checkpoint(uri, str(earlier.model_id), got)
-        status = replace(_ours(earlier, trial), status="trained", evaluate_seconds=None, wer=None, scored_by=None)
+        status = replace(
+            _as_status_of(earlier, trial), status="trained", evaluate_seconds=None, wer=None, scored_by=None
+        )
         status.write(got)
     return status
 
@@ -95,7 +99,7 @@ def _staging(out: Path) -> Iterator[Path]:
             file.replace(out / file.name)
 
 
-def _ours(earlier: Status, trial: Trial | Status) -> Status:
+def _as_status_of(earlier: Status, trial: Trial | Status) -> Status:
     """Return an earlier trial's status as the status of this one, which may have another arm name."""
     return replace(
         earlier,
@@ -118,7 +122,7 @@ def _relabel(path: Path, status: Status) -> None:
         table.assign(arm=status.arm, seed=status.seed).to_parquet(path, index=False)
 
 
-def tell_reused(uri: str, status: Status, folder: Path) -> None:
+def log_reused(uri: str, status: Status, folder: Path) -> None:
     """Log the WERs and curves of a reused trial, and which run they come from. Log no durations: this trial took no time."""
     from tracking.reuse import mark_reused
     from tracking.studies import end_run, log_history, log_scores
@@ -130,7 +134,7 @@ def tell_reused(uri: str, status: Status, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(uri: str, trial: Trial) -> Iterator[None]:
+def training_lease(uri: str, trial: Trial) -> Iterator[None]:
     """Hold the lease on the trial's fingerprint during the block; without one if the store is not available.
 
     While another process holds the lease, wait. The lease ends with the block, whatever ends it.

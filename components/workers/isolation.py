@@ -1,4 +1,4 @@
-"""The heavy work of a step in a process of its own: a crash or a kill for lack of memory becomes a result of the step.
+"""Separate processes for the heavy work of a step, so that a crash or a kill for lack of memory is a result of the step.
 
 A step starts its worker, waits for it and says how it ended. The step decides on leases and reuse; the worker trains or scores.
 """
@@ -59,7 +59,7 @@ def forked(module: str, processes: int = 1) -> Iterator[Run]:
 
 def _wait(begin: Callable[[str], "_Interpreter | _Forked"], request: Mapping[str, Any]) -> str | None:
     """Hand a request (JSON types) to a worker and wait for its end. SIGTERM to this process ends the worker first."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, ending_cleanly():
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, exiting_on_sigterm():
         json.dump(dict(request), file)
         file.flush()
         worker = begin(file.name)
@@ -162,20 +162,20 @@ def run_worker(work: Worker) -> None:
     SIGTERM becomes SystemExit, so that the worker removes half-written files before it exits. After success the process
     exits at once: an orderly shutdown of torch takes a second and has no use.
     """
-    end_cleanly()
+    exit_on_sigterm()
     work(json.loads(Path(sys.argv[1]).read_text()))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def end_cleanly() -> None:
+def exit_on_sigterm() -> None:
     """From now on, turn SIGTERM into SystemExit, so that `finally` blocks run."""
     signal.signal(signal.SIGTERM, _leave)
 
 
 @contextlib.contextmanager
-def ending_cleanly() -> Iterator[None]:
+def exiting_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into SystemExit during the block. Once it has arrived, the process ends and ignores it from then on."""
     previous = signal.signal(signal.SIGTERM, _leave)
     try:
