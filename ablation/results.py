@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.stats.scoring import ALIGNMENT, CHARACTER_COUNTS, COUNTS
 from common.errors import UserError
+from common.files import atomic_write
 from common.validation import sentence
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
@@ -46,6 +47,8 @@ class TrialRecord(Record):
 
     `started` and `ended` are in seconds since 1970. `reused_from` is the MLflow run that trained its checkpoint before, and
     `scored_by` the one that counted its errors; None where this study did, so that the seconds are the study's own.
+    `fingerprint` names the checkpoint and `evaluation` the counts by everything that decides them. `model_id` is the checkpoint
+    in MLflow. `wer` maps a metric key, e.g. `wer/clean`, to a fraction. `untracked` is an error that MLflow returned.
     """
 
     arm: str
@@ -61,6 +64,11 @@ class TrialRecord(Record):
     ended: float | None = None
     reused_from: str | None = None
     scored_by: str | None = None
+    fingerprint: str | None = None
+    evaluation: str | None = None
+    model_id: str | None = None
+    wer: dict[str, float] | None = None
+    untracked: str | None = None
 
 
 class ArmFacts(Record):
@@ -127,6 +135,11 @@ def read_study(folder: Path) -> Study:
         raise UserError(f"{path} is not what `ablate run` writes: {sentence(error)}; run the study again") from error
     except ValueError as error:
         raise UserError(f"{path} is no valid JSON: {error}; run the study again") from error
+
+
+def write_study(study: Study, folder: Path) -> Path:
+    """Write `study.json` as a whole, and return its path. Write the other files of the folder first."""
+    return atomic_write(folder / STUDY, json.dumps(study.model_dump(), indent=1) + "\n")
 
 
 def read_counts(folder: Path) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""The steps of a study as Kubeflow Pipelines components, one file each."""
+"""The steps of a study as Kubeflow Pipelines components, one file per step."""

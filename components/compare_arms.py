@@ -1,27 +1,19 @@
-"""Gather what the trials left into one study folder, judge the arms, and write the report."""
+"""Gather the results of all trials in one study folder, judge the arms, and write the report."""
 
-import json
-import os
-import platform
 import shutil
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Output
 
-from ablation.plan.arms import expand
-from ablation.plan.plan import Plan
-from components.shared.image import STEP_IMAGE, component
-from components.shared.trial import COUNTS_FILE, Status, Trial, plan_of, read_history
-from recipes.smile import CATALOGUE
+from components.shared.image import component
+from components.shared.trial import Status, Trial, plan_of, read_history
 
-PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "jiwer", "rapidfuzz", "kfp", "mlflow")
+if TYPE_CHECKING:
+    from ablation.results import Study
 
 
 def compare_and_report(
@@ -34,137 +26,61 @@ def compare_and_report(
     tracking_uri: str,
     code_rev: str,
 ) -> list[Path]:
-    """Fill the study folder `out` (study.json, counts, curves, report) and log the report; returns the report's files."""
-    from ablation.report import headline_markdown, load, write_all
-    from ablation.results import COUNTS_FILE as ALL_COUNTS
-    from ablation.results import CURVES_FILE, STUDY
+    """Fill the study folder `out` (counts, curves, report, study.json) and log it to MLflow. Return the report's files.
+
+    `trials` are all trials in the plan's order, `scored` their folders in any order. All files are written to a temporary
+    folder first. Then they move to `out`, study.json last: a folder with a study.json has everything that belongs to it.
+    """
+    from components.shared.study_record import study_of
 
     folders = {(status.arm, status.seed): folder for folder in scored for status in [Status.read(folder)]}
     items = [Trial.from_json(trial) for trial in trials]
     ordered = [folders[item.arm, item.seed] for item in items]
-    _tell_again(ordered, tracking_uri)
+    _log_missed(ordered, tracking_uri)
     statuses = [Status.read(folder) for folder in ordered]
-    out.mkdir(parents=True, exist_ok=True)
-    _counts(ordered).to_parquet(out / ALL_COUNTS, index=False)
-    _curves(ordered).to_parquet(out / CURVES_FILE, index=False)
-    study = _study(plan_of(plan), items[0], statuses, corpus, tracking_uri, code_rev)
-    (out / STUDY).write_text(json.dumps(study, indent=1) + "\n")
-    content = load(out)
-    files = write_all(content, out)
-    _log_report(tracking_uri, items[0].study_run_id, out, files, headline_markdown(content))
-    return files
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+        study = study_of(plan_of(plan), items[0], statuses, corpus, tracking_uri, code_rev)
+        names, headline = _write(study, ordered, Path(temporary))
+        _deliver(Path(temporary), out)
+    report = [out / name for name in names]
+    _log_report(tracking_uri, items[0].study_run_id, out, report, headline)
+    return report
 
 
-def _counts(folders: Sequence[Path]) -> Any:
-    """The counts of all finished trials, as a table."""
-    import pandas as pd
+def _write(study: "Study", scored: Sequence[Path], folder: Path) -> tuple[list[str], str]:
+    """Write all files of a study to `folder`. Return the names of the report's files, and its headline as Markdown."""
+    from ablation.report import headline_markdown, load, write_all
+    from ablation.results import COUNTS_FILE, CURVES_FILE, write_study
+    from components.shared.study_record import counts_of, curves_of
 
-    from ablation.results import COUNTS_COLUMNS
-
-    tables = [pd.read_parquet(folder / COUNTS_FILE) for folder in folders if (folder / COUNTS_FILE).is_file()]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COUNTS_COLUMNS)
-
-
-def _curves(folders: Sequence[Path]) -> Any:
-    """The curves of all trials, failed ones too, in long form."""
-    import pandas as pd
-
-    from ablation.results import CURVES_COLUMNS
-
-    rows = [
-        (status.arm, status.seed, step, metric, value)
-        for folder in folders
-        for status in [Status.read(folder)]
-        for step, metrics in read_history(folder)
-        for metric, value in metrics.items()
-    ]
-    return pd.DataFrame(rows, columns=CURVES_COLUMNS)
+    counts_of(scored).to_parquet(folder / COUNTS_FILE, index=False)
+    curves_of(scored).to_parquet(folder / CURVES_FILE, index=False)
+    write_study(study, folder)
+    content = load(folder)
+    return [path.name for path in write_all(content, folder)], headline_markdown(content)
 
 
-def _study(
-    plan: Plan, item: Trial, statuses: Sequence[Status], corpus: Path, tracking_uri: str, code_rev: str
-) -> dict[str, Any]:
-    """study.json."""
-    from common.redact import redact
-    from corpora.store import Corpus
-    from recipes.smile import examine
+def _deliver(written: Path, out: Path) -> None:
+    """Move all files of a folder to `out`, study.json last."""
+    from ablation.results import STUDY
 
-    arms = [asdict(arm) for arm in expand(plan, CATALOGUE)]
-    return {
-        "study": plan.study,
-        "question": plan.question,
-        "preset": plan.preset,
-        "corpus": Corpus.open(corpus).summary(),
-        "seeds": list(plan.seeds),
-        "conditions": plan.condition_names(),
-        "metrics": list(plan.metrics),
-        "margin_points": plan.margin_points,
-        "baseline": arms[0]["arm"],
-        "settings": arms[0]["settings"],
-        "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides")} for arm in arms],
-        "max_failed_trials": plan.max_failed_trials,
-        "hygiene": examine({arm["arm"]: arm["settings"] for arm in arms}).as_json(),
-        "trials": [asdict(status) for status in statuses],
-        "provenance": _provenance(code_rev, plan.noise),
-        "mlflow": {
-            "tracking_uri": redact(tracking_uri),
-            "experiment_id": item.experiment_id,
-            "study_run_id": item.study_run_id,
-            "url": _url(tracking_uri, item),
-        },
-        "created": datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
-        "wall_seconds": _wall_seconds(item.opened, statuses),
-    }
+    out.mkdir(exist_ok=True)
+    for file in sorted(written.iterdir(), key=lambda file: (file.name == STUDY, file.name)):
+        file.replace(out / file.name)
 
 
-def _wall_seconds(opened: float, statuses: Sequence[Status]) -> dict[str, float]:
-    """Wall time per stage; trials run beside each other, so theirs is less than the sum."""
-    first = min((status.started for status in statuses if status.started), default=opened)
-    last = max((status.ended for status in statuses if status.ended), default=first)
-    return {"corpus": first - opened, "trials": last - first, "comparison": time.time() - last}
-
-
-def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
-    """`image` is what this step runs in, told by whoever started it: a container cannot know its own digest.
-
-    `scoring` says whether another study's WERs can be compared: by which code, and in which recorded noise.
-    """
-    from common.source_code import sources_fingerprint
-    from tracking.fingerprint import content, scoring_code
-
-    return {
-        "git_revision": code_rev,
-        "sources": sources_fingerprint()[:16],
-        "image": os.environ.get(STEP_IMAGE) or "none, run from source",
-        "scoring": {
-            "code": scoring_code(),
-            "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
-        },
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
-    }
-
-
-def _url(tracking_uri: str, item: Trial) -> str | None:
-    """Where the study opens in MLflow's pages; None for a database, which has none until `ablate ui` runs."""
-    from common.redact import redact
-    from tracking.view import deep_link
-
-    if not tracking_uri.startswith(("http://", "https://")):
-        return None
-    return deep_link(redact(tracking_uri), item.experiment_id, item.study_run_id)
-
-
-def _tell_again(folders: Sequence[Path], uri: str) -> None:
-    """What MLflow missed while it was away. Telling it twice changes nothing."""
+def _log_missed(folders: Sequence[Path], uri: str) -> None:
+    """Log to MLflow what it missed while it was not available. To log it twice changes nothing."""
     from components.shared.history import attempt
 
     for folder in folders:
         status = Status.read(folder)
         if status.untracked:
-            attempt(partial(_tell, uri, status, folder))
+            attempt(partial(_log_trial, uri, status, folder))
 
 
-def _tell(uri: str, status: Status, folder: Path) -> None:
+def _log_trial(uri: str, status: Status, folder: Path) -> None:
     from components.shared.outcome import store_scores
     from tracking.studies import end_run, log_history, start_trial
 
@@ -177,17 +93,17 @@ def _tell(uri: str, status: Status, folder: Path) -> None:
         store_scores(uri, status, folder)
 
 
-def _log_report(uri: str, study_run_id: str, out: Path, files: Sequence[Path], headline: str) -> None:
+def _log_report(uri: str, study_run_id: str, out: Path, report: Sequence[Path], headline: str) -> None:
     from components.shared.history import attempt
     from tracking.studies import log_study_report
 
-    attached = [*files, *sorted(path for path in out.iterdir() if path not in files)]
+    attached = [*report, *sorted(path for path in out.iterdir() if path not in report)]
     attempt(lambda: log_study_report(uri, study_run_id, attached, headline))
 
 
-def publish(files: Sequence[Path], places: Mapping[str, Path]) -> None:
-    """Copy the report to where the pipeline's own page looks for it, by suffix."""
-    for file in files:
+def publish(report: Sequence[Path], places: Mapping[str, Path]) -> None:
+    """Copy the report to the places where Kubeflow's page of the run looks for it, by suffix."""
+    for file in report:
         if file.suffix in places:
             shutil.copyfile(file, places[file.suffix])
 
@@ -204,24 +120,44 @@ def compare_arms(
     report: Output[HTML],
     summary: Output[Markdown],
 ) -> str:
-    """The step of the pipeline; returns where the study opens in MLflow, if that has an address."""
-    import json
+    """Gather the results of all trials in one study folder, judge the arms, and write the report.
+
+    MLflow: attaches the files of the study to its run, sets the verdicts as the note of that run, and logs whatever it missed
+    of a trial while it was not available.
+
+    Args:
+        tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
+        code_rev: Revision of the code, for the report's provenance.
+        resolved: Input. The plan and its trials, as resolve_plan wrote them.
+        finished: Input. The folder of trials that were finished before, as find_finished wrote it.
+        scored: Input. The folders that evaluate_trial wrote, one per trial of the loop.
+        corpus: Input. The prepared corpus, for its summary.
+        study: Output. A folder with counts.parquet, curves.parquet, the report in every format, and study.json, which is
+            written last.
+        report: Output. The report as an HTML page.
+        summary: Output. The report as Markdown.
+
+    Returns:
+        The address of the study in MLflow's web pages; empty if the store is a database.
+    """
     from pathlib import Path
 
+    from ablation.results import read_study
     from components.compare_arms import compare_and_report, publish
     from components.shared.inputs import store_of
+    from components.shared.problem import reporting
     from components.shared.trial import Resolved
 
-    given, before = Resolved.read(resolved.path), sorted(Path(finished.path).iterdir())
-    folders = [*(Path(item.path) for item in scored), *before]
-    files = compare_and_report(
-        given.plan,
-        given.trials,
-        folders,
-        Path(corpus.path),
-        Path(study.path),
-        tracking_uri=store_of(tracking_uri),
-        code_rev=code_rev,
-    )
-    publish(files, {".html": Path(report.path), ".md": Path(summary.path)})
-    return json.loads((Path(study.path) / "study.json").read_text())["mlflow"]["url"] or ""
+    with reporting("compare-arms"):
+        given, before = Resolved.read(resolved.path), sorted(Path(finished.path).iterdir())
+        files = compare_and_report(
+            given.plan,
+            given.trials,
+            [*(Path(item.path) for item in scored), *before],
+            Path(corpus.path),
+            Path(study.path),
+            tracking_uri=store_of(tracking_uri),
+            code_rev=code_rev,
+        )
+        publish(files, {".html": Path(report.path), ".md": Path(summary.path)})
+        return (read_study(Path(study.path)).mlflow or {}).get("url") or ""

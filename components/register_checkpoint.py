@@ -1,7 +1,6 @@
 """Register the baseline's checkpoint, decide on the champion, and close the study."""
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,96 +9,103 @@ from kfp.dsl import Artifact, Dataset, Input
 from ablation.decisions.comparable import Scored
 from common.errors import UserError
 from components.shared.image import component
-from components.shared.trial import Status, plan_of
+from components.shared.problem import TooManyFailed as TooManyFailed
+from components.shared.trial import plan_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.decisions.promotion import Decision
-    from ablation.results import Study
+    from ablation.results import Study, TrialRecord
 
 SERVED = Path(__file__).parent / "shared" / "served_model.py"
 
 
-class TooManyFailed(RuntimeError):
-    """More trials failed than the plan allows; the study is a failed one, its report stands."""
+def register_best(plan: Mapping[str, Any], folder: Path, *, tracking_uri: str) -> str:
+    """Set the aliases `baseline`, `candidate` and `champion` of the registered model that has the study's name.
 
-
-def register_best(plan: Mapping[str, Any], study: Path, *, tracking_uri: str) -> str:
-    """Set the aliases `baseline` and `champion` of the registered model that is named as the study.
-
-    Returns what was decided, in a sentence. Raises TooManyFailed at the end, when all else is done.
+    Return the decision on the champion in one sentence. Raises TooManyFailed at the end, when everything else is done.
     """
     from ablation.decisions.gate import too_many_failed
+    from ablation.results import read_study
     from tracking.lease import lease
     from tracking.studies import end_run, note_decision
 
-    checked = plan_of(plan)
-    record = json.loads((study / "study.json").read_text())
-    trials = [Status(**trial) for trial in record["trials"]]
-    run_id = record["mlflow"]["study_run_id"]
-    with lease(tracking_uri, run_id, f"register {checked.study}"):  # or two studies could both find no version yet
-        decision = _register(checked.study, record, trials, study, tracking_uri)
+    checked, study = plan_of(plan), read_study(folder)
+    run_id = _run_of(study)
+    with lease(tracking_uri, run_id, f"register {checked.study}"):  # else two studies could both find no version yet
+        decision = _register(checked.study, study, folder, tracking_uri)
     note_decision(tracking_uri, run_id, decision)
-    failed = sum(trial.failed for trial in trials)
-    if reason := too_many_failed(failed, len(trials), checked.max_failed_trials):
+    if reason := too_many_failed(len(study.failed()), len(study.trials), checked.max_failed_trials):
         end_run(tracking_uri, run_id, "FAILED", reason)
         raise TooManyFailed(reason)
     end_run(tracking_uri, run_id, "FINISHED")
     return decision
 
 
-def _register(name: str, record: Mapping[str, Any], trials: list[Status], study: Path, uri: str) -> str:
-    from ablation.decisions.promotion import candidate
-    from ablation.results import read_counts, read_curves, read_study
-    from ablation.stats.scoring import trial_metrics
-    from components.shared.champion import keep_widest
-    from tracking.checkpoints import register
-    from tracking.registry import promote
-    from tracking.served import make_servable
+def _run_of(study: "Study") -> str:
+    """Return the id of the study's run in MLflow."""
+    if study.mlflow is None:
+        raise UserError(f"study {study.study!r} names no MLflow run; run it again with an MLflow store")
+    return str(study.mlflow["study_run_id"])
 
-    counts, best = read_counts(study), best_trials(trials, read_curves(study))
-    corpus = record["corpus"]["fingerprint"]
+
+def _register(name: str, study: "Study", folder: Path, uri: str) -> str:
+    from ablation.decisions.promotion import candidate
+    from ablation.results import read_counts, read_curves
+    from components.shared.champion import link_widest_study
+    from tracking.registry import promote
+
+    counts, best = read_counts(folder), best_trials(study.trials, read_curves(folder))
 
     def put(arm: str, *aliases: str) -> str:
-        trial = best[arm]
-        rows = counts[(counts["arm"] == arm) & (counts["seed"] == trial.seed)]
-        wers = trial_metrics(rows)
-        tags = {
-            "arm": arm,
-            "seed": trial.seed,
-            "wer": f"{wers['wer/overall']:.4f}",
-            **{key: f"{wer:.4f}" for key, wer in wers.items() if key.startswith("wer/")},
-            "fingerprint": trial.fingerprint,
-            "corpus": corpus,
-            "git_revision": record["provenance"]["git_revision"],
-            "study_run": record["mlflow"]["study_run_id"],
-        }
-        make_servable(uri, str(trial.model_id), SERVED)
-        return register(uri, name, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
+        return _put(uri, name, study, best[arm], counts, aliases)
 
-    if record["baseline"] in best:
-        put(record["baseline"], "baseline")
+    if study.baseline in best:
+        put(study.baseline, "baseline")
     able = counts[counts["arm"].isin(best)]
-    prints = {str(trial.fingerprint) for trial in trials if trial.status == "finished"}
-    decision = decide(uri, read_study(study), able, prints)
-    if runner_up := candidate(able, record["baseline"]):
+    prints = {str(trial.fingerprint) for trial in study.trials if trial.status == "finished"}
+    decision = decide(uri, study, able, prints)
+    if runner_up := candidate(able, study.baseline):
         put(runner_up, "candidate")
     if decision.arm:
         promote(uri, name, put(decision.arm), f"{decision.why}. {decision.evidence}".strip())
-    keep_widest(uri, name, record["mlflow"]["study_run_id"], able, prints, promoted=bool(decision.arm))
+    link_widest_study(uri, name, _run_of(study), able, prints, promoted=bool(decision.arm))
     return decision.why
 
 
-def best_trials(trials: list[Status], curves: Any) -> dict[str, Status]:
-    """Per arm the finished trial with the lowest WER on the *validation* split at its end; the test split chooses none.
+def _put(
+    uri: str, name: str, study: "Study", trial: "TrialRecord", counts: "pd.DataFrame", aliases: Sequence[str]
+) -> str:
+    """Register a trial's checkpoint with tags that say where it comes from and how good it is. Return the version."""
+    from ablation.stats.scoring import trial_metrics
+    from tracking.checkpoints import register
+    from tracking.served import make_servable
 
-    Without validation utterances, the first seed.
+    wers = trial_metrics(counts[(counts["arm"] == trial.arm) & (counts["seed"] == trial.seed)])
+    tags = {
+        "arm": trial.arm,
+        "seed": trial.seed,
+        "wer": f"{wers['wer/overall']:.4f}",
+        **{key: f"{wer:.4f}" for key, wer in wers.items() if key.startswith("wer/")},
+        "fingerprint": trial.fingerprint,
+        "corpus": study.corpus["fingerprint"],
+        "git_revision": study.provenance["git_revision"],
+        "study_run": _run_of(study),
+    }
+    make_servable(uri, str(trial.model_id), SERVED)
+    return register(uri, name, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
+
+
+def best_trials(trials: Sequence["TrialRecord"], curves: "pd.DataFrame") -> dict[str, "TrialRecord"]:
+    """Return per arm the finished trial with the lowest final WER on the *validation* split.
+
+    The test split takes no part in the choice. Without validation utterances, it is the trial with the first seed.
     """
     valid = (
         curves[curves["metric"] == "wer/valid"].sort_values("step").groupby(["arm", "seed"])["value"].last().to_dict()
     )
-    found: dict[str, Status] = {}
+    found: dict[str, TrialRecord] = {}
     for trial in trials:
         if trial.status != "finished" or trial.model_id is None:
             continue
@@ -109,31 +115,50 @@ def best_trials(trials: list[Status], curves: Any) -> dict[str, Status]:
     return found
 
 
-def decide(uri: str, record: "Study", counts: "pd.DataFrame", prints: Collection[str]) -> "Decision":
-    """Who is to be the champion. `counts` are of the arms that could be, `prints` the fingerprints of the study's trials."""
+def decide(uri: str, study: "Study", counts: "pd.DataFrame", prints: Collection[str]) -> "Decision":
+    """Decide on the champion.
+
+    `counts` are those of the arms that can become champion, `prints` the fingerprints of the study's finished trials.
+    """
     from ablation.decisions.promotion import Decision, challenge, first
     from components.shared.champion import stored
     from tracking.registry import champion
 
-    study, holder = Scored.of(record, counts), champion(uri, record.study)
+    scored, holder = Scored.of(study, counts), champion(uri, study.study)
     if holder is None:
-        return first(study, record.baseline)
+        return first(scored, study.baseline)
     arm = holder.tags["arm"]
     if holder.tags.get("fingerprint") in prints and arm in set(counts["arm"]):
-        return challenge(study, arm)
+        return challenge(scored, arm)
     try:
-        return challenge(study, arm, stored(uri, record.study, holder))
+        return challenge(scored, arm, stored(uri, study.study, holder))
     except UserError as error:
         return Decision(None, f"champion stays {arm}: {error}")
 
 
 @component
 def register_checkpoint(tracking_uri: str, resolved: Input[Artifact], study: Input[Dataset]) -> str:
-    """The step of the pipeline; returns what was decided on the champion."""
+    """Register the best checkpoints of the study, decide on the champion, and close the study.
+
+    MLflow: makes the checkpoints of the baseline, of the arm with the fewest errors and of a new champion versions of the
+    registered model that has the study's name, and sets the aliases `baseline`, `candidate` and `champion`; writes the decision
+    to the study's run; ends that run as FINISHED, or as FAILED if more trials failed than the plan allows. Then the step fails
+    as well.
+
+    Args:
+        tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
+        resolved: Input. The plan and its trials, as resolve_plan wrote them.
+        study: Input. The study folder that compare_arms wrote.
+
+    Returns:
+        The decision on the champion in one sentence.
+    """
     from pathlib import Path
 
     from components.register_checkpoint import register_best
     from components.shared.inputs import store_of
+    from components.shared.problem import reporting
     from components.shared.trial import Resolved
 
-    return register_best(Resolved.read(resolved.path).plan, Path(study.path), tracking_uri=store_of(tracking_uri))
+    with reporting("register-checkpoint"):
+        return register_best(Resolved.read(resolved.path).plan, Path(study.path), tracking_uri=store_of(tracking_uri))

@@ -1,4 +1,4 @@
-"""Check the plan, open its runs in MLflow, and hand out one item per trial."""
+"""Check the plan, open its runs in MLflow, and return one item per trial."""
 
 import os
 import time
@@ -10,15 +10,15 @@ from kfp.dsl import Artifact, Output, OutputPath
 from ablation.plan.arms import expand, trials
 from components.shared.image import component
 from components.shared.trial import Trial, plan_of
-from components.workers.isolation import end_cleanly
+from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
 
 
 def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[str]:
-    """The trials of a plan, each as the JSON of a `components.shared.trial.Trial`. Raises UserError for a bad plan."""
+    """Open the study in MLflow; return its trials, each as the JSON of a `components.shared.trial.Trial`. Raises UserError."""
     from tracking.studies import flat, open_study
 
-    end_cleanly()
+    exit_on_sigterm()
     checked = plan_of(plan)
     arms = {arm.arm: arm for arm in expand(checked, CATALOGUE)}
     order = trials(checked, list(arms.values()))
@@ -56,15 +56,37 @@ def resolve_plan(
     resolved: Output[Artifact],
     corpus_uri: OutputPath(str),  # type: ignore[valid-type]
 ) -> list[str]:
-    """The step of the pipeline. Every later step reads the plan, as the form has changed it, from `resolved`."""
+    """Check the plan and the inputs of the run, and open the study and its trials in MLflow.
+
+    MLflow: creates the experiment named as the study if it is missing, one run for the study and a nested run per trial, with
+    their parameters, and the view of the experiment. A database store is created or checked. Reads the corpus's source to
+    see that it exists.
+
+    Args:
+        plan: The ablation plan as JSON. Empty if `plan_uri` is given.
+        plan_uri: Address of the plan: http(s)://, s3://, or a path that the step sees. Empty if `plan` is given.
+        corpus: URI of the corpus. Empty takes the plan's.
+        preset: Size of the model. Empty takes the plan's.
+        seeds: Seeds of every arm, e.g. 1, 2, 3. Empty takes the plan's.
+        max_failed_trials: Number of trials that may fail before the run counts as failed. Empty takes the plan's.
+        gpus_per_trial: GPUs of each trial, a whole number as text. The step only checks it.
+        tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
+        code_rev: Revision of the code, logged as a parameter of the study's run.
+        resolved: Output. A JSON file with the plan, after all changes by the inputs, and its trials. Every later step reads
+            it.
+        corpus_uri: Output. The URI of the corpus that the changed plan names, as text.
+
+    Returns:
+        All trials of the study, each as JSON of `components.shared.trial.Trial` with the id of its MLflow run.
+    """
     from pathlib import Path
 
     from components.resolve_plan import resolve
     from components.shared.inputs import Overrides, checked_inputs, store_of
+    from components.shared.problem import reporting
     from components.shared.trial import Resolved
-    from components.workers.isolation import in_one_sentence
 
-    with in_one_sentence():
+    with reporting("resolve-plan"):
         overrides = Overrides(corpus, preset, seeds, max_failed_trials)
         chosen = checked_inputs(plan, plan_uri, overrides, gpus_per_trial).as_mapping()
         items = resolve(chosen, store_of(tracking_uri), code_rev)

@@ -1,4 +1,4 @@
-"""Train one trial: its checkpoint, its curves and what became of it, in one folder. A failure is data, too."""
+"""Train one trial: its checkpoint, its curves and its status, in one folder. A failure is a result, too."""
 
 import shutil
 import time
@@ -10,10 +10,13 @@ from typing import Any
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 from components.shared.image import component
-from components.shared.outcome import give_up
+from components.shared.outcome import marking_killed, record_failure, store_checkpoint
+from components.shared.reuse import take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
-from components.workers.isolation import run_isolated
+from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
 from recipes.smile import SAVE_EVERY_S, newest_step
+
+WORKER = "components.workers.train"
 
 
 def train(
@@ -27,18 +30,21 @@ def train(
     gpus: int = 0,
     state_root: Path | None = None,
     save_every_s: float = SAVE_EVERY_S,
+    start: Start = fresh,
 ) -> Status:
-    """Train in a process of its own. Never raises for what goes wrong in there: the status says it.
+    """Train a trial, or take the checkpoint of an earlier one with the same fingerprint. Never raises for a worker's failure.
 
-    A training that was interrupted before, here or in an earlier call with the same `state_root`, goes on from its
-    last state. States lie there under the trial's fingerprint, and within `out` where there is no such folder.
+    This process holds the lease on the fingerprint while it looks for such a trial and while the worker, started as `start`
+    says, trains. If another process holds it, this one waits and then finds that one's checkpoint. A training run that was
+    interrupted, here or in an earlier call with the same `state_root`, continues from its last state. States are stored there
+    under the trial's fingerprint, and within `out` if `state_root` is None.
     """
     item = Trial.from_json(trial)
     status = Status(item.arm, item.seed, item.run_id, evaluation=item.evaluation, started=time.time())
     if item.done:
-        replace(status, status="reused").write(out)
-        return Status.read(out)
-    status.write(out)
+        return replace(status, status="reused").write(out)
+    status = replace(status, fingerprint=item.fingerprint).write(out)
+    states = (state_root or out / STATES_FOLDER) / item.fingerprint
     request = {
         "trial": trial,
         "plan": dict(plan),
@@ -46,25 +52,44 @@ def train(
         "out": str(out),
         "tracking_uri": tracking_uri,
         "threads": threads,
-        "gpus": gpus,
-        "states": str(state_root or out / STATES_FOLDER),
+        "states": str(states),
         "save_every_s": save_every_s,
     }
-    reason = _see_through(request)
+    # The worker's process comes first: a fork must not inherit the lease's thread or an open store.
+    with (
+        exiting_on_sigterm(),
+        start(WORKER, max(1, gpus)) as run,
+        marking_killed(tracking_uri, item.run_id),
+        training_lease(tracking_uri, item),
+    ):
+        found = None if item.forced else take_trained(tracking_uri, item, out)
+        ended = replace(found, started=status.started) if found else _train(run, request, states, out)
+        ended.write(out)
     shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
-    if reason:
-        give_up(Status.read(out).fail(reason), out, tracking_uri)
-    return Status.read(out)
+    return ended
 
 
-def _see_through(request: Mapping[str, Any]) -> str | None:
-    """Start a worker that died again as long as each one gets further than the last; why the last one ended, or None."""
+def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path) -> Status:
+    """Let workers train, then store the result that they left in `out` in MLflow."""
+    reason, uri = _train_through_crashes(run, request, states), request["tracking_uri"]
+    status = Status.read(out).fail(reason) if reason else Status.read(out)
+    if status.failed:
+        return record_failure(status, out, uri)
+    shutil.rmtree(states, ignore_errors=True)
+    return store_checkpoint(uri, status, out)
+
+
+def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -> str | None:
+    """Start the worker again after a crash as long as each one gets further than the last.
+
+    Return None on success, else why the last worker ended.
+    """
     reached = 0
-    while reason := run_isolated("components.workers.train", request, max(1, request["gpus"])):
-        step = newest_step(Path(request["states"]) / str(Status.read(Path(request["out"])).fingerprint)) or 0
+    while reason := run(request):
+        step = newest_step(states) or 0
         if step <= reached:
             return reason
-        print(f"{reason}; going on after step {step}", flush=True)
+        print(f"{reason}; training continues after step {step}", flush=True)
         reached = step
     return None
 
@@ -80,21 +105,44 @@ def train_trial(
     corpus: Input[Dataset],
     trained: Output[Model],
 ) -> None:
-    """The step of the pipeline."""
+    """Train one trial, or take the checkpoint of an earlier trial with the same fingerprint.
+
+    MLflow: sets the trial's run to RUNNING, logs its curves and its checkpoint (a LoggedModel), and holds a lease on the
+    fingerprint, as tags of the run, while the trial trains. The run ends here only if the trial fails (FAILED) or the step
+    is stopped (KILLED). A trial that fails does not fail the step.
+
+    Args:
+        trial: The trial, one item of the output of find_finished (JSON of `components.shared.trial.Trial`).
+        tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
+        threads: CPU threads of the training process.
+        gpus: Number of GPUs, a whole number as text; each gets a process, started by torchrun. 0 trains on CPU cores.
+        resolved: Input. The plan and its trials, as resolve_plan wrote them.
+        state_root: Folder on a volume for the states of interrupted training runs. Empty keeps them in the step.
+        corpus: Input. The prepared corpus.
+        trained: Output. A folder with the checkpoint (model.safetensors, config.json), the curves (history.jsonl) and
+            the status of the trial (status.json), which is `trained`, `failed`, or `reused` if nothing was left to do.
+
+    Returns:
+        Nothing. The outcome of the trial is in `trained`.
+    """
     from pathlib import Path
 
     from components.shared.inputs import gpu_count, store_of
+    from components.shared.problem import reporting
     from components.shared.trial import Resolved
     from components.train_trial import train
+    from components.workers.isolation import chosen_start
 
-    status = train(
-        trial,
-        Resolved.read(resolved.path).plan,
-        Path(corpus.path),
-        Path(trained.path),
-        tracking_uri=store_of(tracking_uri),
-        threads=threads,
-        gpus=gpu_count(gpus),
-        state_root=Path(state_root) if state_root else None,
-    )
-    trained.metadata["display_name"] = status.label
+    with reporting("train-trial"):
+        status = train(
+            trial,
+            Resolved.read(resolved.path).plan,
+            Path(corpus.path),
+            Path(trained.path),
+            tracking_uri=store_of(tracking_uri),
+            threads=threads,
+            gpus=gpu_count(gpus),
+            state_root=Path(state_root) if state_root else None,
+            start=chosen_start(),
+        )
+        trained.metadata["display_name"] = status.label

@@ -1,10 +1,10 @@
-"""The study as a Kubeflow pipeline. It only wires: what a step does stands in its file in `components`.
+"""The study as a Kubeflow pipeline. This file only connects the steps; each step is a file in `components`.
 
-    resolve_plan -> prepare_corpus -> find_finished -> for every other trial: train_trial -> evaluate_trial
+    resolve_plan -> prepare_corpus -> find_finished -> for every trial that is left: train_trial -> evaluate_trial
                                                           -> compare_arms -> register_checkpoint
 
-Only artifacts and the pipeline's own inputs cross into the loop: the local runner silently replaces any other value
-by the loop's item. That is also why the loop runs over one flat list of strings.
+Only artifacts and the pipeline's own inputs enter the loop: the local runner silently replaces any other value by the
+loop's item. For the same reason the loop runs over one flat list of strings.
 """
 
 from kfp import dsl
@@ -35,29 +35,29 @@ def ablation_pipeline(
     code_rev: str = "",
     force: str = "",
 ) -> None:
-    """One study: every arm of a plan is trained with every seed, scored, and compared with the baseline.
+    """Run one study: train every arm of a plan with every seed, score it, and compare it with the baseline.
 
-    The server's form for a new run shows what is said here about each input. Overrides are text, so that empty can mean
-    the plan's; so are GPUs, since an accelerator limit from a number requests none.
+    The compiled package carries these descriptions of the inputs. Overrides are text, so that an empty one can mean the plan's
+    value. GPUs are text because Kubeflow requests none for an accelerator limit that is a number.
 
     Args:
         plan: The ablation plan as JSON. Example: {"study": "demo", "seeds": [1, 2, 3],
             "ablations": [{"part": "masking", "action": "remove"}]}. More keys: question, corpus, preset, conditions,
             metrics, baseline, noise, max_failed_trials, margin_points, leave_one_out, ladder, factorial, init_from.
-        plan_uri: Where the plan lies, instead of `plan`: http(s)://, s3://, or a path on a volume that the steps see.
+        plan_uri: Address of the plan, instead of `plan`: http(s)://, s3://, or a path on a volume that the steps see.
         corpus: URI of the corpus, e.g. synthetic://talking-mouth?train=2000&test=300. Empty takes the plan's.
         preset: Size of the model: tiny, base or large. Empty takes the plan's.
         seeds: Seeds of every arm, e.g. 1, 2, 3. Empty takes the plan's.
-        max_failed_trials: How many trials may fail before the run counts as failed. Empty takes the plan's.
-        gpus_per_trial: GPUs that every trial asks for, a whole number; 0 trains on CPU cores.
+        max_failed_trials: Number of trials that may fail before the run counts as failed. Empty takes the plan's.
+        gpus_per_trial: GPUs of each trial, a whole number; 0 trains on CPU cores.
         tracking_uri: Address of the MLflow server as the steps reach it. Empty takes their MLFLOW_TRACKING_URI, which
             Kubeflow's own MLflow plugin sets.
         corpora_root: Folder of prepared corpora that all steps see, on a volume. Empty prepares the corpus in the run.
-        state_root: Folder, on a volume that all steps see, where trainings keep their state, so that one that is interrupted
-            goes on where it was when the study is run again. Empty: only after a crash within its own pod.
+        state_root: Folder, on a volume that all steps see, for the states of training runs. An interrupted one continues from
+            its state when the study is run again. Empty: it continues only after a crash within its own pod.
         threads: CPU threads of a trial, at most as many as its cores.
-        code_rev: Revision of the code, for the report's provenance. Leave it as it is.
-        force: Arms to train even where the same trials were finished before, by commas; * for all.
+        code_rev: Revision of the code, for the report's provenance. Leave it unchanged.
+        force: Arms to train even if the same trials were finished before, separated by commas; * for all.
     """
     resolved = resolve_plan(
         plan=plan,
@@ -70,12 +70,12 @@ def ablation_pipeline(
         tracking_uri=tracking_uri,
         code_rev=code_rev,
     )
-    # A cached answer would hand out the MLflow runs of an earlier study a second time.
+    # A cached result would return the MLflow runs of an earlier study a second time.
     resolved.set_caching_options(False)
     study = resolved.outputs["resolved"]
     prepared = prepare_corpus(uri=resolved.outputs["corpus_uri"], root=corpora_root)
     found = find_finished(tracking_uri=tracking_uri, force=force, resolved=study, corpus=prepared.outputs["corpus"])
-    found.set_caching_options(False)  # other studies may have finished more since
+    found.set_caching_options(False)  # other studies may have finished more trials since
     with dsl.ParallelFor(found.outputs["Output"]) as trial:
         trained = train_trial(
             trial=trial,

@@ -1,1 +1,1 @@
-"""What can be ablated: the only door through which the pipeline reaches a model and its training."""
+"""The models that can be ablated. Components and pipelines reach a model and its training only through this package."""

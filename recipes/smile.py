@@ -1,6 +1,6 @@
-"""SMILE: its catalogue of parts, and how it is examined, trained and scored.
+"""SMILE: its catalogue of parts, and the functions that examine, train and score it.
 
-Imports torch only inside the functions that need it, so that plans are checked without it.
+Only the functions that need torch import it, so that plans can be checked without it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Log = Callable[[int, dict[str, float]], None]
 
 
 def examine(arms: Mapping[str, Mapping[str, Any]]) -> "Hygiene":
-    """Measure the arms of a plan before they are trained: name -> resolved settings, the baseline first."""
+    """Measure the arms of a plan before they are trained. `arms` maps names to resolved settings, the baseline first."""
     from training.hygiene import examine as examine_arms
 
     return examine_arms(arms)
@@ -40,10 +40,10 @@ def train(
     states: Path,
     save_every_s: float,
 ) -> "TrainResult":
-    """Train one trial and leave its checkpoint in `out`. `log(step, metrics)` gets the curves.
+    """Train one trial and write its checkpoint to `out`. `log(step, metrics)` receives the curves.
 
-    `noise` maps a kind of noise to its recordings. States of an unfinished training are kept in `states`.
-    Raises TrainingFailed and UserError.
+    `noise` maps a kind of noise to its recordings. The folder `states` holds the state of an unfinished training run, from
+    which the next call continues. Raises TrainingFailed and UserError.
     """
     from training.loop import train_trial
 
@@ -55,14 +55,17 @@ def train(
 def transcribe(
     checkpoint: Path, corpus: Path, conditions: Mapping[str, Sequence[float]], *, threads: int, noise: Mapping[str, str]
 ) -> "pd.DataFrame":
-    """Transcribe the test split under every condition (noise kind -> SNRs in dB): one row per utterance and condition."""
+    """Transcribe the test split under every condition. Return one row per utterance and condition.
+
+    `conditions` maps a kind of noise to SNRs in dB; clean is always included.
+    """
     from training.evaluate import transcribe as transcribe_split
 
     return transcribe_split(checkpoint, corpus, conditions, threads=threads, noise=noise)
 
 
 def is_final(error: Exception) -> bool:
-    """Return whether a failure is foreseen and would be the same in every process and at another time."""
+    """Return True for a foreseen failure, which would be the same in every process and at another time."""
     from training.step import TrainingFailed
 
     return isinstance(error, (TrainingFailed, UserError))

@@ -1,4 +1,4 @@
-"""SMILE's transcription of single clips, for `ablate transcribe` and for served models. Imports torch."""
+"""Transcription of single clips by SMILE, for `ablate transcribe` and for served models. Imports torch."""
 
 from training.transcriber import Sample, Transcriber, from_bytes, sample, to_bytes
 

@@ -1,1 +1,1 @@
-"""What the steps of the pipeline share: the records they hand each other, and how they find and keep results."""
+"""Code that the steps share: their records, and how they find and store results."""

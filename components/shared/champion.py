@@ -1,4 +1,4 @@
-"""What a champion's own study counted, and which study that is."""
+"""The word-error counts of a champion from its own study, and the choice of that study."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def stored(uri: str, study: str, version: "Version") -> Scored:
-    """The word errors of the version's arm, of all seeds. Raises UserError where its study's files are not there."""
+    """Return the word errors of the version's arm, of all seeds. Raises UserError if its study's files are missing."""
     from ablation.results import read_counts, read_study
     from tracking.registry import STUDY_RUN, fetch_study
 
@@ -27,12 +27,12 @@ def stored(uri: str, study: str, version: "Version") -> Scored:
     return Scored.of(record, counts[counts["arm"] == version.tags["arm"]])
 
 
-def keep_widest(
+def link_widest_study(
     uri: str, study: str, run_id: str, counts: "pd.DataFrame", prints: Collection[str], *, promoted: bool
 ) -> None:
-    """Let the champion rest on the study that promoted it, or on a later one with more seeds of the same trials.
+    """Link the champion to the study that promoted it, or to a later study with more seeds of the same trials.
 
-    A checkpoint may have been registered by an earlier study with fewer seeds, which cannot show what it was promoted for.
+    An earlier study with fewer seeds may have registered the checkpoint. Its counts do not show why it was promoted.
     """
     from tracking.registry import SEEDS, champion, rest_on
 

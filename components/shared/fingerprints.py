@@ -1,4 +1,4 @@
-"""What the trials of a plan come to, before any is trained: the fingerprint of its checkpoint and that of its counts."""
+"""Fingerprints of the trials of a plan before any is trained: one of the checkpoint, one of the word-error counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ablation.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Prints:
-    """A trial with its fingerprints; `inputs` is what `trained` was made from."""
+    """A trial with its fingerprints: `trained` of the checkpoint, `scored` of the counts. `inputs` is hashed to `trained`."""
 
     arm: str
     seed: int
@@ -21,7 +21,7 @@ class Prints:
 
 
 def fingerprints(plan: Plan, arms: Sequence[Arm], corpus: Path) -> list[Prints]:
-    """Of every trial, in the plan's order; `corpus` is a prepared one."""
+    """Return the fingerprints of every trial in the plan's order. `corpus` is the folder of a prepared corpus."""
     from corpora.store import Corpus
     from tracking.fingerprint import fingerprint, scoring_inputs, trial_inputs
 

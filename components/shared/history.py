@@ -1,4 +1,4 @@
-"""A trial's curves: on disk at once, in MLflow a little later, and never in the way of the training."""
+"""A trial's curves: on disk at once, and in MLflow a few seconds later, from a thread that never delays the training."""
 
 import json
 import threading
@@ -15,9 +15,9 @@ SEND_EVERY_S = 5.0
 
 
 def attempt(call: Callable[[], object]) -> str | None:
-    """Do something with the tracking store; None if it went well, else what went wrong.
+    """Call something that uses MLflow. Return None on success, else the error in one line, without passwords.
 
-    Whatever is wrong there, a training is not lost for it: `compare_arms` tells the store again.
+    An error of MLflow must not cost a training run: `compare_arms` logs what is missing.
     """
     use_short_timeouts()
     try:
@@ -30,15 +30,15 @@ def attempt(call: Callable[[], object]) -> str | None:
 
 
 class History:
-    """Context manager around a training: `log` writes a line to disk, a thread sends new lines to MLflow.
+    """Context manager around a training run: `log` writes a line to disk, and a thread sends new lines to MLflow.
 
-    After the block, `error` says why MLflow lacks something; None if it has everything.
+    After the block, `error` says why MLflow lacks some points; it is None if MLflow has all of them.
     """
 
     def __init__(self, folder: Path, uri: str, run_id: str, fingerprint: str, send_every_s: float = SEND_EVERY_S):
         self.uri, self.run_id, self.fingerprint = uri, run_id, fingerprint
         self.error: str | None = None
-        self._announced, self._every_s = False, send_every_s
+        self._started, self._every_s = False, send_every_s
         self._file = (folder / HISTORY_FILE).open("w")
         self._unsent: list[tuple[int, dict[str, float]]] = []
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -69,18 +69,18 @@ class History:
     def _send(self) -> None:
         with self._lock:
             batch, self._unsent = self._unsent, []
-        if not batch and self._announced:
+        if not batch and self._started:
             return
-        self.error = attempt(lambda: self._tell(batch))
+        self.error = attempt(lambda: self._log(batch))
         if self.error:
             with self._lock:
                 self._unsent = batch + self._unsent
 
-    def _tell(self, batch: list[tuple[int, dict[str, float]]]) -> None:
-        # Imported here, so that the seconds that it takes do not delay the training.
+    def _log(self, batch: list[tuple[int, dict[str, float]]]) -> None:
+        # The import takes seconds; here, in the thread, it does not delay the training.
         from tracking.studies import log_history, start_trial
 
-        if not self._announced:
+        if not self._started:
             start_trial(self.uri, self.run_id, self.fingerprint)
-            self._announced = True
+            self._started = True
         log_history(self.uri, self.run_id, batch)

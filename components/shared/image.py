@@ -1,4 +1,4 @@
-"""How every component is declared: lightweight, in the project's image, with nothing installed at start."""
+"""Declaration of the components: lightweight ones in the project's image, which install nothing at start."""
 
 import os
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from kfp import dsl
 
 from components.shared.revision import code_rev, image_tag
 
-STEP_IMAGE = "ABLATE_STEP_IMAGE"  # in a step: the image it runs in, with a digest if that is known
-REPOSITORY = "ablate-python"  # its name says python, or kfp.local warns
+STEP_IMAGE = "ABLATE_STEP_IMAGE"  # in a step: its image, with a digest if that is known
+REPOSITORY = "ablate-python"  # kfp.local warns about a name without `python`
 
 
 def default_image() -> str:
-    """The image of this revision. Never `latest`: the server's cache knows a step's code by the image's text alone."""
+    """Return the image of this revision. Never `latest`: Kubeflow's cache identifies a step's code by this string only."""
     return os.environ.get("ABLATE_IMAGE") or f"{REPOSITORY}:{image_tag(code_rev())}"
 
 
 def component(function: Callable[..., Any]) -> Any:
-    """The function as a KFP component; unchanged inside a running one, where kfp offers no way to declare any."""
+    """Return the function as a KFP component; in a running step, where kfp cannot declare components, the function itself."""
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function
     return dsl.component(function, base_image=default_image(), install_kfp_package=False)

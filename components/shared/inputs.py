@@ -1,4 +1,4 @@
-"""What a person fills in in the form for a run, and the plan that it comes to. Raises UserError, one sentence each."""
+"""The inputs of a run and the plan that results from them. Every bad input is a UserError of one sentence."""
 
 import os
 import urllib.error
@@ -26,7 +26,7 @@ MOST_GPUS = 64
 
 @dataclass(frozen=True)
 class Overrides:
-    """Fields of the form that stand for one key of the plan. All are text; an empty one leaves the plan's."""
+    """Inputs that each replace one key of the plan. All are text; an empty one keeps the plan's value."""
 
     corpus: str = ""
     preset: str = ""
@@ -35,10 +35,10 @@ class Overrides:
 
 
 def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str) -> Plan:
-    """The plan of a run, when everything that the form says can be carried out: its corpus exists, too."""
+    """Return the plan of a run after all inputs have been checked. Its corpus exists. Raises UserError."""
     found = chosen_plan(plan, plan_uri, overrides)
     arms = expand(found, CATALOGUE)
-    if "KUBERNETES_SERVICE_HOST" in os.environ:  # as in every pod; a local run has no such bound
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # set in every pod; a local run has no such limit
         check_fits_cluster(trials(found, arms))
     gpu_count(gpus)
     check(found.corpus, here=True)
@@ -46,7 +46,7 @@ def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides,
 
 
 def store_of(tracking_uri: str) -> str:
-    """MLflow's address: the form's, else what the step's environment says, as Kubeflow's own MLflow plugin does."""
+    """Return the address of MLflow: the input, else MLFLOW_TRACKING_URI, which Kubeflow's own MLflow plugin sets."""
     found = tracking_uri.strip() or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not found:
         raise UserError(
@@ -56,7 +56,7 @@ def store_of(tracking_uri: str) -> str:
 
 
 def chosen_plan(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides) -> Plan:
-    """The plan of a run: from the form itself or from where it lies, with what the form changes."""
+    """Return the plan of a run, from the input itself or from its address, with the changes that other inputs make."""
     if plan and plan_uri.strip():
         raise UserError("a run has one plan, and both `plan` and `plan_uri` are filled in; empty one of them")
     if not plan and not plan_uri.strip():
@@ -69,7 +69,7 @@ def chosen_plan(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides) ->
 
 
 def gpu_count(text: str) -> int:
-    """GPUs of a trial, from the form; empty is none."""
+    """Read the number of GPUs of a trial; empty means 0. Raises UserError."""
     text = str(text).strip() or "0"
     if not text.isdecimal() or int(text) > MOST_GPUS:
         raise UserError(f"`gpus_per_trial` is a whole number from 0 to {MOST_GPUS}, got {text!r}; write e.g. 1")
@@ -77,7 +77,10 @@ def gpu_count(text: str) -> int:
 
 
 def read_plan_from(uri: str) -> Plan:
-    """The plan (YAML, JSON, or Markdown by its name) at http(s)://, s3://, file://, or at a path that the step sees."""
+    """Read a plan at http(s)://, s3://, file://, or at a path that the step sees.
+
+    A name that ends in .md or .markdown means Markdown; any other means YAML or JSON. Raises UserError.
+    """
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
         data = _bounded(uri, _download(uri))
@@ -89,7 +92,7 @@ def read_plan_from(uri: str) -> Plan:
         data = _read(Path(parts.path if parts.scheme else uri))
     else:
         given = f"{parts.scheme}://"
-        raise UserError(f"a plan lies at http://, https://, s3:// or a path that the steps see, got {given}; give one")
+        raise UserError(f"a plan is at http://, https://, s3:// or a path that the steps see, got {given}; give one")
     name = PurePosixPath(parts.path)
     try:
         return parse_plan(

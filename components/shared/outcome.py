@@ -1,7 +1,9 @@
-"""How a trial ends: its checkpoint, its scores or its failure, kept in its folder and told to MLflow. Imports no kfp."""
+"""The end of a trial: its checkpoint, its scores or its failure, stored in its folder and in MLflow. Imports no kfp."""
 
+import contextlib
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +12,8 @@ from components.shared.trial import HISTORY_FILE, Status, read_history
 from recipes.smile import is_final
 
 
-def keep_checkpoint(uri: str, status: Status, folder: Path) -> Status:
-    """Put a trial's checkpoint into MLflow; the status gets its `model_id`, or `untracked` if that failed."""
+def store_checkpoint(uri: str, status: Status, folder: Path) -> Status:
+    """Store a trial's checkpoint in MLflow. The status gets its `model_id`, or the error as `untracked`."""
     from components.shared.history import attempt
     from tracking.checkpoints import log_checkpoint
 
@@ -20,50 +22,56 @@ def keep_checkpoint(uri: str, status: Status, folder: Path) -> Status:
     error = attempt(lambda: found.append(log_checkpoint(uri, status.run_id, folder, tags)))
     status = replace(status, model_id=found[0] if found else None, untracked=status.untracked or error)
     if found:
-        error = attempt(lambda: _keep_curves(uri, status, folder))
+        error = attempt(lambda: _store_curves(uri, status, folder))
     return replace(status, untracked=status.untracked or error)
 
 
-def _keep_curves(uri: str, status: Status, folder: Path) -> None:
-    """What a later study needs beside the checkpoint, so that it need not train the same again."""
+def _store_curves(uri: str, status: Status, folder: Path) -> None:
+    """Store what a later study needs in addition to the checkpoint to use this trial again."""
     from tracking.reuse import TRAINED, keep
 
-    with TemporaryDirectory() as beside:
-        status.write(Path(beside))
+    with TemporaryDirectory() as copies:
+        status.write(Path(copies))
         if (folder / HISTORY_FILE).is_file():
-            shutil.copyfile(folder / HISTORY_FILE, Path(beside) / HISTORY_FILE)
-        keep(uri, status.run_id, Path(beside), {TRAINED: str(status.model_id)})
+            shutil.copyfile(folder / HISTORY_FILE, Path(copies) / HISTORY_FILE)
+        keep(uri, status.run_id, Path(copies), {TRAINED: str(status.model_id)})
 
 
-def mark_killed(uri: str, run_id: str) -> None:
-    """Tell MLflow that a trial was stopped from outside."""
+@contextlib.contextmanager
+def marking_killed(uri: str, run_id: str) -> Iterator[None]:
+    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED."""
     from components.shared.history import attempt
-    from tracking.studies import end_run
 
-    attempt(lambda: end_run(uri, run_id, "KILLED"))
+    try:
+        yield
+    except SystemExit:
+        from tracking.studies import end_run
+
+        attempt(lambda: end_run(uri, run_id, "KILLED"))
+        raise
 
 
-def give_up(status: Status, out: Path, uri: str) -> None:
-    """Write the failed status first, then tell MLflow, which may be what failed."""
+def record_failure(status: Status, out: Path, uri: str) -> Status:
+    """Write the failed status, and then end the run in MLflow, which may be the cause of the failure."""
     from components.shared.history import attempt
     from tracking.studies import end_run
 
     status = replace(status, ended=time.time())
     status.write(out)
     error = attempt(lambda: end_run(uri, status.run_id, "FAILED", status.reason))
-    replace(status, untracked=error).write(out)
+    return replace(status, untracked=error)
 
 
 def sentence(error: Exception) -> str:
-    """The reason as a person reads it; of an unforeseen error, with its type."""
+    """Return the reason in one line; that of an unforeseen error starts with its type."""
     text = " ".join(str(error).split())
     return text if is_final(error) else f"{type(error).__name__}: {text}"
 
 
 def store_scores(uri: str, status: Status, folder: Path) -> None:
-    """Put a trial's WERs and counts into MLflow, its WERs on its checkpoint, too, and end the run.
+    """Store a trial's WERs and counts in MLflow, its WERs on its checkpoint as well, and end the run.
 
-    A checkpoint of another run keeps the metrics that it got there, and no training is claimed that was not done.
+    The checkpoint of another run keeps the metrics that it got there, and the time of its training is not claimed again.
     """
     from tracking.reuse import SCORED, keep, mark_reused
     from tracking.studies import end_run, log_history, log_scores

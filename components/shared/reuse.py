@@ -1,4 +1,4 @@
-"""Trials that need not be trained, or not even scored, since one with the same fingerprint has been. Imports no kfp."""
+"""Reuse of earlier trials with the same fingerprint, and the lease that keeps two from training at once. Imports no kfp."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ ALL = "*"
 
 
 def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
-    """The arms that `force` names. Raises UserError for one that the plan has not."""
+    """Return the arms that `force` names, separated by commas; `*` names all. Raises UserError for an unknown arm."""
     known = [arm.arm for arm in arms]
     names = [name.strip() for name in force.split(",") if name.strip()]
     if ALL in names:
@@ -27,7 +27,7 @@ def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
 
 
 def take_scored(uri: str, trial: Trial | Status, out: Path) -> Status | None:
-    """The counts, curves and status of an earlier trial with the same evaluation, in `out`; None if there is none."""
+    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`; None if there is none."""
     from components.shared.history import attempt
     from tracking.reuse import find_scored
 
@@ -39,7 +39,7 @@ def take_scored(uri: str, trial: Trial | Status, out: Path) -> Status | None:
 
 
 def take_trained(uri: str, trial: Trial, out: Path) -> Status | None:
-    """The checkpoint, curves and status of an earlier trial with the same fingerprint, in `out`; None if there is none."""
+    """Put the checkpoint, curves and status of an earlier trial with the same fingerprint into `out`; None if there is none."""
     from components.shared.history import attempt
     from tracking.reuse import find_trained
 
@@ -51,7 +51,7 @@ def take_trained(uri: str, trial: Trial, out: Path) -> Status | None:
 
 
 def _answer(take: Callable[[], Status | None], attempt: Callable[[Callable[[], object]], str | None]) -> Status | None:
-    """Whatever is wrong with what is stored, or with the store: the work can always be done again."""
+    """Return what `take` returns, and None after any error of the store or of a stored file: the work can be repeated."""
     found: list[Status | None] = []
     attempt(lambda: found.append(take()))
     return found[0] if found else None
@@ -60,10 +60,12 @@ def _answer(take: Callable[[], Status | None], attempt: Callable[[Callable[[], o
 def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
     from tracking.reuse import fetch_files
 
-    with _beside(out) as got:
+    with _staging(out) as got:
         fetch_files(uri, run_id, got)
         earlier = Status.read(got)
-        status = replace(_ours(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id)
+        status = replace(
+            _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
+        )
         for table in got.glob("*.parquet"):
             _relabel(table, status)
         status.write(got)
@@ -74,20 +76,22 @@ def _trained(uri: str, trial: Trial, run_id: str, out: Path) -> Status:
     from tracking.checkpoints import fetch_checkpoint
     from tracking.reuse import fetch_files
 
-    with _beside(out) as got:
+    with _staging(out) as got:
         fetch_files(uri, run_id, got)
         for table in got.glob("*.parquet"):
             table.unlink()
         earlier = Status.read(got)
         fetch_checkpoint(uri, str(earlier.model_id), got)
-        status = replace(_ours(earlier, trial), status="trained", evaluate_seconds=None, wer=None, scored_by=None)
+        status = replace(
+            _as_status_of(earlier, trial), status="trained", evaluate_seconds=None, wer=None, scored_by=None
+        )
         status.write(got)
     return status
 
 
 @contextlib.contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A folder whose files come to lie in `out` once all of them are there, the status last."""
+def _staging(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder. Its files move to `out` once all of them are complete, the status last."""
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".fetched-") as folder:
         yield Path(folder)
@@ -95,8 +99,8 @@ def _beside(out: Path) -> Iterator[Path]:
             file.replace(out / file.name)
 
 
-def _ours(earlier: Status, trial: Trial | Status) -> Status:
-    """An earlier trial's status as that of this one, which may have another arm's name."""
+def _as_status_of(earlier: Status, trial: Trial | Status) -> Status:
+    """Return an earlier trial's status as the status of this one, which may have another arm name."""
     return replace(
         earlier,
         arm=trial.arm,
@@ -118,8 +122,8 @@ def _relabel(path: Path, status: Status) -> None:
         table.assign(arm=status.arm, seed=status.seed).to_parquet(path, index=False)
 
 
-def tell_reused(uri: str, status: Status, folder: Path) -> None:
-    """Show a reused trial in MLflow as what it is: with its WERs and curves, and whose they are. It cost nothing."""
+def log_reused(uri: str, status: Status, folder: Path) -> None:
+    """Log the WERs and curves of a reused trial, and which run they come from. Log no durations: this trial took no time."""
     from tracking.reuse import mark_reused
     from tracking.studies import end_run, log_history, log_scores
 
@@ -130,8 +134,11 @@ def tell_reused(uri: str, status: Status, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(uri: str, trial: Trial) -> Iterator[None]:
-    """Nobody else trains this fingerprint during the block, as far as the store can say; without one, on our own."""
+def training_lease(uri: str, trial: Trial) -> Iterator[None]:
+    """Hold the lease on the trial's fingerprint during the block; without one if the store is not available.
+
+    While another process holds the lease, wait. The lease ends with the block, whatever ends it.
+    """
     from components.shared.history import attempt
     from tracking.lease import lease
 

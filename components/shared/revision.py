@@ -1,4 +1,4 @@
-"""What this code is called: by git where there is a checkout, else by its content."""
+"""The name of this revision of the code: from git in a checkout, else from the content of the sources."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @cache
 def code_rev() -> str:
-    """The git revision of this checkout, `+` where files differ from it; empty outside of git."""
+    """Return the git revision of this checkout, with `+` if files differ from it; empty outside of git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -17,7 +17,7 @@ def code_rev() -> str:
 
 
 def image_tag(revision: str) -> str:
-    """A revision as the tag of an image: only letters, digits, `_.-`, 128 at most. Outside of git, by the sources."""
+    """Return the image tag of a revision: at most 128 letters, digits and `_.-`. Outside of git, it hashes the sources."""
     if not revision:
         from common.source_code import sources_fingerprint
 

@@ -1,4 +1,8 @@
-"""What MLflow runs to load a registered checkpoint: a copy of this file lies beside it, and imports the installed ablate."""
+"""The code that MLflow runs to load a registered checkpoint, and that imports the installed ablate.
+
+Each registered model contains a copy of this file, of the version that registered it. So the names that any version imported
+here must stay importable: tests/components/test_served_model.py lists them.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +11,7 @@ from tracking.served import serve
 
 
 def load(folder: Path) -> Callable[[list[bytes], list[bytes]], list[str]]:
-    """The checkpoint in `folder` as a function from the clips' audio and video to their texts."""
+    """Return the checkpoint in `folder` as a function from the clips' audio and video to their texts."""
     from recipes.smile_transcriber import Transcriber, from_bytes
 
     transcriber = Transcriber.load(folder)

@@ -1,4 +1,7 @@
-"""What is said about a trial between the steps: which one it is, and what became of it. Failure is data here."""
+"""The records that steps hand to each other: a trial, its status and curves, and the resolved plan.
+
+A trial that fails does not fail its step: its status says why.
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ from typing import Any
 
 from ablation.plan.arms import Arm, expand
 from ablation.plan.plan import Plan, plan_from_mapping
+from common.files import atomic_write
 from recipes.smile import CATALOGUE
 
 STATUS_FILE = "status.json"
@@ -18,12 +22,12 @@ STATES_FOLDER = "unfinished"
 
 @dataclass(frozen=True)
 class Trial:
-    """One item of the loop over trials: an arm, a seed, and the MLflow run that is theirs.
+    """One item of the pipeline's loop: an arm, a seed, and the MLflow run of this trial.
 
-    `fingerprint` and `evaluation` name what it comes to, its checkpoint and its counts (see `tracking.fingerprint`); both are
-    empty until `find_finished`, since the corpus counts.
-    `forced` trials are trained whatever is there; `done` ones need no step any more. `opened` is when the study was, in
-    seconds since 1970.
+    `fingerprint` names the checkpoint by everything that decides it, `evaluation` the word-error counts (see
+    `tracking.fingerprint`). Both are empty until `find_finished`, since they depend on the content of the corpus. A `forced`
+    trial is trained even if an earlier one has the same fingerprint. A `done` trial needs no step: it was finished before.
+    `opened` is the time at which the study was opened, in seconds since 1970.
     """
 
     arm: str
@@ -38,22 +42,24 @@ class Trial:
     done: bool = False
 
     def to_json(self) -> str:
-        """As it crosses the pipeline."""
+        """Return the text that crosses the pipeline."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Trial":
-        """What `to_json` wrote."""
+        """Read the text that `to_json` returned."""
         return cls(**json.loads(text))
 
 
 @dataclass(frozen=True)
 class Status:
-    """What became of a trial; `reason` is why it failed, `untracked` why MLflow does not know all of it yet.
+    """The state of a trial: which steps are done, their results, and the reason of a failure.
 
-    `status` goes from running over trained to finished, or to failed; `reused` is a step's word for a trial that
-    needed none. `reused_from` is the run that trained the checkpoint and `scored_by` the one that counted, where this one
-    did not; durations are theirs, then. `wer` is per condition, by metric key. Times are in seconds since 1970.
+    `status` is `running`, then `trained`, then `finished`; or `failed`, with the `reason` in one sentence; or `reused` for a
+    trial that passes through the loop without work. `untracked` is the first error that MLflow returned, None if MLflow has
+    everything. `reused_from` is the MLflow run that trained the checkpoint and `scored_by` the run that counted its errors,
+    if an earlier study did so; the durations are those of that run then. `wer` maps a metric key, e.g. `wer/clean`, to a
+    fraction. `started` and `ended` are in seconds since 1970, `train_seconds` and `evaluate_seconds` are durations.
     """
 
     arm: str
@@ -77,70 +83,69 @@ class Status:
 
     @property
     def failed(self) -> bool:
-        """Nothing more is to be done for this trial."""
+        """True if no step has to do anything more for this trial because it failed."""
         return self.status == "failed"
 
     @property
     def label(self) -> str:
-        """What Kubeflow's pages call the trial's artifacts."""
+        """The name of the trial's artifacts on Kubeflow's pages."""
         return f"{self.arm} seed {self.seed}{' (failed)' if self.failed else ''}"
 
     def plain_wer(self) -> dict[str, float]:
-        """WER per condition under names that need no quotes anywhere: `wer_clean`, `wer_babble_0db`."""
+        """Return the WER of each condition under names without special characters: `wer_clean`, `wer_babble_0db`."""
         return {key.replace("/", "_"): value for key, value in (self.wer or {}).items()}
 
     def fail(self, reason: str) -> "Status":
-        """The same trial, failed."""
+        """Return the same trial as failed, for a reason in one sentence."""
         return replace(self, status="failed", reason=reason)
 
-    def write(self, folder: Path) -> None:
-        """Write `status.json`, whole or not at all."""
+    def write(self, folder: Path) -> "Status":
+        """Write `status.json` as a whole into a folder, which is created if it is missing. Return the status itself."""
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / f".{STATUS_FILE}.part"
-        beside.write_text(json.dumps(asdict(self), indent=1))
-        beside.replace(folder / STATUS_FILE)
+        atomic_write(folder / STATUS_FILE, json.dumps(asdict(self), indent=1))
+        return self
 
     @classmethod
     def read(cls, folder: Path) -> "Status":
-        """What `write` left in a folder."""
+        """Read the `status.json` of a folder."""
         return cls(**json.loads((folder / STATUS_FILE).read_text()))
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """What resolve_plan hands to every later step, as a file: the plan with all changes, and the items of the loop."""
+    """The file from resolve_plan to every later step: the plan with all changes, and the items of the loop."""
 
     plan: dict[str, Any]
     trials: list[str]
 
     def write(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the record as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path | str) -> "Resolved":
-        """What `write` wrote."""
+        """Read a file that `write` wrote."""
         return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
 
 
 def read_history(folder: Path) -> list[tuple[int, dict[str, float]]]:
-    """(step, metrics) pairs that training logged; [] where it logged nothing. A line cut short by a kill is left out."""
+    """Return the (step, metrics) pairs that training logged; [] if it logged none. A line cut short by a kill is left out."""
     path = folder / HISTORY_FILE
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [(item["step"], item["metrics"]) for item in map(json.loads, (x for x in lines if x.endswith("\n")))]
 
 
 def plan_of(parameter: Mapping[str, Any]) -> Plan:
-    """The plan as a pipeline parameter. Raises UserError.
+    """Read the plan from a pipeline parameter. Raises UserError.
 
-    Kubeflow sends every number as a double; whole ones become integers again, which settings take for a float, too.
+    Kubeflow sends every number as a double. Whole numbers become integers again, which float settings accept as well.
     """
     return plan_from_mapping(_whole(parameter))
 
 
 def arm_of(plan: Plan, name: str) -> Arm:
-    """The arm of that name with its full settings."""
+    """Return the arm of that name with its full settings."""
     return next(arm for arm in expand(plan, CATALOGUE) if arm.arm == name)
 
 

@@ -1,4 +1,7 @@
-"""The process that scores: what `evaluate_trial` starts. It imports no kfp, which takes two seconds that no trial needs."""
+"""The process that scores. `evaluate_trial` starts it for a checkpoint that has to be scored.
+
+It imports no kfp, which takes two seconds that no trial needs, and it takes no decision about reuse.
+"""
 
 import time
 import traceback
@@ -6,38 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from components.shared.history import attempt
-from components.shared.outcome import give_up, keep_checkpoint, mark_killed, sentence, store_scores
-from components.shared.reuse import take_scored, tell_reused
+from common.files import atomic_path
+from components.shared.outcome import sentence
 from components.shared.trial import COUNTS_FILE, Status, plan_of
 from components.workers.isolation import run_worker
 
 
 def work(request: dict[str, Any]) -> None:
-    """The worker: leaves counts and a status that is `finished` or `failed`."""
-    out, uri = Path(request["out"]), request["tracking_uri"]
+    """Score; leave the counts and a status that is `finished` or `failed` in the folder `request["out"]`."""
+    out = Path(request["out"])
     status = Status.read(out)
     try:
-        if not _reuse(status, out, uri):
-            _evaluate(request, status, out, uri).write(out)
+        _evaluate(request, status, out).write(out)
     except Exception as error:
         traceback.print_exc()
-        give_up(status.fail(sentence(error)), out, uri)
-    except SystemExit:
-        mark_killed(uri, status.run_id)
-        raise
+        status.fail(sentence(error)).write(out)
 
 
-def _reuse(status: Status, out: Path, uri: str) -> bool:
-    """Whether somebody has scored this checkpoint in the same way; then `out` has what came of it."""
-    found = take_scored(uri, status, out) if status.reused_from else None
-    if found:
-        error = attempt(lambda: tell_reused(uri, found, out))
-        replace(found, untracked=error, ended=time.time()).write(out)
-    return found is not None
-
-
-def _evaluate(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
+def _evaluate(request: dict[str, Any], status: Status, out: Path) -> Status:
     from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
     from ablation.stats.scoring import score_transcripts, trial_metrics
     from recipes.smile import transcribe
@@ -51,15 +40,10 @@ def _evaluate(request: dict[str, Any], status: Status, out: Path, uri: str) -> S
         noise=plan.noise,
     )
     counts = score_transcripts(transcripts).assign(arm=status.arm, seed=status.seed)[COUNTS_COLUMNS + DETAIL_COLUMNS]
-    counts.to_parquet(out / f".{COUNTS_FILE}.part", index=False)
-    (out / f".{COUNTS_FILE}.part").replace(out / COUNTS_FILE)
+    with atomic_path(out / COUNTS_FILE) as part:
+        counts.to_parquet(part, index=False)
     status = replace(status, status="finished", evaluate_seconds=time.perf_counter() - started, ended=time.time())
-    status = replace(status, wer=trial_metrics(counts, plan.metrics))
-    if status.model_id is None:  # the store was away when the training ended
-        status = keep_checkpoint(uri, status, Path(request["trained"]))
-    status.write(out)
-    error = attempt(lambda: store_scores(uri, status, out))
-    return replace(status, untracked=status.untracked or error)
+    return replace(status, wer=trial_metrics(counts, plan.metrics))
 
 
 if __name__ == "__main__":

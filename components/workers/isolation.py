@@ -1,6 +1,6 @@
-"""A step's heavy work in a process of its own, so that a crash or a kill for memory is a result and not an end.
+"""Separate processes for the heavy work of a step, so that a crash or a kill for lack of memory is a result of the step.
 
-The step itself stays small: it imports neither torch nor MLflow, starts the worker, and says what became of it.
+A step starts its worker, waits for it and says how it ended. The step decides on leases and reuse; the worker trains or scores.
 """
 
 import contextlib
@@ -13,60 +13,129 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from common.errors import UserError
+FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
 
-FORKS = (
-    False  # set by `pipelines.local.forkserver` in a process that has loaded all that workers need, and has no threads
-)
+Run = Callable[[Mapping[str, Any]], str | None]
+Worker = Callable[[dict[str, Any]], None]
 
 
-def run_isolated(module: str, request: Mapping[str, Any], processes: int = 1) -> str | None:
-    """Run `python -m module` on a request (JSON types); None if it went well, else why it ended, in a sentence.
+class Start(Protocol):
+    """A way to start workers.
 
-    More than one process, e.g. one per GPU, is started by torchrun.
-    When this process is told to end, the worker is told first, and awaited.
+    The context manager yields a function that runs `work(request)` of a module in a new process, or in several that
+    torchrun starts, e.g. one per GPU. The function returns None on success, or one sentence that says how the worker ended.
     """
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+
+    def __call__(self, module: str, processes: int = 1) -> AbstractContextManager[Run]: ...
+
+
+def chosen_start() -> Start:
+    """Return how this process starts workers: only steps of the fork server, which have loaded what workers need, fork."""
+    return forked if os.environ.get(FORK_WORKERS) == "1" else fresh
+
+
+@contextlib.contextmanager
+def fresh(module: str, processes: int = 1) -> Iterator[Run]:
+    """Start each worker as a new interpreter."""
+    yield lambda request: _wait(lambda file: _Interpreter(module, processes, file), request)
+
+
+@contextlib.contextmanager
+def forked(module: str, processes: int = 1) -> Iterator[Run]:
+    """Start the first worker as a fork of this process, without the seconds that an interpreter takes to import torch.
+
+    The fork happens at once, before the step has a thread (of a lease) or an open store, neither of which survives a fork.
+    It waits for its request and exits if there is none. A second worker, and one of several processes, is a new interpreter.
+    """
+    with contextlib.ExitStack() as standing_by, fresh(module, processes) as run_fresh:
+        ready = [standing_by.enter_context(contextlib.closing(_Forked(module)))] if processes == 1 else []
+        yield lambda request: _wait(ready.pop().begin, request) if ready else run_fresh(request)
+
+
+def _wait(begin: Callable[[str], "_Interpreter | _Forked"], request: Mapping[str, Any]) -> str | None:
+    """Hand a request (JSON types) to a worker and wait for its end. SIGTERM to this process ends the worker first."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, exiting_on_sigterm():
         json.dump(dict(request), file)
         file.flush()
-        command = [sys.executable, *_launcher(processes), "-m", module, file.name]
-        worker = _Forked(module, file.name) if FORKS and processes == 1 else subprocess.Popen(command)
-        previous = signal.signal(signal.SIGTERM, _leave)
+        worker = begin(file.name)
         try:
             code = worker.wait()
         except SystemExit:
             worker.terminate()
             worker.wait()
             raise
-        finally:
-            signal.signal(signal.SIGTERM, previous)
     return None if code == 0 else _explain(code)
 
 
-class _Forked:
-    """`python -m module request` without the start of an interpreter: what it would import is here already."""
+class _Interpreter:
+    """`python -m module request` as a child process."""
 
-    def __init__(self, module: str, request: str) -> None:
-        sys.stdout.flush()
-        self.pid = os.fork()
-        if self.pid == 0:
-            sys.argv = [module, request]
-            run_and_leave(lambda: run_worker(importlib.import_module(module).work))
+    def __init__(self, module: str, processes: int, request: str) -> None:
+        self._process = subprocess.Popen([sys.executable, *_launcher(processes), "-m", module, request])
 
     def wait(self) -> int:
         """The exit code, or minus the number of the signal that ended it."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._process.wait()
 
     def terminate(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
+        self._process.terminate()
+
+
+class _Forked:
+    """A child that does the same without the start of an interpreter, as soon as `begin` names its request."""
+
+    def __init__(self, module: str) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        reading, self._writing = os.pipe()
+        self._code: int | None = None
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._writing)
+            run_and_leave(lambda: _stand_by(module, reading))
+        os.close(reading)
+
+    def begin(self, request: str) -> "_Forked":
+        with contextlib.suppress(BrokenPipeError), os.fdopen(self._writing, "w") as pipe:  # a dead child is for `wait`
+            self._writing = -1
+            pipe.write(request)
+        return self
+
+    def wait(self) -> int:
+        """The exit code, or minus the number of the signal that ended it."""
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._code
+
+    def terminate(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Let a child exit that was not needed, end one that still works, and wait for it."""
+        if self._writing != -1:
+            os.close(self._writing)
+        elif self._code is None:
+            self.terminate()
+        self.wait()
+
+
+def _stand_by(module: str, reading: int) -> None:
+    """The forked child: wait for the name of the request's file and do the work, or return if there is no request."""
+    with os.fdopen(reading) as pipe:
+        request = pipe.read()
+    if request:
+        sys.argv = [module, request]
+        run_worker(importlib.import_module(module).work)
 
 
 def run_and_leave(call: Callable[[], object]) -> NoReturn:
-    """End a forked process as an interpreter ends: with what was printed written, and the exit code that is due."""
+    """End a forked process as an interpreter ends: with all output written, and with the exit code that is due."""
     code = 1
     try:
         call()
@@ -87,35 +156,37 @@ def _launcher(processes: int) -> list[str]:
     return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
 
 
-def run_worker(work: Callable[[dict[str, Any]], None]) -> None:
-    """The worker's side: read the request named on the command line and do the work.
+def run_worker(work: Worker) -> None:
+    """Do the work on the request that the command line names. This is the main function of a worker's process.
 
-    SIGTERM becomes SystemExit, so that open runs are closed and half-written files removed on the way out. A worker
-    that is done leaves at once: to take torch and MLflow down in good order costs a second, for nothing.
+    SIGTERM becomes SystemExit, so that the worker removes half-written files before it exits. After success the process
+    exits at once: an orderly shutdown of torch takes a second and has no use.
     """
-    signal.signal(signal.SIGTERM, _leave)
+    exit_on_sigterm()
     work(json.loads(Path(sys.argv[1]).read_text()))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def end_cleanly() -> None:
-    """Let SIGTERM unwind this process instead of stopping it where it stands."""
+def exit_on_sigterm() -> None:
+    """From now on, turn SIGTERM into SystemExit, so that `finally` blocks run."""
     signal.signal(signal.SIGTERM, _leave)
 
 
 @contextlib.contextmanager
-def in_one_sentence() -> Iterator[None]:
-    """What a user got wrong ends the step with a sentence on stderr and exit code 1, without a traceback."""
+def exiting_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit during the block. Once it has arrived, the process ends and ignores it from then on."""
+    previous = signal.signal(signal.SIGTERM, _leave)
     try:
         yield
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
+    finally:
+        if signal.getsignal(signal.SIGTERM) is _leave:
+            signal.signal(signal.SIGTERM, previous)
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # told once is enough: a second time must not interrupt the tidying up
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
     raise SystemExit(128 + number)
 
 

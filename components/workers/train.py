@@ -1,16 +1,16 @@
-"""The process that trains: what `train_trial` starts. It imports no kfp, which takes two seconds that no trial needs."""
+"""The process that trains, or several of them that torchrun starts. `train_trial` starts it for a trial that has to be trained.
+
+It imports no kfp, which takes two seconds that no trial needs, and it takes no decision about leases or reuse.
+"""
 
 import os
-import shutil
-import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.shared.outcome import give_up, keep_checkpoint, mark_killed, sentence
-from components.shared.reuse import alone, take_trained
-from components.shared.trial import STATES_FOLDER, Status, Trial, arm_of, plan_of
+from components.shared.outcome import sentence
+from components.shared.trial import Status, Trial, arm_of, plan_of
 from components.workers.isolation import run_worker
 from recipes.smile import is_final
 
@@ -19,85 +19,49 @@ if TYPE_CHECKING:
 
 
 def work(request: dict[str, Any]) -> None:
-    """The worker: leaves a checkpoint and a status that is `trained` or `failed`."""
-    out, uri = Path(request["out"]), request["tracking_uri"]
-    if os.environ.get("RANK", "0") != "0":
-        _join_in(request, out)
-        return
-    status = Status.read(out)
+    """Train; leave a checkpoint, the curves and a status that is `trained` or `failed` in the folder `request["out"]`.
+
+    Only the first of several processes writes there. Raises if the failure may be the fault of another process.
+    """
     try:
-        _work(request, status, out, uri).write(out)
+        if os.environ.get("RANK", "0") == "0":
+            _train(request)
+        else:
+            _compute(request, lambda _step, _metrics: None)
     except Exception as error:
-        traceback.print_exc()
-        if _others() and not is_final(error):
-            raise  # another process may have died, and taken this one with it: that is seen and judged from outside
-        give_up(Status.read(out).fail(sentence(error)), out, uri)
-    except SystemExit:
-        mark_killed(uri, status.run_id)
-        raise
-    finally:
-        _decide(out, "end")
+        if _is_one_of_several() and not is_final(error):
+            raise  # another process may have died and taken this one with it: the step sees that, and judges
+        if os.environ.get("RANK", "0") == "0":
+            traceback.print_exc()
+            out = Path(request["out"])
+            Status.read(out).fail(sentence(error)).write(out)
 
 
-def _work(request: dict[str, Any], status: Status, out: Path, uri: str) -> Status:
-    """Train, unless somebody has trained the same already; while somebody does, wait for what comes of it."""
-    trial = Trial.from_json(request["trial"])
-    with alone(uri, trial):
-        found = None if trial.forced else take_trained(uri, trial, out)
-        return replace(found, started=status.started) if found else _train(request, trial, status, out, uri)
-
-
-def _train(request: dict[str, Any], trial: Trial, status: Status, out: Path, uri: str) -> Status:
+def _train(request: dict[str, Any]) -> None:
     from components.shared.history import History
 
-    status = replace(status, fingerprint=trial.fingerprint)
-    status.write(out)
-    with History(out, uri, status.run_id, trial.fingerprint) as history:
-        _decide(out, "train")
-        result = _compute(request, trial, history.log)
-    shutil.rmtree(Path(request["states"]) / trial.fingerprint, ignore_errors=True)
-    status = replace(
+    out, uri = Path(request["out"]), request["tracking_uri"]
+    status = Status.read(out)
+    with History(out, uri, status.run_id, str(status.fingerprint)) as history:
+        result = _compute(request, history.log)
+    replace(
         status,
         status="trained",
         parameters=result.parameters,
         steps=result.steps,
         train_seconds=result.seconds,
         untracked=history.error,
-    )
-    return keep_checkpoint(uri, status, out)
+    ).write(out)
 
 
-def _join_in(request: dict[str, Any], out: Path) -> None:
-    """One of several processes, of which the first speaks for all: compute once that one has decided to train."""
-    while not (decision := _decision(out).read_text() if _decision(out).is_file() else ""):
-        time.sleep(0.1)
-    if decision == "train":
-        try:
-            _compute(request, Trial.from_json(request["trial"]), lambda _step, _metrics: None)
-        except Exception as error:
-            if not is_final(error):
-                raise
-
-
-def _others() -> bool:
+def _is_one_of_several() -> bool:
     return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
-def _decision(out: Path) -> Path:
-    """Where the first process of one launch of torchrun says whether the others are needed."""
-    return out / STATES_FOLDER / f"decision-{os.environ.get('TORCHELASTIC_RUN_ID')}"
-
-
-def _decide(out: Path, decision: str) -> None:
-    if _others() and not _decision(out).exists():
-        _decision(out).parent.mkdir(exist_ok=True)
-        _decision(out).write_text(decision)
-
-
-def _compute(request: dict[str, Any], trial: Trial, log: "Log") -> "TrainResult":
+def _compute(request: dict[str, Any], log: "Log") -> "TrainResult":
     from recipes.smile import train as train_model
 
-    plan = plan_of(request["plan"])
+    plan, trial = plan_of(request["plan"]), Trial.from_json(request["trial"])
     return train_model(
         arm_of(plan, trial.arm).settings,
         trial.seed,
@@ -106,7 +70,7 @@ def _compute(request: dict[str, Any], trial: Trial, log: "Log") -> "TrainResult"
         threads=request["threads"],
         noise=plan.noise,
         log=log,
-        states=Path(request["states"]) / trial.fingerprint,
+        states=Path(request["states"]),
         save_every_s=request["save_every_s"],
     )
 

@@ -197,7 +197,7 @@ class _Server:
             os.close(end)
         self.control.close()
         self.waiting.close()
-        isolation.FORKS = True
+        os.environ[isolation.FORK_WORKERS] = "1"
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         isolation.run_and_leave(lambda: _execute(*request["step"]))  # type: ignore[misc]
 

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ from components.find_finished import find
 from components.resolve_plan import resolve
 from components.shared.trial import Status, Trial
 from components.train_trial import train
+from components.workers.isolation import Run, Start, fresh
 
 STEPS = 6
 
@@ -69,9 +70,10 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
         trained = [root / f"trained-{number}" for number in range(len(items))]
         scored = [root / f"scored-{number}" for number in range(len(items))]
         for number, (item, first, second) in enumerate(zip(items, trained, scored, strict=True)):
-            with in_this_process() if number else nullcontext():
-                train(item, plan, small_corpus, first, tracking_uri=uri, threads=1)
-                evaluate(plan, small_corpus, first, second, tracking_uri=uri, threads=1)
+            # A process takes seconds to start, and one trial that has its own is enough.
+            start = in_this_process if number else fresh
+            train(item, plan, small_corpus, first, tracking_uri=uri, threads=1, start=start)
+            evaluate(plan, small_corpus, first, second, tracking_uri=uri, threads=1, start=start)
     study = root / "study"
     report = compare_and_report(plan, items, scored[::-1], small_corpus, study, tracking_uri=uri, code_rev="abc")
     return Done(uri, [Trial.from_json(item) for item in items], trained, scored, study, report)
@@ -88,16 +90,15 @@ def finding(small_corpus: Path, tmp_path: Path) -> Callable[..., list[str]]:
 
 
 @contextmanager
-def in_this_process() -> Iterator[None]:
-    """All of a step but its isolation: a process takes seconds to start, and one trial that has its own is enough."""
+def in_this_process(module: str, _processes: int = 1) -> Iterator[Run]:
+    """A start of workers without processes, as `components.workers.isolation.Start` describes it."""
+    yield lambda request: import_module(module).work(dict(request))
 
-    def run_here(module: str, request: dict[str, Any], _processes: int = 1) -> None:
-        import_module(module).work(request)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("components.train_trial.run_isolated", run_here)
-        patch.setattr("components.evaluate_trial.run_isolated", run_here)
-        yield
+@pytest.fixture(scope="session")
+def here() -> Start:
+    """The start of workers within the process of the test."""
+    return in_this_process
 
 
 @contextmanager
@@ -106,12 +107,6 @@ def keeping_signals() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.fixture
-def without_isolation() -> Iterator[None]:
-    with in_this_process():
-        yield
 
 
 @pytest.fixture(autouse=True)

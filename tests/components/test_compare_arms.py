@@ -1,13 +1,15 @@
 """The study's folder and report: complete whatever became of the trials, and of MLflow."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from ablation.results import read_counts, read_curves, read_study
+from ablation.results import Study, TrialRecord, read_counts, read_curves, read_study
 from components.compare_arms import compare_and_report, publish
 from components.register_checkpoint import TooManyFailed, register_best
 from components.resolve_plan import resolve
@@ -43,6 +45,46 @@ def test_the_study_has_every_trial_in_the_plans_order(done: Any, small_corpus: P
     assert set(study.hygiene.arms) == {"baseline", "no-scale", "too-fast"}
     assert study.provenance["versions"]["torch"].startswith("2.")
     assert all(seconds >= 0 for seconds in study.wall_seconds.values())
+
+
+def test_the_record_has_no_key_that_its_type_lacks(done: Any) -> None:
+    written = json.loads((done.study / "study.json").read_text())
+    assert set(written) == set(Study.model_fields)
+    assert {key for trial in written["trials"] for key in trial} == set(TrialRecord.model_fields)
+    for trial in read_study(done.study).trials:
+        status = done.status(trial.arm)
+        for key in TrialRecord.model_fields:
+            assert getattr(trial, key) == getattr(status, key)
+
+
+def test_an_error_leaves_the_study_of_before_as_it_was(
+    done: Any, plan: dict[str, Any], small_corpus: Path, tmp_path: Path
+) -> None:
+    folder, broken = tmp_path / "study", tmp_path / "broken"
+    shutil.copytree(done.study, folder)
+    shutil.copytree(done.scored[0], broken)
+    (broken / "counts.parquet").write_bytes(b"half a table")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(pa.ArrowInvalid):
+        compare_and_report(
+            plan,
+            items_of(done),
+            [broken, *done.scored[1:]],
+            small_corpus,
+            folder,
+            tracking_uri=done.uri,
+            code_rev="",
+        )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "study"]
+
+
+def test_the_record_is_put_in_place_last(done: Any, plan: dict[str, Any], small_corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    (folder / "study.json").mkdir(parents=True)  # which no file can replace
+    with pytest.raises(IsADirectoryError):
+        compare_and_report(plan, items_of(done), done.scored, small_corpus, folder, tracking_uri=done.uri, code_rev="")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in done.study.iterdir()}
 
 
 def test_counts_are_the_finished_trials_and_curves_are_all_trials(done: Any) -> None:

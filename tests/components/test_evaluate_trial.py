@@ -10,6 +10,7 @@ import pytest
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
 from components.evaluate_trial import evaluate
 from components.shared.trial import COUNTS_FILE, Status, read_history
+from components.workers.isolation import Start
 from corpora.store import Corpus
 from tracking.store import client
 
@@ -46,15 +47,14 @@ def test_a_failed_training_is_passed_on_with_its_curves_and_without_counts(done:
     assert not (done.scored[2] / COUNTS_FILE).exists()
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_a_checkpoint_that_cannot_be_read_fails_the_trial_and_nothing_else(
-    done: Any, plan: dict[str, Any], small_corpus: Path, tmp_path: Path
+    done: Any, plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path: Path
 ) -> None:
     broken, out = tmp_path / "broken", tmp_path / "out"
     Status.read(done.trained[0]).write(broken)
     (broken / "config.json").write_text((done.trained[0] / "config.json").read_text())
     away = f"sqlite:///{tmp_path / 'no-such-run.db'}"
-    status = evaluate(plan, small_corpus, broken, out, tracking_uri=away, threads=1)
+    status = evaluate(plan, small_corpus, broken, out, tracking_uri=away, threads=1, start=here)
     assert status.failed
     assert "lacks ['model.safetensors']" in str(status.reason)
     assert status.untracked is not None

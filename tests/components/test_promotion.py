@@ -20,6 +20,7 @@ from components.resolve_plan import resolve
 from components.shared.champion import stored
 from components.shared.trial import Trial
 from components.train_trial import train
+from components.workers.isolation import Start
 from corpora.schema import SAMPLE_RATE_HZ
 from tracking.registry import champion
 
@@ -39,7 +40,7 @@ Studies = Callable[..., Studied]
 
 
 @pytest.fixture(scope="module")
-def study(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Studies:
+def study(plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path_factory: pytest.TempPathFactory) -> Studies:
     """Carries out studies one after the other in one store. Its baseline has learnt nothing yet."""
     root = tmp_path_factory.mktemp("contest")
     root_uri = f"sqlite:///{root / 'mlflow.db'}"
@@ -57,18 +58,19 @@ def study(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Tem
         ablations = [{"part": part, "replacements": {arm: value}} for arm, (part, value) in arms.items()]
         mine = plan | {"study": name, "seeds": list(seeds), "noise": noise or {}}
         mine |= {"baseline": small | baseline, "ablations": ablations}
-        here = root / str(len(list(root.iterdir())))
+        place = root / str(len(list(root.iterdir())))
         opened = resolve(mine, root_uri, "abc")
         folders, trained = [], []
-        for item in find(mine, opened, corpus, here / "finished", tracking_uri=root_uri):
+        for item in find(mine, opened, corpus, place / "finished", tracking_uri=root_uri):
             trial = Trial.from_json(item)
-            folders.append(here / f"{trial.arm}-{trial.seed}")
-            if train(item, mine, corpus, here / "trained", tracking_uri=root_uri, threads=1).status == "trained":
+            folders.append(place / f"{trial.arm}-{trial.seed}")
+            arguments: dict[str, Any] = {"tracking_uri": root_uri, "threads": 1, "start": here}
+            if train(item, mine, corpus, place / "trained", **arguments).status == "trained":
                 trained.append((trial.arm, trial.seed))
-            evaluate(mine, corpus, here / "trained", folders[-1], tracking_uri=root_uri, threads=1)
-        folders += (here / "finished").iterdir()
-        compare_and_report(mine, opened, folders, corpus, here / "study", tracking_uri=root_uri, code_rev="abc")
-        return Studied(here / "study", register_best(mine, here / "study", tracking_uri=root_uri), trained)
+            evaluate(mine, corpus, place / "trained", folders[-1], **arguments)
+        folders += (place / "finished").iterdir()
+        compare_and_report(mine, opened, folders, corpus, place / "study", tracking_uri=root_uri, code_rev="abc")
+        return Studied(place / "study", register_best(mine, place / "study", tracking_uri=root_uri), trained)
 
     call.uri = root_uri  # type: ignore[attr-defined]
     return call
@@ -87,7 +89,6 @@ def recording(tmp_path: Path) -> Path:
 LONGER = {"longer": ("training.steps", TAUGHT)}
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus: Path, recording: Path) -> None:
     one_seed = study("contest", LONGER, seeds=(1,))
     assert one_seed.said == "champion is baseline: one seed gives no verdict"
@@ -129,7 +130,6 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
         assert end.value.exit_code == code
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_a_baseline_that_became_better_takes_over_from_its_former_self(study: Any) -> None:
     assert study("relay", {}).said == "champion is baseline: no arm is significantly better"
     better = study("relay", {}, **{"training.steps": TAUGHT})

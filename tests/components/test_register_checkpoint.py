@@ -12,11 +12,11 @@ import pytest
 
 from ablation.decisions.comparable import Scored
 from ablation.decisions.promotion import Decision, challenge, first
-from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
+from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, TrialRecord
 from common.errors import UserError
 from components.register_checkpoint import TooManyFailed, best_trials, register_best
 from components.resolve_plan import resolve
-from components.shared.trial import Status, Trial
+from components.shared.trial import Trial
 from tracking.registry import champion, rollback
 from tracking.store import client
 
@@ -103,11 +103,11 @@ def test_one_seed_beats_nothing_however_many_the_champion_has() -> None:
 
 def test_the_validation_split_chooses_the_seed_and_never_the_test_split() -> None:
     trials = [
-        Status("a", 1, "r1", "finished", model_id="m1", wer={"wer/clean": 0.1}),
-        Status("a", 2, "r2", "finished", model_id="m2", wer={"wer/clean": 0.9}),
-        Status("a", 3, "r3", "failed", model_id="m3"),
-        Status("a", 4, "r4", "finished"),
-        Status("b", 1, "r5", "failed"),
+        TrialRecord(arm="a", seed=1, status="finished", model_id="m1", wer={"wer/clean": 0.1}),
+        TrialRecord(arm="a", seed=2, status="finished", model_id="m2", wer={"wer/clean": 0.9}),
+        TrialRecord(arm="a", seed=3, status="failed", model_id="m3"),
+        TrialRecord(arm="a", seed=4, status="finished"),
+        TrialRecord(arm="b", seed=1, status="failed"),
     ]
     rows = [("a", seed, 9, "wer/valid", wer) for seed, wer in ((1, 0.5), (2, 0.4), (3, 0.0), (4, 0.0))]
     curves = pd.DataFrame([("a", 1, 5, "wer/valid", 0.0), *rows], columns=CURVES_COLUMNS)

@@ -77,6 +77,35 @@ def test_the_transcriber_says_the_same_one_clip_at_a_time(
     assert [transcriber([from_bytes(*pair)])[0] for pair in pairs] == heard
 
 
+# The script in models that earlier versions registered. It imports the installed ablate, so these names have to stay.
+SCRIPT_OF_EARLIER_VERSIONS = """
+from collections.abc import Callable
+from pathlib import Path
+
+from tracking.served import serve
+
+
+def load(folder: Path) -> Callable[[list[bytes], list[bytes]], list[str]]:
+    from training.transcriber import Transcriber, from_bytes
+
+    transcriber = Transcriber.load(folder)
+    return lambda audio, video: transcriber([from_bytes(*pair) for pair in zip(audio, video, strict=True)])
+
+
+serve(load)
+"""
+
+
+def test_a_model_that_an_earlier_version_registered_loads(
+    registered: Any, clips: pd.DataFrame, heard: list[str], tmp_path: Path
+) -> None:
+    mlflow.set_tracking_uri(registered.uri)
+    folder = Path(mlflow.artifacts.download_artifacts(ADDRESS, dst_path=str(tmp_path)))
+    (folder / "served_model.py").write_text(SCRIPT_OF_EARLIER_VERSIONS)
+    model = mlflow.pyfunc.load_model(str(folder))
+    assert model.predict(clips[["audio", "video"]])["text"].tolist() == heard
+
+
 @pytest.mark.parametrize(
     ("audio", "video", "why"),
     [

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from common.errors import UserError
 from components.shared.outcome import sentence
 from components.shared.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from components.train_trial import train
+from components.workers.isolation import Run
 from corpora.store import Corpus
 from tracking.fingerprint import fingerprint, trial_inputs
 from tracking.store import client
@@ -154,6 +156,66 @@ def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process_but_its_st
     assert client(store).get_metric_history(item.run_id, "loss")
     assert not list(out.glob("*.safetensors*"))
     assert reached(tmp_path / "states") > max(step for step, _ in read_history(out))
+
+
+class Seen:
+    """A start whose worker trains nothing: it notes who holds the lease meanwhile, and then ends as it was told to."""
+
+    def __init__(self, store: str, item: Trial, end: BaseException | str) -> None:
+        self.store, self.item, self.end = store, item, end
+        self.leases: list[str | None] = []
+
+    @contextmanager
+    def __call__(self, _module: str, _processes: int = 1) -> Iterator[Run]:
+        assert lease_of(self.store, self.item) is None  # a fork must not inherit it
+        yield self.run
+
+    def run(self, _request: Mapping[str, Any]) -> str:
+        self.leases.append(lease_of(self.store, self.item))
+        if isinstance(self.end, str):
+            return self.end
+        raise self.end
+
+
+def lease_of(store: str, item: Trial) -> str | None:
+    return client(store).get_run(item.run_id).data.tags.get("ablation.lease")
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [("it crashed", "FAILED"), (SystemExit(143), "KILLED"), (KeyError("a bug of the step"), "SCHEDULED")],
+    ids=["crash", "SIGTERM", "bug"],
+)
+def test_the_step_holds_the_lease_while_its_worker_trains(
+    plan: dict[str, Any],
+    small_corpus: Path,
+    store: str,
+    finding: Callable[..., list[str]],
+    tmp_path: Path,
+    end: BaseException | str,
+    ended: str,
+) -> None:
+    item = Trial.from_json(finding(plan, store)[0])
+    seen = Seen(store, item, end)
+    with nullcontext() if isinstance(end, str) else pytest.raises(type(end)):
+        train(item.to_json(), plan, small_corpus, tmp_path / "out", tracking_uri=store, threads=1, start=seen)
+    assert seen.leases == [item.fingerprint]
+    assert lease_of(store, item) is None
+    assert client(store).get_run(item.run_id).info.status == ended
+    assert Status.read(tmp_path / "out").reason == (end if isinstance(end, str) else None)
+
+
+def test_a_trial_that_was_trained_before_starts_no_worker(
+    done: Any, plan: dict[str, Any], small_corpus: Path, finding: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    louder = plan | {"conditions": {"babble": [-5.0]}}
+    item = Trial.from_json(finding(louder, done.uri)[0])
+    seen = Seen(done.uri, item, "a worker was started")
+    out = tmp_path / "out"
+    status = train(item.to_json(), louder, small_corpus, out, tracking_uri=done.uri, threads=1, start=seen)
+    assert (status.status, status.reused_from, seen.leases) == ("trained", done.status("baseline").run_id, [])
+    assert (out / "model.safetensors").read_bytes() == (done.trained[0] / "model.safetensors").read_bytes()
+    assert lease_of(done.uri, item) is None
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from components.find_finished import find
 from components.resolve_plan import resolve
 from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
 from components.train_trial import train
+from components.workers.isolation import Start
 from tracking.store import client
 
 ROOT = Path(__file__).parents[3]
@@ -35,18 +36,25 @@ def left(items: list[str]) -> list[str]:
     return [trial.arm for trial in map(Trial.from_json, items) if not trial.done]
 
 
-def carry_out(item: str, plan: dict[str, Any], corpus: Path, folder: Path, uri: str) -> tuple[Status, Status]:
-    trained = train(item, plan, corpus, folder / "trained", tracking_uri=uri, threads=1)
-    return trained, evaluate(plan, corpus, folder / "trained", folder / "scored", tracking_uri=uri, threads=1)
+@pytest.fixture
+def carry_out(small_corpus: Path, here: Start) -> Callable[..., tuple[Status, Status]]:
+    """Trains and scores one item of the loop, without a process for each; returns the status after either step."""
+
+    def call(item: str, plan: dict[str, Any], folder: Path, uri: str) -> tuple[Status, Status]:
+        arguments: dict[str, Any] = {"tracking_uri": uri, "threads": 1, "start": here}
+        trained = train(item, plan, small_corpus, folder / "trained", **arguments)
+        return trained, evaluate(plan, small_corpus, folder / "trained", folder / "scored", **arguments)
+
+    return call
 
 
 def test_a_rerun_with_nothing_changed_trains_nothing_and_gives_the_same_results(
-    done: Any, sound: dict[str, Any], small_corpus: Path, tmp_path: Path
+    done: Any, sound: dict[str, Any], small_corpus: Path, carry_out: Any, tmp_path: Path
 ) -> None:
     opened = resolve(sound, done.uri, "")
     [item] = find(sound, opened, small_corpus, tmp_path / "finished", tracking_uri=done.uri)
     assert left([item]) == []
-    trained, scored = carry_out(item, sound, small_corpus, tmp_path, done.uri)
+    trained, scored = carry_out(item, sound, tmp_path, done.uri)
     assert (trained.status, scored.status) == ("reused", "reused")
     assert [path.name for path in (tmp_path / "trained").iterdir()] == ["status.json"]
     study = tmp_path / "study"
@@ -67,14 +75,13 @@ def test_a_failed_trial_is_tried_again(done: Any, plan: dict[str, Any], finding:
     assert left(finding(plan, done.uri)) == ["too-fast"]
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_an_arm_that_is_added_trains_and_no_other(
-    done: Any, sound: dict[str, Any], finding: Finding, small_corpus: Path, tmp_path: Path
+    done: Any, sound: dict[str, Any], finding: Finding, carry_out: Any, tmp_path: Path
 ) -> None:
     more = sound | {"study": "more", "ablations": [*sound["ablations"], FASTER]}
     items = finding(more, done.uri)
     assert left(items) == ["faster"]
-    trained, scored = carry_out(items[0], more, small_corpus, tmp_path, done.uri)
+    trained, scored = carry_out(items[0], more, tmp_path, done.uri)
     assert (trained.steps, trained.reused_from, scored.status) == (6, None, "finished")
     assert left(finding(more, done.uri, out="again")) == []
 
@@ -113,15 +120,14 @@ def test_a_comment_trains_nothing_and_another_fusion_trains_all_that_use_it(
     assert left(finding(sound, done.uri)) == trains
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_another_condition_scores_again_and_trains_nothing(
-    done: Any, sound: dict[str, Any], finding: Finding, small_corpus: Path, tmp_path: Path
+    done: Any, sound: dict[str, Any], finding: Finding, carry_out: Any, tmp_path: Path
 ) -> None:
     louder = sound | {"conditions": {"babble": [0.0, -5.0]}}
     items = finding(louder, done.uri)
     assert left(items) == ["baseline", "no-scale"]
     for number, item in enumerate(items):
-        trained, scored = carry_out(item, louder, small_corpus, tmp_path / str(number), done.uri)
+        trained, scored = carry_out(item, louder, tmp_path / str(number), done.uri)
         first = done.status(trained.arm)
         assert (trained.status, trained.reused_from, trained.model_id) == ("trained", first.run_id, first.model_id)
         assert (scored.status, scored.reused_from, scored.scored_by) == ("finished", first.run_id, None)
@@ -152,26 +158,24 @@ def test_what_is_forced_trains(done: Any, sound: dict[str, Any], finding: Findin
         finding(sound, done.uri, force="noscale")
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_a_forced_trial_is_trained_by_the_step_too_and_comes_out_the_same(
-    done: Any, sound: dict[str, Any], finding: Finding, small_corpus: Path, tmp_path: Path
+    done: Any, sound: dict[str, Any], finding: Finding, carry_out: Any, tmp_path: Path
 ) -> None:
     [item] = finding(sound, done.uri, force="baseline")
-    trained, scored = carry_out(item, sound, small_corpus, tmp_path, done.uri)
+    trained, scored = carry_out(item, sound, tmp_path, done.uri)
     assert (trained.reused_from, scored.scored_by) == (None, None)
     assert trained.model_id != done.status("baseline").model_id
     assert scored.wer == done.status("baseline").wer
 
 
-@pytest.mark.usefixtures("without_isolation")
 def test_a_checkpoint_that_is_gone_is_trained_again(
-    plan: dict[str, Any], finding: Finding, store: str, small_corpus: Path, tmp_path: Path
+    plan: dict[str, Any], finding: Finding, store: str, carry_out: Any, tmp_path: Path
 ) -> None:
     alone = plan | {"ablations": []}
     [item] = finding(alone, store, out="first")
-    carry_out(item, alone, small_corpus, tmp_path / "one", store)
+    carry_out(item, alone, tmp_path / "one", store)
     shutil.rmtree(tmp_path / "mlflow" / "artifacts")
     items = finding(alone, store)
     assert left(items) == ["baseline"]
-    trained, scored = carry_out(items[0], alone, small_corpus, tmp_path / "two", store)
+    trained, scored = carry_out(items[0], alone, tmp_path / "two", store)
     assert (trained.reused_from, scored.status) == (None, "finished")

@@ -1,4 +1,4 @@
-"""Work in a process of its own: however that ends, the step lives and can say why."""
+"""Workers, as new interpreters and as forks: the step survives their end and says why they ended."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.workers.isolation import run_isolated
+from components.workers.isolation import FORK_WORKERS, Start, chosen_start, forked, fresh
 
 ROOT = Path(__file__).parents[3]
 WORKER = """
@@ -19,34 +19,46 @@ from components.workers.isolation import run_worker
 
 def work(request):
     folder = pathlib.Path(request["folder"])
-    (folder / "pid").write_text(str(os.getpid()))
     if request.get("signal"):
         os.kill(os.getpid(), request["signal"])
     if request.get("raise"):
         raise ValueError(request["raise"])
     try:
+        (folder / "pid").write_text(str(os.getpid()))
         time.sleep(request.get("sleep", 0))
     finally:
         (folder / "tidy").touch()
     (folder / "answer").write_text(request["text"])
 
-run_worker(work)
+if __name__ == "__main__":
+    run_worker(work)
 """
+
+
+STARTS = pytest.mark.parametrize("start", [fresh, forked], ids=["fresh", "forked"])
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a worker to run, which `python -m` finds."""
+    """A folder with a worker to run, which `python -m` and a fork find."""
     (tmp_path / "some_worker.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
-def test_work_that_goes_well_has_no_reason(folder: Path) -> None:
-    assert run_isolated("some_worker", {"folder": str(folder), "text": "größer"}) is None
+def run(start: Start, folder: Path, **request: object) -> str | None:
+    with start("some_worker") as call:
+        return call({"folder": str(folder), "text": "", **request})
+
+
+@STARTS
+def test_work_that_goes_well_has_no_reason(folder: Path, start: Start) -> None:
+    assert run(start, folder, text="größer") is None
     assert (folder / "answer").read_text() == "größer"
 
 
+@STARTS
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
@@ -56,16 +68,23 @@ def test_work_that_goes_well_has_no_reason(folder: Path) -> None:
     ],
     ids=["killed", "crashed", "raised"],
 )
-def test_work_that_ends_badly_is_a_sentence(folder: Path, request_: dict[str, object], reason: str) -> None:
-    found = run_isolated("some_worker", {"folder": str(folder), "text": "", **request_})
+def test_work_that_ends_badly_is_a_sentence(
+    folder: Path, start: Start, request_: dict[str, object], reason: str
+) -> None:
+    found = run(start, folder, **request_)
     assert found is not None
     assert re.search(reason, found)
     assert not (folder / "answer").exists()
 
 
-def test_a_step_that_is_told_to_end_tells_its_worker_and_waits_for_it(folder: Path) -> None:
+@pytest.mark.parametrize("forks", ["0", "1"])
+def test_a_step_that_is_told_to_end_ends_its_worker_first(
+    folder: Path, forks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FORK_WORKERS, forks)
     request = {"folder": str(folder), "text": "", "sleep": 60}
-    code = f"from components.workers.isolation import run_isolated; run_isolated('some_worker', {request!r})"
+    code = "from components.workers.isolation import chosen_start\n"
+    code += f"with chosen_start()('some_worker') as run: run({request!r})"
     step = subprocess.Popen([sys.executable, "-c", code])
     while not (folder / "pid").is_file() or not (folder / "pid").read_text():
         time.sleep(0.05)
@@ -76,7 +95,54 @@ def test_a_step_that_is_told_to_end_tells_its_worker_and_waits_for_it(folder: Pa
         os.kill(int((folder / "pid").read_text()), 0)
 
 
-def test_the_signal_handler_of_before_is_back(folder: Path) -> None:
+@STARTS
+def test_the_signal_handler_of_before_is_back(folder: Path, start: Start) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    run_isolated("some_worker", {"folder": str(folder), "text": ""})
+    run(start, folder)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_only_steps_of_the_fork_server_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(FORK_WORKERS, raising=False)
+    assert chosen_start() is fresh
+    monkeypatch.setenv(FORK_WORKERS, "1")
+    assert chosen_start() is forked
+
+
+def test_a_fork_happens_before_the_block_and_only_once(folder: Path) -> None:
+    before = children()
+    with forked("some_worker") as call:
+        [standby] = children() - before
+        assert call({"folder": str(folder), "text": ""}) is None
+        assert int((folder / "pid").read_text()) == standby
+        assert call({"folder": str(folder), "text": ""}) is None
+        assert int((folder / "pid").read_text()) != standby
+    assert children() == before
+
+
+def test_a_fork_without_a_request_exits(folder: Path) -> None:
+    before = children()
+    with forked("some_worker"):
+        assert len(children() - before) == 1
+    assert children() == before
+    assert not (folder / "pid").exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_several_processes_are_not_forked() -> None:
+    before = children()
+    with forked("some_worker", 2):
+        assert children() == before
+
+
+def test_a_fork_that_died_while_it_waited_is_reported(folder: Path) -> None:
+    before = children()
+    with forked("some_worker") as call:
+        [standby] = children() - before
+        os.kill(standby, signal.SIGKILL)
+        assert "killed (SIGKILL)" in str(call({"folder": str(folder), "text": ""}))
+
+
+def children() -> set[int]:
+    text = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+    return {int(number) for number in text.split()}

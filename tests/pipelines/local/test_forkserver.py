@@ -27,9 +27,9 @@ SOURCES = {
     "loaded": 'import sys\nprint("torch" in sys.modules, "mlflow" in sys.modules, flush=True)',
     "environment": 'import os\nprint(os.environ["GIVEN"], os.environ["_KFP_RUNTIME"], flush=True)',
     "worker": (
-        "import os\nfrom components.workers.isolation import run_isolated\n"
-        'print("said:", run_isolated("killed_worker", {}), flush=True)\n'
-        'print("said:", run_isolated("fine_worker", {"text": "done"}), flush=True)'
+        "import os\nfrom components.workers.isolation import chosen_start\n"
+        'with chosen_start()("killed_worker") as run: print("said:", run({}), flush=True)\n'
+        'with chosen_start()("fine_worker") as run: print("said:", run({"text": "done"}), flush=True)'
     ),
 }
 

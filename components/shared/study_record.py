@@ -1,0 +1,114 @@
+"""The typed record of a study, and the tables of its trials, from what the steps left. Imports pandas."""
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablation.plan.arms import expand
+from ablation.plan.plan import Plan
+from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, ArmRecord, Measured, Study, TrialRecord
+from common.redact import redact
+from common.source_code import sources_fingerprint
+from components.shared.image import STEP_IMAGE
+from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
+from corpora.store import Corpus
+from recipes.smile import CATALOGUE, examine
+
+PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "jiwer", "rapidfuzz", "kfp", "mlflow")
+
+
+def study_of(
+    plan: Plan, item: Trial, statuses: Sequence[Status], corpus: Path, tracking_uri: str, code_rev: str
+) -> Study:
+    """Return the record of a study whose trials have ended.
+
+    `item` is any trial of the study, `statuses` are those of all trials in the plan's order.
+    """
+    arms = expand(plan, CATALOGUE)
+    return Study(
+        study=plan.study,
+        question=plan.question,
+        preset=plan.preset,
+        corpus=Corpus.open(corpus).summary(),
+        seeds=list(plan.seeds),
+        conditions=plan.condition_names(),
+        metrics=list(plan.metrics),
+        margin_points=plan.margin_points,
+        baseline=arms[0].arm,
+        settings=arms[0].settings,
+        arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
+        max_failed_trials=plan.max_failed_trials,
+        hygiene=Measured.model_validate(examine({arm.arm: arm.settings for arm in arms}).as_json()),
+        trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],
+        provenance=_provenance(code_rev, plan.noise),
+        mlflow={
+            "tracking_uri": redact(tracking_uri),
+            "experiment_id": item.experiment_id,
+            "study_run_id": item.study_run_id,
+            "url": _url(tracking_uri, item),
+        },
+        created=datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
+        wall_seconds=_wall_seconds(item.opened, statuses),
+    )
+
+
+def counts_of(folders: Sequence[Path]) -> pd.DataFrame:
+    """Return the counts of all finished trials in one table."""
+    tables = [pd.read_parquet(folder / COUNTS_FILE) for folder in folders if (folder / COUNTS_FILE).is_file()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COUNTS_COLUMNS)
+
+
+def curves_of(folders: Sequence[Path]) -> pd.DataFrame:
+    """Return the curves of all trials, including failed ones, in long form."""
+    rows = [
+        (status.arm, status.seed, step, metric, value)
+        for folder in folders
+        for status in [Status.read(folder)]
+        for step, metrics in read_history(folder)
+        for metric, value in metrics.items()
+    ]
+    return pd.DataFrame(rows, columns=CURVES_COLUMNS)
+
+
+def _wall_seconds(opened: float, statuses: Sequence[Status]) -> dict[str, float]:
+    """Return the wall time of each stage. Trials run concurrently, so theirs is less than the sum over trials."""
+    first = min((status.started for status in statuses if status.started), default=opened)
+    last = max((status.ended for status in statuses if status.ended), default=first)
+    return {"corpus": first - opened, "trials": last - first, "comparison": time.time() - last}
+
+
+def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the results depend on besides the plan.
+
+    `image` is the image of this step, as the process that started it says: a container cannot know its own digest.
+    `scoring` names the code and the recorded noise that decide whether the WERs of another study can be compared.
+    """
+    from tracking.fingerprint import content, scoring_code
+
+    return {
+        "git_revision": code_rev,
+        "sources": sources_fingerprint()[:16],
+        "image": os.environ.get(STEP_IMAGE) or "none, run from source",
+        "scoring": {
+            "code": scoring_code(),
+            "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
+        },
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    }
+
+
+def _url(tracking_uri: str, item: Trial) -> str | None:
+    """Return the address of the study in MLflow's web pages; None for a database, which has none until `ablate ui` runs."""
+    from tracking.view import deep_link
+
+    if not tracking_uri.startswith(("http://", "https://")):
+        return None
+    return deep_link(redact(tracking_uri), item.experiment_id, item.study_run_id)

@@ -1,0 +1,68 @@
+"""Every component says in its docstring what it reads, writes and returns, and Kubeflow gets these texts."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import docstring_parser
+import pytest
+from google.protobuf import json_format
+
+from components.compare_arms import compare_arms
+from components.evaluate_trial import evaluate_trial
+from components.find_finished import find_finished
+from components.prepare_corpus import prepare_corpus
+from components.register_checkpoint import register_checkpoint
+from components.resolve_plan import resolve_plan
+from components.train_trial import train_trial
+from pipelines.ablation_pipeline import ablation_pipeline
+
+ROOT = Path(__file__).parents[2]
+COMPONENTS = (
+    resolve_plan,
+    prepare_corpus,
+    find_finished,
+    train_trial,
+    evaluate_trial,
+    compare_arms,
+    register_checkpoint,
+)
+EACH = pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.python_func.__name__)
+
+
+def test_every_file_of_a_step_is_covered() -> None:
+    files = {path.stem for path in (ROOT / "components").glob("*.py")} - {"__init__"}
+    assert {component.python_func.__name__ for component in COMPONENTS} == files
+
+
+@EACH
+def test_the_docstring_names_every_parameter(component: Any) -> None:
+    function = component.python_func
+    described = docstring_parser.parse(inspect.getdoc(function) or "")
+    assert [param.arg_name for param in described.params] == list(inspect.signature(function).parameters)
+    assert all(len(str(param.description)) > 15 for param in described.params)
+    assert described.returns is not None
+    assert described.returns.description
+    assert "MLflow:" in (described.long_description or "")
+
+
+@EACH
+def test_outputs_are_marked_in_the_docstring(component: Any) -> None:
+    described = {param.arg_name: str(param.description) for param in _params(component)}
+    outputs = set(component.component_spec.outputs or {}) - {"Output"}
+    assert {name for name, text in described.items() if text.startswith("Output. ")} == outputs
+
+
+@EACH
+def test_the_specification_carries_the_descriptions(component: Any) -> None:
+    spec = component.component_spec
+    assert spec.description
+    compiled = json_format.MessageToDict(ablation_pipeline.pipeline_spec)["components"]
+    given = compiled[f"comp-{component.name}"]["inputDefinitions"]
+    entries = {**given.get("parameters", {}), **given.get("artifacts", {})}
+    assert set(entries) == set(spec.inputs)
+    assert [name for name, entry in entries.items() if not entry.get("description")] == []
+
+
+def _params(component: Any) -> list[docstring_parser.DocstringParam]:
+    return docstring_parser.parse(inspect.getdoc(component.python_func) or "").params
