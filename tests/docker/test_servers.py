@@ -19,7 +19,8 @@ import yaml
 
 from ablation.results import read_study
 from pipelines.local.containers import LABEL
-from tracking.checkpoints import SHA256, alias_model, fetch_checkpoint
+from tracking.addresses import find_version
+from tracking.checkpoints import SHA256, fetch_checkpoint
 from tracking.store import client
 from tracking.studies import trial_runs
 from training.checkpoint import load
@@ -131,7 +132,7 @@ def test_a_study_in_containers_is_read_back_from_the_servers(
 
 def read_back(uri: str, s3_port: str, folder: Path) -> None:
     """The baseline's checkpoint comes through MLflow's proxy as it lies in S3, with the checksum that it was stored with."""
-    model_id = alias_model(uri, "smoke", "baseline")
+    model_id = find_version(uri, "models:/smoke@baseline")[0]
     assert model_id is not None
     fetch_checkpoint(uri, model_id, folder)
     weights = (folder / "model.safetensors").read_bytes()
@@ -222,6 +223,6 @@ def test_a_running_mlflow_whose_s3_has_another_secret_by_now_costs_no_training(
         servers.compose(*restart_s3)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "cannot use its store of artifacts (401" in done.stderr
+    assert "cannot use its artifact store (401" in done.stderr
     assert done.stderr.endswith("check the server's S3 address and secret\n")
     assert [path.name for path in (tmp_path / "late").iterdir()] == ["run.log"]
