@@ -14,12 +14,12 @@ from common.source_code import computed_by
 from corpora import cache
 from corpora.readers import grid, lrs
 from corpora.schema import Clip, Rejected
-from corpora.store import CorpusWriter
 from corpora.synthetic import talking_mouth as synthetic
+from corpora.writer import CorpusWriter
 
 Query = Mapping[str, str]
 S3 = "s3"  # prepared corpora elsewhere: not read and cut, but fetched
-WRITER = "corpora.store"
+WRITER = "corpora.writer"
 
 
 @dataclass(frozen=True)
