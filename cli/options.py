@@ -8,6 +8,7 @@ import typer
 
 from ablation.plan.plan import Plan, adapted, plan_from_mapping, read_plan
 from common.yaml_text import load_yaml
+from corpora.readers.registry import examples
 from recipes.smile import CATALOGUE
 
 PlanArgument = Annotated[
@@ -18,9 +19,7 @@ PlanArgument = Annotated[
         show_default=False,
     ),
 ]
-Corpus = Annotated[
-    str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR or s3://BUCKET/PREFIX.")
-]
+Corpus = Annotated[str | None, typer.Option("--corpus", metavar="URI", help=f"Another corpus: {examples()}.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Other seeds, e.g. 1,2,3.")]
 Settings = Annotated[
     list[str] | None,
