@@ -35,7 +35,8 @@ def compare_and_report(
     code_rev: str,
 ) -> list[Path]:
     """Fill the study folder `out` (study.json, counts, curves, report) and log the report; returns the report's files."""
-    from ablation.report import headline_markdown, load, write_all
+    from ablation.report.build import headline_markdown, write_all
+    from ablation.report.content import load
     from ablation.results import COUNTS_FILE as ALL_COUNTS
     from ablation.results import CURVES_FILE, STUDY
 
@@ -101,7 +102,7 @@ def _study(
         "margin_points": plan.margin_points,
         "baseline": arms[0]["arm"],
         "settings": arms[0]["settings"],
-        "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides")} for arm in arms],
+        "arms": [{key: arm[key] for key in ("arm", "part", "action", "why", "overrides", "changes")} for arm in arms],
         "max_failed_trials": plan.max_failed_trials,
         "hygiene": examine({arm["arm"]: arm["settings"] for arm in arms}).as_json(),
         "trials": [asdict(status) for status in statuses],

@@ -1,7 +1,7 @@
 """What the settings of all kinds have in common. Imports no torch.
 
 `phrases` are the words by which people name a kind in a Markdown plan; `arm` is the name that an arm gets when it swaps
-the kind in and its plan gives none.
+the kind in and its plan gives none. `lacks` names what a model of this kind lacks, as a sentence names it ("the adapter").
 """
 
 from typing import ClassVar
@@ -21,3 +21,4 @@ class Kind(Strict):
     description: ClassVar[str] = ""
     phrases: ClassVar[tuple[str, ...]] = ()
     arm: ClassVar[str] = ""
+    lacks: ClassVar[str] = ""

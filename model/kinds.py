@@ -30,6 +30,7 @@ class NoScale(Kind):
     description = "the streams are added as they are (a scale of 1)"
     phrases = ("no scale", "no scaling factor", "without scaling factor")
     arm = "no-scale"
+    lacks = "the scaling factor"
     kind: Literal["none"] = "none"
 
 
@@ -108,6 +109,7 @@ class AudioOnlyTokens(Kind):
     description = "yardstick: the encoder sees the audio alone"
     phrases = ("audio only", "audio-only", "no video")
     arm = "audio-only"
+    lacks = "the video"
     kind: Literal["audio_only"] = "audio_only"
 
 
@@ -115,6 +117,7 @@ class VideoOnlyTokens(Kind):
     description = "yardstick: the encoder sees the video alone"
     phrases = ("video only", "video-only", "no audio")
     arm = "video-only"
+    lacks = "the audio"
     kind: Literal["video_only"] = "video_only"
 
 
@@ -140,6 +143,7 @@ class NoStopGradientSiamese(Kind):
     description = "control: the gradient flows through the target branch, too, which invites a collapse"
     phrases = ("no stop gradient", "without stop gradient", "no stop-gradient", "without stop-gradient")
     arm = "no-stop-gradient"
+    lacks = "the stop-gradient"
     kind: Literal["no_stop_gradient"] = "no_stop_gradient"
 
 
@@ -147,6 +151,7 @@ class NoSiamese(Kind):
     description = "no target branch and no masked-prediction loss"
     phrases = ("no siamese branch", "no siamese", "without siamese masked interaction learning")
     arm = "no-siamese"
+    lacks = "the Siamese branch"
     kind: Literal["none"] = "none"
 
 
@@ -175,4 +180,5 @@ class NoAdapter(Kind):
     description = "the streams enter the encoder as the frontends leave them"
     phrases = ("no adapter", "without adapter", "without audio-visual adapter")
     arm = "no-adapter"
+    lacks = "the adapter"
     kind: Literal["none"] = "none"

@@ -105,4 +105,5 @@ class NoMasking(Kind):
     description = "nothing is masked: the student sees what the target sees"
     phrases = ("no masking", "without masking")
     arm = "no-masking"
+    lacks = "masking"
     kind: Literal["none"] = "none"

@@ -9,7 +9,7 @@ from ablation.report.blocks import Picture, Pictures
 from ablation.report.content import Content
 from ablation.report.figures import svg
 from ablation.report.wording import bare, interval, percent, points
-from ablation.stats.significance import EARNS, HARMFUL
+from ablation.stats.verdict import Verdict
 from common.conditions import CLEAN, Condition
 from common.conditions import label as condition_label
 
@@ -159,7 +159,7 @@ def _forest_rows(rows: Sequence[dict[str, Any]], x: svg.Axis, top: float) -> lis
         if not math.isnan(row["diff_low"]):
             drawn.append(svg.segment(x(100 * row["diff_low"]), height, x(100 * row["diff_high"]), height))
         hint = f"{row['arm']}, {condition_label(row['condition'])}: {points(row['difference'])} points"
-        significant = row["verdict"] in (EARNS, HARMFUL)
+        significant = row["verdict"] in (Verdict.WORSE, Verdict.BETTER)
         drawn.append(svg.marker(at, height, 1 if significant else 0, hint, filled=significant))
         parts += [
             svg.text(18, height + 4, condition_label(row["condition"]), "tick", "start"),
