@@ -22,11 +22,18 @@ from common.validation import sentence
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
 COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *WER.columns, *TEXTS]
-DETAIL_COLUMNS = [  # columns that the tables of older studies may lack
-    *(column for metric in METRICS.values() if metric is not WER for column in metric.columns),
-    *(metric.alignment for metric in METRICS.values() if metric.alignment),
-]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
+
+
+def detail_columns() -> list[str]:
+    """Return the columns that the tables of older studies may lack: those of other metrics than WER, and alignments."""
+    return [
+        *(column for metric in METRICS.values() if metric is not WER for column in metric.columns),
+        *(metric.alignment for metric in METRICS.values() if metric.alignment),
+    ]
+
+
+DETAIL_COLUMNS = detail_columns()
 
 
 class Record(BaseModel):
@@ -143,10 +150,10 @@ def read_study(folder: Path) -> Study:
 def read_counts(folder: Path) -> pd.DataFrame:
     """Read the errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
 
-    `DETAIL_COLUMNS` are included if the study's version wrote them. Raises UserError.
+    The `detail_columns` are included if the study's version wrote them. Raises UserError.
     """
     wanted = [column for column in COUNTS_COLUMNS if column not in TEXTS]
-    return _read_table(folder / COUNTS_FILE, wanted, optional=DETAIL_COLUMNS)
+    return _read_table(folder / COUNTS_FILE, wanted, optional=detail_columns())
 
 
 def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:

@@ -29,8 +29,8 @@ def method(study: Study) -> list[str]:
         "minus baseline in percentage points: a positive difference means that the arm is worse.",
         f"Within a condition, Dunnett's test compares all arms with the baseline with a familywise error rate of "
         f"{100 * ALPHA:.0f} %. Holm's method then corrects p over the conditions. Confidence intervals of error rates are 95 % "
-        "each, over seeds. Confidence intervals of differences are simultaneous for all arms of a condition, but not over conditions, "
-        "so an interval may exclude zero while p is above the level.",
+        "each, over seeds. Confidence intervals of differences are simultaneous for all arms of a condition, but not over "
+        "conditions, so an interval may exclude zero while p is above the level.",
     ]
 
 

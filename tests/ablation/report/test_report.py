@@ -13,7 +13,8 @@ import pytest
 
 from ablation.report.build import build, headline_markdown
 from ablation.report.content import load
-from ablation.stats.scoring import pool
+from ablation.stats.metrics import Metric
+from ablation.stats.scoring import pool, score_transcripts
 from common.errors import UserError
 
 ARMS = ["baseline", "static-scale", "no-scale", "uniform-masking", "audio-only", "huge", "flaky"]
@@ -133,6 +134,18 @@ def test_what_was_measured_of_each_arms_model_stands_in_every_format(study_dir: 
 def test_a_study_that_was_not_measured_says_nothing_of_it(write_study: WriteStudy, tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", utterances=4, hygiene=None)
     assert "What each arm changed" not in build(folder, ["md"])[0].read_text("utf-8")
+
+
+def test_every_metric_of_the_plan_has_a_table(write_study: WriteStudy, tmp_path: Path, sentence_metric: Metric) -> None:
+    arms = {"baseline": (None, None, 1.0), "a": ("masking", {"kind": "none"}, 1.5)}
+    folder = write_study(tmp_path / "s", arms=arms, failed=set(), utterances=15, metrics=["ser", "wer"])
+    score_transcripts(pd.read_parquet(folder / "counts.parquet")).to_parquet(folder / "counts.parquet")
+    text, data = (path.read_text("utf-8") for path in build(folder, ["md", "json"]))
+    assert "## Sentence error rate by arm and condition" in text
+    assert "**Word error rate by arm and condition**" in text
+    assert f"The sentence error rate (SER) is the number of {sentence_metric.description}" in text
+    assert len(json.loads(data)["comparison"]) == len(json.loads(data)["other_metrics"]["wer"]) == 2 * 5
+    assert set(json.loads(data)["pooled_ser"]) == set(arms)
 
 
 def test_user_text_is_escaped(study_dir: Path) -> None:
