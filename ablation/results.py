@@ -1,7 +1,7 @@
-"""A study's folder, as `compare_arms` leaves it: who took part, what was counted, and how training went.
+"""The folder of a study, as the step `compare_arms` writes it.
 
-study.json       the plan's answers: arms, trials with their status, corpus, provenance, tracking
-counts.parquet   errors in words and characters per arm, seed, condition and utterance, with what was said and understood
+study.json       arms, trials with their status, corpus, provenance, tracking
+counts.parquet   errors in words and characters per arm, seed, condition and utterance, with the reference and the hypothesis
 curves.parquet   what training logged: arm, seed, step, metric, value
 """
 
@@ -14,36 +14,51 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ablation.stats.scoring import ALIGNMENT, CHARACTER_COUNTS, COUNTS
+from ablation.plan.naming import NamedChange
+from ablation.stats.metrics import METRICS, WER
 from common.errors import UserError
 from common.files import atomic_write
 from common.validation import sentence
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
-COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *COUNTS, *TEXTS]
-DETAIL_COLUMNS = [*CHARACTER_COUNTS, ALIGNMENT]  # not in the tables of older studies
+COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *WER.columns, *TEXTS]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
 
 
+def detail_columns() -> list[str]:
+    """Return the columns that the tables of older studies may lack: those of other metrics than WER, and alignments."""
+    return [
+        *(column for metric in METRICS.values() if metric is not WER for column in metric.columns),
+        *(metric.alignment for metric in METRICS.values() if metric.alignment),
+    ]
+
+
+DETAIL_COLUMNS = detail_columns()
+
+
 class Record(BaseModel):
-    """A part of study.json. Keys of later versions are kept out, missing optional ones take their defaults."""
+    """A part of study.json. Unknown keys, as of later versions, are ignored; missing optional keys take their defaults."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ArmRecord(Record):
-    """An arm of the study; the baseline has no part, and its overrides are empty."""
+    """An arm of the study; the baseline has no part, and its overrides are empty.
+
+    `changes` names the overrides for sentences. Folders of older versions do not have it.
+    """
 
     arm: str
     part: str | None = None
     action: str | None = None
     why: str = ""
     overrides: dict[str, Any] = {}
+    changes: list[NamedChange] = []
 
 
 class TrialRecord(Record):
-    """What became of one arm with one seed. `reason` says why a failed one failed.
+    """The outcome of one arm with one seed. `reason` says why a failed trial failed.
 
     `started` and `ended` are in seconds since 1970. `reused_from` is the MLflow run that trained its checkpoint before, and
     `scored_by` the one that counted its errors; None where this study did, so that the seconds are the study's own.
@@ -72,15 +87,18 @@ class TrialRecord(Record):
 
 
 class ArmFacts(Record):
-    """What was measured of an arm's model before training: trained values, and per input `fraction` of the frames that
-    are masked and `run`, mean frames of a masked run. The units' share is that of a small vocabulary."""
+    """Measurements of an arm's model before training.
+
+    `parameters` counts trained values, those of the output units for a small vocabulary. `masked` has, per input, the `fraction`
+    of the frames that are masked and `run`, the mean length of a masked run in frames.
+    """
 
     parameters: int
     masked: dict[str, dict[str, float]] = {}
 
 
 class Measured(Record):
-    """Of all arms by name; `same` lists arms that compute the same function, `warnings` what is seldom meant."""
+    """Measurements of all arms by name; `same` lists groups of arms that compute the same function."""
 
     arms: dict[str, ArmFacts] = {}
     same: list[list[str]] = []
@@ -90,8 +108,8 @@ class Measured(Record):
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
-    `settings` is all that the baseline comes to; `hygiene` is None in folders of older versions. `margin_points` is the
-    plan's: differences within it count as none; None tests no equivalence.
+    `settings` are the full settings of the baseline. `hygiene` is None in folders of older versions. The first of `metrics` is
+    the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence.
     """
 
     study: str
@@ -114,18 +132,18 @@ class Study(Record):
     settings: dict[str, Any] = {}
 
     def of(self, arm: str) -> list[TrialRecord]:
-        """The trials of an arm, by seed."""
+        """Return the trials of an arm, by seed."""
         return sorted((trial for trial in self.trials if trial.arm == arm), key=lambda trial: trial.seed)
 
     def failed(self) -> list[TrialRecord]:
-        """The trials that failed, arm by arm in the study's order."""
+        """Return the trials that failed, arm by arm in the study's order."""
         order = [arm.arm for arm in self.arms]
         failed = [trial for trial in self.trials if trial.status == "failed"]
         return sorted(failed, key=lambda trial: (order.index(trial.arm), trial.seed))
 
 
 def read_study(folder: Path) -> Study:
-    """Read a study's `study.json`. Raises UserError where there is none, or none that can be read."""
+    """Read a study's `study.json`. Raises UserError if it is missing or cannot be read."""
     path = folder / STUDY
     if not path.is_file():
         raise UserError(f"no study in {folder}: {STUDY} is missing; give the folder that `ablate run` printed")
@@ -134,7 +152,7 @@ def read_study(folder: Path) -> Study:
     except ValidationError as error:
         raise UserError(f"{path} is not what `ablate run` writes: {sentence(error)}; run the study again") from error
     except ValueError as error:
-        raise UserError(f"{path} is no valid JSON: {error}; run the study again") from error
+        raise UserError(f"{path} is not valid JSON: {error}; run the study again") from error
 
 
 def write_study(study: Study, folder: Path) -> Path:
@@ -143,22 +161,22 @@ def write_study(study: Study, folder: Path) -> Path:
 
 
 def read_counts(folder: Path) -> pd.DataFrame:
-    """The errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
+    """Read the errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
 
-    `DETAIL_COLUMNS` are there if the study's version wrote them. Raises UserError.
+    The `detail_columns` are included if the study's version wrote them. Raises UserError.
     """
     wanted = [column for column in COUNTS_COLUMNS if column not in TEXTS]
-    return _read_table(folder / COUNTS_FILE, wanted, optional=DETAIL_COLUMNS)
+    return _read_table(folder / COUNTS_FILE, wanted, optional=detail_columns())
 
 
 def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
-    """What was said and what each trial understood, of some utterances only: the texts of a large study fill memory."""
+    """Read references and hypotheses of some utterances only, as all texts of a large study would fill the memory."""
     keys = ["arm", "seed", "condition", "utterance_id"]
     return _read_table(folder / COUNTS_FILE, [*keys, *TEXTS], [("utterance_id", "in", list(utterances))])
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
-    """What training logged, one row per arm, seed, step and metric; of failed trials, too. Raises UserError."""
+    """Read what training logged, one row per arm, seed, step and metric, failed trials included. Raises UserError."""
     return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
 
 

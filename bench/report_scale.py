@@ -85,7 +85,7 @@ def _study(names: list[str], seeds: int) -> dict[str, Any]:
 
 def measure(folder: Path) -> None:
     """Print the seconds of every stage, one after the other in this process, and its peak memory."""
-    from ablation.report import build
+    from ablation.report.build import build
 
     _statistics(folder)
     _timed("report, which loads again", lambda: build(folder))

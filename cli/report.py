@@ -26,7 +26,7 @@ def report(
 
     Example: ablate report smile --compare smile-last-week
     """
-    from ablation.report import build, build_changes
+    from ablation.report.build import build, build_changes
 
     folder, names = paths.study_folder(study), [name.strip() for name in formats.split(",")]
     for path in build_changes(paths.study_folder(compare), folder, names) if compare else build(folder, names):

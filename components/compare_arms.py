@@ -50,7 +50,8 @@ def compare_and_report(
 
 def _write(study: "Study", scored: Sequence[Path], folder: Path) -> tuple[list[str], str]:
     """Write all files of a study to `folder`. Return the names of the report's files, and its headline as Markdown."""
-    from ablation.report import headline_markdown, load, write_all
+    from ablation.report.build import headline_markdown, write_all
+    from ablation.report.content import load
     from ablation.results import COUNTS_FILE, CURVES_FILE, write_study
     from components.shared.study_record import counts_of, curves_of
 

@@ -3,6 +3,9 @@
 A part is a swappable place of the model. Each part has one base class, which names the part in `part`. Each kind of the part is a
 subclass with the field `kind`. The list of kinds is never written down: it is the list of these subclasses, in the order of
 their definition.
+
+`phrases` are the words by which people name a kind in a Markdown plan; `arm` is the name that an arm gets when it swaps
+the kind in and its plan gives none. `lacks` names what a model of this kind lacks, as a sentence names it ("the adapter").
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,6 +54,7 @@ class Kind(Strict):
     description: ClassVar[str] = ""
     phrases: ClassVar[tuple[str, ...]] = ()
     arm: ClassVar[str] = ""
+    lacks: ClassVar[str] = ""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:

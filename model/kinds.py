@@ -39,6 +39,7 @@ class NoScale(FusionScaleKind):
     description = "the streams are added unchanged (a scale of 1)"
     phrases = ("no scale", "no scaling factor", "without scaling factor")
     arm = "no-scale"
+    lacks = "the scaling factor"
     kind: Literal["none"] = "none"
 
 
@@ -131,6 +132,7 @@ class AudioOnlyTokens(FusionTokensKind):
     description = "reference: the encoder sees only the audio"
     phrases = ("audio only", "audio-only", "no video")
     arm = "audio-only"
+    lacks = "the video"
     kind: Literal["audio_only"] = "audio_only"
 
 
@@ -138,6 +140,7 @@ class VideoOnlyTokens(FusionTokensKind):
     description = "reference: the encoder sees only the video"
     phrases = ("video only", "video-only", "no audio")
     arm = "video-only"
+    lacks = "the audio"
     kind: Literal["video_only"] = "video_only"
 
 
@@ -172,6 +175,7 @@ class NoStopGradientSiamese(SiameseKind):
     description = "control: the gradient also flows through the target branch, which risks a collapse"
     phrases = ("no stop gradient", "without stop gradient", "no stop-gradient", "without stop-gradient")
     arm = "no-stop-gradient"
+    lacks = "the stop-gradient"
     kind: Literal["no_stop_gradient"] = "no_stop_gradient"
 
 
@@ -179,6 +183,7 @@ class NoSiamese(SiameseKind):
     description = "no target branch and no masked-prediction loss"
     phrases = ("no siamese branch", "no siamese", "without siamese masked interaction learning")
     arm = "no-siamese"
+    lacks = "the Siamese branch"
     kind: Literal["none"] = "none"
 
 
@@ -221,4 +226,5 @@ class NoAdapter(AdapterKind):
     description = "the output of the frontends enters the encoder unchanged"
     phrases = ("no adapter", "without adapter", "without audio-visual adapter")
     arm = "no-adapter"
+    lacks = "the adapter"
     kind: Literal["none"] = "none"

@@ -116,4 +116,5 @@ class NoMasking(MaskingKind):
     description = "nothing is masked: the student sees the same input as the target"
     phrases = ("no masking", "without masking")
     arm = "no-masking"
+    lacks = "masking"
     kind: Literal["none"] = "none"

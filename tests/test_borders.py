@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -57,6 +57,44 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Module name -> file, for all our modules."""
+    files = [path for package in MAY_IMPORT for path in sorted((root / package).rglob("*.py"))]
+    return {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+def prefixes(name: str, known: Mapping[str, Path]) -> list[str]:
+    """The modules of ours in a dotted name, the outermost package first."""
+    parts = name.split(".")
+    return [each for end in range(1, len(parts) + 1) if (each := ".".join(parts[:end])) in known]
+
+
+def cycles(root: Path) -> list[set[str]]:
+    """Groups of modules that import each other, inside functions too.
+
+    An import runs the packages around its target as well. Those that are also around the importing module run before it.
+    A module that imports itself, as a step of the pipeline does to run in a container, is not a cycle.
+    """
+    known, graph = modules(root), dict[str, set[str]]()
+    for module, path in known.items():
+        targets = [found for name in imports(path) if (found := prefixes(name, known))]
+        around = set(prefixes(module, known))
+        graph[module] = {found[-1] for found in targets} | {each for found in targets for each in found} - around
+    reached = {module: reachable(module, graph) for module in graph}
+    groups = [{other for other in reached[module] if module in reached[other]} for module in graph]
+    return [group for place, group in enumerate(groups) if len(group) > 1 and group not in groups[:place]]
+
+
+def reachable(start: str, graph: Mapping[str, set[str]]) -> set[str]:
+    """All modules that a module imports, directly or through others."""
+    found, waiting = set[str](), [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
 
 
 def fault(package: str, name: str) -> str | None:
@@ -148,6 +186,29 @@ def test_what_is_allowed_is_no_violation(tmp_path: Path, package: str, line: str
     (tmp_path / package).mkdir()
     (tmp_path / package / "good.py").write_text(line)
     assert violations(tmp_path) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    assert cycles(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "group"),
+    [
+        ({"a": "from ablation.b import f", "b": "import ablation.a"}, {"ablation.a", "ablation.b"}),
+        ({"a": "from ablation import b", "b": "def f():\n    from ablation.a import g"}, {"ablation.a", "ablation.b"}),
+        ({"r/__init__": "from ablation.r.a import f", "r/a": "import ablation.b", "b": "from ablation.r import a"},
+         {"ablation.r", "ablation.r.a", "ablation.b"}),
+        ({"r/__init__": "from ablation.r.a import f", "r/a": "from ablation.r import g"}, {"ablation.r", "ablation.r.a"}),
+    ],
+    ids=["two modules", "inside a function", "through a package", "a package and its module"],
+)  # fmt: skip
+def test_an_import_cycle_is_found(tmp_path: Path, files: dict[str, str], group: set[str]) -> None:
+    for name, text in files.items():
+        path = tmp_path / "ablation" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert cycles(tmp_path) == [group]
 
 
 def test_tests_and_images_are_no_packages() -> None:

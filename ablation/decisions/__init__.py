@@ -1,1 +1,1 @@
-"""What the tests decide: the verdict on an arm, the gate, the champion."""
+"""Decisions from the tests: the verdict on an arm, the gate, the champion."""

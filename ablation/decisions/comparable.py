@@ -1,4 +1,4 @@
-"""Whether word errors of two studies can be compared: counted on the same corpus and utterances, in the same noise."""
+"""Checks that word errors of two studies can be compared: counted on the same corpus and utterances, in the same noise."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scored:
-    """Counts, and what they were counted on: the corpus by its fingerprint, recorded noise by a hash per kind.
+    """Counts, and the data that they were counted on: the corpus by its fingerprint, recorded noise by a hash per kind.
 
-    `noise` has no kind that is mixed from the corpus itself; it is None where a study of an older version does not say.
+    `noise` leaves out kinds that are mixed from the corpus itself. It is None for studies of older versions, which lack it.
     """
 
     counts: "pd.DataFrame"
@@ -25,17 +25,17 @@ class Scored:
 
     @classmethod
     def of(cls, study: "Study", counts: "pd.DataFrame") -> "Scored":
-        """A study's, or those of some of its arms."""
+        """Return the counts of a study, or of some of its arms, with the study's data."""
         return cls(counts, str(study.corpus["fingerprint"]), study.provenance.get("scoring", {}).get("noise"))
 
 
 def shared_conditions(champion: Scored, study: Scored) -> list[str]:
-    """Conditions by name, in the champion's order."""
+    """Return the names of the conditions of both, in the champion's order."""
     return [name for name in champion.counts["condition"].unique() if name in set(study.counts["condition"])]
 
 
 def obstacle(champion: Scored, study: Scored) -> str | None:
-    """Why a study cannot be compared with its champion, in half a sentence; None where it can."""
+    """Return why a study cannot be compared with its champion, as half a sentence; None if it can."""
     if champion.corpus != study.corpus:
         return (
             f"the champion was scored on another corpus, {champion.corpus[:12]}, and this study on {study.corpus[:12]}"
@@ -56,7 +56,7 @@ def obstacle(champion: Scored, study: Scored) -> str | None:
 
 
 def _utterances(counts: "pd.DataFrame", condition: str) -> list[set[tuple[str, int]]]:
-    """Of every trial: which, and with how many words each."""
+    """The utterances of every trial, each with its number of words."""
     rows = counts[counts["condition"] == condition]
     return [
         set(zip(trial["utterance_id"], trial["reference_words"], strict=True))

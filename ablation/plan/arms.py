@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablation.plan.catalogue import Catalogue
+from ablation.plan.naming import NamedChange, named_changes
 from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
 from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
 from common.errors import UserError
@@ -13,7 +14,10 @@ from common.hints import did_you_mean
 
 @dataclass(frozen=True)
 class Arm:
-    """A model to train. `overrides` is its difference to the baseline, `settings` everything that it comes to."""
+    """A model to train. `overrides` is its difference to the baseline, `settings` are its full settings.
+
+    `changes` names the overrides for the report.
+    """
 
     arm: str
     part: str | None = None
@@ -21,6 +25,7 @@ class Arm:
     why: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    changes: tuple[NamedChange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,22 +37,24 @@ class Trial:
 
 
 def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
-    """All arms, the baseline first, each checked against the catalogue before anything runs.
+    """Return all arms, the baseline first, each checked against the catalogue before anything runs.
 
     Raises UserError for an unknown part, kind or value, for two arms of one name or with the same settings, and for
     an arm that equals the baseline.
     """
-    arms = [Arm(BASELINE, settings=_settings("baseline", plan, catalogue, {}))]
+    baseline = _settings("baseline", plan, catalogue, {})
+    arms = [Arm(BASELINE, settings=baseline)]
     for change in _changes(plan, catalogue):
         settings = _settings(f"arm {change.arm!r}", plan, catalogue, change.overrides)
-        arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings)
+        names = named_changes(change.overrides, settings, baseline, catalogue)
+        arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings, names)
         _check_new(arm, arms)
         arms.append(arm)
     return arms
 
 
 def _changes(plan: Plan, catalogue: Catalogue) -> Iterator[Change]:
-    """What the plan spells out, then what its shorthands come to; two shorthands may ask for the same arm."""
+    """The plan's ablations, then those of its shorthands; an arm that two shorthands ask for is taken once."""
     for ablation in plan.ablations:
         _check_part(ablation, plan, catalogue)
         for name, spec in _replacements(ablation, catalogue):
@@ -65,12 +72,12 @@ def _changes(plan: Plan, catalogue: Catalogue) -> Iterator[Change]:
 
 
 def trials(plan: Plan, arms: list[Arm]) -> list[Trial]:
-    """Every arm with every seed; seed by seed, so that all arms of the first seed are there early."""
+    """Return every arm with every seed, seed by seed, so that all arms of the first seed finish early."""
     return [Trial(arm.arm, seed) for seed in plan.seeds for arm in arms]
 
 
 def warnings(plan: Plan) -> list[str]:
-    """What is allowed but seldom meant."""
+    """Return warnings about plans that are valid but rarely intended."""
     found = []
     if len(plan.seeds) == 1:
         found.append("one seed gives no verdict: differences between arms cannot be told from chance; use 3 or more")
@@ -90,7 +97,7 @@ def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]
 
 
 def _check_name(name: str, place: str, catalogue: Catalogue) -> None:
-    """A name without a dot can only be a part; settings (`training.steps`) are the catalogue's to know."""
+    """Check a name without a dot, which can only be a part. The catalogue checks settings such as `training.steps`."""
     if "." not in name and name not in catalogue.parts:
         raise UserError(f"{place}: unknown part {name!r}{did_you_mean(name, catalogue.parts)}")
 
@@ -103,7 +110,7 @@ def _check_part(ablation: Ablation, plan: Plan, catalogue: Catalogue) -> None:
     if part is None or "none" not in part.kinds:
         removable = ", ".join(name for name, part in catalogue.parts.items() if "none" in part.kinds)
         raise UserError(
-            f"action {ablation.action!r} needs a part with the kind 'none', which {ablation.part!r} has not; "
+            f"action {ablation.action!r} needs a part with the kind 'none', which {ablation.part!r} does not have; "
             f"use `action: replace`. Parts with it: {removable}"
         )
     if ablation.action == "add":
@@ -124,7 +131,7 @@ def _replacements(ablation: Ablation, catalogue: Catalogue) -> Iterator[tuple[st
 def _check_new(arm: Arm, arms: list[Arm]) -> None:
     for other in arms:
         if arm.arm == other.arm:
-            raise UserError(f"two arms are named {arm.arm!r}; names are told apart in every table: rename one")
+            raise UserError(f"two arms are named {arm.arm!r}, but names must be unique; rename one")
         if arm.settings == other.settings and other.arm == BASELINE:
             raise UserError(f"arm {arm.arm!r} equals the baseline: {arm.overrides} changes nothing; change a value")
         if arm.settings == other.settings:

@@ -1,6 +1,6 @@
-"""What `ablation` needs to know of a model: its parts, their kinds, and the settings that overrides come to.
+"""The interface of a model's catalogue: its parts, their kinds, and the settings that result from overrides.
 
-The model hands its catalogue in, so that plans and arms can be read and tested without any model.
+Functions of `ablation` get the catalogue as an argument, so that plans and arms can be read and tested without any model.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,11 @@ from typing import Any, Protocol
 
 
 class Kind(Protocol):
-    """One way to fill a part. `arm` is the name that a Markdown plan's arm gets when it swaps this kind in."""
+    """One way to fill a part.
+
+    `arm` is the name that a Markdown plan's arm gets when it uses this kind. `lacks` names what a model of this kind lacks in a
+    sentence, such as "the adapter"; it is empty for most kinds.
+    """
 
     @property
     def description(self) -> str: ...
@@ -16,10 +20,12 @@ class Kind(Protocol):
     def phrases(self) -> tuple[str, ...]: ...
     @property
     def arm(self) -> str: ...
+    @property
+    def lacks(self) -> str: ...
 
 
 class Part(Protocol):
-    """A swappable place of the model or of its recipe. `phrases` are the words by which people name it."""
+    """A part of the model or of its training that can be replaced. `phrases` are its names in Markdown plans."""
 
     @property
     def description(self) -> str: ...
@@ -30,15 +36,15 @@ class Part(Protocol):
 
 
 class Catalogue(Protocol):
-    """All parts by dotted name, and the check of every override."""
+    """All parts by dotted name, and the validation of overrides."""
 
     @property
     def parts(self) -> Mapping[str, Part]: ...
 
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
-        """Lay overrides (part -> spec, or dotted setting -> value) over a preset, one layer over the other.
+        """Apply layers of overrides (part -> spec, or dotted setting -> value) to a preset, in order.
 
-        Returns the full settings as plain JSON types, equal for equal models. Raises UserError for anything unknown,
-        of a wrong type or out of range.
+        Returns the full settings as plain JSON types, equal for equal models; their key `parts` holds the spec of every part
+        with its `kind`. Raises UserError for anything unknown, of a wrong type or out of range.
         """
         ...

@@ -12,13 +12,13 @@ from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown import read_markdown
 from ablation.plan.shorthands import Swap, swaps
+from ablation.stats.metrics import METRICS
 from common.conditions import conditions
 from common.errors import UserError
 from common.hints import did_you_mean
 from common.yaml_text import load_yaml
 
 ACTIONS = ("replace", "remove", "add")
-METRICS = ("wer", "cer")
 SHORTHANDS = ("leave_one_out", "ladder", "factorial")
 BASELINE = "baseline"
 
@@ -182,7 +182,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,
-    "metrics": lambda key, value: fields.choices(key, value, METRICS),
+    "metrics": lambda key, value: fields.choices(key, value, tuple(METRICS)),
     "baseline": fields.mapping,
     "ablations": _ablations,
     **dict.fromkeys(SHORTHANDS, swaps),

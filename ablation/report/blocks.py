@@ -1,4 +1,4 @@
-"""What a report is made of, before it is HTML, Markdown or LaTeX: every format is written from these, so that all agree.
+"""The blocks of a report. Every format (HTML, Markdown, LaTeX) is written from the same blocks, so that all agree.
 
 All text is plain: each format escapes it in its own way.
 """
@@ -11,7 +11,7 @@ from ablation.report.figures.spec import Figure
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table, with smaller lines underneath. `tone` may colour it; what it says stands in the words, too."""
+    """A cell of a table, with smaller lines underneath. `tone` may colour it; the words say the same."""
 
     text: str
     notes: Sequence[str] = ()
@@ -24,7 +24,7 @@ Row = Sequence[Cell | str]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows whose first cell is their head; columns with a number in `prose` hold running text, the others figures."""
+    """Rows whose first cell is their head; columns with a number in `prose` hold running text, the others numbers."""
 
     title: str
     head: Sequence[str]
@@ -43,7 +43,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Card:
-    """A verdict: whose, what it changes and why it was asked, the claim in a few words, then what stands behind it."""
+    """A verdict: the arm, its change, why it was tested, the claim, then the evidence; `wers` are rates of `metric` by label."""
 
     name: str
     change: str
@@ -52,6 +52,7 @@ class Card:
     evidence: Sequence[str]
     tone: str
     wers: Sequence[tuple[str, str]] = ()
+    metric: str = "WER"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Verdicts:
 class Alignment:
     """Texts word by word in columns: (label, words) per line, in groups of `group` lines that belong together.
 
-    The first line of each is the reference.
+    The first line of each group is the reference.
     """
 
     title: str
@@ -100,7 +101,7 @@ Block = Table | Text | Verdicts | Alignment | Pictures
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and the blocks under it."""
 
     title: str
     blocks: Sequence[Block]
@@ -108,9 +109,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report: what it is about, the facts at a glance as label and text, and the sections in order.
+    """A whole report: its subject, key facts as label and text, and the sections in order.
 
-    `link` is where the study opens in MLflow; empty where it has no address.
+    `link` is the address of the study in MLflow; empty if it has none.
     """
 
     kind: str
@@ -122,12 +123,12 @@ class Document:
 
 
 def cell(value: Cell | str) -> Cell:
-    """Plain text as a cell."""
+    """Return plain text as a cell, and a cell as itself."""
     return value if isinstance(value, Cell) else Cell(value)
 
 
 def in_words(sections: Sequence[Section]) -> list[Section]:
-    """The sections that say something without their pictures; remarks on pictures alone do not."""
+    """Return the sections that have content without their pictures; remarks on pictures alone do not count."""
     return [
         section
         for section in sections

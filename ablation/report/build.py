@@ -1,4 +1,4 @@
-"""Write a study's report beside its counts. Reads only the study's folder; trains nothing."""
+"""Writing of a study's report into its folder. Reads only that folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,16 +26,16 @@ FORMATS = tuple(WRITERS)
 
 
 def build(study_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write `report.<format>` into the study's folder and return the paths, in the order asked for.
+    """Write `report.<format>` into the study's folder and return the paths, in the order of `formats`.
 
-    Raises UserError for a folder that holds no study and for an unknown format.
+    Raises UserError for a folder without a study and for an unknown format.
     """
     check_formats(formats)
     return write_all(load(study_dir), study_dir, formats)
 
 
 def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """The same for a study that has been read already."""
+    """Write the report of a study that is loaded already."""
     written = document(content)
     figures = write_figures(folder / FIGURES, written) if "tex" in formats else []
     texts = [write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
@@ -54,7 +54,7 @@ def write_figures(path: Path, written: Document) -> list[Path]:
 def build_changes(earlier_dir: Path, later_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write `changes-since-<earlier study>.<format>` into the later study's folder and return the paths.
 
-    Raises UserError for studies that cannot be compared, besides what `build` raises.
+    Raises UserError for studies that cannot be compared, and as `build` does.
     """
     check_formats(formats)
     found = changes.changes(earlier_dir, later_dir)
@@ -67,23 +67,16 @@ def build_changes(earlier_dir: Path, later_dir: Path, formats: Sequence[str] = F
         "json": lambda: changes.to_json(found),
     }
     stem = f"changes-since-{found.earlier.study}"
-    return [write(later_dir / f"{stem}.{name}", texts[name]()) for name in formats]
+    return [atomic_write(later_dir / f"{stem}.{name}", texts[name]()) for name in formats]
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Raises UserError for an unknown one."""
+    """Raise UserError for an unknown format."""
     for name in formats:
         if name not in WRITERS:
             raise UserError(f"unknown report format {name!r}{did_you_mean(name, WRITERS)}")
 
 
 def headline_markdown(content: Content) -> str:
-    """The question and the verdicts as Markdown, short enough to stand on the study's run in MLflow."""
+    """Return the question and the verdicts as Markdown, short enough for the description of the study's run in MLflow."""
     return headline(document(content))
-
-
-def write(path: Path, text: str) -> Path:
-    """Written beside and moved into place, so that a reader never meets half a report."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    return beside.replace(path)

@@ -1,25 +1,33 @@
-"""What changed between two studies: the arms that both have, each against itself."""
+"""The report on the changes between two studies: the arms of both, each against itself."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from ablation.decisions.verdict import Overall
 from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
+from ablation.report.evidence import TONES
 from ablation.report.formats.data import dump
 from ablation.report.method import SCORING
+from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import bare, interval, p_value, percent, points
 from ablation.results import Study, read_counts, read_study
-from ablation.stats.two_studies import BETTER, SAME, WORSE, compare_studies
+from ablation.stats.two_studies import compare_studies
+from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
 from common.errors import UserError
+
+SAME_TRIALS = "the same trials"
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Two studies and `two_studies.compare_studies`'s table of the arms that both have."""
+    """Two studies and the table of `two_studies.compare_studies` for the arms of both."""
 
     earlier: Study
     later: Study
@@ -27,7 +35,7 @@ class Changes:
 
 
 def changes(earlier_dir: Path, later_dir: Path) -> Changes:
-    """Compare two studies' folders. Raises UserError where that would compare unlike things."""
+    """Compare the folders of two studies. Raises UserError if their WERs are not comparable."""
     earlier, later = read_study(earlier_dir), read_study(later_dir)
     arms = _comparable(earlier, later)
     counts = [read_counts(earlier_dir), read_counts(later_dir)]
@@ -41,24 +49,24 @@ def changes(earlier_dir: Path, later_dir: Path) -> Changes:
 
 
 def _comparable(earlier: Study, later: Study) -> list[str]:
-    """The arms that both studies have with the same change to the baseline."""
+    """The arms that are in both studies, with the same change to the baseline."""
     corpora = [str(study.corpus.get("fingerprint")) for study in (earlier, later)]
     if corpora[0] != corpora[1]:
         raise UserError(
             f"WERs of different corpora cannot be compared: {earlier.study!r} has corpus {corpora[0][:12]}, "
-            f"{later.study!r} {corpora[1][:12]}; run one of them again with the other's corpus"
+            f"{later.study!r} {corpora[1][:12]}; rerun one of them with the other's corpus"
         )
     if set(earlier.conditions) != set(later.conditions):
         raise UserError(
             f"WERs are compared condition by condition, but {earlier.study!r} has {', '.join(earlier.conditions)} and "
-            f"{later.study!r} {', '.join(later.conditions)}; run one of them again with the other's conditions"
+            f"{later.study!r} {', '.join(later.conditions)}; rerun one of them with the other's conditions"
         )
     known = {arm.arm: arm.overrides for arm in earlier.arms}
     noises = [study.provenance.get("scoring", {}).get("noise") for study in (earlier, later)]
     if None not in noises and noises[0] != noises[1]:
         raise UserError(
             f"WERs in different noise cannot be compared: the recordings of {earlier.study!r} are {noises[0] or 'none'}, of "
-            f"{later.study!r} {noises[1] or 'none'}; run one of them again with the other's"
+            f"{later.study!r} {noises[1] or 'none'}; rerun one of them with the other's"
         )
     arms = [arm.arm for arm in later.arms if known.get(arm.arm) == arm.overrides]
     if not arms:
@@ -67,7 +75,7 @@ def _comparable(earlier: Study, later: Study) -> list[str]:
 
 
 def _check_same_texts(earlier: Study, later: Study, counts: Sequence[pd.DataFrame]) -> None:
-    """Raises UserError unless both were scored on the same utterances, each with as many words."""
+    """Raise UserError unless both were scored on the same utterances with the same numbers of words."""
     keys = ["condition", "utterance_id", "reference_words"]
     scored = [set(table[keys].drop_duplicates().itertuples(index=False, name=None)) for table in counts]
     if other := scored[0] ^ scored[1]:
@@ -79,14 +87,14 @@ def _check_same_texts(earlier: Study, later: Study, counts: Sequence[pd.DataFram
 
 
 def document(found: Changes) -> Document:
-    """The comparison for people."""
-    said = [f"{n} {word}" for word, n in found.table["change"].value_counts(sort=False).items()]
+    """Return the comparison as a document."""
+    said = [f"{number} {word}" for word, number in Counter(map(_outcome, found.table.to_dict("records"))).items()]
     left_out = sorted(
         {arm.arm for study in (found.earlier, found.later) for arm in study.arms} - set(found.table["arm"])
     )
     summary = [f"Of {len(found.table)} pairs of arm and condition: {', '.join(said)}."]
     if left_out:
-        summary.append(f"Not compared, as only one study has them or has scored them: {', '.join(left_out)}.")
+        summary.append(f"Not compared, as only one study has or has scored them: {', '.join(left_out)}.")
     summary += _cautions(found)
     names = [found.earlier.study, found.later.study]
     facts = [("Earlier", f"{names[0]}, {found.earlier.created}"), ("Later", f"{names[1]}, {found.later.created}")]
@@ -101,26 +109,31 @@ def document(found: Changes) -> Document:
 
 
 def _cautions(found: Changes) -> list[str]:
-    """What else than the arm itself may have changed a WER, or that this cannot be told."""
+    """Other possible causes of a changed WER than the arm itself."""
     said = []
     if found.earlier.preset != found.later.preset or found.earlier.settings != found.later.settings:
-        said.append("The baselines' settings differ, so every arm differs in them, too: see below.")
+        said.append("The baselines' settings differ, so all arms differ in these settings: see below.")
     codes = [study.provenance.get("scoring", {}).get("code") for study in (found.earlier, found.later)]
     if None in codes:
-        said.append("A study of an older version does not say what it was decoded and scored by.")
+        said.append("A study of an older version does not record the code that decoded and scored it.")
     elif codes[0] != codes[1]:
-        said.append("The code that decodes and scores differs, so a change may be one of scoring and not of the model.")
+        said.append("The code that decodes and scores differs, so the scoring may cause a change, and not the model.")
     return said
 
 
 METHOD: Sequence[str] = (
-    "A difference is later minus earlier in percentage points of WER: a negative one means that the arm has become better. "
-    "The seed is the unit. An arm with two seeds or more in both studies is compared within these seeds, else as independent "
-    "draws. The spread between seeds is pooled over all arms; as what seeds do to all arms alike is no new evidence on it, its "
-    "degrees of freedom are Satterthwaite's. p is of a t test and corrected over all arms and conditions by Holm's method; "
-    "intervals are 95 % each, so one may leave out zero while p does not reach the level. With one seed in either study there "
-    "is no test. Trials that make the same errors in both studies are the same trials, used again, and no evidence.",
+    "A difference is later minus earlier in percentage points of WER: a negative difference means that the arm has become better. "
+    "The unit of the tests is the seed. An arm with two or more common seeds is compared within these seeds (paired), other arms "
+    "as independent samples. The variance between seeds is pooled over all arms; since seeds move all arms alike, its degrees of "
+    "freedom are Satterthwaite's. p is of a t test, with Holm's correction over all arms and conditions. Confidence intervals are "
+    "95 % each, so an interval may exclude zero while p is above the level. With one seed in either study there is no test. Trials "
+    "that make the same errors in both studies are the same trials, used again: they are no evidence.",
 )
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    """The verdict on an arm in a condition, in words."""
+    return SAME_TRIALS if row["same_trials"] else OVERALL[Overall(row["verdict"])]
 
 
 def _rates(found: Changes) -> Table:
@@ -130,28 +143,27 @@ def _rates(found: Changes) -> Table:
         cells = {row["condition"]: _cell(row) for row in its.to_dict("records")}
         rows.append([Cell(str(arm), [_seeds(its.iloc[0])]), *(cells.get(name, Cell("–")) for name in conditions)])
     note = (
-        "WER of the later study, then of the earlier, the difference in points with its 95 % interval, and p of a t test after "
-        "correction for arms and conditions. “Worse” or “better” stands where the difference is significant."
+        "WER of the later study, then of the earlier study, the difference in points with its 95 % confidence interval, and p of a "
+        "t test with correction for arms and conditions. “Worse” and “better” mark significant differences."
     )
     return Table("Changes by arm and condition", ["arm", *map(condition_label, conditions)], rows, note=note)
 
 
 def _seeds(row: pd.Series) -> str:
     if row["paired"]:
-        return f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''} of both"
+        return f"{row['seeds']} common seed{'s' if row['seeds'] != 1 else ''}"
     return f"{row['seeds_before']} and {row['seeds']} seeds"
 
 
-def _cell(row: dict) -> Cell:
-    reach = interval(row["diff_low"], row["diff_high"], points)
-    said = [p_value(row["p_adjusted"]), row["change"] if row["change"] in (BETTER, WORSE, SAME) else ""]
+def _cell(row: Mapping[str, Any]) -> Cell:
+    limits = interval(row["diff_low"], row["diff_high"], points)
+    worth_saying = row["same_trials"] or row["verdict"] in (Verdict.WORSE, Verdict.BETTER)
     notes = [
         f"was {bare(row['before'])}",
-        f"{points(row['difference'])} {reach}".strip(),
-        ", ".join(filter(None, said)),
+        f"{points(row['difference'])} {limits}".strip(),
+        ", ".join(filter(None, [p_value(row["p_adjusted"]), _outcome(row) if worth_saying else ""])),
     ]
-    tone = {WORSE: "harmful", BETTER: "earns"}.get(row["change"], "")
-    return Cell(percent(row["wer"]), [note for note in notes if note], tone)
+    return Cell(percent(row["wer"]), [note for note in notes if note], TONES[Overall(row["verdict"])])
 
 
 def _unlike(found: Changes) -> Table:
@@ -169,11 +181,11 @@ def _unlike(found: Changes) -> Table:
 
 
 def to_csv(found: Changes) -> str:
-    """One row per arm and condition; rates are fractions."""
+    """Return one row per arm and condition; error rates are fractions."""
     return found.table.to_csv(index=False, lineterminator="\n")
 
 
 def to_json(found: Changes) -> str:
-    """The same with the names of the studies."""
+    """Return the same rows with the names of the studies."""
     names = {"earlier": found.earlier.study, "later": found.later.study, "method": [*METHOD, *SCORING]}
     return dump({**names, "changes": found.table.to_dict("records")})

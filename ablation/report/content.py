@@ -1,4 +1,4 @@
-"""What a report says, as numbers: all formats are written from this and so agree."""
+"""The numbers of a report. All formats are written from them, so that they agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,38 +9,56 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.decisions.verdict import Verdict, judge
+from ablation.decisions.verdict import ArmVerdict, judge
 from ablation.report.examples import Example, examples
+from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
 from ablation.results import Study, read_counts, read_curves, read_study
 from ablation.stats import bootstrap, these_checkpoints
-from ablation.stats.scoring import METRICS, pool
+from ablation.stats.metrics import METRICS, Metric
+from ablation.stats.scoring import pool
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN
+from common.errors import UserError
 
 RESAMPLING_SEED = 0
 
 
 @dataclass(frozen=True)
 class Content:
-    """A study with its tests. `pooled` maps arm to WERs over conditions.
+    """A study with its tests.
 
-    `comparison` and `characters` are `significance.compare`'s, of words and (if the plan asks) of characters; `resampled`
-    is `bootstrap.intervals`'s, `checkpoints` `these_checkpoints`'s. They are empty where nothing was scored.
+    `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from the
+    first metric. `resampled` is the table of `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if
+    nothing was scored. `pooled` maps arm to error rates over conditions.
     """
 
     study: Study
-    comparison: pd.DataFrame
-    characters: pd.DataFrame
+    comparisons: dict[str, pd.DataFrame]
     resampled: pd.DataFrame
     checkpoints: pd.DataFrame
-    verdicts: dict[str, Verdict]
+    verdicts: dict[str, ArmVerdict]
     pooled: dict[str, dict[str, float]]
     curves: pd.DataFrame
     examples: Sequence[Example]
 
+    @property
+    def metric(self) -> Metric:
+        """The metric of the verdicts."""
+        return _metric(self.study)
+
+    @property
+    def comparison(self) -> pd.DataFrame:
+        """The comparison by the metric of the verdicts."""
+        return self.comparisons[self.metric.name]
+
+    @cached_property
+    def sentences(self) -> dict[str, Sentences]:
+        """Arm -> its verdict in words."""
+        return {arm: sentences(self.study, verdict) for arm, verdict in self.verdicts.items()}
+
     def row(self, arm: str, condition: str) -> dict[str, Any] | None:
-        """The comparison of one arm in one condition; None where no trial was scored."""
+        """Return the comparison of one arm in one condition; None if no trial was scored."""
         return self._rows.get((arm, condition))
 
     @cached_property
@@ -66,51 +84,65 @@ class Content:
 
 
 def load(folder: Path) -> Content:
-    """Read a study's folder and do the tests. Raises UserError when something is missing there."""
+    """Read a study's folder and run the tests. Raises UserError for missing files."""
     study, counts, curves = read_study(folder), read_counts(folder), read_curves(folder)
-    comparison = _compared(study, counts, "wer")
+    metric = _metric(study)
+    comparisons = {name: _compared(study, counts, name) for name in study.metrics if name in METRICS}
     return Content(
         study,
-        comparison,
-        _compared(study, counts, "cer"),
-        *_secondary(study, counts),
-        {verdict.arm: verdict for verdict in judge(study, comparison)},
-        {} if counts.empty else _pooled(counts),
+        comparisons,
+        *_secondary(study, counts, metric.name),
+        {verdict.arm: verdict for verdict in judge(study, comparisons[metric.name])},
+        _pooled(counts, metric) if _is_scored(counts, metric) else {},
         curves,
         examples(study, counts, folder),
     )
 
 
+def _metric(study: Study) -> Metric:
+    """The first metric of the plan."""
+    if study.metrics[0] not in METRICS:
+        raise UserError(
+            f"the study has the metric {study.metrics[0]!r}, which this version does not know; known are {', '.join(METRICS)}"
+        )
+    return METRICS[study.metrics[0]]
+
+
+def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
+    """False if no trial finished, or if the study's version did not count these errors."""
+    return len(counts) > 0 and {*metric.columns} <= {*counts}
+
+
 def _compared(study: Study, counts: pd.DataFrame, metric: str) -> pd.DataFrame:
-    if counts.empty or metric not in study.metrics or not {*METRICS[metric]} <= {*counts}:
+    if not _is_scored(counts, METRICS[metric]):
         return pd.DataFrame(columns=COLUMNS)
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
 
 
-def _secondary(study: Study, counts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two-level bootstrap, and what holds for these checkpoints only. The same study gives the same draws."""
-    if counts.empty:
+def _secondary(study: Study, counts: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two-level bootstrap, and the tests of these checkpoints only. The same study gives the same draws."""
+    if not _is_scored(counts, METRICS[metric]):
         return pd.DataFrame(columns=bootstrap.COLUMNS), pd.DataFrame(columns=these_checkpoints.COLUMNS)
     draws = np.random.default_rng(RESAMPLING_SEED).spawn(2)
     return (
-        bootstrap.intervals(counts, study.baseline, draws[0]),
-        these_checkpoints.these_checkpoints(counts, study.baseline, draws[1]),
+        bootstrap.intervals(counts, study.baseline, draws[0], metric=metric),
+        these_checkpoints.these_checkpoints(counts, study.baseline, draws[1], metric=metric),
     )
 
 
-def _pooled(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Arm -> `clean`, `noisy` and `overall` WER, errors added up over all seeds, where there are such conditions."""
+def _pooled(counts: pd.DataFrame, metric: Metric) -> dict[str, dict[str, float]]:
+    """Arm -> `clean`, `noisy` and `overall` error rate, errors summed over all seeds, if there are such conditions."""
     sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"] != CLEAN, "overall": slice(None)}
     found: dict[str, dict[str, float]] = {}
     for name, chosen in sets.items():
-        rows = pool(counts.loc[chosen], ["arm"])
-        for arm, wer in zip(rows["arm"], rows["wer"], strict=True):
-            found.setdefault(arm, {})[name] = wer
+        rows = pool(counts.loc[chosen], ["arm"], metric.name)
+        for arm, rate in zip(rows["arm"], rows[metric.name], strict=True):
+            found.setdefault(arm, {})[name] = rate
     return found
 
 
 def provenance(study: Study) -> list[tuple[str, str]]:
-    """All that is needed to do the study again, flattened to label and text."""
+    """Return all facts that are needed to repeat the study, as label and text."""
     nested = {
         "created": study.created,
         "seeds": ", ".join(map(str, study.seeds)),
@@ -122,7 +154,7 @@ def provenance(study: Study) -> list[tuple[str, str]]:
 
 
 def flat(value: object, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested mappings as (label, text), the labels joined by spaces; what is empty is left out."""
+    """Flatten nested mappings to (label, text), with the keys joined by spaces; empty values are left out."""
     if isinstance(value, dict):
         return [pair for key, inner in value.items() for pair in flat(inner, f"{prefix} {key}".strip())]
     return [] if value is None or value == "" else [(prefix, str(value))]

@@ -1,4 +1,4 @@
-"""What a study cost, arm by arm."""
+"""The cost of a study, arm by arm."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from ablation.results import Study, TrialRecord
 
 @dataclass(frozen=True)
 class ArmCost:
-    """Times in seconds, None where nothing is recorded.
+    """Times in seconds, None if nothing is recorded.
 
-    `train` and `evaluate` are means over finished trials; `device` is the sum over all trials of what they computed in this
-    study, failed ones included; `wall` is the sum of their times from start to end, which has imports and waiting in it.
+    `train` and `evaluate` are means over finished trials. `device` is the sum of the computing times of all trials in this study,
+    failed ones included. `wall` is the sum of their times from start to end, with imports and waiting.
     """
 
     arm: str
@@ -26,12 +26,12 @@ class ArmCost:
 
 
 def costs(study: Study) -> list[ArmCost]:
-    """One entry per arm in the study's order."""
+    """Return one entry per arm in the study's order."""
     return [_cost(arm.arm, study.of(arm.arm)) for arm in study.arms]
 
 
 def total(study: Study) -> ArmCost:
-    """All trials of the study together."""
+    """Return the cost of all trials of the study together."""
     return _cost("all", study.trials)
 
 
@@ -51,13 +51,13 @@ def _cost(name: str, trials: Sequence[TrialRecord]) -> ArmCost:
 
 
 def _computed(trial: TrialRecord) -> float | None:
-    """Training and evaluation as they were measured; of a trial that failed before that, start to end."""
+    """Measured training and evaluation time; for a trial that failed before a measurement, the time from start to end."""
     measured = _known([_training(trial), _scoring(trial)])
     return sum(measured) if measured else _wall(trial)
 
 
 def _training(trial: TrialRecord) -> float | None:
-    """What an earlier study spent on a trial that this one used again is not spent here."""
+    """Training time; None for a trial of an earlier study that is reused, as this study did not spend it."""
     return trial.train_seconds if trial.reused_from is None else None
 
 

@@ -1,4 +1,4 @@
-"""The report of one study, section by section, in plain text and numbers; `blocks` says what it is made of."""
+"""The report of one study, section by section, as the blocks of `blocks.py`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,24 +21,24 @@ from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
 from ablation.report.figures import curves, plots
 from ablation.report.method import method
+from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import duration, hours, number, percent, replaced
 from ablation.results import ArmRecord
-from ablation.stats.significance import EARNS, HARMFUL
 from common.conditions import label as condition_label
 
-LINE = 60  # characters of an alignment that stand in one line
+LINE = 60  # characters of an alignment per line
 
 
 def document(content: Content) -> Document:
-    """All of it; sections that have nothing to say are left out."""
+    """Return the whole report; empty sections are left out."""
     study = content.study
     sections = [
         Section("Verdicts", [Text([_baseline_sentence(content)]), Verdicts(cards(content))]),
-        Section("Word error rate by arm and condition", evidence.rates(content)),
-        Section("Differences in pictures", plots.pictures(content)),
+        Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
+        Section("Figures", plots.pictures(content)),
         Section("What each arm changed in the model", measured.changes(study)),
-        Section("More on the differences", evidence.secondary(content)),
-        Section("What was learned", curves.learned(content)),
+        Section("Secondary evidence", evidence.secondary(content)),
+        Section("Learned values", curves.learned(content)),
         Section("Training", curves.training(content)),
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
@@ -49,7 +49,7 @@ def document(content: Content) -> Document:
     return Document(
         "Ablation study",
         study.study,
-        study.question or "Which parts earn their place?",
+        study.question or "Which parts does the model need?",
         content.summary,
         [section for section in sections if section.blocks],
         web_address((study.mlflow or {}).get("url")),
@@ -57,43 +57,39 @@ def document(content: Content) -> Document:
 
 
 def web_address(text: str | None) -> str:
-    """The text where a browser may follow it, else empty."""
+    """Return the text if it is a web address, else an empty text."""
     return text if text and text.startswith(("http://", "https://")) else ""
 
 
 def _baseline_sentence(content: Content) -> str:
-    base = content.pooled.get(content.study.baseline)
+    base, label = content.pooled.get(content.study.baseline), content.metric.label
     if base is None:
         return "No trial of the baseline finished, so no arm can be compared with it."
     rates = [f"{percent(base['clean'])} clean"] if "clean" in base else []
     rates += [f"{percent(base['noisy'])} over all noisy conditions"] if "noisy" in base else []
-    words = Counter(verdict.word for verdict in content.verdicts.values())
-    said = (
-        f" Of {len(content.verdicts)} arms: {', '.join(f'{n} {_of(word)}' for word, n in words.items())}."
-        if words
-        else ""
-    )
-    return f"The baseline's word error rate is {' and '.join(rates)}. Each arm changes one part of it.{said}"
+    found = Counter(verdict.verdict for verdict in content.verdicts.values())
+    counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
+    verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
+    return f"The {label} of the baseline is {' and '.join(rates)}. Each arm makes one stated change to it.{verdicts}"
 
 
-def _of(word: str) -> str:
-    """A verdict's word after a number of arms: it is the part that earns its place, and not the arm."""
-    return {EARNS: "whose part earns its place", HARMFUL: "whose part is harmful"}.get(word, word)
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def cards(content: Content) -> list[Card]:
-    """A verdict per arm in the study's order; the baseline has none."""
+    """Return a card per arm in the study's order; the baseline's has no verdict."""
     return [_card(content, arm) for arm in content.study.arms]
 
 
 def _card(content: Content, arm: ArmRecord) -> Card:
-    pooled = content.pooled.get(arm.arm, {})
+    pooled, metric = content.pooled.get(arm.arm, {}), content.metric.short
     rates = [(name, percent(pooled[name])) for name in ("clean", "noisy") if name in pooled]
-    verdict = content.verdicts.get(arm.arm)
-    if verdict is None:
-        return Card(arm.arm, "the model as it is", "", "what the others are compared with", [], "base", rates)
-    behind = [text for text in (verdict.detail, verdict.missing, verdict.caution) if text]
-    return Card(arm.arm, replaced(arm), arm.why, verdict.claim, behind, evidence.TONES.get(verdict.word, ""), rates)
+    if arm.arm not in content.verdicts:
+        return Card(arm.arm, "no change", "", "the reference of all comparisons", [], "base", rates, metric)
+    words = content.sentences[arm.arm]
+    tone = evidence.TONES[content.verdicts[arm.arm].verdict]
+    return Card(arm.arm, replaced(arm), arm.why, words.claim, words.evidence, tone, rates, metric)
 
 
 def _failed(content: Content) -> list[Block]:
@@ -101,7 +97,7 @@ def _failed(content: Content) -> list[Block]:
     if not failed:
         return []
     rows = [[trial.arm, str(trial.seed), trial.reason or "no reason given"] for trial in failed]
-    missing = Text(["These are missing from the numbers above; nothing was filled in for them."])
+    missing = Text(["These trials are missing from the numbers above. No values are imputed for them."])
     return [missing, Table("Failed trials", ["arm", "seed", "reason"], rows, prose=frozenset({2}))]
 
 
@@ -109,9 +105,9 @@ def _examples(content: Content) -> list[Block]:
     if not content.examples:
         return []
     said = (
-        "Utterances of the test split on which an arm and the baseline differ most, errors added up over the seeds that "
-        "both have. They were picked for that and are not typical. Wrong words stand in capitals, *** where a word is left "
-        "out, or in the reference where there is one too many."
+        "Utterances of the test split on which an arm and the baseline differ most, by the sum of errors over their common "
+        "seeds. They were selected for that and are not typical. Wrong words are in capitals. *** marks a deleted word, or in "
+        "the reference an inserted one."
     )
     return [Text([said]), *(_alignment(content, example) for example in content.examples)]
 
@@ -120,7 +116,7 @@ def _alignment(content: Content, example: Example) -> Alignment:
     chosen, lines = example.choice, list[tuple[str, Sequence[str]]]()
     for start, end in _cuts([example.said, example.baseline, example.arm]):
         lines += [
-            ("said", example.said[start:end]),
+            ("reference", example.said[start:end]),
             (content.study.baseline, example.baseline[start:end]),
             (chosen.arm, example.arm[start:end]),
         ]
@@ -133,7 +129,7 @@ def _alignment(content: Content, example: Example) -> Alignment:
 
 
 def _cuts(lines: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
-    """Where an alignment is broken into lines of about `LINE` characters."""
+    """Return start and end of each line when an alignment is broken at about `LINE` characters."""
     cuts, start, used = [], 0, 0
     for place, words in enumerate(zip(*lines, strict=True)):
         width = max(map(len, words)) + 1
@@ -145,15 +141,15 @@ def _cuts(lines: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
 
 
 def wrong(said: str, heard: str) -> bool:
-    """Whether a column of an alignment is an error; an empty place is none."""
+    """Return True if a column of an alignment is an error; an empty place is not an error."""
     return heard not in ("", said)
 
 
 def _cost(content: Content) -> list[Block]:
     stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in content.study.wall_seconds.items())
     note = (
-        "Training and evaluation are means over finished trials. Device time adds up what all trials computed, failed ones "
-        "included; wall time adds up trials from start to end, with imports and waiting."
+        "Training and evaluation are means over finished trials. Device time is the sum of the computing time of all trials, "
+        "failed ones included. Wall time is the sum of the times from start to end of each trial, with imports and waiting."
     )
     head = ["arm", "trials finished", "parameters", "steps", "training", "evaluation", "device time", "wall time"]
     rows = [_cost_row(cost) for cost in costs(content.study)]

@@ -1,57 +1,70 @@
-"""The report's tables of numbers: rates by arm and condition, then what else is known about the differences."""
+"""The report's tables of numbers: error rates by arm and condition, then secondary evidence on the differences."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from ablation.decisions.verdict import MIXED
+from ablation.decisions.verdict import Overall
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
 from ablation.report.wording import bare, interval, p_value, percent, points
-from ablation.stats.significance import ALPHA, EARNS, EQUIVALENT, HARMFUL, NO_DIFFERENCE, NOT_JUDGED
+from ablation.stats.metrics import METRICS
+from ablation.stats.significance import ALPHA
 from ablation.stats.these_checkpoints import LABEL
+from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
 
 TONES: Mapping[str, str] = {
-    EARNS: "earns",
-    HARMFUL: "harmful",
-    MIXED: "harmful",
-    EQUIVALENT: "none",
-    NO_DIFFERENCE: "none",
-    NOT_JUDGED: "open",
+    Overall.WORSE: "worse",
+    Overall.BETTER: "better",
+    Overall.MIXED: "mixed",
+    Overall.EQUIVALENT: "none",
+    Overall.INCONCLUSIVE: "none",
+    Overall.NOT_TESTED: "open",
 }
-DIRECTIONS: Mapping[str, str] = {EARNS: "worse", HARMFUL: "better"}
+SIGNIFICANT = (Verdict.WORSE, Verdict.BETTER)
 Record = Mapping[str, Any]
 
 
 def rates(content: Content) -> list[Block]:
-    """Arms against conditions: WER, and CER where the plan asks for it."""
+    """Return a table of arms against conditions for each metric of the plan."""
+    tables = [(METRICS[name], table) for name, table in content.comparisons.items() if len(table)]
+    return [
+        _by_arm(
+            content,
+            f"{metric.label[:1].upper()}{metric.label[1:]} by arm and condition",
+            table,
+            _rate,
+            baseline=True,
+            note=_rates_note(content, metric.short),
+        )
+        for metric, table in tables or [(content.metric, content.comparison)]
+    ]
+
+
+def _rates_note(content: Content, metric: str) -> str:
     seeds = len(content.study.seeds)
-    note = (
-        f"WER in percent, mean of n = {seeds} seed{'s' if seeds != 1 else ''} where all finished, with its 95 % interval for "
-        "another draw of seeds; difference to the baseline in points with its interval; p of Dunnett's test over seeds, paired "
-        "by seed, with Holm's correction for conditions. “Worse” or “better” stands where p ≤ 0.05."
-    )
     if seeds < 2:
-        note = "WER in percent and difference to the baseline in points, of one seed: no intervals and no tests."
-    words = _by_arm(
-        content, "Word error rate by arm and condition", content.comparison, _rate, baseline=True, note=note
+        return f"{metric} in percent and difference to the baseline in points, for one seed: no intervals and no tests."
+    if metric != content.metric.short:
+        return f"The same numbers for {metric}."
+    return (
+        f"{metric} in percent, mean of n = {seeds} seeds if all trials finished, with its 95 % confidence interval over seeds; "
+        "difference to the baseline in percentage points with its simultaneous 95 % confidence interval; p of Dunnett's test over "
+        f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g}."
     )
-    if content.characters.empty:
-        return [words]
-    title = "Character error rate by arm and condition"
-    characters = _by_arm(content, title, content.characters, _rate, baseline=True, note="The same of characters (CER).")
-    return [words, characters]
 
 
 def _rate(row: Record) -> Cell:
-    """The rate, and under it interval, difference and p, as far as there are such."""
+    """The rate, and under it the interval, the difference and p, if there are any."""
     notes = [interval(row["wer_low"], row["wer_high"], bare)]
     if not pd.isna(row["difference"]):
         notes.append(_difference(row))
-    notes.append(", ".join(filter(None, [p_value(row["p_adjusted"]), DIRECTIONS.get(row["verdict"], "")])))
-    return Cell(percent(row["wer"]), [note for note in notes if note], TONES.get(row["verdict"], ""))
+    significant = row["verdict"] in SIGNIFICANT
+    notes.append(", ".join(filter(None, [p_value(row["p_adjusted"]), str(row["verdict"]) if significant else ""])))
+    tone = TONES[Overall(row["verdict"])] if row["verdict"] else ""
+    return Cell(percent(row["wer"]), [note for note in notes if note], tone)
 
 
 def _difference(row: Record) -> str:
@@ -59,26 +72,25 @@ def _difference(row: Record) -> str:
 
 
 def secondary(content: Content) -> list[Block]:
-    """Sizes of the differences, the two-level bootstrap, and what holds for the trained checkpoints alone."""
+    """Return effect sizes, the two-level bootstrap, and the tests of the trained checkpoints."""
     tested = content.comparison[content.comparison["effect"].notna() | content.comparison["detectable"].notna()]
     again = content.resampled[content.resampled["diff_low"].notna()]
     blocks: list[Block] = []
     if len(tested):
         note = (
-            "Difference relative to the baseline's WER; d, the difference in standard deviations of a trial around arm and "
-            "seed; the difference in points that this design finds with a chance of 80 %"
+            f"Difference relative to the baseline's {content.metric.short}; d, the difference in standard deviations of a trial "
+            "around arm and seed, with its 95 % confidence interval; the smallest difference in points that this design detects "
+            "with a power of 80 %"
         )
         margin = content.study.margin_points
-        note += (
-            "." if margin is None else f"; p of the difference being {margin:g} points or more, small if it is less."
-        )
-        blocks.append(_by_arm(content, "Sizes of the differences to the baseline", tested, _size, note=note))
+        note += "." if margin is None else f"; p of the equivalence test with a margin of {margin:g} points."
+        blocks.append(_by_arm(content, "Effect sizes", tested, _size, note=note))
     if len(again):
         note = (
-            f"WER, and the difference in points, with 95 % intervals for {again['resampled'].iloc[0]} drawn anew "
-            f"({again['units'].iloc[0]} of the latter). They are not widened for the number of arms."
+            f"{content.metric.short}, and the difference in points, with 95 % confidence intervals over "
+            f"{again['resampled'].iloc[0]} ({again['units'].iloc[0]} of the latter). They are not simultaneous over arms."
         )
-        title = "Intervals of a two-level bootstrap"
+        title = "Confidence intervals of a two-level bootstrap"
         blocks.append(_by_arm(content, title, content.resampled, _resampled, baseline=True, note=note))
     return [*blocks, *_checkpoints(content)]
 
@@ -86,9 +98,9 @@ def secondary(content: Content) -> list[Block]:
 def _size(row: Record) -> Cell:
     reach = interval(row["effect_low"], row["effect_high"], lambda value: f"{value:.1f}".replace("-", "−"))
     effect = "" if pd.isna(row["effect"]) else f"d = {row['effect']:.1f} {reach}".replace("-", "−")
-    seen = "" if pd.isna(row["detectable"]) else f"would see {100 * row['detectable']:.1f}"
+    seen = "" if pd.isna(row["detectable"]) else f"detects {100 * row['detectable']:.1f}"
     same = p_value(row["p_equivalent"])
-    notes = [effect, seen, f"within margin: {same}" if same else ""]
+    notes = [effect, seen, f"equivalence: {same}" if same else ""]
     relative = "–" if pd.isna(row["relative"]) else f"{100 * row['relative']:+.0f} %".replace("-", "−")
     return Cell(relative, [note for note in notes if note])
 
@@ -101,17 +113,17 @@ def _resampled(row: Record) -> Cell:
 
 
 def _checkpoints(content: Content) -> list[Block]:
-    """Seed by seed; the heading says that it is no evidence on the part."""
+    """Tests seed by seed; the text says that they are not evidence on the part."""
     table = content.checkpoints
     if table.empty:
         return []
     said = (
-        f"Secondary, {LABEL}: each arm's checkpoint against the baseline's of the same seed. This tells two trained "
-        "models apart and says nothing about another seed, so no verdict rests on it."
+        f"Secondary evidence, {LABEL}: each arm's checkpoint against the baseline's checkpoint of the same seed. This compares "
+        "two trained models and says nothing about other seeds, so no verdict is based on it."
     )
     note = (
-        f"In how many seeds MAPSSWE gives p < {ALPHA:g}, uncorrected; per seed the difference in points with its 95 % interval "
-        f"for {table['resampled'].iloc[0]} drawn anew, and p."
+        f"Number of seeds for which MAPSSWE gives p < {ALPHA:g}, uncorrected; per seed the difference in points with its 95 % "
+        f"confidence interval over {table['resampled'].iloc[0]}, and p."
     )
     keys = ["arm", "condition"]
     grouped = [
@@ -141,7 +153,7 @@ def _by_arm(
     baseline: bool = False,
     note: str = "",
 ) -> Table:
-    """Arms against conditions; a dash where `table` has no row."""
+    """Arms against conditions; a dash if `table` has no row."""
     found = {(row["arm"], row["condition"]): row for row in table.to_dict("records")}
     conditions = content.study.conditions
     rows: list[Row] = [

@@ -1,4 +1,4 @@
-"""Utterances on which an arm and the baseline differ most, aligned word by word. They are picked, and so not typical."""
+"""Utterances on which an arm and the baseline differ most, aligned word by word. They are selected, and so not typical."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 
 from ablation.results import Study, read_texts
-from ablation.stats.scoring import normalise
+from ablation.stats.alignment import normalise
+from ablation.stats.metrics import WER
 
 PER_ARM = 2
-NOTHING = "***"  # where one side has no word
+NOTHING = "***"  # one side has no word
 Row = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An utterance, and the seed with which the difference is largest; errors are added up over the `seeds` seeds."""
+    """An utterance, and the seed with the largest difference; errors are summed over the `seeds` common seeds."""
 
     arm: str
     condition: str
@@ -31,7 +32,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Example:
-    """A choice with its words in columns: what was said, what the baseline and what the arm understood."""
+    """A choice with its words in columns: the reference, and the hypotheses of the baseline and of the arm."""
 
     choice: Choice
     said: Row
@@ -40,7 +41,7 @@ class Example:
 
 
 def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PER_ARM) -> list[Example]:
-    """For every arm at most `per_arm` different utterances, the largest difference first. Raises UserError."""
+    """Return at most `per_arm` different utterances per arm, the largest difference first. Raises UserError."""
     choices = choose(counts, study.baseline, [arm.arm for arm in study.arms], per_arm)
     if not choices:
         return []
@@ -60,16 +61,16 @@ def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PE
 
 
 def choose(counts: pd.DataFrame, baseline: str, arms: Sequence[str], per_arm: int) -> list[Choice]:
-    """Rank (condition, utterance) by the difference in errors, added up over the seeds that an arm and the baseline share.
+    """Rank (condition, utterance) by the difference in errors, summed over the seeds that an arm and the baseline share.
 
-    Equal ones stay in their order of appearance.
+    Ties stay in their order of appearance.
     """
     names = [pd.factorize(counts[column]) for column in ("arm", "seed", "condition", "utterance_id")]
     codes, labels = [codes for codes, _ in names], [list(found) for _, found in names]
     if baseline not in labels[0]:
         return []
     errors = np.full([len(found) for found in labels], np.nan, dtype=np.float32)
-    errors[tuple(codes)] = counts[["substitutions", "deletions", "insertions"]].sum(axis=1)
+    errors[tuple(codes)] = counts[[*WER.errors]].sum(axis=1)
     base = errors[labels[0].index(baseline)]
     known = [arm for arm in arms if arm in labels[0] and arm != baseline]
     return [
@@ -82,7 +83,7 @@ def choose(counts: pd.DataFrame, baseline: str, arms: Sequence[str], per_arm: in
 def _largest(
     arm: str, errors: np.ndarray, base: np.ndarray, labels: Sequence[Sequence[object]], per_arm: int
 ) -> Iterable[Choice]:
-    """`errors` and `base`: (seeds, conditions, utterances), NaN where there is no score."""
+    """`errors` and `base`: (seeds, conditions, utterances), NaN for trials that were not scored."""
     apart = errors - base
     total = np.nansum(apart, axis=0)
     ranked = np.argsort(-np.abs(total), axis=None, kind="stable")[: 50 * per_arm]
@@ -108,10 +109,10 @@ def _largest(
 
 
 def align(reference: str, *hypotheses: str) -> list[Row]:
-    """The words of the reference and of each hypothesis in columns, after `scoring.normalise`.
+    """Return the words of the reference and of each hypothesis in columns, after `alignment.normalise`.
 
-    As in the field's tools, wrong words stand in capitals (those without any in brackets) and `***` where a word is left
-    out or, in the reference, where a hypothesis has one too many; the other hypothesis has an empty place there.
+    As in sclite, wrong words are in capitals (in brackets if they have no letters). `***` marks a deleted word or, in the
+    reference, an inserted one; there the other hypothesis has an empty place.
     """
     said = normalise(reference).split()
     slots = [_slots(said, normalise(hypothesis)) for hypothesis in hypotheses]
@@ -121,7 +122,7 @@ def align(reference: str, *hypotheses: str) -> list[Row]:
 
 
 def _slots(said: list[str], hypothesis: str) -> tuple[list[list[str]], list[str]]:
-    """Words that are inserted before each word of the reference (and at its end), and what stands in each one's place."""
+    """The words inserted before each word of the reference (and at its end), and the word recognised for each."""
     inserted: list[list[str]] = [[] for _ in range(len(said) + 1)]
     words = [NOTHING] * len(said)
     heard = hypothesis.split()

@@ -1,4 +1,4 @@
-"""What each arm's change comes to in the model, as it was measured before training: size, masks, and twins."""
+"""The effect of each arm's change on the model, measured before training: size, masks, and arms with the same function."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,14 @@ from ablation.report.wording import number
 from ablation.results import ArmFacts, Measured, Study
 
 NOTE = (
-    "Parameters are counted at full size but with the small vocabulary of the probe, so Cost has slightly more; per cent is of "
-    "the baseline's. Masked: share of the frames and mean length of a masked run, over 500 utterances of 75 frames. Arms "
-    "compute the same function if outputs, losses and gradients of a probe are the same from the same weights."
+    "Parameters are counted for the small vocabulary of the probe, so the table of costs has slightly more; percentages are "
+    "relative to the baseline. Masked: fraction of the frames and mean length of a masked run, over 500 utterances of 75 frames. "
+    "Arms compute the same function if outputs, losses and gradients of a probe are the same from the same weights."
 )
 
 
 def changes(study: Study) -> list[Block]:
-    """A table of all arms, and sentences for what makes a comparison one of something else; [] where nothing was measured."""
+    """Return a table of all arms, and the warnings of the measurement; [] if nothing was measured."""
     found = study.hygiene
     if found is None or study.baseline not in found.arms:
         return []
@@ -36,7 +36,7 @@ def _row(arm: str, found: Measured, baseline: str, inputs: list[str]) -> Row:
 
 
 def _size(here: int, whole: int) -> str:
-    """E.g. `−59,265 (−12.8 %)`; less than a thousandth gets no per cent."""
+    """E.g. `−59,265 (−12.8 %)`; without a percentage below a thousandth."""
     if here == whole:
         return "the same"
     share = 100 * (here / whole - 1)

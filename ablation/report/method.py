@@ -1,44 +1,50 @@
-"""How the numbers of a report came about and what they mean, in sentences that hold for the study at hand."""
+"""How the numbers of a report were computed and what they mean, for the study at hand."""
 
 from collections.abc import Sequence
 
 from ablation.results import Study
+from ablation.stats.metrics import METRICS
 from ablation.stats.significance import ALPHA
 
 SCORING: Sequence[str] = (
-    "The word error rate (WER) is substitutions, deletions and insertions over reference words, added up over all "
-    "utterances of the test split; it is never a mean of rates, and it may exceed 100 %.",
-    "Text normalisation: texts are compared in lower case, without punctuation but for apostrophes inside words, after "
-    "Unicode NFKC.",
+    "The word error rate (WER) is the number of substitutions, deletions and insertions over the number of reference words, both "
+    "summed over all utterances of the test split. It is never a mean of rates, and it may exceed 100 %.",
+    "Text normalisation: Unicode NFKC, lower case, no punctuation except apostrophes inside words.",
 )
-ONE_SEED = "With one seed, differences cannot be told from chance: there are estimates and no verdicts."
+ONE_SEED = "With one seed, differences cannot be distinguished from chance: the report has estimates and no verdicts."
 
 
 def method(study: Study) -> list[str]:
-    """What a reader has to know to read the tables."""
+    """Return the explanations that a reader of the tables needs."""
     if len(study.seeds) < 2:
-        return [*SCORING, ONE_SEED]
+        return [*scoring(study), ONE_SEED]
     return [
-        "A verdict is on the baseline's part. It earns its place if the model is worse without it, and is harmful if the "
-        "model is better without it. No difference shown is not the same as no difference: the verdict says how large a "
-        "one this design would have found with a chance of 80 %. " + _equivalence(study.margin_points),
-        *SCORING,
-        "The seed is the unit. Trials of one seed share initial weights, batch order and noise, so an arm is compared with "
-        "the baseline within seeds, and the spread that this is gauged against is pooled over all arms; where one varies "
-        "more than the rest, its own spread has to agree, and the verdict says so. A difference is "
-        "arm minus baseline in percentage points of WER: a positive one means that the arm is worse.",
-        f"Arms are compared with the baseline by Dunnett's distribution, so that within a condition the chance of any "
-        f"false finding is at most {100 * ALPHA:.0f} %; p is then corrected over the conditions by Holm's method. Intervals "
-        "of WERs are 95 % each, for another draw of seeds; intervals of differences hold for all arms of a condition at "
-        "once, but are not widened for the number of conditions: an interval may leave out zero while p does not reach "
-        "the level.",
+        "A verdict compares an arm with the baseline: worse or better means a significant difference in at least one condition. "
+        "Inconclusive means no significant difference, which is not evidence of no difference: the verdict gives the smallest "
+        "difference that this design detects with a power of 80 %. " + _equivalence(study.margin_points),
+        *scoring(study),
+        "The unit of the tests is the seed. Trials of one seed share initial weights, batch order and noise, so an arm is compared "
+        "with the baseline within seeds (a randomised block design), and the residual variance is pooled over all arms. If one arm "
+        "varies more than the others, it is tested with its own variance as well, and the verdict says so. A difference is arm "
+        "minus baseline in percentage points: a positive difference means that the arm is worse.",
+        f"Within a condition, Dunnett's test compares all arms with the baseline with a familywise error rate of "
+        f"{100 * ALPHA:.0f} %. Holm's method then corrects p over the conditions. Confidence intervals of error rates are 95 % "
+        "each, over seeds. Confidence intervals of differences are simultaneous for all arms of a condition, but not over "
+        "conditions, so an interval may exclude zero while p is above the level.",
     ]
+
+
+def scoring(study: Study) -> list[str]:
+    """Return how the metrics of the study are defined."""
+    others = [METRICS[name] for name in study.metrics if name in METRICS and name != "wer"]
+    definitions = [f"The {metric.label} ({metric.short}) is the number of {metric.description}." for metric in others]
+    return [*SCORING, *definitions]
 
 
 def _equivalence(margin_points: float | None) -> str:
     if margin_points is None:
-        return "The plan states no margin, so no difference can be shown to be negligible."
+        return "The plan states no margin, so equivalence is not tested."
     return (
-        f"Equivalent means that the difference is shown to be less than the plan's margin of {margin_points:g} points, by two "
-        "one-sided tests."
+        f"Equivalent means that two one-sided tests show the difference to be less than the plan's margin of {margin_points:g} "
+        "points."
     )

@@ -1,1 +1,1 @@
-"""Word errors and the tests of their differences."""
+"""Error counts, and the tests of differences between error rates."""

@@ -1,17 +1,16 @@
-"""Intervals of WERs and of differences for another draw of seeds *and* of test speakers: a two-level bootstrap.
+"""Confidence intervals of WERs and of differences over seeds *and* test speakers: a two-level bootstrap.
 
-The two levels are crossed: every seed's model is scored on the same units (speakers, or utterances where there are too
-few speakers). A replicate draws units with replacement, the same ones for all arms, conditions and seeds, so differences
-stay paired over both. Of n units n - 1 are drawn, which makes the bootstrap's variance unbiased (Rao and Wu, J. Am. Stat.
-Assoc. 83, 1988). Drawing seeds as well would count a seed's luck with single units three times (Owen, Ann. Appl. Stat. 1,
-2007). So that level is taken in closed form: what is drawn anew with the seeds is the variance between seeds over their
-number, and what comes on top with the units is the covariance *between* seeds over the replicates of units (Obuchowski
-and Rockette, Commun. Stat. Simul. Comput. 24, 1995, for readers and cases).
+The two levels are crossed: every seed's model is scored on the same units (speakers, or utterances if there are too few speakers).
+A replicate draws units with replacement, the same ones for all arms, conditions and seeds, so differences stay paired over both
+levels. Of n units n - 1 are drawn, which makes the bootstrap's variance unbiased (Rao and Wu, J. Am. Stat. Assoc. 83, 1988).
+Drawing seeds as well would count the interaction of seeds and units three times (Owen, Ann. Appl. Stat. 1, 2007). So the level of
+the seeds is computed in closed form: it adds the variance between seeds over their number, and the units add the covariance
+*between* seeds over the replicates of units (Obuchowski and Rockette, Commun. Stat. Simul. Comput. 24, 1995).
 
-Three to five seeds have too few different resamples for percentiles, so intervals are the estimate -+ t times the
-standard error. Satterthwaite's degrees of freedom (as in Hillis, Stat. Med. 26, 2007) leave out up to 3 % too many with
-three seeds and Cochran's weighted t (Biometrics 20, 1964) as many too few; half of each holds 93 to 97 %. A WER's interval
-is taken on its square root, on which errors that are counted vary evenly.
+Three to five seeds have too few different resamples for percentiles, so an interval is the estimate -+ t times the standard error.
+With three seeds, Satterthwaite's degrees of freedom (as in Hillis, Stat. Med. 26, 2007) cover up to 3 % too few, and Cochran's
+weighted t (Biometrics 20, 1964) as many too many; the mean of both covers 93 to 97 %. The interval of a WER is computed on its
+square root, whose variance is about constant for counts of errors.
 """
 
 import math
@@ -37,12 +36,12 @@ def intervals(
     replicates: int = REPLICATES,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """One row per arm and condition, in their order of appearance, with the columns `COLUMNS`.
+    """Return one row per arm and condition, in their order of appearance, with the columns `COLUMNS`.
 
-    `counts` has a row per arm, seed, condition and utterance. `wer` is pooled over the arm's `seeds`; `difference` is
-    that to the baseline over the seeds which both have. Intervals are of `level` each, for seeds and `units` (speakers or
-    utterances, as `resampled` says) drawn anew; NaN with fewer than two seeds, or where nothing varies. Unlike those of
-    `significance.compare` they are not widened for the number of arms, and each arm's spread over seeds is its own.
+    `counts` has a row per arm, seed, condition and utterance. `wer` is pooled over the arm's `seeds`; `difference` is arm minus
+    baseline over the seeds of both. Each interval has the confidence `level` for new draws of seeds and of `units` (speakers or
+    utterances, as `resampled` says). It is NaN with fewer than two seeds, or if nothing varies. Unlike the intervals of
+    `significance.compare`, they are not simultaneous over arms, and each uses its own arm's variance over seeds.
     """
     data = cells(counts, metric)
     levels = TwoLevels(data, rng, replicates)
@@ -56,7 +55,7 @@ def intervals(
 
 
 def unit_weights(units: int, replicates: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each unit is drawn, in chunks of replicates: (chunk, units); n - 1 of n are drawn."""
+    """Yield how often each unit is drawn, in chunks of replicates: (chunk, units); n - 1 of n are drawn."""
     for start in range(0, replicates, CHUNK):
         size = min(CHUNK, replicates - start)
         drawn = rng.integers(0, units, (size, max(1, units - 1))) + units * np.arange(size)[:, None]
@@ -64,7 +63,7 @@ def unit_weights(units: int, replicates: int, rng: np.random.Generator) -> Itera
 
 
 class TwoLevels:
-    """The replicates: errors of every trial, and reference lengths, under each draw of units, kept for all arms."""
+    """The replicates: errors of every trial, and reference lengths, for each draw of units."""
 
     def __init__(self, data: Cells, rng: np.random.Generator, replicates: int) -> None:
         self.data = data
@@ -77,12 +76,12 @@ class TwoLevels:
         self.lengths = np.maximum(lengths, 1)  # (conditions, replicates)
 
     def estimate(self, sign: dict[int, int], condition: int, seeds: np.ndarray) -> float:
-        """The signed sum of arms' rates over `seeds`, e.g. {arm: 1, baseline: -1}."""
+        """Return the signed sum of arms' rates over `seeds`, for signs such as {arm: 1, baseline: -1}."""
         total = sum(factor * self.data.errors[arm, condition, seeds].sum() for arm, factor in sign.items())
         return float(total / (len(seeds) * self.data.reference[condition].sum()))
 
     def variances(self, sign: dict[int, int], condition: int, seeds: np.ndarray) -> tuple[float, float]:
-        """What seeds and what units add to the variance of `estimate`; a seed's luck with units is in the former."""
+        """Return the variances of `estimate` due to seeds and due to units; their interaction counts with the seeds."""
         single = sum(factor * self.data.errors[arm, condition, seeds].sum(axis=-1) for arm, factor in sign.items())
         whole = single / self.data.reference[condition].sum()  # (seeds,)
         drawn = sum(factor * self.errors[arm, condition, seeds] for arm, factor in sign.items())
@@ -118,18 +117,18 @@ def _row(levels: TwoLevels, arm: int, condition: int, baseline: int | None, leve
 def interval(
     levels: TwoLevels, sign: dict[int, int], condition: int, seeds: np.ndarray, level: float
 ) -> tuple[float, float, float]:
-    """Estimate and the ends of its interval for the signed sum of arms' rates; NaN ends with one seed."""
+    """Return the estimate and its confidence limits for the signed sum of arms' rates; NaN limits with one seed."""
     estimate = levels.estimate(sign, condition, seeds)
     if len(seeds) < 2:
         return estimate, math.nan, math.nan
     n, units = len(seeds), levels.data.errors.shape[-1]
-    reach = _reach(levels.variances(sign, condition, seeds), (n - 1, max(1, units - 1)), level)
-    return estimate, estimate - reach, estimate + reach
+    margin_of_error = _margin_of_error(levels.variances(sign, condition, seeds), (n - 1, max(1, units - 1)), level)
+    return estimate, estimate - margin_of_error, estimate + margin_of_error
 
 
-def _reach(variances: tuple[float, float], freedom: tuple[int, int], level: float) -> float:
-    """Half the width of an interval whose variance is a sum of two, each known with its freedom; NaN without any."""
-    parts, df = np.array(variances), np.array(freedom)
+def _margin_of_error(variances: tuple[float, float], dfs: tuple[int, int], level: float) -> float:
+    """Half the width of an interval whose variance is a sum of two, each with its degrees of freedom; NaN if both are 0."""
+    parts, df = np.array(variances), np.array(dfs)
     total = parts.sum()
     if not total:
         return math.nan
@@ -140,8 +139,8 @@ def _reach(variances: tuple[float, float], freedom: tuple[int, int], level: floa
 
 
 def rooted(rate: float, low: float, high: float) -> tuple[float, float, float]:
-    """The interval's ends when the same reach is taken on the square root of the rate."""
+    """Return the rate and its confidence limits computed on the square root of the rate."""
     if not rate:
         return rate, math.nan, math.nan
-    root, reach = math.sqrt(rate), (high - low) / 4 / math.sqrt(rate)
-    return rate, float(np.maximum(0.0, root - reach)) ** 2, (root + reach) ** 2
+    root, margin_of_error = math.sqrt(rate), (high - low) / 4 / math.sqrt(rate)
+    return rate, float(np.maximum(0.0, root - margin_of_error)) ** 2, (root + margin_of_error) ** 2

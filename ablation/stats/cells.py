@@ -1,21 +1,21 @@
-"""Counts as arrays: errors of every arm, condition and seed in every speaker or utterance."""
+"""Counts as arrays: errors of every arm, condition and seed, per speaker or utterance."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ablation.stats.scoring import METRICS
+from ablation.stats.metrics import METRICS
 
-ENOUGH_SPEAKERS = 10  # with fewer, resampling them says little; a bootstrap over 2 speakers has 3 outcomes
+ENOUGH_SPEAKERS = 10  # resampling fewer speakers says little; a bootstrap over 2 speakers has 3 outcomes
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Errors and reference lengths by unit, a unit being what was drawn into the test set: a speaker or an utterance.
+    """Errors and reference lengths per sampling unit of the test set: a speaker or an utterance.
 
-    `errors` (arms, conditions, seeds, units) holds counts; where no trial was scored, `scored` (arms, conditions, seeds)
-    is False. `reference` (conditions, units) is the same for all trials of a condition.
+    `errors` (arms, conditions, seeds, units) holds counts. `scored` (arms, conditions, seeds) is False where no trial was scored.
+    `reference` (conditions, units) is the same for all trials of a condition.
     """
 
     arms: tuple[str, ...]
@@ -28,12 +28,12 @@ class Cells:
 
 
 def unit_of(counts: pd.DataFrame) -> str:
-    """`speaker` where there are at least `ENOUGH_SPEAKERS`, else `utterance`."""
+    """Return `speaker` if there are at least `ENOUGH_SPEAKERS`, else `utterance`."""
     return "speaker" if counts["speaker"].nunique() >= ENOUGH_SPEAKERS else "utterance"
 
 
 def cells(counts: pd.DataFrame, metric: str = "wer") -> Cells:
-    """Add up `counts` (a row per arm, seed, condition and utterance) within speakers, or keep single utterances.
+    """Sum `counts` (a row per arm, seed, condition and utterance) within speakers, or keep single utterances.
 
     Raises ValueError if trials of a condition were not scored on the same references.
     """
@@ -43,10 +43,9 @@ def cells(counts: pd.DataFrame, metric: str = "wer") -> Cells:
     shape = (*(len(names) for _, names in keys.values()), len(units))
     flat = np.ravel_multi_index((*(codes for codes, _ in keys.values()), place), shape)
     size = int(np.prod(shape))
-    *wrong, length = METRICS[metric]
-    total = sum(counts[column].to_numpy() for column in wrong)
+    total = sum(counts[column].to_numpy() for column in METRICS[metric].errors)
     errors = np.bincount(flat, total, size).reshape(shape)
-    lengths = np.bincount(flat, counts[length].to_numpy(), size).reshape(shape)
+    lengths = np.bincount(flat, counts[METRICS[metric].length].to_numpy(), size).reshape(shape)
     scored = np.bincount(flat, minlength=size).reshape(shape).sum(axis=-1) > 0
     reference = lengths.max(axis=(0, 2))
     if (lengths != reference[None, :, None])[scored].any():

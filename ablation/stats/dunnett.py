@@ -1,11 +1,11 @@
 """Dunnett's distribution: many arms against one baseline, with one variance estimated from all of them.
 
-T_i = difference_i / (standard error_i) for k arms. All T_i share the baseline's mean and the estimate of the spread; two
-of them have correlation l_i * l_j, where l are the arms' `loadings`: sqrt(1/2) each when every arm was trained with
-every seed, sqrt(n_i / (n_i + n_0)) for unpaired arms of n_i seeds and a baseline of n_0. Given what they share they are
-independent, so that the chance of the largest |T_i| is an integral over two numbers. It is computed on fixed grids: the
-same input gives the same p on every machine, and the critical value is that of the same integral. (scipy's `dunnett`
-integrates with random points; tests compare the two. Dunnett, J. Am. Stat. Assoc. 50, 1955.)
+T_i = difference_i / (standard error_i) for k arms. All T_i share the baseline's mean and the estimated variance. Two of them have
+correlation l_i * l_j, where l are the arms' `loadings`: sqrt(1/2) each when every arm was trained with every seed,
+sqrt(n_i / (n_i + n_0)) for unpaired arms of n_i seeds and a baseline of n_0. Given what they share, they are independent, so the
+distribution of the largest |T_i| is an integral over two numbers. It is computed on fixed grids: the same input gives the same p
+on every machine, and the critical value comes from the same integral. (scipy's `dunnett` integrates with random points; tests
+compare the two. Dunnett, J. Am. Stat. Assoc. 50, 1955.)
 """
 
 from functools import lru_cache
@@ -15,83 +15,83 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import chi
 
-BASELINE_NODES, SPREAD_NODES = 64, 300
+BASELINE_NODES, SD_NODES = 64, 300
 
 
-def tail(t: float, loadings: tuple[float, ...], freedom: int) -> float:
-    """The chance that any |T_i| reaches |t| when no arm differs from the baseline.
+def tail(t: float, loadings: tuple[float, ...], df: int) -> float:
+    """Return the probability that any |T_i| reaches |t| when no arm differs from the baseline.
 
-    `loadings` has a number for each arm; `freedom` are the degrees of freedom of the estimated variance (1 or more).
+    `loadings` has a number for each arm; `df` are the degrees of freedom of the estimated variance (1 or more).
     """
     z, weight_z = np.polynomial.hermite_e.hermegauss(BASELINE_NODES)
-    s, weight_s = _spread(freedom)
+    s, weight_s = _sd_grid(df)
     shared = np.array(loadings)[:, None, None]  # (k, 1, 1)
-    reach = abs(t) * s[None, :, None]
+    bound = abs(t) * s[None, :, None]
     centre, width = shared * z[None, None, :], np.sqrt(1 - shared**2)
-    inside = ndtr((reach - centre) / width) - ndtr((-reach - centre) / width)  # (k, spread, baseline)
+    inside = ndtr((bound - centre) / width) - ndtr((-bound - centre) / width)  # (k, sd, baseline)
     beyond = 1 - inside.prod(axis=0)
     return float(np.clip(weight_s @ beyond @ (weight_z / weight_z.sum()), 0, 1))
 
 
 @lru_cache(maxsize=256)
-def critical(alpha: float, loadings: tuple[float, ...], freedom: int) -> float:
-    """The value that the largest |T_i| reaches with chance `alpha` when no arm differs from the baseline."""
+def critical(alpha: float, loadings: tuple[float, ...], df: int) -> float:
+    """Return the value that the largest |T_i| reaches with probability `alpha` when no arm differs from the baseline."""
 
     def excess(log_t: float) -> float:
-        return tail(float(np.exp(log_t)), loadings, freedom) - alpha
+        return tail(float(np.exp(log_t)), loadings, df) - alpha
 
     return float(np.exp(brentq(excess, np.log(0.1), np.log(1e5), xtol=1e-10)))
 
 
 @lru_cache(maxsize=64)
-def _spread(freedom: float) -> tuple[np.ndarray, np.ndarray]:
-    """Grid and weights of s / sigma, even in its logarithm: small spreads, which make large |T|, are not missed."""
-    low, high = -20.0, np.log(chi.isf(1e-16, freedom) / np.sqrt(freedom))
-    steps = np.linspace(low, high, SPREAD_NODES)
+def _sd_grid(df: float) -> tuple[np.ndarray, np.ndarray]:
+    """Grid and weights of s / sigma, even in its logarithm, so that small s, which make large |T|, are covered."""
+    low, high = -20.0, np.log(chi.isf(1e-16, df) / np.sqrt(df))
+    steps = np.linspace(low, high, SD_NODES)
     s = np.exp(steps)
-    weight = chi.pdf(s * np.sqrt(freedom), freedom) * np.sqrt(freedom) * s
+    weight = chi.pdf(s * np.sqrt(df), df) * np.sqrt(df) * s
     return s, weight / weight.sum()
 
 
-def power(critical_value: float, noncentrality: float, freedom: float) -> float:
-    """The chance that one |T| reaches the critical value when its difference is `noncentrality` standard errors."""
-    return 1 - float(_between(-critical_value, critical_value, noncentrality, freedom))
+def power(critical_value: float, noncentrality: float, df: float) -> float:
+    """Return the probability that one |T| reaches the critical value for a difference of `noncentrality` standard errors."""
+    return 1 - float(_between(-critical_value, critical_value, noncentrality, df))
 
 
 @lru_cache(maxsize=256)
-def noncentrality(critical_value: float, freedom: float, wanted: float) -> float:
-    """The difference, in standard errors, that reaches the critical value with the chance `wanted`."""
+def noncentrality(critical_value: float, df: float, wanted: float) -> float:
+    """Return the difference, in standard errors, that reaches the critical value with the probability `wanted`."""
 
     def excess(delta: float) -> float:
-        return power(critical_value, delta, freedom) - wanted
+        return power(critical_value, delta, df) - wanted
 
     return float(brentq(excess, 0, 10 * critical_value + 10, xtol=1e-8))
 
 
-def noncentral_interval(t: float, freedom: int, level: float) -> tuple[float, float]:
-    """The noncentralities under which a T as low, or as high, as `t` is not out of the ordinary at `level`.
+def noncentral_interval(t: float, df: int, level: float) -> tuple[float, float]:
+    """Return the confidence interval of the noncentrality for an observed T of `t`.
 
     The exact interval of a standardised effect (Steiger and Fouladi 1997).
     """
-    outside, reach = (1 - level) / 2, 10 * abs(t) + 20
+    outside, limit = (1 - level) / 2, 10 * abs(t) + 20
 
-    def end(chance: float) -> float:
-        return float(brentq(lambda delta: _between(-np.inf, t, delta, freedom) - chance, -reach, reach, xtol=1e-8))
+    def end(probability: float) -> float:
+        return float(brentq(lambda delta: _between(-np.inf, t, delta, df) - probability, -limit, limit, xtol=1e-8))
 
     return end(1 - outside), end(outside)
 
 
-def _between(low: float, high: float, delta: float, freedom: float) -> float:
-    """The chance of low < T < high for a noncentral t; `ndtr` of an infinite end is 0 or 1."""
-    s, weight = _spread(freedom)
+def _between(low: float, high: float, delta: float, df: float) -> float:
+    """The probability of low < T < high for a noncentral t; `ndtr` of an infinite end is 0 or 1."""
+    s, weight = _sd_grid(df)
     return float(weight @ (ndtr(high * s - delta) - ndtr(low * s - delta)))
 
 
-def within(margin: float, reach: float, freedom: int) -> float:
-    """The chance of |Z| + reach * s < margin, Z standard normal, s the estimated spread over the true one.
+def within(margin: float, critical_value: float, df: int) -> float:
+    """Return the probability of |Z| + critical_value * s < margin; Z is standard normal, s the estimated sd over the true one.
 
     That is the power of two one-sided tests when there is no difference; `margin` is in true standard errors.
     """
-    s, weight = _spread(freedom)
-    room = np.maximum(margin - reach * s, 0)
+    s, weight = _sd_grid(df)
+    room = np.maximum(margin - critical_value * s, 0)
     return float(weight @ (ndtr(room) - ndtr(-room)))

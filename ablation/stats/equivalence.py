@@ -1,8 +1,8 @@
-"""Is a difference shown to be small? Two one-sided tests against a margin that was stated before the study.
+"""Equivalence tests: two one-sided tests against a margin that the plan states before the study.
 
-That a test finds no difference does not show that there is none. To show it, both "worse by the margin or more" and
-"better by the margin or more" have to be rejected (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987), each by a t test
-with the spread and freedom that the test for a difference uses.
+A test that finds no difference does not show that there is none. To show it, both "worse by the margin or more" and "better by
+the margin or more" have to be rejected (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987), each by a t test with the standard
+deviation and the degrees of freedom of the test for a difference.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from ablation.stats.multiplicity import holm
 
 
 def equivalence_p(fit: Fit, margin_wer: float) -> Sequence[float]:
-    """For each arm of the fit, p of "the difference is as large as the margin", adjusted over the arms by Holm.
+    """Return, for each arm of the fit, p of "the difference is as large as the margin", adjusted over the arms by Holm.
 
-    A small p shows that the difference lies inside `margin_wer` (a fraction, more than 0). Needs a spread.
+    A small p shows that the difference is inside `margin_wer` (a fraction, more than 0). Needs a positive `fit.sd`.
     """
-    error = fit.scale * fit.spread
-    room = (margin_wer - abs(fit.differences)) / error  # the nearer end has the larger p of the two tests
-    return holm(stats.t.sf(room, fit.freedom).tolist())
+    error = fit.scale * fit.sd
+    t = (margin_wer - abs(fit.differences)) / error  # the nearer bound has the larger p of the two tests
+    return holm(stats.t.sf(t, fit.df).tolist())

@@ -1,9 +1,9 @@
-"""The matched-pairs test on two hypotheses of the same references: MAPSSWE, as NIST's `sc_stats -t mapsswe` does it.
+"""The matched-pairs test of two systems on the same references: MAPSSWE, as in NIST's `sc_stats -t mapsswe`.
 
-An utterance is cut where both systems have two words right in a row, and errors on the two sides of a cut are taken to be
-independent; for each segment the errors of the two systems are subtracted, and the mean of the differences is compared with
-its standard error (Gillick and Cox, ICASSP 1989). It says whether *these two checkpoints* differ on speech like this, and
-nothing about what another seed would have brought.
+An utterance is cut where both systems have two words right in a row. Errors on the two sides of a cut are assumed to be
+independent. For each segment the errors of the two systems are subtracted, and the mean of the differences is compared with its
+standard error (Gillick and Cox, ICASSP 1989). The test says whether *these two checkpoints* differ on speech like this, and nothing
+about other seeds.
 """
 
 import math
@@ -19,7 +19,7 @@ CORRECT, INSERTED = ord("C"), ord("I")
 
 @dataclass(frozen=True)
 class MatchedPairs:
-    """`z` is positive where the first system makes more errors; `p` is two-sided. NaN where all segments differ alike."""
+    """`z` is positive if the first system makes more errors; `p` is two-sided. Both are NaN if all segments differ equally."""
 
     segments: int
     mean: float
@@ -29,10 +29,10 @@ class MatchedPairs:
 
 @dataclass(frozen=True)
 class Slots:
-    """The errors of one system, where the reference has its words: position i stands before word i of the whole text.
+    """The errors of one system by position in the reference: position i is before word i of the whole text.
 
-    Every utterance has one position more than words, for what was inserted at its end. `inserted` and `wrong` (0 or 1)
-    count errors before the word and at it; `utterance` is the number of the utterance. All have shape (positions,).
+    Every utterance has one position more than words, for insertions at its end. `inserted` and `wrong` (0 or 1) count errors
+    before the word and at it; `utterance` is the number of the utterance. All have shape (positions,).
     """
 
     inserted: np.ndarray
@@ -41,7 +41,7 @@ class Slots:
 
 
 def slots(alignments: Sequence[str]) -> Slots:
-    """Place the errors of alignments as `scoring.align` writes them, one per utterance."""
+    """Return the errors by position, from one alignment (`ablation.stats.alignment`) per utterance."""
     letters = np.frombuffer("".join(alignments).encode("ascii"), np.uint8)
     lengths = np.fromiter(map(len, alignments), int, len(alignments))
     utterance = np.repeat(np.arange(len(alignments)), lengths)
@@ -57,7 +57,7 @@ def slots(alignments: Sequence[str]) -> Slots:
 
 
 def matched_pairs(first: Slots, second: Slots) -> MatchedPairs:
-    """Compare two systems on the same utterances in the same order. Raises ValueError if their references differ."""
+    """Test two systems on the same utterances in the same order. Raises ValueError if their references differ."""
     if not np.array_equal(first.utterance, second.utterance):
         raise ValueError(
             "matched pairs need the same utterances in the same order, but the references differ in length"
@@ -73,9 +73,9 @@ def matched_pairs(first: Slots, second: Slots) -> MatchedPairs:
 
 
 def _segment_errors(first: Slots, second: Slots) -> np.ndarray:
-    """Errors of the first less those of the second, per segment.
+    """Errors of the first system minus those of the second, per segment.
 
-    An error starts a segment when it is the first of its utterance or has `GOOD_WORDS` right words before it.
+    An error starts a segment if it is the first of its utterance or follows `GOOD_WORDS` right words.
     """
     before = np.flatnonzero(first.inserted + second.inserted)
     at = np.flatnonzero(first.wrong | second.wrong)

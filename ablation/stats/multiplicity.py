@@ -1,11 +1,11 @@
-"""Correction of p values when several tests could each give a false finding."""
+"""Correction of p values for multiple tests."""
 
 import math
 from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction in the given order; NaN (no test) stays NaN and does not count."""
+    """Return p values with Holm's step-down correction, in the given order. NaN (no test) stays NaN and does not count."""
     tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
     adjusted, largest = [math.nan] * len(p_values), 0.0
     for rank, (p, place) in enumerate(tested):

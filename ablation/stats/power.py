@@ -1,9 +1,9 @@
-"""What a design can find before it is paid for: smallest detectable differences, seeds that it takes, device-hours.
+"""Power of a design before it is run: smallest detectable differences, seeds needed, device-hours.
 
-A design is a number of arms beside the baseline, seeds and conditions. The test is that of `ablation.stats.significance` on a
-complete study: Dunnett over the arms, and the first, hardest step of Holm over the conditions. So a difference is
-detectable when it is found with a chance of 80 % even if no other condition shows anything. Differences and spreads are
-fractions of WER.
+A design is a number of arms in addition to the baseline, of seeds and of conditions. The test is that of
+`ablation.stats.significance` on a complete study: Dunnett over the arms, and the first, strictest step of Holm over the
+conditions. So a difference is detectable when it is found with a power of 80 % even if no other condition shows a difference.
+Differences and standard deviations are fractions of WER.
 """
 
 import math
@@ -17,25 +17,25 @@ from ablation.stats.block_design import fit
 from ablation.stats.dunnett import critical, noncentrality, within
 from ablation.stats.significance import ALPHA, POWER
 
-ASSUMED_SPREAD_POINTS = 0.3  # where nothing is known; what recognisers of a few percent WER show between seeds
+ASSUMED_SPREAD_POINTS = 0.3  # if nothing is known; typical between seeds for recognisers with a few percent WER
 MOST_SEEDS = 100
 HALF = math.sqrt(0.5)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviation of a trial's WER around its arm and seed, with the degrees of freedom it was measured with.
+    """Standard deviation of a trial's WER around its arm and seed, and the degrees of freedom of this estimate.
 
-    `freedom` is None for an assumption.
+    `df` is None for an assumed value.
     """
 
     wer: float
-    freedom: int | None = None
+    df: int | None = None
 
 
 @dataclass(frozen=True)
 class Design:
-    """A study's size; `arms` does not count the baseline. `paired`: trials of one seed share their random numbers."""
+    """The size of a study; `arms` does not count the baseline. `paired`: trials of one seed share their random numbers."""
 
     arms: int
     seeds: int
@@ -43,81 +43,79 @@ class Design:
     paired: bool = True
 
     @property
-    def freedom(self) -> int:
-        """Degrees of freedom of the spread, all trials finished."""
+    def df(self) -> int:
+        """Degrees of freedom of the residual variance if all trials finish."""
         return (self.arms + (not self.paired)) * (self.seeds - 1)
 
     @property
     def trials(self) -> int:
-        """Trainings that it takes."""
+        """Number of training runs, with the baseline's."""
         return (self.arms + 1) * self.seeds
 
     @property
     def judges(self) -> bool:
-        """Whether there can be verdicts at all: there is an arm, and a second seed."""
+        """True if the design can give verdicts: it has an arm and a second seed."""
         return self.arms > 0 and self.seeds > 1
 
 
-def detectable(design: Design, spread_wer: float, chance: float = POWER) -> float | None:
-    """The smallest difference that is found with that chance; None where the design judges nothing."""
+def detectable(design: Design, sd_wer: float, power: float = POWER) -> float | None:
+    """Return the smallest difference that is found with that power; None if the design can give no verdicts."""
     if not design.judges:
         return None
-    reach = critical(ALPHA / design.conditions, (HALF,) * design.arms, design.freedom)
-    return noncentrality(reach, design.freedom, chance) * spread_wer * math.sqrt(2 / design.seeds)
+    critical_value = critical(ALPHA / design.conditions, (HALF,) * design.arms, design.df)
+    return noncentrality(critical_value, design.df, power) * sd_wer * math.sqrt(2 / design.seeds)
 
 
-def equivalence_power(design: Design, spread_wer: float, margin_wer: float) -> float | None:
-    """The chance to show that an arm without any difference lies inside the margin, by the hardest step of Holm.
+def equivalence_power(design: Design, sd_wer: float, margin_wer: float) -> float | None:
+    """Return the power to show that an arm without any difference is inside the margin, by the strictest step of Holm.
 
-    None where the design judges nothing.
+    None if the design can give no verdicts.
     """
     if not design.judges:
         return None
-    reach = float(stats.t.isf(ALPHA / (design.arms * design.conditions), design.freedom))
-    return within(margin_wer / (spread_wer * math.sqrt(2 / design.seeds)), reach, design.freedom)
+    critical_value = float(stats.t.isf(ALPHA / (design.arms * design.conditions), design.df))
+    return within(margin_wer / (sd_wer * math.sqrt(2 / design.seeds)), critical_value, design.df)
 
 
 def seeds_needed(
-    design: Design, spread_wer: float, *, difference: float | None = None, margin: float | None = None
+    design: Design, sd_wer: float, *, difference: float | None = None, margin: float | None = None
 ) -> int | None:
-    """The fewest seeds that find `difference`, or that show equivalence within `margin`, with a chance of 80 %.
+    """Return the fewest seeds that find `difference`, or that show equivalence within `margin`, with a power of 80 %.
 
-    Both are fractions; the design's own seeds are not looked at. None where `MOST_SEEDS` are not enough.
+    Both are fractions. The design's own number of seeds is ignored. None if `MOST_SEEDS` are not enough.
     """
     for seeds in range(2, MOST_SEEDS + 1):
         tried = Design(design.arms, seeds, design.conditions, design.paired)
-        seen = detectable(tried, spread_wer)
+        seen = detectable(tried, sd_wer)
         if difference is not None and seen is not None and seen <= difference:
             return seeds
-        if margin is not None and (equivalence_power(tried, spread_wer, margin) or 0.0) >= POWER:
+        if margin is not None and (equivalence_power(tried, sd_wer, margin) or 0.0) >= POWER:
             return seeds
     return None
 
 
 def measured_spreads(studies: Sequence[pd.DataFrame], baseline: str) -> dict[str, Spread]:
-    """Condition -> the spread in earlier studies, pooled over them.
+    """Return condition -> the standard deviation in earlier studies, pooled over them.
 
-    Each study is a table with the columns arm, seed, condition and wer, a row per finished trial and condition. A
-    condition in which no study leaves a degree of freedom is not there.
+    Each study is a table with the columns arm, seed, condition and wer, a row per finished trial and condition. Conditions in
+    which no study leaves a degree of freedom are left out.
     """
     found: dict[str, list[tuple[float, int]]] = {}
     for study in studies:
         for condition, trials in study.groupby("condition", sort=False):
-            left = fit(trials, baseline, [], paired=True)
-            found.setdefault(str(condition), []).append((left.spread, left.freedom))
-    freedom = {condition: sum(df for _, df in parts) for condition, parts in found.items()}
+            residual = fit(trials, baseline, [], paired=True)
+            found.setdefault(str(condition), []).append((residual.sd, residual.df))
+    total_df = {condition: sum(df for _, df in parts) for condition, parts in found.items()}
     return {
-        condition: Spread(
-            math.sqrt(sum(df * spread**2 for spread, df in parts) / freedom[condition]), freedom[condition]
-        )
+        condition: Spread(math.sqrt(sum(df * sd**2 for sd, df in parts) / total_df[condition]), total_df[condition])
         for condition, parts in found.items()
-        if freedom[condition]
+        if total_df[condition]
     }
 
 
 @dataclass(frozen=True)
 class Step:
-    """A rung of the ladder of seeds: what it can find per condition (None: nothing), and what it costs."""
+    """A design with one number of seeds: the detectable difference per condition (None: no verdicts), and the cost."""
 
     seeds: int
     trials: int
@@ -128,11 +126,11 @@ class Step:
 def ladder(
     design: Design, spreads: Mapping[str, Spread], trial_seconds: float | None, seeds: Sequence[int]
 ) -> list[Step]:
-    """The design with other numbers of seeds. `spreads` is per condition; `trial_seconds` of one device, None if unknown."""
+    """Return the design with other numbers of seeds. `spreads` is per condition; `trial_seconds` is None if unknown."""
     steps = []
     for number in seeds:
         tried = Design(design.arms, number, design.conditions, design.paired)
         hours = None if trial_seconds is None else tried.trials * trial_seconds / 3600
-        seen = {condition: detectable(tried, spread.wer) for condition, spread in spreads.items()}
-        steps.append(Step(number, tried.trials, seen, hours))
+        smallest = {condition: detectable(tried, spread.wer) for condition, spread in spreads.items()}
+        steps.append(Step(number, tried.trials, smallest, hours))
     return steps

@@ -1,34 +1,24 @@
-"""Errors in words and characters: counted per utterance, pooled by adding. There is no mean of rates in here, on purpose.
+"""Error counts per utterance, and error rates of sets of utterances. Rates are never averaged: counts are added, then divided.
 
-The word error rate (WER) of a set of utterances is its errors over its reference words, a fraction that may exceed 1;
-the character error rate (CER) the same of characters, the spaces between words included. An utterance without reference
-has no rate, but what was heard in it counts as insertions when it is pooled with others.
+The word error rate (WER) of a set of utterances is its errors over its reference words, a fraction that may exceed 1. Other
+metrics (`ablation.stats.metrics`) are computed in the same way. An utterance with an empty reference has no rate of its own, but
+the words recognised in it count as insertions when it is pooled with others.
 """
 
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
 
-import jiwer
 import pandas as pd
 
+from ablation.stats.metrics import METRICS, WER
 from common.conditions import CLEAN
 
-COUNTS = ["substitutions", "deletions", "insertions", "reference_words"]
-CHARACTER_COUNTS = ["character_substitutions", "character_deletions", "character_insertions", "reference_characters"]
-METRICS: Mapping[str, Sequence[str]] = {
-    "wer": COUNTS,
-    "cer": CHARACTER_COUNTS,
-}  # errors of three sorts, then the length
-ALIGNMENT = "alignment"
-LETTERS = {"equal": "C", "substitute": "S", "delete": "D", "insert": "I"}
+COUNTS = WER.columns
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Errors of some utterances, in words or in characters. They add; a rate comes out only at the end."""
+    """Errors of some utterances and the length of their references. Counts add; the rate is computed from the sum."""
 
     substitutions: int = 0
     deletions: int = 0
@@ -45,90 +35,55 @@ class Counts:
 
     @property
     def rate(self) -> float:
-        """Errors over the reference's length, as a fraction. Raises ValueError where nothing was to be said."""
+        """Errors over the length of the reference, as a fraction. Raises ValueError for an empty reference."""
         if not self.reference:
             raise ValueError(f"an error rate needs a reference that is not empty, got {self}; pool it with others")
         return self.errors / self.reference
 
 
-def normalise(text: str) -> str:
-    """The form in which texts are compared: NFKC, lower case, letters, digits and inner apostrophes, single spaces."""
-    plain = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    words = re.sub(r"[^\w']|_", " ", plain).split()
-    return " ".join(filter(None, (word.strip("'") for word in words)))
-
-
-def align(references: Sequence[str], hypotheses: Sequence[str]) -> list[str]:
-    """Each utterance's words aligned with the fewest errors after `normalise`, a letter each as NIST's sclite has them.
-
-    `C` correct, `S` substituted, `D` deleted, `I` inserted, in the order in which they were spoken. Raises ValueError
-    when the two differ in length.
-    """
-    return _align(jiwer.process_words, references, hypotheses)
-
-
-def score(references: Sequence[str], hypotheses: Sequence[str]) -> list[Counts]:
-    """Word errors of each utterance. Raises ValueError when the two differ in length."""
-    return [count(letters) for letters in align(references, hypotheses)]
-
-
-def score_characters(references: Sequence[str], hypotheses: Sequence[str]) -> list[Counts]:
-    """Character errors of each utterance, aligned for themselves. Raises ValueError when the two differ in length."""
-    return [count(letters) for letters in _align(jiwer.process_characters, references, hypotheses)]
+def score(references: Sequence[str], hypotheses: Sequence[str], metric: str = "wer") -> list[Counts]:
+    """Return the errors of each utterance by a metric. Raises ValueError for lists of different lengths."""
+    return [count(letters) for letters in METRICS[metric].align(references, hypotheses)]
 
 
 def count(letters: str) -> Counts:
-    """The counts of an alignment that `align` wrote."""
+    """Return the counts of an alignment (see `ablation.stats.alignment`)."""
     inserted = letters.count("I")
     return Counts(letters.count("S"), letters.count("D"), inserted, len(letters) - inserted)
 
 
-def _align(process: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]) -> list[str]:
-    if len(references) != len(hypotheses):
-        raise ValueError(f"every reference needs one hypothesis, got {len(references)} and {len(hypotheses)}")
-    if not references:
-        return []
-    aligned = process([normalise(text) for text in references], [normalise(text) for text in hypotheses])
-    return ["".join(map(_letters, chunks)) for chunks in aligned.alignments]
-
-
-def _letters(chunk: jiwer.AlignmentChunk) -> str:
-    length = max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
-    return LETTERS[chunk.type] * length
-
-
 def score_transcripts(transcripts: pd.DataFrame) -> pd.DataFrame:
-    """Add the counts in words and characters and the words' alignment to a table with `reference` and `hypothesis`.
+    """Add the counts of all metrics, and the alignments to be stored, to a table with `reference` and `hypothesis`.
 
     One row per utterance, before and after.
     """
-    texts = transcripts["reference"].tolist(), transcripts["hypothesis"].tolist()
-    aligned = align(*texts)
-    both = [
-        (*astuple(count(letters)), *astuple(characters))
-        for letters, characters in zip(aligned, score_characters(*texts), strict=True)
-    ]
-    columns = [*COUNTS, *CHARACTER_COUNTS]
-    table = pd.DataFrame(both, columns=columns, index=transcripts.index, dtype="int64").assign(**{ALIGNMENT: aligned})
-    return transcripts.drop(columns=list(table), errors="ignore").join(table)
+    references, hypotheses = transcripts["reference"].tolist(), transcripts["hypothesis"].tolist()
+    added = pd.DataFrame(index=transcripts.index)
+    for metric in METRICS.values():
+        alignments = metric.align(references, hypotheses)
+        counts = [astuple(count(letters)) for letters in alignments]
+        added = added.join(pd.DataFrame(counts, columns=metric.columns, index=transcripts.index, dtype="int64"))
+        if metric.alignment:
+            added[metric.alignment] = alignments
+    return transcripts.drop(columns=list(added), errors="ignore").join(added)
 
 
 def pool(counts: pd.DataFrame, by: Sequence[str], metric: str = "wer") -> pd.DataFrame:
-    """Sum the metric's counts over all rows that agree in the columns `by`, and give each sum its rate, named `metric`.
+    """Sum a metric's counts over all rows that agree in the columns `by`, and add each sum's rate as the column `metric`.
 
-    Groups stay in their order of appearance. Raises ValueError for a group without anything in its references.
+    Groups stay in their order of appearance. Raises ValueError for a group whose references are all empty.
     """
-    columns = list(METRICS[metric])
+    columns, length = METRICS[metric].columns, METRICS[metric].length
     pooled = counts.groupby(list(by), sort=False, as_index=False, observed=True)[columns].sum()
-    if empty := pooled.loc[pooled[columns[3]] == 0, list(by)].to_dict("records"):
+    if empty := pooled.loc[pooled[length] == 0, list(by)].to_dict("records"):
         raise ValueError(f"an error rate needs a reference that is not empty, but all are in {empty[0]}")
-    return pooled.assign(**{metric: pooled[columns[:3]].sum(axis=1) / pooled[columns[3]]})
+    return pooled.assign(**{metric: pooled[columns[:3]].sum(axis=1) / pooled[length]})
 
 
 def trial_metrics(counts: pd.DataFrame, metrics: Sequence[str] = ("wer",)) -> dict[str, float]:
-    """Pooled rates of one trial: `wer/<condition>` for each, `wer/noisy` over the noisy ones, `wer/overall` over all.
+    """Return the pooled rates of one trial, for each of `metrics`.
 
-    With `cer` among `metrics`, `cer/...` as well.
+    Keys are `wer/<condition>` for each condition, `wer/noisy` for all noisy conditions and `wer/overall` for all conditions.
     """
     found: dict[str, float] = {}
     for metric in metrics:
@@ -144,4 +99,4 @@ def trial_metrics(counts: pd.DataFrame, metrics: Sequence[str] = ("wer",)) -> di
 
 
 def _total(counts: pd.DataFrame, metric: str) -> Counts:
-    return Counts(*(int(value) for value in counts[list(METRICS[metric])].sum()))
+    return Counts(*(int(value) for value in counts[METRICS[metric].columns].sum()))

@@ -1,8 +1,8 @@
-"""What can be said about the trained checkpoints themselves, seed by seed: secondary evidence, and labelled as such.
+"""Tests of the trained checkpoints, seed by seed: secondary evidence, and labelled as such.
 
-It answers whether this arm's model of a seed and this baseline's model of that seed differ on more speech of the kind. It
-does not say that the *part* matters: with a spread between seeds of 0.3 points, such a test calls 15-20 % of differences
-significant that another seed would not show.
+Such a test says whether the arm's checkpoint of a seed and the baseline's checkpoint of that seed differ on more speech of the
+same kind. It does not say that the *part* matters: with a standard deviation of 0.3 points between seeds, it calls 15-20 % of
+null effects significant.
 """
 
 import math
@@ -16,25 +16,30 @@ import pandas as pd
 from ablation.stats.bootstrap import REPLICATES, unit_weights
 from ablation.stats.cells import Cells, cells
 from ablation.stats.mapsswe import Slots, matched_pairs, slots
-from ablation.stats.scoring import ALIGNMENT
+from ablation.stats.metrics import METRICS
 
 LABEL = "these checkpoints only"
 COLUMNS = ["arm", "condition", "seed", "difference", "diff_low", "diff_high", "resampled", "segments", "z", "p"]
 
 
 def these_checkpoints(
-    counts: pd.DataFrame, baseline: str, rng: np.random.Generator, *, replicates: int = REPLICATES
+    counts: pd.DataFrame,
+    baseline: str,
+    rng: np.random.Generator,
+    *,
+    metric: str = "wer",
+    replicates: int = REPLICATES,
 ) -> pd.DataFrame:
-    """One row per arm, condition and seed that the baseline has as well, with the columns `COLUMNS`.
+    """Return one row per arm, condition and seed that the baseline has as well, with the columns `COLUMNS`.
 
-    `difference` is the arm's WER less the baseline's, as a fraction; `diff_low` to `diff_high` its 95 % interval when
-    `resampled` (speakers, or utterances where there are too few speakers) are drawn anew, for both alike. `segments`, `z`
-    and `p` are MAPSSWE's, z positive where the arm makes more errors; NaN for counts without alignments.
+    `difference` is the arm's rate minus the baseline's, as a fraction; `diff_low` to `diff_high` is its 95 % confidence interval
+    for new draws of `resampled` (speakers, or utterances if there are too few speakers), paired. `segments`, `z` and `p` are those
+    of MAPSSWE, z positive if the arm makes more errors. They are NaN without stored alignments of the metric.
     """
-    data = cells(counts)
+    data, alignment = cells(counts, metric), METRICS[metric].alignment
     if baseline not in data.arms:
         return pd.DataFrame(columns=COLUMNS)
-    tests = _matched(counts, baseline) if ALIGNMENT in counts else {}
+    tests = _matched(counts, baseline, alignment) if alignment is not None and alignment in counts else {}
     places = list(_pairs(data, data.arms.index(baseline)))
     lows, highs = _percentiles(data, data.arms.index(baseline), places, rng, replicates)
     rows = []
@@ -47,7 +52,7 @@ def these_checkpoints(
 
 
 def _pairs(data: Cells, baseline: int) -> Iterator[tuple[int, int, int]]:
-    """Indices (arm, condition, seed) of trials that the baseline has, too."""
+    """Indices (arm, condition, seed) of trials that the baseline has as well."""
     both = data.scored & data.scored[baseline]
     both[baseline] = False
     yield from map(tuple, np.argwhere(both).tolist())
@@ -56,7 +61,7 @@ def _pairs(data: Cells, baseline: int) -> Iterator[tuple[int, int, int]]:
 def _percentiles(
     data: Cells, baseline: int, places: list[tuple[int, int, int]], rng: np.random.Generator, replicates: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The middle 95 % of each pair's difference over draws of units, the same for all."""
+    """The 2.5th and 97.5th percentiles of each pair's difference over draws of units, the same draws for all."""
     if not places:
         return np.empty(0), np.empty(0)
     arms, conditions, seeds = np.array(places).T
@@ -68,13 +73,13 @@ def _percentiles(
     return low, high
 
 
-def _matched(counts: pd.DataFrame, baseline: str) -> dict[tuple[str, str, int], tuple[Any, ...]]:
+def _matched(counts: pd.DataFrame, baseline: str, alignment: str) -> dict[tuple[str, str, int], tuple[Any, ...]]:
     """(arm, condition, seed) -> segments, z and p against the baseline's checkpoint of that seed."""
     groups = dict(iter(counts.groupby(["arm", "condition", "seed"], sort=False, observed=True)))
 
-    @lru_cache(maxsize=2)  # of the baseline, whose trials come once for every arm
+    @lru_cache(maxsize=2)  # for the baseline, whose trials are needed once for every arm
     def placed(arm: str, condition: str, seed: int) -> Slots:
-        return slots(groups[arm, condition, seed].sort_values("utterance_id")[ALIGNMENT].tolist())
+        return slots(groups[arm, condition, seed].sort_values("utterance_id")[alignment].tolist())
 
     found = {}
     for arm, condition, seed in sorted(groups, key=lambda key: key[1:]):

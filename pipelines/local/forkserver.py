@@ -30,7 +30,7 @@ REST = (
     "tracking.checkpoints",
     "ablation.stats.scoring",
     "ablation.stats.significance",
-    "ablation.report",
+    "ablation.report.build",
 )
 TRAINING = (
     "torch._dynamo",  # 800 modules that the first step of any optimiser imports, in three seconds

@@ -53,7 +53,12 @@ class Workspace:
 
     def unfinished_steps(self) -> list[str]:
         """Return the steps that have begun and not ended without an error, in the order in which they began."""
-        begun = [path for step in pipeline_steps().names for place in ("*", "*/*") for path in self.root.glob(f"{place}/{step}")]
+        begun = [
+            path
+            for step in pipeline_steps().names
+            for place in ("*", "*/*")
+            for path in self.root.glob(f"{place}/{step}")
+        ]
         left = [path for path in begun if not (path / STEP_OUTPUT).is_file()]
         return [path.name for path in sorted(left, key=lambda path: path.stat().st_mtime_ns)]
 

@@ -1,11 +1,12 @@
-"""What the tests of plans share: the founding plan's text, and a way to read a plan's text as a user's file."""
+"""Fixtures of several tests: the founding plan, a reader of plan texts, and a metric that only the tests have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from ablation.plan.plan import Plan, read_plan
+from ablation.stats.metrics import METRICS, Metric
 from model.config import CATALOGUE
 
 FOUNDING_PLAN = """\
@@ -42,3 +43,23 @@ def plan_file(tmp_path: Path) -> Callable[[str, str], Plan]:
         return read_plan(path, CATALOGUE)
 
     return read
+
+
+def align_sentences(references: Sequence[str], hypotheses: Sequence[str]) -> list[str]:
+    """Align whole sentences: each is right or wrong."""
+    return ["C" if said == heard else "S" for said, heard in zip(references, hypotheses, strict=True)]
+
+
+@pytest.fixture
+def sentence_metric(monkeypatch: pytest.MonkeyPatch) -> Metric:
+    """The sentence error rate, registered for one test."""
+    metric = Metric(
+        name="ser",
+        label="sentence error rate",
+        errors=("sentence_substitutions", "sentence_deletions", "sentence_insertions"),
+        length="reference_sentences",
+        align=align_sentences,
+        description="wrong sentences over the number of sentences",
+    )
+    monkeypatch.setitem(METRICS, metric.name, metric)
+    return metric

@@ -20,7 +20,7 @@ from ablation.report.figures.spec import (
     Series,
 )
 from ablation.report.wording import bare, interval, percent, points
-from ablation.stats.significance import EARNS, HARMFUL
+from ablation.stats.verdict import Verdict
 from common.conditions import CLEAN, Condition
 from common.conditions import label as condition_label
 
@@ -134,7 +134,7 @@ def _row(row: dict[str, Any]) -> Row:
         100 * row["difference"],
         text,
         None if math.isnan(row["diff_low"]) else reach,
-        row["verdict"] in (EARNS, HARMFUL),
+        row["verdict"] in (Verdict.WORSE, Verdict.BETTER),
         f"{row['arm']}, {name}: {text} points",
     )
 

@@ -1,4 +1,4 @@
-"""A study's numbers for programs: all of them as JSON, the comparison as CSV. Nothing is rounded here."""
+"""The numbers of a study for programs: all of them as JSON, the comparison as CSV. Nothing is rounded."""
 
 import json
 import math
@@ -13,12 +13,12 @@ from ablation.stats.these_checkpoints import LABEL
 
 
 def to_csv(content: Content) -> str:
-    """One row per arm and condition, as `significance.compare` describes them; WERs are fractions."""
+    """Return one row per arm and condition with the columns of `significance.compare`; error rates are fractions."""
     return content.comparison.to_csv(index=False, lineterminator="\n")
 
 
 def to_json(content: Content) -> str:
-    """All that the report says. WERs and differences are fractions, times are in seconds, null is for no such number."""
+    """Return all numbers of the report. Error rates and differences are fractions, times are in seconds, null means no number."""
     study = content.study
     found = {
         "study": study.study,
@@ -27,13 +27,19 @@ def to_json(content: Content) -> str:
         "baseline": study.baseline,
         "seeds": study.seeds,
         "conditions": study.conditions,
-        "verdicts": [{**asdict(verdict), "text": verdict.text} for verdict in content.verdicts.values()],
+        "metrics": study.metrics,
+        "verdicts": [
+            {**asdict(verdict), "claim": content.sentences[arm].claim, "text": content.sentences[arm].text}
+            for arm, verdict in content.verdicts.items()
+        ],
         "comparison": content.comparison.to_dict("records"),
-        "characters": content.characters.to_dict("records"),
+        "other_metrics": {
+            name: table.to_dict("records") for name, table in content.comparisons.items() if name != content.metric.name
+        },
         "bootstrap": content.resampled.to_dict("records"),
         LABEL: content.checkpoints.to_dict("records"),
         "margin_points": study.margin_points,
-        "pooled_wer": content.pooled,
+        f"pooled_{content.metric.name}": content.pooled,
         "measured": None if study.hygiene is None else study.hygiene.model_dump(),
         "failed": [trial.model_dump(include={"arm", "seed", "reason"}) for trial in study.failed()],
         "examples": [asdict(example) for example in content.examples],
@@ -50,7 +56,7 @@ def to_json(content: Content) -> str:
 
 
 def dump(value: Any) -> str:
-    """JSON with null for NaN, which JSON has no word for."""
+    """Write JSON with null for NaN, which JSON does not have."""
     return json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs no network and no script, by `page.html.j2` and `style.css`."""
+"""A report as one HTML file without scripts and network access, from `page.html.j2` and `style.css`."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def to_html(document: Document) -> str:
-    """Render the page. All text of users passes jinja's escaping; only our own pictures and styles are markup."""
+    """Render the page. Jinja escapes all text of users; only our own pictures and styles are markup."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

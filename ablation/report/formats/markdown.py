@@ -1,4 +1,4 @@
-"""A report as Markdown. Text that users wrote is escaped: a `|` breaks no table, and no markup of theirs is read."""
+"""A report as Markdown. Text of users is escaped: a `|` does not break a table, and their markup is shown as text."""
 
 import re
 import urllib.parse
@@ -22,13 +22,13 @@ IN_ADDRESSES = "/:?#@!$&'*+,;=%~[]"
 
 
 def escape(text: object) -> str:
-    """Text as itself on one line: nothing in it is markup."""
+    """Escape a text so that nothing in it is markup, and put it on one line."""
     plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", plain)
 
 
 def to_markdown(document: Document) -> str:
-    """The whole report but its pictures."""
+    """Write the whole report without its pictures."""
     parts = [headline(document).rstrip()]
     parts += [_link("Open the study in MLflow", document.link)] if document.link else []
     for section in in_words(document.sections[1:]):
@@ -38,14 +38,14 @@ def to_markdown(document: Document) -> str:
 
 
 def headline(document: Document) -> str:
-    """Title, facts at a glance, and the first section: short enough to stand on a run's page."""
+    """Write title, key facts and the first section: short enough for the page of a run."""
     facts = ", ".join(f"{escape(label.lower())} {escape(text)}" for label, text in document.facts)
     blocks = [text for block in document.sections[0].blocks if (text := _block(block))]
     return "\n\n".join([f"# {escape(document.name)}: {escape(document.title)}", facts, *blocks]) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are escaped already."""
+    """Write a table of cells that are escaped already."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -79,22 +79,20 @@ def _cell(value: Cell) -> str:
 
 
 def _link(text: str, address: str) -> str:
-    """Nothing in the address ends it, or the cell that it stands in."""
+    """A link. The address is quoted, so that it ends neither the link nor the cell."""
     return f"[{escape(text)}]({urllib.parse.quote(address, safe=IN_ADDRESSES)})"
 
 
 def _verdicts(cards: Sequence[Card]) -> str:
     names = list(dict.fromkeys(name for card in cards for name, _ in card.wers))
-    head = ["arm", "in place of the baseline's", "why", *(f"WER {name}" for name in names), "verdict"]
+    head = ["arm", "change to the baseline", "why", *(f"{cards[0].metric} {name}" for name in names), "verdict"]
     return table(head, [_verdict(card, names) for card in cards])
 
 
 def _verdict(card: Card, names: Sequence[str]) -> list[str]:
     rates = dict(card.wers)
     said = "; ".join(map(escape, card.evidence))
-    verdict = (
-        f"**{escape(card.claim)}**" + (f" ({said})" if said else "") if card.tone != "base" else escape(card.claim)
-    )
+    verdict = f"**{escape(card.claim)}**" + (f": {said}" if said else "") if card.tone != "base" else escape(card.claim)
     return [
         escape(card.name),
         escape(card.change),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.report import build
+from ablation.report.build import build
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
 from ablation.stats.scoring import score_transcripts
 
@@ -25,6 +25,12 @@ ARMS: dict[str, tuple[str | None, Any, float]] = {
     "audio-only": ("fusion.tokens", {"kind": "audio_only"}, 1.6),
     "huge": ("training.learning_rate", 1e6, math.nan),
     "flaky": ("siamese", {"kind": "none"}, 1.0),
+}
+CHANGES = {
+    "no-scale": [{"part": "fusion.scale", "new": "no scale", "old": "learned scale", "lacks": "the scaling factor"}],
+    "static-scale": [{"part": "fusion.scale", "new": "static scale", "old": "learned scale"}],
+    "uniform-masking": [{"part": "masking", "new": "uniform masking", "old": "differential masking"}],
+    "audio-only": [{"part": "fusion.tokens", "new": "audio only", "old": "mix attention", "lacks": "the video"}],
 }
 FAILED = {("huge", 1), ("huge", 2), ("huge", 3), ("flaky", 2)}
 WORDS = (*"abcdef", "bin", "lay", "place", "set", "blue", "green", "red", "white", "at", "by", "now", "please", "two")
@@ -113,7 +119,7 @@ def write(
         "baseline": "baseline",
         "arms": [
             {"arm": arm, "part": part, "action": part and "replace", "why": f"why {arm}? {EVIL}" if part else "",
-             "overrides": {part: spec} if part else {}}
+             "overrides": {part: spec} if part else {}, "changes": CHANGES.get(arm, [])}
             for arm, (part, spec, _) in arms.items()
         ],
         "trials": trials,

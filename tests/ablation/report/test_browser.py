@@ -114,7 +114,7 @@ MANY = {"baseline": (None, None, 1.0)} | {
 @pytest.fixture(scope="module")
 def pages(study_dir: Path, write_study: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The drawn study, one with 40 arms and long names, and one that failed altogether."""
-    from ablation.report import build
+    from ablation.report.build import build
 
     root = tmp_path_factory.mktemp("pages")
     many = write_study(root / "many", arms=MANY, failed=set(), utterances=20, seeds=(1, 2))

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.report import build_changes
+from ablation.report.build import build_changes
 from ablation.report.changes import changes
+from ablation.stats.verdict import Verdict
 from common.errors import UserError
 
 WriteStudy = Callable[..., Path]
@@ -28,10 +29,11 @@ def pair(write_study: WriteStudy, tmp_path_factory: pytest.TempPathFactory) -> t
 def test_each_arm_is_compared_with_itself(pair: tuple[Path, Path]) -> None:
     table = changes(*pair).table
     assert list(dict.fromkeys(table["arm"])) == ["baseline", "same", "moved"]
-    assert set(table.loc[table["arm"] != "moved", "change"]) == {"the same trials"}
+    assert (table["same_trials"] == (table["arm"] != "moved")).all()
+    assert set(table.loc[table["same_trials"], "verdict"]) == {Verdict.NOT_TESTED}
     assert (table.loc[table["arm"] != "moved", "difference"] == 0).all()
     moved = table[table["arm"] == "moved"]
-    assert "better" in set(moved["change"])
+    assert Verdict.BETTER in set(moved["verdict"])
     assert (moved["difference"] < 0).all()
     assert np.allclose(moved["wer"] - moved["before"], moved["difference"])
 
@@ -53,11 +55,13 @@ def test_all_formats_say_it(pair: tuple[Path, Path]) -> None:
         assert shown in text
         assert shown.replace("%", r"\%") in tex
     assert len(listed.splitlines()) == 1 + len(table)
+    assert set(pd.read_csv(paths[3])["verdict"]) <= set(Verdict)
+    assert "10 the same trials" in text
     assert [row["difference"] for row in json.loads(data)["changes"]] == pytest.approx(table["difference"].tolist())
-    assert "Not compared, as only one study has them or has scored them: gone, new." in page
+    assert "Not compared, as only one study has or has scored them: gone, new." in page
     assert "| preset | tiny | base |" in text
     assert "The baselines' settings differ" in text
-    assert "does not say what it was decoded and scored by" in text
+    assert "does not record the code that decoded and scored it" in text
 
 
 def test_disjoint_seeds_are_independent_and_one_seed_is_not_judged(write_study: WriteStudy, tmp_path: Path) -> None:
@@ -67,14 +71,15 @@ def test_disjoint_seeds_are_independent_and_one_seed_is_not_judged(write_study: 
     assert not table["paired"].any()
     assert table["p"].notna().all()
     single = write_study(tmp_path / "c", arms=ARMS, failed=set(), seeds=(9,))
-    assert set(changes(first, single).table["change"]) == {"not judged"}
+    assert set(changes(first, single).table["verdict"]) == {Verdict.NOT_TESTED}
+    assert not changes(first, single).table["same_trials"].any()
 
 
 @pytest.mark.parametrize(
     ("other", "sentence"),
     [
         ({"corpus": {"fingerprint": "cd" * 32}}, "different corpora cannot be compared: 'made-up' has corpus ab12"),
-        ({"conditions": ("clean",)}, "condition by condition, but .*clean, babble_10db.* run one of them again"),
+        ({"conditions": ("clean",)}, "condition by condition, but .*clean, babble_10db.* rerun one of them"),
         ({"arms": {"baseline": ("masking", "other", 1.0)}}, "have no arm in common"),
         ({"utterances": 9}, r"differ in 5, e\.g\. u9 at babble_-5db; score one of them again"),
         ({"provenance": {"scoring": {"noise": {"babble": "cd"}}}}, "noise cannot be compared.* {'babble': 'ab'}, of"),

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from ablation.report import build
 from ablation.report.blocks import Document, Pictures
-from ablation.report.build import write_figures
+from ablation.report.build import build, write_figures
 from ablation.report.content import Content, load
 from ablation.report.document import document
 from ablation.report.figures.axis import Axis

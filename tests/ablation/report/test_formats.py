@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.report import build
+from ablation.decisions.verdict import Overall
+from ablation.report.build import build, headline_markdown
+from ablation.report.content import load
 from ablation.report.formats.latex_text import escape
 from ablation.stats.significance import compare
+from ablation.stats.verdict import Verdict
 
 WriteStudy = Callable[..., Path]
 NUMBER = re.compile(r"[+−-]?\d+(?:\.\d+)?")
@@ -95,21 +99,32 @@ def test_the_table_of_rates_says_the_same_in_every_format(
 
 def test_csv_and_json_have_the_numbers_unrounded(study_dir: Path) -> None:
     table = compare(pd.read_parquet(study_dir / "counts.parquet"), margin_points=2.0)
-    listed = pd.read_csv(study_dir / "report.csv")
-    pd.testing.assert_frame_equal(listed.fillna({"verdict": "", "caution": ""}), table, check_dtype=False)
+    listed = pd.read_csv(study_dir / "report.csv", dtype={"why_not_tested": str})
+    pd.testing.assert_frame_equal(
+        listed.fillna({"verdict": "", "why_not_tested": "", "caution": ""}), table, check_dtype=False
+    )
     data = json.loads((study_dir / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
     stored = pd.DataFrame(data["comparison"])
     pd.testing.assert_frame_equal(stored.replace({None: np.nan}), table, check_dtype=False)
     assert {row["arm"] for row in data["these checkpoints only"]} == set(table["arm"]) - {"baseline"}
-    assert len(data["bootstrap"]) == len(table) == len(data["characters"])
+    assert len(data["bootstrap"]) == len(table) == len(data["other_metrics"]["cer"])
+    assert {row["verdict"] for row in data["comparison"]} <= {"", *Verdict}
+    assert {verdict["verdict"] for verdict in data["verdicts"]} <= set(Overall)
 
 
 def test_every_format_has_the_same_verdicts(study_dir: Path) -> None:
     data = json.loads((study_dir / "report.json").read_text("utf-8"))
-    texts = [(study_dir / f"report.{name}").read_text("utf-8") for name in ("html", "md", "tex")]
+    texts = [plain((study_dir / f"report.{name}").read_text("utf-8")) for name in ("html", "md", "tex")]
+    texts.append(plain(headline_markdown(load(study_dir))))
     for verdict in data["verdicts"]:
-        word = verdict["detail"].partition(" <")[0].replace(">= ", "")[:12]
-        assert all(word.partition(">")[0] in text for text in texts)
+        assert verdict["text"].startswith(verdict["claim"])
+        assert all(plain(verdict["claim"]) in text for text in texts)
+        assert not any(word in text for text in texts for word in ("earns its place", "harmful", "not judged"))
+
+
+def plain(text: str) -> str:
+    """Letters and digits only, without entities and markup."""
+    return re.sub(r"[^a-zA-Z0-9]+", "", unescape(text))
 
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -185,6 +200,6 @@ def test_text_and_lines_stand_out_from_the_paper_in_light_and_dark() -> None:
     assert len(schemes) == 2
     for colours in schemes:
         for ground in ("paper", "sheet"):
-            assert all(contrast(colours[name], colours[ground]) >= 4.5 for name in ("ink", "soft", "earns", "harmful"))
-        assert all(contrast(colours["ink"], colours[f"{tone}-tint"]) >= 4.5 for tone in ("earns", "harmful"))
+            assert all(contrast(colours[name], colours[ground]) >= 4.5 for name in ("ink", "soft", "better", "worse"))
+        assert all(contrast(colours["ink"], colours[f"{tone}-tint"]) >= 4.5 for tone in ("better", "worse"))
         assert all(contrast(colours[f"c{n}"], colours["paper"]) >= 3 for n in range(1, 7))

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.report import build, headline_markdown, load
+from ablation.report.build import build, headline_markdown
+from ablation.report.content import load
 from ablation.report.formats.latex import FIGURES
-from ablation.stats.scoring import pool
+from ablation.stats.metrics import Metric
+from ablation.stats.scoring import pool, score_transcripts
 from common.errors import UserError
 
 ARMS = ["baseline", "static-scale", "no-scale", "uniform-masking", "audio-only", "huge", "flaky"]
@@ -34,13 +36,21 @@ def test_rebuilding_gives_the_same_bytes(study_dir: Path) -> None:
 
 
 def test_every_arm_gets_its_verdict(study_dir: Path) -> None:
-    verdicts = {arm: verdict.text for arm, verdict in load(study_dir).verdicts.items()}
+    verdicts = {arm: words.text for arm, words in load(study_dir).sentences.items()}
     assert list(verdicts) == [arm for arm in ARMS if arm != "baseline"]
-    assert verdicts["audio-only"].startswith("fusion.tokens earns its place (without it worse by ")
+    assert verdicts["audio-only"].startswith("without the video, WER rises by ")
     assert "babble 0 dB" in verdicts["audio-only"]
-    assert verdicts["no-scale"].startswith("fusion.scale is harmful (without it better by ")
-    assert verdicts["static-scale"].startswith("no difference shown (would have seen >= ")
-    assert verdicts["huge"].startswith("not judged (trials failed: seeds 1, 2, 3: the loss is not finite")
+    assert verdicts["no-scale"].startswith("without the scaling factor, WER falls by ")
+    assert verdicts["uniform-masking"].startswith(
+        "uniform masking (budget matched) in place of differential masking makes it worse: WER rises by "
+    )
+    assert verdicts["static-scale"].startswith(
+        "static scale (value 0.5) in place of learned scale has an inconclusive effect: "
+    )
+    assert verdicts["huge"].startswith(
+        "huge in place of the baseline's training.learning_rate was not tested: "
+        "trials failed: seeds 1, 2, 3: the loss is not finite"
+    )
     assert "; 1 of 3 trials failed: seed 2: " in verdicts["flaky"]
 
 
@@ -127,6 +137,18 @@ def test_a_study_that_was_not_measured_says_nothing_of_it(write_study: WriteStud
     assert "What each arm changed" not in build(folder, ["md"])[0].read_text("utf-8")
 
 
+def test_every_metric_of_the_plan_has_a_table(write_study: WriteStudy, tmp_path: Path, sentence_metric: Metric) -> None:
+    arms = {"baseline": (None, None, 1.0), "a": ("masking", {"kind": "none"}, 1.5)}
+    folder = write_study(tmp_path / "s", arms=arms, failed=set(), utterances=15, metrics=["ser", "wer"])
+    score_transcripts(pd.read_parquet(folder / "counts.parquet")).to_parquet(folder / "counts.parquet")
+    text, data = (path.read_text("utf-8") for path in build(folder, ["md", "json"]))
+    assert "## Sentence error rate by arm and condition" in text
+    assert "**Word error rate by arm and condition**" in text
+    assert f"The sentence error rate (SER) is the number of {sentence_metric.description}" in text
+    assert len(json.loads(data)["comparison"]) == len(json.loads(data)["other_metrics"]["wer"]) == 2 * 5
+    assert set(json.loads(data)["pooled_ser"]) == set(arms)
+
+
 def test_user_text_is_escaped(study_dir: Path) -> None:
     text = (study_dir / "report.md").read_text("utf-8")
     assert "&lt;script&gt;" in (study_dir / "report.html").read_text("utf-8")
@@ -164,7 +186,7 @@ def test_the_headline_is_markdown_with_every_arm(study_dir: Path) -> None:
     text = headline_markdown(load(study_dir))
     assert text.startswith("# made-up: Which parts of SMILE")
     assert all(f"| {arm} |" in text for arm in ARMS)
-    assert "**fusion.tokens earns its place** (without it worse by" in text
+    assert "**without the video, WER rises by " in text
     assert len(text) < 5000
     assert "fusion.scale: static (value 0.5)" in text
 
@@ -172,8 +194,10 @@ def test_the_headline_is_markdown_with_every_arm(study_dir: Path) -> None:
 def test_one_seed_has_no_verdicts_and_says_so(write_study: WriteStudy, tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", seeds=(1,), failed={("huge", 1)})
     build(folder)
-    assert {v.text for arm, v in load(folder).verdicts.items() if arm != "huge"} == {"not judged (one seed)"}
-    assert "With one seed, differences cannot be told from chance" in (folder / "report.md").read_text("utf-8")
+    words = {arm: words.text for arm, words in load(folder).sentences.items() if arm != "huge"}
+    assert all(text.endswith(" was not tested: one seed") for text in words.values())
+    assert words["audio-only"] == "the model without the video was not tested: one seed"
+    assert "With one seed, differences cannot be distinguished from chance" in (folder / "report.md").read_text("utf-8")
 
 
 def test_a_study_without_baseline_or_without_any_finished_trial_is_reported(
@@ -181,7 +205,9 @@ def test_a_study_without_baseline_or_without_any_finished_trial_is_reported(
 ) -> None:
     lost = write_study(tmp_path / "lost", failed={("baseline", 1), ("baseline", 2), ("baseline", 3)})
     build(lost)
-    assert load(lost).verdicts["no-scale"].text == "not judged (no trial of the baseline finished)"
+    assert load(lost).sentences["no-scale"].text == (
+        "the model without the scaling factor was not tested: no trial of the baseline finished"
+    )
     nothing = write_study(tmp_path / "nothing", failed={("flaky", 1)})
     study = json.loads((nothing / "study.json").read_text())
     for trial in study["trials"]:
@@ -198,14 +224,16 @@ def test_perfect_scores_do_not_break_the_pictures(write_study: WriteStudy, tmp_p
     counts = pd.read_parquet(folder / "counts.parquet").assign(substitutions=0, deletions=0, insertions=0)
     counts.to_parquet(folder / "counts.parquet")
     build(folder)
-    assert load(folder).verdicts["no-scale"].text == "no difference shown (the seeds show no spread)"
+    assert load(folder).sentences["no-scale"].evidence == [
+        "no significant difference; the trials do not vary between seeds"
+    ]
 
 
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [
         ("study.json", None, "study.json is missing; give the folder that `ablate run` printed"),
-        ("study.json", b"{", "is no valid JSON"),
+        ("study.json", b"{", "is not valid JSON"),
         ("study.json", b'{"study": "s"}', "is not what `ablate run` writes: preset: field required"),
         ("counts.parquet", None, "counts.parquet is missing; run the study again"),
         ("curves.parquet", "short", "lacks the columns metric, value"),

@@ -21,8 +21,8 @@ def trials(missing: set[tuple[str, int]] = frozenset()) -> pd.DataFrame:  # type
 def test_a_complete_study_is_the_textbooks_randomised_blocks() -> None:
     found = fit(trials(), "baseline", ["a", "b"], paired=True)
     rest = WERS - WERS.mean(0) - WERS.mean(1, keepdims=True) + WERS.mean()
-    assert found.freedom == 2 * (SEEDS - 1)
-    assert found.spread == pytest.approx(np.sqrt((rest**2).sum() / found.freedom))
+    assert found.df == 2 * (SEEDS - 1)
+    assert found.sd == pytest.approx(np.sqrt((rest**2).sum() / found.df))
     assert found.differences == pytest.approx((WERS[1:] - WERS[0]).mean(1))
     assert found.scale == pytest.approx([np.sqrt(2 / SEEDS)] * 2)
     assert found.correlation == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))
@@ -30,8 +30,8 @@ def test_a_complete_study_is_the_textbooks_randomised_blocks() -> None:
 
 def test_unpaired_arms_are_the_one_way_layout() -> None:
     found = fit(trials(), "baseline", ["a", "b"], paired=False)
-    assert found.freedom == 3 * (SEEDS - 1)
-    assert found.spread == pytest.approx(np.sqrt(WERS.var(axis=1, ddof=1).mean()))
+    assert found.df == 3 * (SEEDS - 1)
+    assert found.sd == pytest.approx(np.sqrt(WERS.var(axis=1, ddof=1).mean()))
 
 
 MISSING = {("a", 0), ("b", 3), ("b", 1)}
@@ -44,8 +44,8 @@ def test_missing_trials_are_solved_as_a_regression_on_arms_and_seeds() -> None:
     effects, rest, rank, _ = np.linalg.lstsq(design, table["wer"], rcond=None)
     found = fit(table, "baseline", ["a", "b"], paired=True)
     assert found.differences == pytest.approx(effects[:2])
-    assert found.freedom == len(table) - rank
-    assert found.spread == pytest.approx(np.sqrt(rest[0] / found.freedom))
+    assert found.df == len(table) - rank
+    assert found.sd == pytest.approx(np.sqrt(rest[0] / found.df))
     covariance = np.linalg.inv(design.T @ design)[:2, :2]
     assert found.scale == pytest.approx(np.sqrt(covariance.diagonal()))
 
@@ -58,9 +58,9 @@ def test_p_with_missing_trials_is_that_of_the_multivariate_t() -> None:
     assert not np.allclose(found.correlation[np.triu_indices(4, 1)], 0.5)
     for t in (2.0, 3.5):
         box = np.full(4, t)
-        joint = stats.multivariate_t(shape=found.correlation, df=found.freedom, seed=1)
+        joint = stats.multivariate_t(shape=found.correlation, df=found.df, seed=1)
         oracle = 1 - joint.cdf(box, lower_limit=-box, maxpts=200_000)
-        assert tail(t, loadings(found.correlation), found.freedom) == pytest.approx(oracle, abs=2e-3)
+        assert tail(t, loadings(found.correlation), found.df) == pytest.approx(oracle, abs=2e-3)
 
 
 def test_arms_that_no_seed_connects_cannot_be_compared() -> None:

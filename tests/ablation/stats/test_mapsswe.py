@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ablation.stats.alignment import align_words as align
 from ablation.stats.mapsswe import matched_pairs, slots
-from ablation.stats.scoring import align
 
 WORDS = ["bin", "blue", "at", "f", "two", "now", "set", "red", "by", "z"]
 Texts = list[list[str]]

@@ -12,7 +12,7 @@ SPREAD = 0.003
 
 
 def studies(design: Design, difference: float, number: int = 40_000) -> tuple[np.ndarray, np.ndarray, int]:
-    """Simulated complete studies: the first arm's difference and its standard error, and the freedom of that."""
+    """Simulated complete studies: the first arm's difference and its standard error, and its degrees of freedom."""
     rng = np.random.default_rng(11)
     wer = rng.normal(0.1, SPREAD, (number, design.arms + 1, design.seeds)) + rng.normal(
         0, 0.01 * design.paired, (number, 1, design.seeds)
@@ -20,9 +20,9 @@ def studies(design: Design, difference: float, number: int = 40_000) -> tuple[np
     wer[:, 1] += difference
     rest = wer - wer.mean(2, keepdims=True)
     rest -= rest.mean(1, keepdims=True) * design.paired
-    freedom = (design.arms + 1 - design.paired) * (design.seeds - 1)
-    error = np.sqrt((rest**2).sum((1, 2)) / freedom * 2 / design.seeds)
-    return (wer[:, 1] - wer[:, 0]).mean(1), error, freedom
+    df = (design.arms + 1 - design.paired) * (design.seeds - 1)
+    error = np.sqrt((rest**2).sum((1, 2)) / df * 2 / design.seeds)
+    return (wer[:, 1] - wer[:, 0]).mean(1), error, df
 
 
 @pytest.mark.parametrize(
@@ -31,21 +31,21 @@ def studies(design: Design, difference: float, number: int = 40_000) -> tuple[np
 def test_the_detectable_difference_is_found_in_four_of_five_studies(design: Design) -> None:
     wanted = detectable(design, SPREAD)
     assert wanted is not None
-    difference, error, freedom = studies(design, wanted)
-    reach = critical(0.05 / design.conditions, (0.5**0.5,) * design.arms, freedom)
-    assert (abs(difference) > reach * error).mean() == pytest.approx(0.8, abs=0.01)
+    difference, error, df = studies(design, wanted)
+    bound = critical(0.05 / design.conditions, (0.5**0.5,) * design.arms, df)
+    assert (abs(difference) > bound * error).mean() == pytest.approx(0.8, abs=0.01)
 
 
 @pytest.mark.parametrize("design", [Design(1, 5, 1), Design(3, 10, 2)])
 def test_the_power_of_equivalence_is_that_of_simulated_studies(design: Design) -> None:
-    difference, error, freedom = studies(design, 0.0)
-    reach = stats.t.isf(0.05 / design.arms / design.conditions, freedom)
-    shown = (abs(difference) + reach * error < 0.006).mean()
+    difference, error, df = studies(design, 0.0)
+    bound = stats.t.isf(0.05 / design.arms / design.conditions, df)
+    shown = (abs(difference) + bound * error < 0.006).mean()
     assert equivalence_power(design, SPREAD, 0.006) == pytest.approx(shown, abs=0.01)
 
 
 def test_unpaired_trials_have_the_freedom_of_the_baseline_as_well() -> None:
-    assert (Design(3, 3, 1).freedom, Design(3, 3, 1, paired=False).freedom) == (6, 8)
+    assert (Design(3, 3, 1).df, Design(3, 3, 1, paired=False).df) == (6, 8)
 
 
 def test_one_seed_or_no_arm_detects_nothing() -> None:
@@ -88,8 +88,8 @@ def study(rng: np.random.Generator, spread: float, conditions: tuple[str, ...] =
 def test_the_spread_of_earlier_studies_is_pooled_without_what_seeds_do_to_all_arms() -> None:
     rng = np.random.default_rng(5)
     found = measured_spreads([study(rng, 0.003, ("clean", "white_0db")), study(rng, 0.003)], "baseline")
-    assert found["clean"].freedom == 2 * 2 * 19
-    assert found["white_0db"].freedom == 2 * 19
+    assert found["clean"].df == 2 * 2 * 19
+    assert found["white_0db"].df == 2 * 19
     assert found["clean"].wer == pytest.approx(0.003, rel=0.2)
     one_seed = study(rng, 0.003).query("seed == 0")
     assert measured_spreads([one_seed], "baseline") == {}

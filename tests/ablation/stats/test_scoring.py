@@ -9,30 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.stats.scoring import (
-    Counts,
-    align,
-    normalise,
-    pool,
-    score,
-    score_characters,
-    score_transcripts,
-    trial_metrics,
-)
+from ablation.stats.alignment import align_words, normalise
+from ablation.stats.scoring import Counts, pool, score, score_transcripts, trial_metrics
 
 SENTENCES = st.lists(st.sampled_from(["bin", "blue", "at", "f", "two", "now"]), max_size=6).map(" ".join)
 
 
-@pytest.mark.parametrize(
-    ("oracle", "scored"), [(jiwer.process_words, score), (jiwer.process_characters, score_characters)]
-)
+@pytest.mark.parametrize(("oracle", "metric"), [(jiwer.process_words, "wer"), (jiwer.process_characters, "cer")])
 @given(pairs=st.lists(st.tuples(SENTENCES, SENTENCES), min_size=1, max_size=5))
 def test_counts_of_all_utterances_add_up_to_what_jiwer_finds_in_the_whole(
-    oracle: Callable[..., Any], scored: Callable[..., list[Counts]], pairs: list[tuple[str, str]]
+    oracle: Callable[..., Any], metric: str, pairs: list[tuple[str, str]]
 ) -> None:
     references, hypotheses = [list(side) for side in zip(*pairs, strict=True)]
     whole = oracle(references, hypotheses)
-    total = sum(scored(references, hypotheses), Counts())
+    total = sum(score(references, hypotheses, metric), Counts())
     assert total == Counts(
         whole.substitutions, whole.deletions, whole.insertions, whole.hits + whole.substitutions + whole.deletions
     )
@@ -44,7 +34,7 @@ def test_one_error_of_each_sort_is_told_apart() -> None:
 
 
 def test_alignments_are_letters_in_the_order_of_speech() -> None:
-    assert align(["bin blue at f", "", "set"], ["bin red at", "bin now", "set"]) == ["CSCD", "II", "C"]
+    assert align_words(["bin blue at f", "", "set"], ["bin red at", "bin now", "set"]) == ["CSCD", "II", "C"]
 
 
 def test_pooling_adds_counts_and_does_not_average_rates() -> None:

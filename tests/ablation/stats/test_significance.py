@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ablation.stats.metrics import METRICS
 from ablation.stats.multiplicity import holm
 from ablation.stats.power import Design, detectable
-from ablation.stats.scoring import METRICS
 from ablation.stats.significance import compare
+from ablation.stats.verdict import NotTested, Verdict
 
 WORDS = 10_000
 
@@ -26,6 +27,12 @@ def counts(wers: Mapping[str, Mapping[str, Sequence[float]]], words: int = WORDS
     ]
     columns = ["arm", "seed", "condition", "substitutions", "deletions", "insertions", "reference_words"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def why_not(row: pd.Series) -> NotTested:
+    """The reason of a row that has no test."""
+    assert row["verdict"] == Verdict.NOT_TESTED
+    return NotTested(row["why_not_tested"])
 
 
 ARMS = {"baseline": [0.10, 0.11, 0.105, 0.102], "a": [0.12, 0.131, 0.128, 0.124], "b": [0.101, 0.108, 0.11, 0.099]}
@@ -61,7 +68,7 @@ def test_what_seeds_do_to_all_arms_alike_is_no_spread_of_differences() -> None:
 def test_detectable_is_what_the_design_finds_at_the_spread_that_was_seen() -> None:
     table = compare(counts({"clean": ARMS, "babble_0db": ARMS})).set_index("arm")
     spread = table.loc["a", "difference"] / table.loc["a", "effect"]  # but for Hedges' correction
-    shrink = 1 - 3 / (4 * Design(2, 4, 2).freedom - 1)
+    shrink = 1 - 3 / (4 * Design(2, 4, 2).df - 1)
     expected = detectable(Design(2, 4, 2), float(spread.iloc[0]) * shrink)
     assert table.loc["a", "detectable"].tolist() == pytest.approx([expected] * 2, rel=2e-3)
 
@@ -70,8 +77,8 @@ def test_seeds_may_be_missing() -> None:
     arms = {**ARMS, "a": ARMS["a"][:2], "c": ARMS["b"][:1]}
     table = compare(counts({"clean": arms}), paired=False).set_index("arm")
     assert table.loc["a", "seeds"] == 2
-    assert table.loc["c", "verdict"] == "not judged (one seed)"
-    # scipy leaves the single seed out of the spread as well: it adds no freedom
+    assert why_not(table.loc["c"]) == NotTested.ONE_SEED
+    # scipy leaves the single seed out of the spread as well: it adds no degree of freedom
     oracle = stats.dunnett(ARMS["a"][:2], ARMS["b"], control=ARMS["baseline"], rng=1)
     assert table.loc["a", "p"] == pytest.approx(oracle.pvalue[0], abs=3e-4)
 
@@ -85,24 +92,28 @@ def test_holm_by_hand() -> None:
 def test_verdicts_respect_the_direction() -> None:
     better = {name: values[::-1] for name, values in ARMS.items()} | {"c": [0.05, 0.052, 0.049, 0.051]}
     table = compare(counts({"clean": better})).set_index("arm")
-    assert table.loc["a", "verdict"] == "earns its place"
-    assert table.loc["c", "verdict"] == "harmful"
-    assert table.loc["b", "verdict"].startswith("no difference shown (would have seen >= ")
-    assert table.loc["baseline", "verdict"] == ""
+    assert table["verdict"].to_dict() == {
+        "baseline": "",
+        "a": Verdict.WORSE,
+        "b": Verdict.INCONCLUSIVE,
+        "c": Verdict.BETTER,
+    }
+    assert table.loc["b", "detectable"] > 0
+    assert (table["why_not_tested"] == "").all()
 
 
 def test_one_seed_gives_estimates_and_no_verdict() -> None:
     table = compare(counts({"clean": {"baseline": [0.1], "a": [0.3]}})).set_index("arm")
     assert table.loc["a", "difference"] == pytest.approx(0.2)
-    assert table.loc["a", "verdict"] == "not judged (one seed)"
+    assert why_not(table.loc["a"]) == NotTested.ONE_SEED
     assert table.loc["a", ["wer_low", "wer_high", "diff_low", "diff_high", "p", "p_adjusted"]].isna().all()
 
 
 def test_a_baseline_with_one_seed_or_none_judges_nobody() -> None:
     one = compare(counts({"clean": {**ARMS, "baseline": [0.1]}})).set_index("arm")
-    assert one.loc["a", "verdict"] == "not judged (one seed of the baseline)"
+    assert why_not(one.loc["a"]) == NotTested.ONE_BASELINE_SEED
     absent = compare(counts({"clean": {"a": ARMS["a"]}}))
-    assert absent["verdict"].tolist() == ["not judged (no trial of the baseline finished)"]
+    assert [why_not(row) for _, row in absent.iterrows()] == [NotTested.NO_BASELINE]
     assert absent["difference"].isna().all()
 
 
@@ -110,8 +121,10 @@ def test_arms_of_other_seeds_than_the_baselines_cannot_be_paired() -> None:
     frame = counts({"clean": ARMS})
     apart = frame[(frame["arm"] != "a") | (frame["seed"] > 2)]
     apart = apart[(apart["arm"] != "baseline") | (apart["seed"] <= 3)]
-    assert compare(apart).set_index("arm").loc["a", "verdict"] == "not judged (one seed in common with the baseline)"
-    assert not compare(apart, paired=False).set_index("arm").loc["a", "verdict"].startswith("not judged")
+    assert why_not(compare(apart).set_index("arm").loc["a"]) == NotTested.ONE_COMMON_SEED
+    assert compare(apart, paired=False).set_index("arm").loc["a", "verdict"] != Verdict.NOT_TESTED
+    disjoint = apart[(apart["arm"] != "baseline") | (apart["seed"] <= 2)]
+    assert why_not(compare(disjoint).set_index("arm").loc["a"]) == NotTested.NO_COMMON_SEED
 
 
 def equivalence(margin_points: float | None, conditions: int = 1) -> pd.DataFrame:
@@ -125,23 +138,23 @@ def test_equivalence_is_two_one_sided_tests() -> None:
     below = stats.ttest_1samp(differences, 0.02, alternative="less").pvalue
     above = stats.ttest_1samp(differences, -0.02, alternative="greater").pvalue
     assert equivalence(2)["p_equivalent"].item() == pytest.approx(max(below, above))
-    assert equivalence(2)["verdict"].item() == "equivalent (within 2 points)"
+    assert equivalence(2)["verdict"].item() == Verdict.EQUIVALENT
     assert equivalence(2, 3)["p_equivalent"].tolist() == pytest.approx([3 * max(below, above)] * 3)
 
 
 def test_without_a_margin_nothing_is_equivalent_and_a_margin_too_narrow_shows_nothing() -> None:
     assert equivalence(None)["p_equivalent"].isna().all()
-    assert equivalence(None)["verdict"].item().startswith("no difference shown (would have seen >= ")
-    assert equivalence(0.1)["verdict"].item().startswith("no difference shown")
+    assert equivalence(None)["verdict"].item() == Verdict.INCONCLUSIVE
+    assert equivalence(0.1)["verdict"].item() == Verdict.INCONCLUSIVE
 
 
 def test_a_difference_that_is_shown_comes_before_equivalence() -> None:
-    assert compare(counts({"clean": ARMS}), margin_points=10).set_index("arm").loc["a", "verdict"] == "earns its place"
+    assert compare(counts({"clean": ARMS}), margin_points=10).set_index("arm").loc["a", "verdict"] == Verdict.WORSE
 
 
 def test_characters_can_be_compared_as_words_are() -> None:
     frame = counts({"clean": ARMS})
-    names = dict(zip(METRICS["wer"], METRICS["cer"], strict=True))
+    names = dict(zip(METRICS["wer"].columns, METRICS["cer"].columns, strict=True))
     both = frame.assign(**{its: frame[mine] // (2 if mine != "reference_words" else 1) for mine, its in names.items()})
     words, characters = (compare(both, metric=metric).set_index("arm") for metric in ("wer", "cer"))
     assert characters.loc["a", "wer"] == pytest.approx(words.loc["a", "wer"] / 2, abs=1e-3)
@@ -150,8 +163,9 @@ def test_characters_can_be_compared_as_words_are() -> None:
 def test_no_spread_at_all() -> None:
     same = {"baseline": [0.1, 0.1], "a": [0.1, 0.1], "b": [0.2, 0.2]}
     table = compare(counts({"clean": same})).set_index("arm")
-    assert table.loc["a", "verdict"] == "no difference shown"
-    assert table.loc["b", "verdict"] == "not judged (the seeds show no spread, so chance cannot be gauged)"
+    assert table.loc["a", "verdict"] == Verdict.INCONCLUSIVE
+    assert math.isnan(table.loc["a", "detectable"])
+    assert why_not(table.loc["b"]) == NotTested.NO_SPREAD
     perfect = compare(counts({"clean": {"baseline": [0.0, 0.0], "a": [0.0, 0.0]}}))
     assert perfect["p"].dropna().tolist() == [1.0]
 
@@ -159,7 +173,7 @@ def test_no_spread_at_all() -> None:
 def test_an_infinitesimal_spread_is_none() -> None:
     """Three equal thirds may differ from their mean in the last bit."""
     table = compare(counts({"clean": {"baseline": [1 / 3] * 3, "a": [2 / 3] * 3}}, words=3)).set_index("arm")
-    assert table.loc["a", "verdict"].startswith("not judged (the seeds show no spread")
+    assert why_not(table.loc["a"]) == NotTested.NO_SPREAD
 
 
 def test_trials_on_different_words_are_refused() -> None:

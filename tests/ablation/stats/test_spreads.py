@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ablation.stats.spreads import ARM_VARIES, BASELINE_VARIES, doubts, own, varies_more
+from ablation.stats.spreads import doubts, own, varies_more
+from ablation.stats.verdict import Caution
 
 ARMS = ["baseline", "a", "b", "c"]
 
@@ -34,8 +35,10 @@ def test_one_arm_against_the_rest_is_the_ratio_of_two_independent_sums_of_square
 def test_who_varies_more_is_doubted(paired: bool) -> None:
     judged = ARMS[1:]
     assert doubts(trials({}), "baseline", judged, paired=paired) == {}
-    assert doubts(trials({"b": 12}), "baseline", judged, paired=paired) == {"b": ARM_VARIES}
-    assert doubts(trials({"baseline": 12}), "baseline", judged, paired=paired) == dict.fromkeys(judged, BASELINE_VARIES)
+    assert doubts(trials({"b": 12}), "baseline", judged, paired=paired) == {"b": Caution.ARM_VARIES}
+    assert doubts(trials({"baseline": 12}), "baseline", judged, paired=paired) == dict.fromkeys(
+        judged, Caution.BASELINE_VARIES
+    )
 
 
 def test_two_arms_in_pairs_or_single_trials_leave_nothing_to_doubt() -> None:
@@ -49,7 +52,7 @@ def test_two_arms_in_pairs_or_single_trials_leave_nothing_to_doubt() -> None:
 def test_an_arm_that_alone_varies_is_doubted() -> None:
     table = trials({})
     table.loc[table["arm"] != "b", "wer"] = 0.1
-    assert doubts(table, "baseline", ["a", "b", "c"], paired=True) == {"b": ARM_VARIES}
+    assert doubts(table, "baseline", ["a", "b", "c"], paired=True) == {"b": Caution.ARM_VARIES}
 
 
 def test_the_own_spread_is_that_of_the_paired_and_of_welchs_t_test() -> None:
@@ -57,7 +60,7 @@ def test_the_own_spread_is_that_of_the_paired_and_of_welchs_t_test() -> None:
     arm, base = (table[table["arm"] == name].set_index("seed")["wer"] for name in ("a", "baseline"))
     found = own(table, "a", "baseline", paired=True)
     oracle = stats.ttest_rel(arm[base.index], base)
-    assert (found.difference / found.error, found.freedom) == pytest.approx((oracle.statistic, oracle.df))
+    assert (found.difference / found.error, found.df) == pytest.approx((oracle.statistic, oracle.df))
     found = own(table, "a", "baseline", paired=False)
     oracle = stats.ttest_ind(arm, base, equal_var=False)
-    assert (found.difference / found.error, found.freedom) == pytest.approx((oracle.statistic, oracle.df))
+    assert (found.difference / found.error, found.df) == pytest.approx((oracle.statistic, oracle.df))

@@ -9,6 +9,7 @@ from scipy import stats
 
 from ablation.stats.scoring import COUNTS
 from ablation.stats.two_studies import compare_studies
+from ablation.stats.verdict import Verdict
 
 WORDS = 100_000
 
@@ -39,8 +40,8 @@ def test_one_arm_alone_gets_the_t_test_that_fits_its_seeds(seeds: tuple[int, ...
     [row] = compare_studies(counts({"a": BEFORE}), later, ["a"]).to_dict("records")
     reference = test(list(AFTER.values()), list(BEFORE.values()))
     assert row["p"] == pytest.approx(reference.pvalue)  # type: ignore[attr-defined]
-    reach = reference.confidence_interval(0.95)  # type: ignore[attr-defined]
-    assert (row["diff_low"], row["diff_high"]) == pytest.approx((reach.low, reach.high))
+    expected = reference.confidence_interval(0.95)  # type: ignore[attr-defined]
+    assert (row["diff_low"], row["diff_high"]) == pytest.approx((expected.low, expected.high))
     assert row["difference"] == pytest.approx(0.04)
     assert row["paired"] is (seeds == (1, 2, 3))
 
@@ -54,7 +55,8 @@ def test_the_same_trials_are_no_evidence_and_do_not_narrow_the_spread() -> None:
     alone = compare_studies(counts({"a": BEFORE}), counts({"a": AFTER}), ["a"])
     both = compare_studies(counts({"a": BEFORE, "b": BEFORE}), counts({"a": AFTER, "b": BEFORE}), ["b", "a"])
     assert both["arm"].tolist() == ["b", "a"]
-    assert both["change"].tolist()[0] == "the same trials"
+    assert both["same_trials"].tolist() == [True, False]
+    assert both["verdict"].tolist() == [Verdict.NOT_TESTED, Verdict.WORSE]
     assert np.isnan(both["p"][0])
     pd.testing.assert_frame_equal(both[1:].reset_index(drop=True), alone)
 
@@ -62,7 +64,8 @@ def test_the_same_trials_are_no_evidence_and_do_not_narrow_the_spread() -> None:
 def test_one_seed_or_no_spread_is_not_judged() -> None:
     one = compare_studies(counts({"a": BEFORE}), counts({"a": {9: 0.2}}), ["a"])
     none = compare_studies(counts({"a": {1: 0.1, 2: 0.1}}), counts({"a": {1: 0.2, 2: 0.2}}), ["a"])
-    assert one["change"].tolist() == none["change"].tolist() == ["not judged"]
+    assert one["verdict"].tolist() == none["verdict"].tolist() == [Verdict.NOT_TESTED]
+    assert not one["same_trials"].any()
 
 
 @pytest.mark.parametrize("start", [0, 100], ids=["paired", "independent"])
@@ -70,7 +73,7 @@ def test_false_alarms_are_no_more_frequent_than_promised(start: int) -> None:
     rng, studies = np.random.default_rng(1), 80
     found = [
         compare_studies(drawn(rng, 4, range(3), 0.003, 0.003), drawn(rng, 4, range(start, start + 3), 0.003, 0.003),
-                        [f"a{n}" for n in range(4)])["change"].isin(["better", "worse"]).any()
+                        [f"a{n}" for n in range(4)])["verdict"].isin([Verdict.BETTER, Verdict.WORSE]).any()
         for _ in range(studies)
     ]  # fmt: skip
     assert sum(found) <= stats.binom.ppf(0.999, studies, 0.05)

@@ -1,0 +1,31 @@
+"""The outcome of the test of one arm in one condition, as enums. The report turns them into words."""
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the test says about an arm against the baseline in one condition."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not_tested"
+
+
+class NotTested(StrEnum):
+    """Why an arm has no test in a condition."""
+
+    NO_BASELINE = "no_baseline"
+    ONE_SEED = "one_seed"
+    ONE_BASELINE_SEED = "one_baseline_seed"
+    NO_COMMON_SEED = "no_common_seed"
+    ONE_COMMON_SEED = "one_common_seed"
+    NO_SPREAD = "no_spread"
+
+
+class Caution(StrEnum):
+    """Why an arm is tested with its own variance as well as with the pooled one."""
+
+    BASELINE_VARIES = "baseline_varies"
+    ARM_VARIES = "arm_varies"
