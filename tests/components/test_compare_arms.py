@@ -11,8 +11,9 @@ import pytest
 
 from ablation.results import Study, TrialRecord, read_counts, read_curves, read_study
 from components.compare_arms import compare_and_report, publish
-from components.register_checkpoint import TooManyFailed, register_best
+from components.register_checkpoint import register_best
 from components.resolve_plan import resolve
+from components.shared.problem import TooManyFailed
 from components.shared.trial import HISTORY_FILE, Status, Trial, read_history
 from corpora.store import Corpus
 from tracking.store import client

@@ -14,8 +14,9 @@ from ablation.decisions.comparable import Scored
 from ablation.decisions.promotion import Decision, challenge, first
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, TrialRecord
 from common.errors import UserError
-from components.register_checkpoint import TooManyFailed, best_trials, register_best
+from components.register_checkpoint import best_trials, register_best
 from components.resolve_plan import resolve
+from components.shared.problem import TooManyFailed
 from components.shared.trial import Trial
 from tracking.registry import champion, rollback
 from tracking.store import client
