@@ -38,7 +38,7 @@ def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) 
     """Write the report of a study that is loaded already."""
     written = document(content)
     figures = write_figures(folder / FIGURES, written) if "tex" in formats else []
-    texts = [write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
+    texts = [atomic_write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
     return texts + figures
 
 
