@@ -8,7 +8,7 @@ from rich.live import Live
 
 
 class LiveView:
-    """Context manager. `live` is None where the console is not a terminal."""
+    """Context manager. `live` is None if the console is not a terminal."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

@@ -21,7 +21,7 @@ PlanFile = Callable[..., Path]
 
 
 def commands(group: Any, prefix: str = "") -> list[str]:
-    """The full names of all commands and sub-commands."""
+    """Return the full names of all commands and sub-commands."""
     found = []
     for name, command in group.commands.items():
         found += commands(command, f"{prefix}{name} ") if hasattr(command, "commands") else [f"{prefix}{name}"]
