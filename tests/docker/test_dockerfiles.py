@@ -1,4 +1,4 @@
-"""The images' recipes: what can be known of them without building them."""
+"""Checks of the Dockerfiles without a build."""
 
 import re
 import tomllib
@@ -8,11 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "docker").glob("*ockerfile"))
-STEPS = [ROOT / "docker" / "Dockerfile", ROOT / "docker" / "preprocess.Dockerfile"]  # what steps of the pipeline run in
+STEPS = [ROOT / "docker" / "Dockerfile", ROOT / "docker" / "preprocess.Dockerfile"]  # images of the pipeline steps
 
 
 def instructions(file: Path) -> list[tuple[str, str]]:
-    """(instruction, rest) pairs, continued lines joined, comments left out."""
+    """Return (instruction, rest) pairs, with continued lines joined and without comments."""
     text = re.sub(r"\\\n", " ", re.sub(r"(?m)^\s*#.*\n", "", file.read_text()))
     pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
     return [(pair[0].upper(), pair[1]) for pair in pairs]
@@ -42,7 +42,7 @@ def test_recipes_need_no_buildkit_and_bases_have_tags(file: Path) -> None:
     for name, rest in instructions(file):
         if name == "FROM":
             default = dict(re.findall(r"(?m)^ARG (\w+)=(\S+)", file.read_text())).get(rest.strip("${}"))
-            tag = (default or "given:by-hand").rpartition(":")[2]  # without a default the builder has to name it
+            tag = (default or "given:by-hand").rpartition(":")[2]  # without a default, the builder names it
             assert tag not in ("latest", default)
 
 

@@ -1,4 +1,4 @@
-"""The images, built from their recipes, and a whole study in them on MLflow, Postgres and S3 as compose starts them."""
+"""The images, built from their Dockerfiles, and a whole study in them with MLflow, Postgres and S3 from Compose."""
 
 import hashlib
 import os
@@ -103,7 +103,7 @@ def test_the_image_for_real_video_has_the_mouth_packages(image: str) -> None:
 
 @pytest.fixture
 def asked(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """MLflow's client, with the user and password of the servers."""
+    """Return an MLflow client with the user and password of the servers."""
     for name, value in servers.settings.items():
         monkeypatch.setenv(name, value)
     return client(servers.settings["MLFLOW_TRACKING_URI"])
@@ -131,7 +131,7 @@ def test_a_study_in_containers_is_stored_on_the_servers(
 
 
 def read_back(uri: str, s3_port: str, folder: Path) -> None:
-    """The baseline's checkpoint comes through MLflow's proxy as it lies in S3, with the checksum that it was stored with."""
+    """Check that the checkpoint of the baseline is the same by the proxy of MLflow and in S3, with its stored checksum."""
     model_id = find_version(uri, "models:/smoke@baseline")[0]
     assert model_id is not None
     fetch_checkpoint(uri, model_id, folder)
@@ -149,7 +149,7 @@ def read_back(uri: str, s3_port: str, folder: Path) -> None:
 
 
 def test_ctrl_c_leaves_no_container_and_no_open_run(servers: Servers, image: str, asked: Any, tmp_path: Path) -> None:
-    """The person is user nobody, with Docker's group and no home: in a container of the image, to start others beside it."""
+    """The user is nobody, in the group of Docker and without a home directory, in a container that starts other containers."""
     plan = yaml.safe_load((ROOT / "plans" / "smoke.yaml").read_text())
     plan["study"], plan["baseline"]["training.steps"] = "stopped", 1_000_000
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
@@ -169,7 +169,7 @@ def test_ctrl_c_leaves_no_container_and_no_open_run(servers: Servers, image: str
     scratch = tmp_path / "out" / ".work"
     try:
         wait_for(lambda: len([*scratch.glob("*/*/train-trial/trained/status.json")]) == 2, person)
-        assert {path.lstat().st_uid for path in tmp_path.rglob("*")} == {0, NOBODY}  # root's is the plan
+        assert {path.lstat().st_uid for path in tmp_path.rglob("*")} == {0, NOBODY}  # only the plan belongs to root
         assert (tmp_path / "plan.yaml").lstat().st_uid == 0
         assert len(containers_of(scratch)) == 2
     finally:
@@ -190,7 +190,7 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") ->
     deadline = time.monotonic() + 600
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.5)
 
 

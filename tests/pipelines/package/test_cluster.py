@@ -1,4 +1,4 @@
-"""Settings of a cluster: checked to the last key, and put onto the steps that need them and no others."""
+"""Settings of a cluster: every key is checked, and applies only to the steps that need it."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Settings = Callable[..., Path]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Writes settings to a file."""
+    """Write settings to a file."""
 
     def write(**given: Any) -> Path:
         path = tmp_path / "cluster.yaml"
@@ -36,7 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 class Package:
-    """A package as the server gets it: the pipeline, and what it says about Kubernetes."""
+    """A package as the server receives it: the pipeline and its Kubernetes settings."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -51,7 +51,7 @@ class Package:
         return dict(document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].get(f"exec-{step}", {}))
 
     def tasks(self) -> dict[str, Any]:
-        """Of the pipeline and of its loop."""
+        """Return the tasks of the pipeline and of its loop."""
         bodies = [each["dag"]["tasks"] for each in self.spec["components"].values() if "dag" in each]
         return {name: task for body in (self.spec["root"]["dag"]["tasks"], *bodies) for name, task in body.items()}
 
@@ -61,7 +61,7 @@ class Package:
 
 @pytest.fixture
 def packaged(settings: Settings, tmp_path: Path) -> Callable[..., Package]:
-    """Compiles with settings."""
+    """Compile with settings."""
 
     def compiled(**given: Any) -> Package:
         return Package(compile_package(tmp_path / "pipeline.yaml", "steps:1", settings(**given)))
@@ -88,7 +88,7 @@ def test_only_steps_of_a_trial_get_gpus_cores_and_memory(packaged: Callable[...,
         assert (resources["resourceMemoryRequest"], resources["resourceMemoryLimit"]) == ("24Gi", "24Gi")
         assert resources["accelerator"]["resourceType"] == "amd.com/gpu"
         name = re.fullmatch(r"\{\{\$\.inputs\.parameters\['(.+)'\]\}\}", resources["accelerator"]["resourceCount"])
-        assert name, "the number is the form's"
+        assert name, "the number comes from an input"
         assert package.tasks()[step]["inputs"]["parameters"][name[1]] == {"componentInputParameter": name[1]}
         assert name[1] == "pipelinechannel--gpus_per_trial"
     assert package.default("gpus_per_trial") == "2"

@@ -1,4 +1,4 @@
-"""The package for a Kubeflow server: Kubeflow's own loader reads it, and it wires what it should."""
+"""The package for a Kubeflow server: Kubeflow's own loader reads it, and its steps are connected correctly."""
 
 import inspect
 import json
@@ -41,7 +41,7 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Written by the command itself."""
+    """Write the package by the command."""
     path = tmp_path_factory.mktemp("package") / "new folder" / "pipeline.yaml"
     command = [sys.executable, "-m", "cli.main", "compile", "-o", str(path), "--image", IMAGE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -64,7 +64,7 @@ def test_the_loader_finds_every_step_with_the_given_image(spec: Any) -> None:
     assert {name.removeprefix("exec-") for name in executors} == STEPS
     assert {executor["container"]["image"] for executor in executors.values()} == {IMAGE}
     told = [{item["name"]: item["value"] for item in executor["container"]["env"]} for executor in executors.values()]
-    assert {variables["ABLATE_STEP_IMAGE"] for variables in told} == {IMAGE}  # for the report's provenance
+    assert {variables["ABLATE_STEP_IMAGE"] for variables in told} == {IMAGE}  # for the provenance in the report
 
 
 def test_the_loop_runs_over_unfinished_trials(spec: Any) -> None:
@@ -140,7 +140,7 @@ def test_a_mistake_in_cluster_settings_is_one_sentence(ablate: Any, tmp_path: Pa
 
 @pytest.fixture
 def _sigterm() -> Iterator[None]:
-    """As it was: steps handle it in their own way."""
+    """Restore the handler of SIGTERM, because a step sets its own."""
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -148,7 +148,7 @@ def _sigterm() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_sigterm")
 def test_the_corpus_step_prepares_the_given_corpus(tmp_path: Path) -> None:
-    """The step itself, as its container calls it."""
+    """Call the step as its container does."""
     out = Dataset(uri=str(tmp_path / "given"))
     prepare_corpus.python_func(uri="synthetic://talking-mouth?train=3&test=2&valid=2", root="", corpus=out)
     assert Corpus.open(Path(out.path)).summary()["train"] == 3

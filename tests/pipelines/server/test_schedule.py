@@ -1,4 +1,4 @@
-"""`ablate submit --cron` and `ablate schedule` against a server that keeps to the public API."""
+"""`ablate submit --cron` and `ablate schedule` against a server with the public API."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ def test_a_change_replaces_a_schedule_and_a_repetition_does_not(submit: Command,
     assert after(NIGHT, "--image", "registry.example/ablate-python:2") == ("replaced", 4)
     assert after(NIGHT, "--experiment", "other") == ("replaced", 5)
     removed = [asked for asked in kubeflow.asked if asked.method == "delete"]
-    assert {asked.query["propagation_policy"] for asked in removed} == {"ORPHAN"}  # what runs goes on
+    assert {asked.query["propagation_policy"] for asked in removed} == {"ORPHAN"}  # running runs continue
     assert len(removed) == 4
 
 
@@ -64,7 +64,7 @@ def test_the_same_command_repairs_an_interrupted_replacement(submit: Command, ku
     submit("--cron", NIGHT)
     kubeflow.trouble["delete /recurringruns/recurringruns-1"] = (503, "", {})
     answer = submit("--cron", "0 30 2 * * *")
-    assert (answer.code, len(kubeflow.things["recurringruns"])) == (1, 2)  # rather twice than not at all
+    assert (answer.code, len(kubeflow.things["recurringruns"])) == (1, 2)  # two schedules are better than none
     assert "has not confirmed a schedule" in answer.err
     kubeflow.trouble.clear()
     assert submit("--cron", "0 30 2 * * *").code == 0
@@ -159,6 +159,6 @@ def test_the_next_time_agrees_with_a_calendar(cron: str, after: str) -> None:
 
 
 def test_five_fields_are_refused() -> None:
-    """What the refusal saves from: read with seconds first, every hour at two minutes past."""
+    """A server would read the first field as seconds: every hour at two minutes past."""
     with pytest.raises(UserError, match="five fields"):
         checked_cron("0 2 * * *")

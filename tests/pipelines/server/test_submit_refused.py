@@ -1,4 +1,4 @@
-"""`ablate submit` where something is wrong: before any request, with the server, with who we are; and Ctrl-C."""
+"""`ablate submit` with bad input, a failing server, a bad credential, or Ctrl-C."""
 
 import os
 import signal
