@@ -1,6 +1,5 @@
 """A contact sheet of a prepared corpus: mouths and sound of a few utterances above each other, on one time axis."""
 
-import contextlib
 from itertools import zip_longest
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 
 from common.errors import UserError
+from common.files import atomic_path
 from corpora.schema import FPS, SAMPLE_RATE_HZ, SPLITS, Utterance
 from corpora.store import Corpus
 
@@ -96,13 +96,9 @@ def _draw_sound(axes: Axes, decibels: np.ndarray, seconds: float) -> None:
 
 
 def _write(figure: Figure, out: Path) -> None:
-    """Written beside and moved into place, so that nobody meets half a picture."""
-    beside = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(beside))
-        beside.replace(out)
+        with atomic_path(out) as part:
+            FigureCanvasAgg(figure).print_png(str(part))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise UserError(f"the picture {out} cannot be written: {error.strerror}; give another file with -o") from error

@@ -5,7 +5,6 @@ at most one shard of 461 MB per connection lost; parts of a file are not carried
 """
 
 import contextlib
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from common.errors import UserError
 from corpora import cache
-from corpora.layout import HEAD, SHARDS, fingerprint
+from corpora.layout import SHARDS, fingerprint
 from corpora.s3.index import NAME, File, Index, digests, index_of, read_index, write_index
 from corpora.s3.place import CONNECTIONS, Place, connection, missing
 from corpora.store import Corpus
@@ -103,14 +102,13 @@ def pull(uri: str, root: Path, progress: Progress = _silent) -> Path:
 
 
 def _into(path: Path, client: Any, place: Place, index: Index, progress: Progress) -> None:
-    """One process downloads a corpus, others wait for it."""
+    """Download a corpus. One process downloads it, the others wait."""
     part = path.with_name(f".{path.name}{cache.PART}")
     with cache.alone(part):
         if not cache.has(path):
+            part.mkdir(exist_ok=True)
             _fetch(client, place, index, part, progress)
             part.rename(path)
-    with contextlib.suppress(OSError):
-        part.rmdir()  # of those who waited
 
 
 def find(uri: str) -> None:
@@ -165,7 +163,7 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
             raise UserError(
                 f"{place}/{file.name} differs from its checksum in {NAME}: it was changed there; push the corpus again, elsewhere"
             )
-    corpus = Corpus(part, json.loads((part / HEAD).read_text()))  # to open it would wait for our own lock
+    corpus = Corpus.open(part)
     if not corpus.fingerprint == fingerprint(corpus.all_utterances) == index.fingerprint:
         raise UserError(f"{place} has another fingerprint than its {NAME} says: push the corpus again, elsewhere")
 
