@@ -1,4 +1,4 @@
-"""Mouths from real video. The face finder lives in an environment of its own (`make mouth`), behind pipes."""
+"""Mouths from real video. The face finder runs in a separate environment (`make mouth`) and is called through pipes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Mouths:
-    """What became of one video: crops uint8 (T, 96, 96), or None and the reason."""
+    """The result for one video: crops uint8 (T, 96, 96), or None and the reason."""
 
     file: Path
     crops: np.ndarray | None
@@ -39,7 +39,10 @@ class _Worker:
 
 
 def interpreter() -> Path:
-    """The other environment's Python: $ABLATE_MOUTH_PYTHON, else .venv-mouth of this checkout. UserError if absent."""
+    """Return the Python of the separate environment: $ABLATE_MOUTH_PYTHON, else .venv-mouth of this checkout.
+
+    Raises UserError if it does not exist.
+    """
     python = Path(os.environ.get("ABLATE_MOUTH_PYTHON") or ROOT / ".venv-mouth" / "bin" / "python")
     if not python.is_file():
         raise UserError(
@@ -50,7 +53,7 @@ def interpreter() -> Path:
 
 
 def cut_mouths(files: Sequence[Path], workers: int) -> Iterator[Mouths]:
-    """Crops of many clips, in the order given, by `workers` processes. UserError where the environment does not work."""
+    """Yield the crops of many clips, in the given order, from `workers` processes. Raises UserError if the environment fails."""
     python = interpreter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,7 +1,7 @@
-"""Prepared corpora to S3 and back. boto3's transfer manager does the work: parts, threads, retries, checksums on the way.
+"""Upload prepared corpora to S3 and download them. The transfer manager of boto3 handles parts, threads, retries and checksums.
 
-After a cut the same command goes on: files that are whole and have the right checksum are kept, others begin anew. That is
-at most one shard of 461 MB per connection lost; parts of a file are not carried over.
+After an interruption, rerun the same command. Files that are complete and have the right checksum are kept; the others are
+transferred again. Parts of a file are not kept, so at most one shard of 461 MB per connection is lost.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ Progress = Callable[[int, int], None]
 
 
 def _silent(_done: int, _total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 def push(folder: Path, uri: str, progress: Progress = _silent) -> int:
-    """Put a prepared corpus at `s3://bucket/prefix`; returns how many files had to be sent.
+    """Upload a prepared corpus to `s3://bucket/prefix`; return the number of files that had to be sent.
 
-    `progress(done, total)` counts bytes. What is there of an earlier attempt is used; the index comes last. Raises UserError,
-    also for a corpus that is damaged, and for a place that holds another corpus.
+    `progress(done, total)` counts bytes. Files of an earlier attempt are used; the index is written last. Raises UserError, also
+    for a damaged corpus, and for a place that has another corpus.
     """
     place, corpus = Place.parse(uri), Corpus.open(folder)
     if problems := corpus.verify():
@@ -58,7 +58,7 @@ def _is_there(found: Index | None, index: Index, place: Place) -> bool:
 
 
 def _has(client: Any, place: Place, file: File) -> bool:
-    """Whether an object is what an earlier attempt sent of this very file. S3 shows an object when all of it has arrived."""
+    """Return True if an earlier attempt sent this file. S3 shows an object only when all of it has arrived."""
     try:
         head = client.head_object(Bucket=place.bucket, Key=place.key(file.name))
     except ClientError as error:
@@ -75,7 +75,7 @@ def _send(client: Any, place: Place, folder: Path, files: Sequence[File], count:
                 str(folder / file.name),
                 place.bucket,
                 place.key(file.name),
-                # S3 computes the checksum of every part, too, and refuses one that has changed on the way.
+                # S3 computes the checksum of every part too, and refuses a part that changed in transit.
                 extra_args={"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": file.sha256}},
                 subscribers=[ProgressCallbackInvoker(count)],
             )
@@ -86,10 +86,10 @@ def _send(client: Any, place: Place, folder: Path, files: Sequence[File], count:
 
 
 def pull(uri: str, root: Path, progress: Progress = _silent) -> Path:
-    """The folder below `root` with the corpus of `s3://bucket/prefix`, downloaded if it is not there yet.
+    """Return the folder below `root` with the corpus of `s3://bucket/prefix`. Download the corpus if it is not there.
 
-    Its name follows from the corpus's contents. `progress(done, total)` counts bytes. Raises UserError; what has arrived
-    whole is kept for the next attempt, beside.
+    The name of the folder follows from the contents. `progress(done, total)` counts bytes. Raises UserError. Files that have
+    arrived whole are then kept in a `.part` folder for the next attempt.
     """
     place = Place.parse(uri)
     with connection(place) as client:
@@ -112,7 +112,7 @@ def _into(path: Path, client: Any, place: Place, index: Index, progress: Progres
 
 
 def find(uri: str) -> None:
-    """Raises UserError where there is no corpus at `s3://bucket/prefix`, or none that can be reached."""
+    """Raises UserError if there is no corpus at `s3://bucket/prefix`, or if it cannot be reached."""
     place = Place.parse(uri)
     with connection(place) as client:
         _found(client, place)
@@ -133,7 +133,7 @@ def _why_nothing(client: Any, place: Place) -> str:
 
 
 def _fetch(client: Any, place: Place, index: Index, part: Path, progress: Progress) -> None:
-    """Complete the folder `part`, and check it against the index and the corpus's own fingerprint."""
+    """Complete the folder `part`. Check it against the index and against the fingerprint of the corpus."""
     present = [file for file in index.files if (part / file.name).is_file()]
     sums = dict(zip(present, digests(part / file.name for file in present), strict=True))
     absent = [file for file in index.files if sums.get(file) != file.sha256]
@@ -169,7 +169,7 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
 
 
 def _counter(index: Index, absent: Sequence[File], progress: Progress) -> Callable[[int], None]:
-    """Adds up bytes as they are transferred; parts that are sent again are taken back by boto3 before."""
+    """Return a function that adds up transferred bytes. boto3 subtracts the bytes of a part before it sends the part again."""
     done, lock = index.bytes - sum(file.bytes for file in absent), threading.Lock()
 
     def count(bytes_transferred: int) -> None:
@@ -183,6 +183,6 @@ def _counter(index: Index, absent: Sequence[File], progress: Progress) -> Callab
 
 @contextlib.contextmanager
 def _manager(client: Any) -> Iterator[Any]:
-    """All files share its threads; an error, or Ctrl-C, cancels what is under way."""
+    """Yield a transfer manager, whose threads all files share. An error or Ctrl-C cancels the transfers in progress."""
     with create_transfer_manager(client, TransferConfig(max_concurrency=CONNECTIONS)) as manager:
         yield manager
