@@ -33,7 +33,7 @@ class NoiseBank:
     def __init__(self, track: np.ndarray, source: str) -> None:
         power = float(np.mean(np.square(track, dtype=np.float64)))
         if not power > 0:
-            raise UserError(f"the noise in {source} is silent; name recordings with sound in them")
+            raise UserError(f"the noise in {source} is silent; give recordings with sound")
         self.track = (track / np.sqrt(power)).astype(np.float32)
         self.source = source
 
@@ -53,7 +53,7 @@ class NoiseBank:
         if kind == "white":
             return cls(draw.standard_normal(TRACK_SECONDS * SAMPLE_RATE_HZ), "generated")
         raise UserError(
-            f"no noise of kind {kind!r}: known are babble and white, others need recordings (noise: {{{kind}: DIR}})"
+            f"no noise of kind {kind!r}: babble and white are built in, others need recordings (noise: {{{kind}: DIR}})"
         )
 
     def at(self, offset: int, samples: int) -> np.ndarray:
@@ -74,7 +74,10 @@ def _recordings(path: Path) -> np.ndarray:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     files = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()]
     if not files:
-        raise UserError(f"noise recordings are a file or a folder of {', '.join(AUDIO_SUFFIXES)}; found none in {path}")
+        suffixes = ", ".join(AUDIO_SUFFIXES)
+        raise UserError(
+            f"noise recordings are a file or a folder of {suffixes}; found none in {path}: give another path"
+        )
     try:
         return np.concatenate([decode_audio(file) for file in files]) / FULL_SCALE
     except (av.error.FFmpegError, IndexError) as error:
@@ -86,14 +89,13 @@ def _babble(corpus: Corpus, draw: np.random.Generator) -> np.ndarray:
     utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
     if len(utterances) < TALKERS:
         raise UserError(
-            f"babble is mixed from {TALKERS} different training utterances, the corpus has {len(utterances)}; "
-            "prepare more, or name recordings (noise: {babble: DIR})"
+            f"babble is mixed from {TALKERS} different training utterances, and the corpus has {len(utterances)}: "
+            "prepare more, or give recordings (noise: {babble: DIR})"
         )
     order = [utterances[place] for place in draw.permutation(len(utterances))]
     streams = [_stream(corpus, order[talker::TALKERS]) for talker in range(TALKERS)]
-    return np.sum(
-        [np.roll(stream, draw.integers(len(stream))) for stream in streams], axis=0
-    )  # so no two streams start together
+    # Rolled, so that no two streams start together.
+    return np.sum([np.roll(stream, draw.integers(len(stream))) for stream in streams], axis=0)
 
 
 def _stream(corpus: Corpus, utterances: Sequence[Utterance]) -> np.ndarray:

@@ -32,7 +32,7 @@ class _Worker:
     process: subprocess.Popen[str]
     complaints: IO[str]
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         self.process.wait()
         self.complaints.seek(0)
         return ([line.strip() for line in self.complaints if line.strip()] or ["nothing"])[-1]
@@ -46,7 +46,7 @@ def interpreter() -> Path:
     python = Path(os.environ.get("ABLATE_MOUTH_PYTHON") or ROOT / ".venv-mouth" / "bin" / "python")
     if not python.is_file():
         raise UserError(
-            f"real video needs the mouth-finding environment, and {python} does not exist; run `make mouth` "
+            f"real video needs the environment that finds mouths, and {python} does not exist: run `make mouth` "
             "or name its Python in ABLATE_MOUTH_PYTHON"
         )
     return python
@@ -101,8 +101,8 @@ def _ask(worker: _Worker, file: Path, out: Path) -> Mouths:
         line = ""
     if not line:
         raise UserError(
-            f"the mouth finder must answer for every clip; it stopped at {file} and said: {worker.last_words()}; "
-            "delete .venv-mouth and run `make mouth`, or take the clip out if it is the only one"
+            f"the mouth finder must answer for every clip; it stopped at {file} with the message: {worker.last_line()}; "
+            "delete .venv-mouth and run `make mouth`, or remove the clip if only this one fails"
         )
     if (reason := json.loads(line)["reason"]) is not None:
         return Mouths(file, None, reason)

@@ -39,12 +39,12 @@ class Tolerance:
         self.count += 1
         if self.count > self.most:
             raise UserError(
-                f"at most {self.most} clips may be left out, and {rejected.id} ({rejected.reason}) is one more: "
-                "mend the clips, or allow more with allow_rejected=N in the corpus URI"
+                f"at most {self.most} clips may be left out, and {rejected.id} ({rejected.reason}) is one too many: "
+                "repair the clips, or allow more with allow_rejected=N in the corpus URI"
             )
         if rejected.split == "test" and self.allowed is None:
             raise UserError(
                 f"no clip of the test split may be left out, and {rejected.id} would be ({rejected.reason}): "
-                "take it out of the folder, or allow it with allow_rejected=N in the corpus URI"
+                "remove it from the folder, or allow it with allow_rejected=N in the corpus URI"
             )
         return rejected

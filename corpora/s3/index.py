@@ -88,7 +88,7 @@ def read_index(client: Any, place: Place) -> Index | None:
         return Index.model_validate_json(text)
     except ValidationError as error:
         raise UserError(
-            f"{place}/{NAME} is no index of a corpus ({sentence(error)}): push the corpus again, elsewhere"
+            f"{place}/{NAME} is not the index of a corpus ({sentence(error)}): push the corpus again, under another prefix"
         ) from error
 
 

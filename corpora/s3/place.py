@@ -72,7 +72,7 @@ def connection(place: Place) -> Iterator[Any]:
         raise UserError(f"{place} needs credentials for S3 ({_without_period(error)}): {remedy}") from error
     except (BotoCoreError, RetriesExceededError) as error:
         cause = getattr(error, "last_exception", error)  # a download that failed wraps its last error
-        remedy = f"check {_ENDPOINT} and the network, then say the same again: files that have arrived whole are kept"
+        remedy = f"check {_ENDPOINT} and the network, then rerun the command: files that have arrived whole are kept"
         raise UserError(f"{place} cannot be reached at {server} ({_without_period(cause)}): {remedy}") from error
 
 
@@ -104,13 +104,13 @@ def missing(error: ClientError) -> bool:
 def _refusal(error: ClientError, place: Place, server: str) -> str:
     code, says = error.response["Error"]["Code"], error.response["Error"].get("Message") or "no reason given"
     if code == "NoSuchBucket":
-        return f"{server} has no bucket {place.bucket!r}: create it, or mend {place}"
+        return f"{server} has no bucket {place.bucket!r}: create it, or correct {place}"
     if code in _FALSE_KEYS:
         return f"{server} does not accept these credentials ({code}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if code in _STALE:
-        return f"{server} does not accept these credentials any more ({code}): renew them, or set this machine's clock"
+        return f"{server} does not accept these credentials any more ({code}): renew them, or set the clock of this machine"
     if code in _FORBIDDEN:
-        return f"{server} does not let these credentials use {place} ({code}): ask for the right to list, read and write there"
+        return f"{server} does not let these credentials use {place} ({code}): ask for permission to list, read and write there"
     if code in _OTHER_REGION:
         return f"the bucket {place.bucket!r} is in another region ({code}): set AWS_DEFAULT_REGION"
     return f"{server} refused {error.operation_name} for {place} ({code}: {_without_period(says)})"

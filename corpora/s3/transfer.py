@@ -35,7 +35,9 @@ def push(folder: Path, uri: str, progress: Progress = _silent) -> int:
     """
     place, corpus = Place.parse(uri), Corpus.open(folder)
     if problems := corpus.verify():
-        raise UserError(f"only a sound corpus is pushed; {folder} has {len(problems)} faults, the first: {problems[0]}")
+        raise UserError(
+            f"a damaged corpus is not pushed; {folder} has {len(problems)} faults, the first: {problems[0]}"
+        )
     index = index_of(folder, corpus.fingerprint)
     with connection(place) as client:
         if _is_there(read_index(client, place), index, place):
@@ -51,7 +53,7 @@ def push(folder: Path, uri: str, progress: Progress = _silent) -> int:
 def _is_there(found: Index | None, index: Index, place: Place) -> bool:
     if found is not None and found.fingerprint != index.fingerprint:
         raise UserError(
-            f"{place} holds another corpus (fingerprint {found.fingerprint[:12]}, not {index.fingerprint[:12]}), which "
+            f"{place} has another corpus (fingerprint {found.fingerprint[:12]}, not {index.fingerprint[:12]}), which "
             "studies may rely on: choose another prefix"
         )
     return found is not None
@@ -128,8 +130,8 @@ def _found(client: Any, place: Place) -> Index:
 def _why_nothing(client: Any, place: Place) -> str:
     listed = client.list_objects_v2(Bucket=place.bucket, Prefix=f"{place.prefix}/", MaxKeys=1)
     if listed.get("KeyCount"):
-        return f"{place} has files but no {NAME}, which is written last: the upload was cut, so push the corpus again"
-    return f"there is no corpus at {place}: put one there, `ablate corpus push FOLDER {place}`, or mend the URI"
+        return f"{place} has files but no {NAME}, which is written last: the upload was interrupted, so push the corpus again"
+    return f"there is no corpus at {place}: upload one with `ablate corpus push FOLDER {place}`, or correct the URI"
 
 
 def _fetch(client: Any, place: Place, index: Index, part: Path, progress: Progress) -> None:
@@ -161,11 +163,14 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
         if found != file.sha256:
             path.unlink()
             raise UserError(
-                f"{place}/{file.name} differs from its checksum in {NAME}: it was changed there; push the corpus again, elsewhere"
+                f"{place}/{file.name} differs from its checksum in {NAME}, so it was changed there: "
+                "push the corpus again, under another prefix"
             )
     corpus = Corpus.open(part)
     if not corpus.fingerprint == fingerprint(corpus.all_utterances) == index.fingerprint:
-        raise UserError(f"{place} has another fingerprint than its {NAME} says: push the corpus again, elsewhere")
+        raise UserError(
+            f"{place} does not have the fingerprint in its {NAME}: push the corpus again, under another prefix"
+        )
 
 
 def _counter(index: Index, absent: Sequence[File], progress: Progress) -> Callable[[int], None]:

@@ -93,7 +93,7 @@ def _library() -> Iterator[ctypes.CDLL]:
         data = espeakng_loader.get_data_path().encode()
         rate = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if rate != RATE_HZ:
-            raise RuntimeError(f"espeak-ng should start and speak at {RATE_HZ} Hz, it answered {rate}")
+            raise RuntimeError(f"espeak-ng must start and speak at {RATE_HZ} Hz, but it answered {rate}")
         yield library
         library.espeak_Terminate()
     finally:

@@ -54,9 +54,7 @@ def _skin(tone: float, draw: np.random.Generator) -> np.ndarray:
     """Return the face without its mouth: float32 (128, 128). The middle of the mouth is in the middle."""
     y, x = np.mgrid[:SKIN_PX, :SKIN_PX].astype(np.float32) - SKIN_PX / 2
     light = np.ones_like(x)
-    light -= (
-        0.22 * np.clip((np.abs(x) - 20) / 44, 0, 1) ** 2 * draw.uniform(0.6, 1.4)
-    )  # the cheeks turn away from the camera
+    light -= 0.22 * np.clip((np.abs(x) - 20) / 44, 0, 1) ** 2 * draw.uniform(0.6, 1.4)  # the cheeks turn away
     nose = draw.uniform(31, 37)
     for side in (-1, 1):
         light -= 0.55 * _spot(x - side * draw.uniform(6, 9), y + nose, 3.4, 2.2)  # nostrils

@@ -35,9 +35,8 @@ class Head:
         rows -= np.clip((rows - SKIN_PX / 2) / 25, 0, 1) * jaw[:, None]
         lefts = np.clip(SKIN_PX / 2 - self.x, 0, SKIN_PX - MOUTH_SIZE_PX - 1.001)
         under = np.empty((len(jaw), MOUTH_SIZE_PX, MOUTH_SIZE_PX), np.float32)
-        for picture, down, left in zip(
-            under, rows, lefts, strict=True
-        ):  # one frame at a time, which stays in the CPU's cache
+        # One frame at a time, which stays in the CPU's cache.
+        for picture, down, left in zip(under, rows, lefts, strict=True):
             wider, first = _rows_at(face.skin, down), int(left)
             here, beside = (wider[:, start : start + MOUTH_SIZE_PX] for start in (first, first + 1))
             np.subtract(beside, here, out=picture)

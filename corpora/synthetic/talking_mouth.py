@@ -99,9 +99,8 @@ def _recorded(voice: np.ndarray, before: float, after: float, draw: np.random.Ge
 
 def _resampled(samples: np.ndarray) -> np.ndarray:
     """int16 (n,) at 22.05 kHz -> float64 at 16 kHz. Cuts the spectrum off at 8 kHz. (SciPy would take 2 s to import.)"""
-    blocks = (
-        -(-len(samples) // (RATE_HZ // 50)) + 1
-    )  # one more block of silence, since the signal of a spectrum is periodic
+    # One more block, of silence, since the signal of a spectrum is periodic.
+    blocks = -(-len(samples) // (RATE_HZ // 50)) + 1
     spectrum = np.fft.rfft(samples, blocks * RATE_HZ // 50)
     length = blocks * SAMPLE_RATE_HZ // 50
     return np.fft.irfft(spectrum[: length // 2 + 1], length) * (SAMPLE_RATE_HZ / RATE_HZ)
@@ -153,5 +152,5 @@ def _receive(pipe: IO[bytes]) -> tuple[np.ndarray, np.ndarray]:
 def _read(pipe: IO[bytes], size: int) -> bytes:
     data = pipe.read(size)
     if len(data) != size:
-        raise RuntimeError("a process that makes the synthetic corpus ended early; its last words are above")
+        raise RuntimeError("a process that makes the synthetic corpus ended early; its error message is above")
     return data
