@@ -1,1 +1,1 @@
-"""Audio-visual corpora: readers, the prepared form on disk, and noise."""
+"""Audio-visual corpora: readers, the prepared form on disk, S3, and noise."""

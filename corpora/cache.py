@@ -1,7 +1,8 @@
-"""The folder of prepared corpora as a cache with a size bound: least recently used ones go first, none that is in use.
+"""The folder of prepared corpora as a cache with a size bound. The least recently used corpora go first, and none that is in use.
 
-A corpus is in use while a process has it open (a shared lock on its folder), while a run holds a link to it, and in the first
-minute after it was asked for. The bound is ABLATE_CORPORA_CACHE_GB; without it nothing is ever removed.
+A corpus is in use while a process has it open (a shared lock on its folder), while a link of a run points to it, and in the first
+minute after a process asked for it. A partial download is in use while a process works on it (an exclusive lock on a file). The
+bound is ABLATE_CORPORA_CACHE_GB; without it nothing is ever removed.
 """
 
 import fcntl
@@ -14,26 +15,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 from common.errors import UserError
 from corpora.layout import HEAD
 
 BOUND = "ABLATE_CORPORA_CACHE_GB"
-PART, GONE = ".part", ".gone"  # a download that goes on later; a folder that is being removed
-_LINKS = ".links"
-_FRESH_S = 60.0  # a run that was just given a folder has had no time to link or open it
+PART, GONE = ".part", ".gone"  # a partial download, which continues later; a folder that is being removed
+_LINKS, _LOCKS = ".links", ".locks"
+_FRESH_S = 60.0  # a run that has just received a folder needs time to link or open it
 
 
 def has(path: Path) -> bool:
-    """Whether a whole corpus is there; if so, it counts as used now."""
+    """Return True if a whole corpus is there. The corpus then counts as used now."""
     if not (path / HEAD).is_file():
         return False
-    with suppress(OSError):  # somebody else's folder, or a read-only one: then its age is not ours to change
+    with suppress(OSError):  # the folder of another user, or a read-only one: its age stays
         os.utime(path)
     return True
 
 
 def bound() -> int | None:
-    """Bytes that the cache may hold; None for no bound. Raises UserError."""
+    """Return the bytes that the cache may hold; None without a bound. Raises UserError."""
     text = os.environ.get(BOUND)
     if not text:
         return None
@@ -47,9 +50,9 @@ def bound() -> int | None:
 
 
 def make_room(root: Path, wanted: int, *, for_what: str) -> None:
-    """Remove least recently used corpora until `wanted` bytes more keep to the bound.
+    """Remove the least recently used corpora until `wanted` more bytes keep the bound.
 
-    Raises UserError, before anything is removed, where what is in use leaves too little room, or the disk does.
+    Raises UserError, before anything is removed, if the corpora in use or the disk leave too little room.
     """
     limit = bound()
     if limit is not None:
@@ -62,12 +65,12 @@ def make_room(root: Path, wanted: int, *, for_what: str) -> None:
         shrink(root, limit - wanted)
     if wanted > (free := shutil.disk_usage(root).free):
         raise UserError(
-            f"{for_what} needs {wanted / 1e9:.3g} GB in {root}, where {free / 1e9:.3g} GB are free: make room"
+            f"{for_what} needs {wanted / 1e9:.3g} GB in {root}, where {free / 1e9:.3g} GB are free: free more space"
         )
 
 
 def shrink(root: Path, limit: int) -> None:
-    """Remove idle corpora, least recently used first, until all together have at most `limit` bytes, or none is idle."""
+    """Remove idle corpora, least recently used first, until all take at most `limit` bytes or none is idle."""
     sizes = {path: _size(path) for path in _folders(root)}
     total = sum(sizes.values())
     for path in sorted(sizes, key=lambda path: (path.suffix != GONE, path.stat().st_mtime)):
@@ -76,24 +79,28 @@ def shrink(root: Path, limit: int) -> None:
 
 
 def in_use(path: Path) -> bool:
-    """Whether somebody needs the folder now."""
+    """Return True if a process or a run needs the folder now."""
     if path.suffix != PART and time.time() - path.stat().st_mtime < _FRESH_S:
         return True
     return _is_linked(path) or _is_locked(path)
 
 
 def link(path: Path, at: Path) -> None:
-    """Give a run the corpus as a link, which keeps it in the cache for as long as the link is there."""
+    """Give a run the corpus as a link. The corpus stays in the cache for as long as the link exists."""
     at.symlink_to(path.resolve(), target_is_directory=True)
     links = path.parent / _LINKS / path.name
-    with suppress(OSError):  # a cache that cannot be written to is not tidied up either
+    with suppress(OSError):  # nothing is removed from a cache that we cannot write to, so it needs no record
         links.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(str(at.absolute()).encode()).hexdigest()[:16]
         (links / name).symlink_to(at.absolute())
 
 
 def hold(path: Path, owner: object) -> None:
-    """Keep the folder in use for as long as the owner lives."""
+    """Keep the folder in use for as long as the owner lives.
+
+    The lock is a shared one on the folder. filelock has shared locks only in an SQLite file, which needs a place to write, and a
+    corpus must also open in a read-only cache.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     weakref.finalize(owner, os.close, descriptor)
     with suppress(OSError):  # a file system without locks
@@ -101,16 +108,17 @@ def hold(path: Path, owner: object) -> None:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Create the folder and keep all others from it; waits for whoever has it."""
-    path.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        path.mkdir(exist_ok=True)  # whoever had it may have moved it away
+def alone(part: Path) -> Iterator[None]:
+    """Keep other processes from the folder of a partial download. Wait while another process has it."""
+    with _lock_of(part):
         yield
-    finally:
-        os.close(descriptor)
+
+
+def _lock_of(part: Path) -> FileLock:
+    """The lock of a partial download. Its file is not in the folder, because the folder moves when it is complete."""
+    locks = part.parent / _LOCKS
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{part.name}.lock")
 
 
 def _folders(root: Path) -> list[Path]:
@@ -123,7 +131,7 @@ def _size(path: Path) -> int:
 
 
 def _is_linked(path: Path) -> bool:
-    """Whether a run's link is still there; forgets those that are not."""
+    """Return True if a link of a run still exists. Forget the links that do not."""
     links = path.parent / _LINKS / path.name
     for entry in links.iterdir() if links.is_dir() else ():
         if os.path.lexists(entry.readlink()):
@@ -133,27 +141,36 @@ def _is_linked(path: Path) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
+    try:
+        with _exclusive(path):
+            return False
+    except OSError:
+        return True
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Keep other processes from a folder. Raises OSError at once if a process has it."""
+    if path.suffix == PART:
+        with _lock_of(path).acquire(blocking=False):  # filelock's Timeout is an OSError
+            yield
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        yield
     finally:
         os.close(descriptor)
-    return False
 
 
 def _remove(path: Path) -> bool:
-    """False if somebody has begun to use it meanwhile. A corpus disappears at once, however long its files take."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Remove a folder; return False if a process has begun to use it. The corpus disappears at once, its files later."""
+    gone = path if path.suffix == GONE else path.with_name(f".{path.name.lstrip('.')}{GONE}")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        gone = path if path.suffix == GONE else path.with_name(f".{path.name.lstrip('.')}{GONE}")
-        path.rename(gone)
+        with _exclusive(path):
+            path.rename(gone)
     except OSError:
         return False
-    finally:
-        os.close(descriptor)
     shutil.rmtree(gone, ignore_errors=True)
     shutil.rmtree(path.parent / _LINKS / path.name, ignore_errors=True)
     return True

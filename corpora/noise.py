@@ -1,7 +1,7 @@
-"""Noise: what is mixed in, how loud, and a manifest that fixes it for every arm, rerun and machine.
+"""Noise: its kinds, its level, and a manifest that fixes it for every arm, rerun and machine.
 
-`snr_db=None` means clean; 0 is a value. Training and test noise come from different tracks, so that no arm is scored
-on the very noise that it was trained on.
+`snr_db=None` means clean; 0 is a value. Training noise and test noise come from different tracks, so no arm is scored on the
+noise that it was trained on.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class NoiseBank:
     def __init__(self, track: np.ndarray, source: str) -> None:
         power = float(np.mean(np.square(track, dtype=np.float64)))
         if not power > 0:
-            raise UserError(f"the noise in {source} is silent; name recordings with sound in them")
+            raise UserError(f"the noise in {source} is silent; give recordings with sound")
         self.track = (track / np.sqrt(power)).astype(np.float32)
         self.source = source
 
@@ -41,9 +41,9 @@ class NoiseBank:
     def from_corpus(
         cls, corpus: Corpus, kind: str, source: str | None = None, purpose: Purpose = "train"
     ) -> "NoiseBank":
-        """The bank of `kind`: recordings where `source` names a file or folder, else `babble` of the training split, or `white`.
+        """Return the bank of `kind`: recordings if `source` is a file or folder, else `babble` of the training split, or `white`.
 
-        Raises UserError for a kind that is neither known nor given by recordings.
+        Raises UserError for an unknown kind without recordings.
         """
         if source is not None:
             return cls(_half(_recordings(Path(source)), purpose), Path(source).name)
@@ -53,15 +53,15 @@ class NoiseBank:
         if kind == "white":
             return cls(draw.standard_normal(TRACK_SECONDS * SAMPLE_RATE_HZ), "generated")
         raise UserError(
-            f"no noise of kind {kind!r}: known are babble and white, others need recordings (noise: {{{kind}: DIR}})"
+            f"no noise of kind {kind!r}: babble and white are built in, others need recordings (noise: {{{kind}: DIR}})"
         )
 
     def at(self, offset: int, samples: int) -> np.ndarray:
-        """The track from `offset`, around its end if need be, (samples,)."""
+        """Return the track from `offset`, (samples,). After the end it continues from the start."""
         return np.take(self.track, np.arange(offset, offset + samples), mode="wrap")
 
     def segment(self, samples: int, generator: np.random.Generator) -> np.ndarray:
-        """A piece at a random place, (samples,)."""
+        """Return a piece from a random offset, (samples,)."""
         return self.at(int(generator.integers(len(self.track))), samples)
 
 
@@ -74,7 +74,10 @@ def _recordings(path: Path) -> np.ndarray:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     files = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()]
     if not files:
-        raise UserError(f"noise recordings are a file or a folder of {', '.join(AUDIO_SUFFIXES)}; found none in {path}")
+        suffixes = ", ".join(AUDIO_SUFFIXES)
+        raise UserError(
+            f"noise recordings are a file or a folder of {suffixes}; found none in {path}: give another path"
+        )
     try:
         return np.concatenate([decode_audio(file) for file in files]) / FULL_SCALE
     except (av.error.FFmpegError, IndexError) as error:
@@ -82,21 +85,22 @@ def _recordings(path: Path) -> np.ndarray:
 
 
 def _babble(corpus: Corpus, draw: np.random.Generator) -> np.ndarray:
-    """Sum of `TALKERS` streams of equal power, each of different training utterances in a row."""
+    """Return the sum of `TALKERS` streams of equal power. Each stream is a series of different training utterances."""
     utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
     if len(utterances) < TALKERS:
         raise UserError(
-            f"babble is mixed from {TALKERS} different training utterances, the corpus has {len(utterances)}; "
-            "prepare more, or name recordings (noise: {babble: DIR})"
+            f"babble is mixed from {TALKERS} different training utterances, and the corpus has {len(utterances)}: "
+            "prepare more, or give recordings (noise: {babble: DIR})"
         )
     order = [utterances[place] for place in draw.permutation(len(utterances))]
     streams = [_stream(corpus, order[talker::TALKERS]) for talker in range(TALKERS)]
-    return np.sum([np.roll(stream, draw.integers(len(stream))) for stream in streams], axis=0)  # none start together
+    # Rolled, so that no two streams start together.
+    return np.sum([np.roll(stream, draw.integers(len(stream))) for stream in streams], axis=0)
 
 
 def _stream(corpus: Corpus, utterances: Sequence[Utterance]) -> np.ndarray:
     wanted, parts, have = TRACK_SECONDS * SAMPLE_RATE_HZ, [], 0
-    for place in range(wanted):  # as often around as it takes
+    for place in range(wanted):  # repeats the utterances until the track is long enough
         parts.append(corpus.audio(utterances[place % len(utterances)]).astype(np.float32))
         have += len(parts[-1])
         if have >= wanted:
@@ -112,9 +116,9 @@ def _number(*names: str) -> int:
 def noise_manifest(
     utterances: Sequence[Utterance], noises: Sequence[Condition], banks: Mapping[str, NoiseBank]
 ) -> pd.DataFrame:
-    """Which noise every utterance gets: utterance_id, kind, source, offset (samples into the track), snr_db.
+    """Return a table of the noise of every utterance: utterance_id, kind, source, offset (samples into the track), snr_db.
 
-    The place is a hash of (utterance, kind): the same piece at every SNR, for every arm, rerun and machine.
+    The offset is a hash of (utterance, kind). So the piece of noise is the same at every SNR, for every arm, rerun and machine.
     """
     rows = [
         (
@@ -132,12 +136,12 @@ def noise_manifest(
 
 
 def offset(utterance: Utterance, kind: str, bank: NoiseBank) -> int:
-    """Where in the track the utterance's noise begins, in samples."""
+    """Return where in the track the noise of the utterance begins, in samples."""
     return _number(utterance.id, kind) % len(bank.track)
 
 
 def noisy(audio: np.ndarray, segment: np.ndarray, snr_db: float | None) -> np.ndarray:
-    """int16 speech (samples,) with `segment` added at `snr_db`, by power over the whole utterance; float32, full scale 1.
+    """Add `segment` to int16 speech (samples,) at `snr_db`, by power over the whole utterance. Return float32, full scale 1.
 
     None leaves the speech as it is. 0 dB is a value: noise as loud as the speech.
     """

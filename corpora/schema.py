@@ -1,6 +1,6 @@
-"""What an audio-visual utterance is, and the invariant of the whole corpus layer: `frames * 640 == samples`.
+"""The audio-visual utterance, and the invariant of all corpus code: `frames * 640 == samples`.
 
-Video is grey mouth crops at 25 frames a second, audio is 16 kHz mono, so every frame has exactly 640 samples.
+Video consists of grey mouth crops at 25 frames per second. Audio is 16 kHz mono. So every frame has exactly 640 samples.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Utterance:
-    """One row of a prepared corpus's manifest; `first_frame` counts frames from the start of its shard."""
+    """A row of the manifest of a prepared corpus. `first_frame` counts frames from the start of the shard."""
 
     id: str
     speaker: str
@@ -33,7 +33,7 @@ class Utterance:
 
 @dataclass
 class Clip:
-    """What a reader yields: video uint8 (T, 96, 96), audio int16 (T * 640,), T >= 1."""
+    """A clip as a reader yields it: video uint8 (T, 96, 96), audio int16 (T * 640,), T >= 1."""
 
     id: str
     speaker: str
@@ -45,7 +45,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A clip that a reader left out, by name and with a reason that a person can act on."""
+    """A clip that a reader left out, with a reason that tells a person what to do."""
 
     id: str
     reason: str
@@ -53,12 +53,12 @@ class Rejected:
 
 
 def sha256(values: np.ndarray) -> str:
-    """The hex digest of an array's bytes in C order."""
+    """Return the hex digest of the bytes of an array in C order."""
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
 def problem(clip: Clip) -> str | None:
-    """The first rule of this schema that a clip breaks, in words; None if it keeps them all."""
+    """Return the first rule of this schema that a clip breaks, in words; None if it breaks no rule."""
     if clip.split not in SPLITS:
         return f"split must be one of {', '.join(SPLITS)}, got {clip.split!r}"
     if not clip.text.strip():

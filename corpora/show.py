@@ -1,6 +1,5 @@
-"""A contact sheet of a prepared corpus: mouths and sound of a few utterances above each other, on one time axis."""
+"""A contact sheet of a prepared corpus. For each of a few utterances it shows mouths above sound, on one time axis."""
 
-import contextlib
 from itertools import zip_longest
 from pathlib import Path
 
@@ -11,13 +10,14 @@ from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 
 from common.errors import UserError
+from common.files import atomic_path
 from corpora.schema import FPS, SAMPLE_RATE_HZ, SPLITS, Utterance
 from corpora.store import Corpus
 
 MOUTHS = 12
 MEL_BINS = 80
-WINDOW, HOP, FFT = 400, 160, 512  # samples: 25 ms every 10 ms, as the recogniser hears it
-RANGE_DB = 70.0  # what is fainter than the loudest by more is drawn as silence
+WINDOW, HOP, FFT = 400, 160, 512  # samples: 25 ms every 10 ms, as in the features of the recogniser
+RANGE_DB = 70.0  # anything fainter, relative to the loudest value, is drawn as silence
 WIDTH_IN, HEIGHT_IN, DPI = 12.0, 2.3, 100  # height is per utterance
 
 
@@ -37,7 +37,7 @@ def show(corpus: Corpus, out: Path, count: int = 6) -> None:
 
 
 def pick(utterances: list[Utterance], count: int) -> list[Utterance]:
-    """Utterances of as many splits and speakers as `count` allows, always the same ones; sorted by split, then id."""
+    """Return utterances of as many splits and speakers as `count` permits, sorted by split, then id. It is deterministic."""
     by_split = [_by_turns(_per_speaker(utterances, split)) for split in SPLITS]
     chosen = _by_turns([group for group in by_split if group])[:count]
     return sorted(chosen, key=lambda utterance: (SPLITS.index(utterance.split), utterance.id))
@@ -50,7 +50,7 @@ def mouths(video: np.ndarray) -> np.ndarray:
 
 
 def log_mel_db(audio: np.ndarray) -> np.ndarray:
-    """int16 samples (N,) -> (80, N / 160 rounded up) in dB below the loudest, clipped at -70."""
+    """int16 samples (N,) -> (80, N / 160 rounded up) in dB relative to the loudest value, clipped at -70."""
     padded = np.pad(audio / 32768.0, (WINDOW // 2, WINDOW))
     windows = sliding_window_view(padded, WINDOW)[: len(audio) : HOP] * np.hanning(WINDOW)
     power = np.abs(np.fft.rfft(windows, FFT)) ** 2
@@ -59,7 +59,7 @@ def log_mel_db(audio: np.ndarray) -> np.ndarray:
 
 
 def _mel_filters() -> np.ndarray:
-    """(80, 257) triangles of height 1, evenly spaced on the mel scale from 20 Hz to half the sample rate."""
+    """Return (80, 257) triangles of height 1, evenly spaced on the mel scale from 20 Hz to half the sample rate."""
     low, high = (2595 * np.log10(1 + hz / 700) for hz in (20.0, SAMPLE_RATE_HZ / 2))
     edges = 700 * (10 ** (np.linspace(low, high, MEL_BINS + 2) / 2595) - 1)
     bins = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT // 2 + 1)
@@ -77,7 +77,7 @@ def _per_speaker(utterances: list[Utterance], split: str) -> list[list[Utterance
 
 
 def _by_turns(groups: list[list[Utterance]]) -> list[Utterance]:
-    """The first of each group, then the second of each, and so on."""
+    """Return the first item of each group, then the second of each, and so on."""
     return [item for round_ in zip_longest(*groups) for item in round_ if item is not None]
 
 
@@ -96,13 +96,9 @@ def _draw_sound(axes: Axes, decibels: np.ndarray, seconds: float) -> None:
 
 
 def _write(figure: Figure, out: Path) -> None:
-    """Written beside and moved into place, so that nobody meets half a picture."""
-    beside = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(beside))
-        beside.replace(out)
+        with atomic_path(out) as part:
+            FigureCanvasAgg(figure).print_png(str(part))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise UserError(f"the picture {out} cannot be written: {error.strerror}; give another file with -o") from error

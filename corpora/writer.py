@@ -98,7 +98,7 @@ class CorpusWriter:
         if not self.utterances:
             reasons = Counter(rejected.reason for rejected in self.rejected).most_common(1)
             why = f"; most were rejected because: {reasons[0][0]}" if reasons else ""
-            raise UserError(f"a corpus needs at least one sound utterance; {self.uri} has none{why}")
+            raise UserError(f"a corpus needs at least one usable utterance; {self.uri} has none{why}")
         names = [field.name for field in fields(Utterance)]
         manifest = pd.DataFrame([asdict(utterance) for utterance in self.utterances], columns=names)
         manifest.to_parquet(self._folder / MANIFEST, index=False)

@@ -1,4 +1,4 @@
-"""Mouths from real video. The face finder lives in an environment of its own (`make mouth`), behind pipes."""
+"""Mouths from real video. The face finder runs in a separate environment (`make mouth`) and is called through pipes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Mouths:
-    """What became of one video: crops uint8 (T, 96, 96), or None and the reason."""
+    """The result for one video: crops uint8 (T, 96, 96), or None and the reason."""
 
     file: Path
     crops: np.ndarray | None
@@ -32,25 +32,28 @@ class _Worker:
     process: subprocess.Popen[str]
     complaints: IO[str]
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         self.process.wait()
         self.complaints.seek(0)
         return ([line.strip() for line in self.complaints if line.strip()] or ["nothing"])[-1]
 
 
 def interpreter() -> Path:
-    """The other environment's Python: $ABLATE_MOUTH_PYTHON, else .venv-mouth of this checkout. UserError if absent."""
+    """Return the Python of the separate environment: $ABLATE_MOUTH_PYTHON, else .venv-mouth of this checkout.
+
+    Raises UserError if it does not exist.
+    """
     python = Path(os.environ.get("ABLATE_MOUTH_PYTHON") or ROOT / ".venv-mouth" / "bin" / "python")
     if not python.is_file():
         raise UserError(
-            f"real video needs the mouth-finding environment, and {python} does not exist; run `make mouth` "
+            f"real video needs the environment that finds mouths, and {python} does not exist: run `make mouth` "
             "or name its Python in ABLATE_MOUTH_PYTHON"
         )
     return python
 
 
 def cut_mouths(files: Sequence[Path], workers: int) -> Iterator[Mouths]:
-    """Crops of many clips, in the order given, by `workers` processes. UserError where the environment does not work."""
+    """Yield the crops of many clips, in the given order, from `workers` processes. Raises UserError if the environment fails."""
     python = interpreter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -98,8 +101,8 @@ def _ask(worker: _Worker, file: Path, out: Path) -> Mouths:
         line = ""
     if not line:
         raise UserError(
-            f"the mouth finder must answer for every clip; it stopped at {file} and said: {worker.last_words()}; "
-            "delete .venv-mouth and run `make mouth`, or take the clip out if it is the only one"
+            f"the mouth finder must answer for every clip; it stopped at {file} with the message: {worker.last_line()}; "
+            "delete .venv-mouth and run `make mouth`, or remove the clip if only this one fails"
         )
     if (reason := json.loads(line)["reason"]) is not None:
         return Mouths(file, None, reason)

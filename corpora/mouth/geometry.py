@@ -1,4 +1,4 @@
-"""From landmarks of a face to the place of its mouth. NumPy only: it also runs where the face finder runs.
+"""The place of the mouth, from landmarks of a face. Uses NumPy only, because it also runs in the environment of the face finder.
 
 Shapes: T frames, P points; a point is (x, y) in px.
 """
@@ -7,15 +7,15 @@ import numpy as np
 
 SIZE_PX = 96
 SMOOTHED_OVER_FRAMES = 12
-# Where the points of the face that speech does not move (outer and inner corners of the eyes, then the nose downwards)
-# stand in a face looking at us, in px: the mean of GRID speakers, made symmetric. Its mouth is about 53 px wide.
+# The points of a frontal face that speech does not move (outer and inner corners of the eyes, then the nose from top to bottom),
+# in px: the mean of GRID speakers, made symmetric. The mouth of this face is about 53 px wide.
 MEAN_FACE = np.array(
     [[-48, 0], [-18.5, 1.8], [18.5, 1.8], [48, 0], [0, -4], [0, 20], [0, 39], [0, 54]], dtype=np.float64
 )
 
 
 def interpolate(points: np.ndarray) -> np.ndarray:
-    """(T, P, 2) -> same: frames without a face (NaN) filled from their neighbours. At least one frame has a face."""
+    """(T, P, 2) -> same: fill frames without a face (NaN) from their neighbours. At least one frame must have a face."""
     flat = points.reshape(len(points), -1).copy()
     good = ~np.isnan(flat[:, 0])
     for column in flat.T:
@@ -39,7 +39,7 @@ def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
 
 
 def crop_transform(stable: np.ndarray, lips: np.ndarray) -> np.ndarray:
-    """(8, 2), (P, 2) -> (2, 3): lays a frame so that the face is upright, as large as the mean face, the lips centred."""
+    """(8, 2), (P, 2) -> (2, 3): the transform of a frame to an upright face of the size of the mean face, with centred lips."""
     matrix = similarity(stable, MEAN_FACE)
     matrix[:, 2] += SIZE_PX / 2 - (lips @ matrix[:, :2].T + matrix[:, 2]).mean(0)
     return matrix

@@ -1,7 +1,7 @@
-"""Cuts mouths out of clips. Run by `corpora.mouth.cut` in an environment of its own, which has none of the project's packages.
+"""Cuts mouths out of clips. `corpora.mouth.cut` runs it in a separate environment, which has none of the project's packages.
 
-Protocol: one JSON object a line on standard input, {"file": video, "out": where to write}; one a line on standard output,
-{"reason"}. With `reason` null, `out` is a .npy of uint8 (frames, 96, 96).
+Protocol: one JSON object per line. Standard input has {"file": video, "out": file to write}; standard output has {"reason"}. If
+`reason` is null, `out` is a .npy file of uint8 (frames, 96, 96).
 """
 
 import json
@@ -17,18 +17,18 @@ import numpy as np
 from corpora.mouth.geometry import SIZE_PX, crop_transform, interpolate, smooth
 
 MOST_FRAMES_WITHOUT_FACE = 0.1  # as a share of the clip
-STABLE = [33, 133, 362, 263, 168, 195, 4, 2]  # mediapipe's numbers of the points of `mouth_geometry.MEAN_FACE`
+STABLE = [33, 133, 362, 263, 168, 195, 4, 2]  # mediapipe's numbers of the points of `geometry.MEAN_FACE`
 LIPS = [61, 291, 0, 17, 13, 14]  # corners, outer and inner middle of both lips
 
 
 def decode(file: str) -> list[np.ndarray]:
-    """All frames, RGB (H, W, 3) uint8."""
+    """Return all frames, RGB (H, W, 3) uint8."""
     with av.open(file) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def landmarks(frames: list[np.ndarray]) -> np.ndarray:
-    """(T, points, 2) in px, stable points first, then the lips; NaN where no face was found."""
+    """Return (T, points, 2) in px, stable points first, then the lips; NaN in frames without a face."""
     found = np.full((len(frames), len(STABLE) + len(LIPS), 2), np.nan)
     with mp.solutions.face_mesh.FaceMesh(max_num_faces=1, min_detection_confidence=0.3) as mesh:
         for t, frame in enumerate(frames):
@@ -41,7 +41,7 @@ def landmarks(frames: list[np.ndarray]) -> np.ndarray:
 
 
 def crop(frames: list[np.ndarray], points: np.ndarray) -> np.ndarray:
-    """Upright mouths of constant scale, (T, 96, 96) uint8 grey."""
+    """Return upright mouths of constant scale, (T, 96, 96) uint8 grey."""
     mouths = np.empty((len(frames), SIZE_PX, SIZE_PX), np.uint8)
     for t, frame in enumerate(frames):
         matrix = crop_transform(points[t, : len(STABLE)], points[t, len(STABLE) :])
@@ -51,7 +51,7 @@ def crop(frames: list[np.ndarray], points: np.ndarray) -> np.ndarray:
 
 
 def cut(file: str) -> tuple[np.ndarray | None, str | None]:
-    """The mouths of a clip, or None and the reason."""
+    """Return the mouths of a clip, or None and the reason."""
     try:
         frames = decode(file)
     except (av.error.FFmpegError, IndexError) as error:

@@ -1,1 +1,1 @@
-"""Readers of corpora that people have."""
+"""Readers of corpora, and the registry that lists them."""

@@ -1,4 +1,4 @@
-"""Which clips a GRID folder holds and what is said in them: both layouts, before any clip is opened."""
+"""The clips of a GRID folder and their words, for both layouts. No clip is opened."""
 
 import csv
 import re
@@ -25,7 +25,7 @@ WORDS: tuple[dict[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Source:
-    """A clip on disk. `sha256` is None where nobody stated it."""
+    """A clip on disk. `sha256` is None if clips.csv does not state it."""
 
     id: str
     speaker: str
@@ -35,36 +35,38 @@ class Source:
 
 
 def sources(folder: Path) -> list[Source]:
-    """All clips of a folder, by id. UserError where there are none, one has no text, or two have one id."""
+    """Return all clips of a folder, by id. Raises UserError if there are none, one has no text, or two have the same id."""
     if not folder.is_dir():
-        raise UserError(f"the corpus folder {folder} does not exist; give grid://DIR with GRID's clips in it")
+        raise UserError(f"the corpus folder {folder} does not exist; give grid://DIR, a folder with GRID's clips")
     found = _listed(folder) if (folder / "clips.csv").is_file() else _official(folder)
     if not found:
         raise UserError(
-            f"{folder} holds neither a clips.csv with clips nor sX/*.mpg; give the folder that holds GRID's s1, s2, ..."
+            f"{folder} has neither a clips.csv with clips nor sX/*.mpg; give the folder that has GRID's s1, s2, ..."
         )
     for source in found:
         if not source.text:
-            raise UserError(f"clip {source.id} has an empty transcript; write its words or take the clip out")
+            raise UserError(f"clip {source.id} has an empty transcript; add its words or remove the clip")
     id_, times = Counter(source.id for source in found).most_common(1)[0]
     if times > 1:
-        raise UserError(f"a speaker says a clip once; {id_} is there {times} times: take the copies out")
+        raise UserError(f"each clip of a speaker occurs once; {id_} occurs {times} times: remove the copies")
     return sorted(found, key=lambda source: source.id)
 
 
 def sentence(code: str) -> str:
-    """The sentence that a GRID file name codes: `bbaf2n` is "bin blue at f two now". UserError for anything else."""
+    """Return the sentence that a GRID file name encodes: `bbaf2n` is "bin blue at f two now". Raises UserError for other names."""
     if len(code) != len(WORDS) or any(letter not in words for letter, words in zip(code, WORDS, strict=True)):
-        raise UserError(f"a GRID clip's name codes six words, as bbaf2n does; {code!r} codes none and has no .align")
+        raise UserError(
+            f"the name of a GRID clip encodes six words, as bbaf2n does; {code!r} does not and has no .align file: add one"
+        )
     return " ".join(words[letter] for letter, words in zip(code, WORDS, strict=True))
 
 
 def read_align(path: Path) -> str:
-    """The words of an .align file, whose lines are `start end word`, without its silences. UserError for other lines."""
+    """Return the words of an .align file without silences. Its lines are `start end word`. Raises UserError for other lines."""
     lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     for line in lines:
         if len(line) != 3:
-            raise UserError(f"a line of an .align file is `start end word`; {path} has {' '.join(line)!r}: mend it")
+            raise UserError(f"a line of an .align file is `start end word`; {path} has {' '.join(line)!r}: correct it")
     return " ".join(word.lower() for _, _, word in lines if word not in ("sil", "sp"))
 
 
@@ -74,7 +76,9 @@ def _listed(folder: Path) -> list[Source]:
         rows = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or [])]
         if missing:
-            raise UserError(f"clips.csv needs the columns {', '.join(COLUMNS)}; {table} lacks {', '.join(missing)}")
+            raise UserError(
+                f"clips.csv needs the columns {', '.join(COLUMNS)}; {table} lacks {', '.join(missing)}: add them"
+            )
         return [
             Source(
                 id=f"{row['speaker']}-{row['clip']}",
@@ -95,7 +99,7 @@ def _official(folder: Path) -> list[Source]:
 
 def _official_source(folder: Path, file: Path) -> Source:
     speaker = file.relative_to(folder).parts[0]
-    # Beside the speakers, in the speaker's folder, or unpacked over one another: one name is one sentence anyway.
+    # Next to the speakers, in the speaker's folder, or all in one folder: the same name always means the same sentence.
     places = [folder / "align" / speaker, folder / speaker / "align", folder / "align"]
     aligned = [place / f"{file.stem}.align" for place in places]
     text = next((read_align(path) for path in aligned if path.is_file()), None)

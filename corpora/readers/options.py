@@ -1,4 +1,4 @@
-"""What the readers of real video share: their options' numbers, and how many clips they may leave out."""
+"""The part that the readers of real video share: numbers in options, and a limit on the clips that are left out."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ MOST_REJECTED = 0.02  # as a share of all clips
 
 
 def number(query: Mapping[str, str], name: str, least: int) -> int | None:
-    """An option's value; None where it is not given. Raises UserError for what is no whole number of at least `least`."""
+    """Return the value of an option, None if absent. Raises UserError unless it is a whole number of at least `least`."""
     value = query.get(name)
     if value is not None and not (value.isascii() and value.isdigit() and int(value) >= least):
         raise UserError(f"{name}= takes a whole number of at least {least}, got {value!r}")
@@ -19,17 +19,17 @@ def number(query: Mapping[str, str], name: str, least: int) -> int | None:
 
 
 def hashed(text: str) -> str:
-    """What splits are drawn by: the same on every machine."""
+    """Return the hash that decides splits. It is the same on every machine."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def size_and_time(file: Path) -> tuple[int, int]:
-    """Bytes and the time of the last change, in ns; zeros for a file that is not there."""
+    """Return the size in bytes and the time of the last change in ns; zeros for a file that does not exist."""
     return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else (0, 0)
 
 
 class Tolerance:
-    """Lets rejected clips pass until there are too many of them, or one is in `test`: then UserError."""
+    """Pass rejected clips through. Raise UserError when there are too many of them, or when one is in `test`."""
 
     def __init__(self, clips: int, allowed: int | None) -> None:
         self.allowed, self.most = allowed, int(MOST_REJECTED * clips) if allowed is None else allowed
@@ -39,12 +39,12 @@ class Tolerance:
         self.count += 1
         if self.count > self.most:
             raise UserError(
-                f"at most {self.most} clips may be left out, and {rejected.id} ({rejected.reason}) is one more: "
-                "mend the clips, or allow more with allow_rejected=N in the corpus URI"
+                f"at most {self.most} clips may be left out, and {rejected.id} ({rejected.reason}) is one too many: "
+                "repair the clips, or allow more with allow_rejected=N in the corpus URI"
             )
         if rejected.split == "test" and self.allowed is None:
             raise UserError(
                 f"no clip of the test split may be left out, and {rejected.id} would be ({rejected.reason}): "
-                "take it out of the folder, or allow it with allow_rejected=N in the corpus URI"
+                "remove it from the folder, or allow it with allow_rejected=N in the corpus URI"
             )
         return rejected

@@ -1,1 +1,1 @@
-"""Prepared corpora in S3."""
+"""Upload prepared corpora to S3 and download them."""

@@ -1,6 +1,6 @@
-"""The index of a corpus in S3: which files it has, their sizes and checksums.
+"""The index of a corpus in S3: its files with their sizes and checksums.
 
-It is written last, so that a corpus is there whole or not at all; what others read is checked against it.
+The index is written last, so a corpus appears whole or not at all. Every download is checked against it.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from corpora.s3.place import Place, missing
 
 NAME = "index.json"
 NEEDED = (HEAD, MANIFEST, REJECTED)
-# Names come from a server and become paths here: no step may begin with a dot.
+# Names come from a server and become local paths, so no part of a path may start with a dot.
 _SAFE = r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class File(BaseModel):
-    """A file of the corpus, by its path below the folder."""
+    """A file of the corpus. `name` is its path below the folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +35,7 @@ class File(BaseModel):
 
 
 class Index(BaseModel):
-    """`fingerprint` is the corpus's own, of what it says and shows; `files` are how it is stored."""
+    """The contents of index.json. `fingerprint` is that of the corpus and depends on its content; `files` is how it is stored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,12 +52,12 @@ class Index(BaseModel):
 
     @property
     def bytes(self) -> int:
-        """Of all files together."""
+        """The size of all files together."""
         return sum(file.bytes for file in self.files)
 
 
 def index_of(folder: Path, fingerprint: str) -> Index:
-    """The index of a prepared corpus on disk; reads every byte."""
+    """Return the index of a prepared corpus on disk. Reads every byte."""
     paths = [folder / name for name in NEEDED] + sorted((folder / SHARDS).iterdir())
     names = [str(path.relative_to(folder)) for path in paths]
     sizes = [path.stat().st_size for path in paths]
@@ -66,7 +66,7 @@ def index_of(folder: Path, fingerprint: str) -> Index:
 
 
 def digests(paths: Iterable[Path]) -> list[str]:
-    """sha256 of each file, in hex; several at a time, since hashing leaves Python to its other threads."""
+    """Return the sha256 of each file in hex. Several threads work at once, since hashing releases the interpreter lock."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(_digest, paths))
 
@@ -77,7 +77,7 @@ def _digest(path: Path) -> str:
 
 
 def read_index(client: Any, place: Place) -> Index | None:
-    """What is at a place; None where there is no index. Raises UserError for one that cannot be read, else as boto3 does."""
+    """Return the index at a place, None if absent. Raises UserError for an invalid index, and the errors of boto3."""
     try:
         text = client.get_object(Bucket=place.bucket, Key=place.key(NAME))["Body"].read()
     except ClientError as error:
@@ -88,12 +88,12 @@ def read_index(client: Any, place: Place) -> Index | None:
         return Index.model_validate_json(text)
     except ValidationError as error:
         raise UserError(
-            f"{place}/{NAME} is no index of a corpus ({sentence(error)}): push the corpus again, elsewhere"
+            f"{place}/{NAME} is not the index of a corpus ({sentence(error)}): push the corpus again, under another prefix"
         ) from error
 
 
 def write_index(client: Any, place: Place, index: Index) -> bool:
-    """Put the index there; False if another one was there first."""
+    """Write the index; return False if the place already has one."""
     body = index.model_dump_json(indent=1).encode()
     try:
         client.put_object(

@@ -1,7 +1,7 @@
-"""A place in S3 for a corpus or a plan, and what can go wrong there, each in a sentence.
+"""A place in S3 for a corpus or a plan, and one sentence for each error of a server.
 
-Any server that speaks S3 will do: boto3 reads its address from AWS_ENDPOINT_URL_S3 and credentials from its usual chain
-(environment, profile, web identity, instance), and nothing in here touches either.
+Any server that speaks S3 works. boto3 reads its address from AWS_ENDPOINT_URL_S3 and finds credentials in its usual chain
+(environment, profile, web identity, instance). This module does not read credentials.
 """
 
 import os
@@ -26,7 +26,7 @@ from s3transfer.exceptions import RetriesExceededError
 from common.errors import UserError
 
 SCHEME = "s3"
-CONNECTIONS = 16  # at a time, over all files; a transfer has parts of 8 MiB
+CONNECTIONS = 16  # at a time, for all files together; a transfer has parts of 8 MiB
 _ENDPOINT = "AWS_ENDPOINT_URL_S3"
 _FALSE_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "AuthFailure")
 _STALE = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed")
@@ -36,14 +36,14 @@ _OTHER_REGION = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLo
 
 @dataclass(frozen=True)
 class Place:
-    """`s3://bucket/prefix`; the corpus's files are the keys below the prefix."""
+    """`s3://bucket/prefix`. The files of a corpus are the keys below the prefix."""
 
     bucket: str
     prefix: str
 
     @classmethod
     def parse(cls, uri: str) -> "Place":
-        """Raises UserError for another scheme, a bucket that cannot be one, no prefix, and options."""
+        """Raises UserError for another scheme, an invalid bucket name, a missing prefix, and options."""
         found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+([^?#]*[^?#/])/*", uri)
         if found is None:
             raise UserError(f"a place in S3 is s3://bucket/prefix, without options; got {uri!r}")
@@ -53,13 +53,13 @@ class Place:
         return f"s3://{self.bucket}/{self.prefix}"
 
     def key(self, name: str) -> str:
-        """The key of one of the corpus's files."""
+        """Return the key of a file of the corpus."""
         return f"{self.prefix}/{name}"
 
 
 @contextmanager
 def connection(place: Place) -> Iterator[Any]:
-    """boto3's client for S3; what it raises inside the block becomes a UserError."""
+    """Yield the S3 client of boto3. An error of boto3 inside the block becomes a UserError."""
     server = os.environ.get(_ENDPOINT, "S3")
     try:
         client = _client()
@@ -71,13 +71,13 @@ def connection(place: Place) -> Iterator[Any]:
         remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         raise UserError(f"{place} needs credentials for S3 ({_without_period(error)}): {remedy}") from error
     except (BotoCoreError, RetriesExceededError) as error:
-        cause = getattr(error, "last_exception", error)  # a download that was given up wraps what ended it
-        remedy = f"check {_ENDPOINT} and the network, then say the same again: files that have arrived whole are kept"
+        cause = getattr(error, "last_exception", error)  # a download that failed wraps its last error
+        remedy = f"check {_ENDPOINT} and the network, then rerun the command: files that have arrived whole are kept"
         raise UserError(f"{place} cannot be reached at {server} ({_without_period(cause)}): {remedy}") from error
 
 
 def _client() -> Any:
-    """With a session of its own: boto3's default one keeps credentials that have been changed since."""
+    """Return a client with a new session. The default session of boto3 keeps old credentials after a change."""
     settings = Config(connect_timeout=10, read_timeout=60, max_pool_connections=CONNECTIONS)
     try:
         return boto3.Session().client("s3", config=settings)
@@ -86,7 +86,7 @@ def _client() -> Any:
 
 
 def read_object(place: Place, most: int) -> bytes:
-    """The first `most` bytes of the one object at a place. Raises UserError, also where there is none."""
+    """Return the first `most` bytes of the object at a place. Raises UserError, also if there is no object."""
     with connection(place) as client:
         try:
             return bytes(client.get_object(Bucket=place.bucket, Key=place.prefix)["Body"].read(most))
@@ -97,20 +97,20 @@ def read_object(place: Place, most: int) -> bytes:
 
 
 def missing(error: ClientError) -> bool:
-    """Whether there is no such object; a bucket that does not exist is another matter."""
+    """Return True if the object does not exist. A bucket that does not exist is another error."""
     return error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound")
 
 
 def _refusal(error: ClientError, place: Place, server: str) -> str:
     code, says = error.response["Error"]["Code"], error.response["Error"].get("Message") or "no reason given"
     if code == "NoSuchBucket":
-        return f"{server} has no bucket {place.bucket!r}: create it, or mend {place}"
+        return f"{server} has no bucket {place.bucket!r}: create it, or correct {place}"
     if code in _FALSE_KEYS:
         return f"{server} does not accept these credentials ({code}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if code in _STALE:
-        return f"{server} does not accept these credentials any more ({code}): renew them, or set this machine's clock"
+        return f"{server} does not accept these credentials any more ({code}): renew them, or set the clock of this machine"
     if code in _FORBIDDEN:
-        return f"{server} does not let these credentials use {place} ({code}): ask for the right to list, read and write there"
+        return f"{server} does not let these credentials use {place} ({code}): ask for permission to list, read and write there"
     if code in _OTHER_REGION:
         return f"the bucket {place.bucket!r} is in another region ({code}): set AWS_DEFAULT_REGION"
     return f"{server} refused {error.operation_name} for {place} ({code}: {_without_period(says)})"

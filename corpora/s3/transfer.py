@@ -1,11 +1,10 @@
-"""Prepared corpora to S3 and back. boto3's transfer manager does the work: parts, threads, retries, checksums on the way.
+"""Upload prepared corpora to S3 and download them. The transfer manager of boto3 handles parts, threads, retries and checksums.
 
-After a cut the same command goes on: files that are whole and have the right checksum are kept, others begin anew. That is
-at most one shard of 461 MB per connection lost; parts of a file are not carried over.
+After an interruption, rerun the same command. Files that are complete and have the right checksum are kept; the others are
+transferred again. Parts of a file are not kept, so at most one shard of 461 MB per connection is lost.
 """
 
 import contextlib
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from common.errors import UserError
 from corpora import cache
-from corpora.layout import HEAD, SHARDS, fingerprint
+from corpora.layout import SHARDS, fingerprint
 from corpora.s3.index import NAME, File, Index, digests, index_of, read_index, write_index
 from corpora.s3.place import CONNECTIONS, Place, connection, missing
 from corpora.store import Corpus
@@ -25,18 +24,20 @@ Progress = Callable[[int, int], None]
 
 
 def _silent(_done: int, _total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 def push(folder: Path, uri: str, progress: Progress = _silent) -> int:
-    """Put a prepared corpus at `s3://bucket/prefix`; returns how many files had to be sent.
+    """Upload a prepared corpus to `s3://bucket/prefix`; return the number of files that had to be sent.
 
-    `progress(done, total)` counts bytes. What is there of an earlier attempt is used; the index comes last. Raises UserError,
-    also for a corpus that is damaged, and for a place that holds another corpus.
+    `progress(done, total)` counts bytes. Files of an earlier attempt are used; the index is written last. Raises UserError, also
+    for a damaged corpus, and for a place that has another corpus.
     """
     place, corpus = Place.parse(uri), Corpus.open(folder)
     if problems := corpus.verify():
-        raise UserError(f"only a sound corpus is pushed; {folder} has {len(problems)} faults, the first: {problems[0]}")
+        raise UserError(
+            f"a damaged corpus is not pushed; {folder} has {len(problems)} faults, the first: {problems[0]}"
+        )
     index = index_of(folder, corpus.fingerprint)
     with connection(place) as client:
         if _is_there(read_index(client, place), index, place):
@@ -52,14 +53,14 @@ def push(folder: Path, uri: str, progress: Progress = _silent) -> int:
 def _is_there(found: Index | None, index: Index, place: Place) -> bool:
     if found is not None and found.fingerprint != index.fingerprint:
         raise UserError(
-            f"{place} holds another corpus (fingerprint {found.fingerprint[:12]}, not {index.fingerprint[:12]}), which "
+            f"{place} has another corpus (fingerprint {found.fingerprint[:12]}, not {index.fingerprint[:12]}), which "
             "studies may rely on: choose another prefix"
         )
     return found is not None
 
 
 def _has(client: Any, place: Place, file: File) -> bool:
-    """Whether an object is what an earlier attempt sent of this very file. S3 shows an object when all of it has arrived."""
+    """Return True if an earlier attempt sent this file. S3 shows an object only when all of it has arrived."""
     try:
         head = client.head_object(Bucket=place.bucket, Key=place.key(file.name))
     except ClientError as error:
@@ -76,7 +77,7 @@ def _send(client: Any, place: Place, folder: Path, files: Sequence[File], count:
                 str(folder / file.name),
                 place.bucket,
                 place.key(file.name),
-                # S3 computes the checksum of every part, too, and refuses one that has changed on the way.
+                # S3 computes the checksum of every part too, and refuses a part that changed in transit.
                 extra_args={"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": file.sha256}},
                 subscribers=[ProgressCallbackInvoker(count)],
             )
@@ -87,10 +88,10 @@ def _send(client: Any, place: Place, folder: Path, files: Sequence[File], count:
 
 
 def pull(uri: str, root: Path, progress: Progress = _silent) -> Path:
-    """The folder below `root` with the corpus of `s3://bucket/prefix`, downloaded if it is not there yet.
+    """Return the folder below `root` with the corpus of `s3://bucket/prefix`. Download the corpus if it is not there.
 
-    Its name follows from the corpus's contents. `progress(done, total)` counts bytes. Raises UserError; what has arrived
-    whole is kept for the next attempt, beside.
+    The name of the folder follows from the contents. `progress(done, total)` counts bytes. Raises UserError. Files that have
+    arrived whole are then kept in a `.part` folder for the next attempt.
     """
     place = Place.parse(uri)
     with connection(place) as client:
@@ -103,18 +104,17 @@ def pull(uri: str, root: Path, progress: Progress = _silent) -> Path:
 
 
 def _into(path: Path, client: Any, place: Place, index: Index, progress: Progress) -> None:
-    """One process downloads a corpus, others wait for it."""
+    """Download a corpus. One process downloads it, the others wait."""
     part = path.with_name(f".{path.name}{cache.PART}")
     with cache.alone(part):
         if not cache.has(path):
+            part.mkdir(exist_ok=True)
             _fetch(client, place, index, part, progress)
             part.rename(path)
-    with contextlib.suppress(OSError):
-        part.rmdir()  # of those who waited
 
 
 def find(uri: str) -> None:
-    """Raises UserError where there is no corpus at `s3://bucket/prefix`, or none that can be reached."""
+    """Raises UserError if there is no corpus at `s3://bucket/prefix`, or if it cannot be reached."""
     place = Place.parse(uri)
     with connection(place) as client:
         _found(client, place)
@@ -130,12 +130,12 @@ def _found(client: Any, place: Place) -> Index:
 def _why_nothing(client: Any, place: Place) -> str:
     listed = client.list_objects_v2(Bucket=place.bucket, Prefix=f"{place.prefix}/", MaxKeys=1)
     if listed.get("KeyCount"):
-        return f"{place} has files but no {NAME}, which is written last: the upload was cut, so push the corpus again"
-    return f"there is no corpus at {place}: put one there, `ablate corpus push FOLDER {place}`, or mend the URI"
+        return f"{place} has files but no {NAME}, which is written last: the upload was interrupted, so push the corpus again"
+    return f"there is no corpus at {place}: upload one with `ablate corpus push FOLDER {place}`, or correct the URI"
 
 
 def _fetch(client: Any, place: Place, index: Index, part: Path, progress: Progress) -> None:
-    """Complete the folder `part`, and check it against the index and the corpus's own fingerprint."""
+    """Complete the folder `part`. Check it against the index and against the fingerprint of the corpus."""
     present = [file for file in index.files if (part / file.name).is_file()]
     sums = dict(zip(present, digests(part / file.name for file in present), strict=True))
     absent = [file for file in index.files if sums.get(file) != file.sha256]
@@ -163,15 +163,18 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
         if found != file.sha256:
             path.unlink()
             raise UserError(
-                f"{place}/{file.name} differs from its checksum in {NAME}: it was changed there; push the corpus again, elsewhere"
+                f"{place}/{file.name} differs from its checksum in {NAME}, so it was changed there: "
+                "push the corpus again, under another prefix"
             )
-    corpus = Corpus(part, json.loads((part / HEAD).read_text()))  # to open it would wait for our own lock
+    corpus = Corpus.open(part)
     if not corpus.fingerprint == fingerprint(corpus.all_utterances) == index.fingerprint:
-        raise UserError(f"{place} has another fingerprint than its {NAME} says: push the corpus again, elsewhere")
+        raise UserError(
+            f"{place} does not have the fingerprint in its {NAME}: push the corpus again, under another prefix"
+        )
 
 
 def _counter(index: Index, absent: Sequence[File], progress: Progress) -> Callable[[int], None]:
-    """Adds up bytes as they are transferred; parts that are sent again are taken back by boto3 before."""
+    """Return a function that adds up transferred bytes. boto3 subtracts the bytes of a part before it sends the part again."""
     done, lock = index.bytes - sum(file.bytes for file in absent), threading.Lock()
 
     def count(bytes_transferred: int) -> None:
@@ -185,6 +188,6 @@ def _counter(index: Index, absent: Sequence[File], progress: Progress) -> Callab
 
 @contextlib.contextmanager
 def _manager(client: Any) -> Iterator[Any]:
-    """All files share its threads; an error, or Ctrl-C, cancels what is under way."""
+    """Yield a transfer manager, whose threads all files share. An error or Ctrl-C cancels the transfers in progress."""
     with create_transfer_manager(client, TransferConfig(max_concurrency=CONNECTIONS)) as manager:
         yield manager

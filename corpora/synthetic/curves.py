@@ -7,13 +7,13 @@ from corpora.synthetic.face import Face
 from corpora.synthetic.head import Head
 from corpora.synthetic.visemes import OPEN, PRESS, ROUND, TUCK, WIDE
 
-_DOWN = 0.72  # the jaw's part in opening the mouth; the upper lip's is the rest
+_DOWN = 0.72  # the share of the jaw in opening the mouth; the rest is that of the upper lip
 
 
 class Curves:
     """The edges of the lips and of the opening between them: y in px by frame and column, each (T, C).
 
-    `box` is the part of the picture that the mouth moves in, R rows and C columns: only there is anything compared.
+    `box` is the part of the picture in which the mouth moves, R rows and C columns. Only this part is compared with the curves.
     """
 
     def __init__(self, face: Face, shape: np.ndarray, head: Head) -> None:
@@ -24,7 +24,7 @@ class Curves:
         columns = _around(head.x - width[:, 0], head.x + width[:, 0], spare=2)
         self.x = np.arange(MOUTH_SIZE_PX, dtype=np.float32)[columns] - head.x[:, None]
         across = self.x / width
-        self._beyond = np.clip(np.abs(self.x) - width, 0, None)  # makes every shape end at the corners
+        self._beyond = np.clip(np.abs(self.x) - width, 0, None)  # so that every shape ends at the corners
         line = head.y[:, None] + head.roll[:, None] * self.x - face.smile * np.square(np.clip(across, -1, 1))
         self._open(line, across, height, shape)
         self._add_lips(face, across, shape, head.near)
@@ -33,14 +33,14 @@ class Curves:
         self.box = rows, columns
 
     def _open(self, line: np.ndarray, across: np.ndarray, height: np.ndarray, shape: np.ndarray) -> None:
-        """`top` and `bottom` of the opening, and `opening`, its profile: 1 in the middle, 0 at its corners."""
+        """Set `top` and `bottom` of the opening, and `opening`, its profile: 1 in the middle, 0 at the corners."""
         self.opening = arch(across / (0.88 - 0.2 * shape[:, ROUND, None]))
         tuck = shape[:, TUCK, None]
         self.top = line - ((1 - _DOWN) * height + 2.0 * tuck) * self.opening + self._beyond
         self.bottom = line + (_DOWN * height - 1.5 * tuck) * self.opening - self._beyond
 
     def _add_lips(self, face: Face, across: np.ndarray, shape: np.ndarray, near: float) -> None:
-        """`upper_edge` and `lower_edge` of the lips."""
+        """Set `upper_edge` and `lower_edge` of the lips."""
         thickness = (1 - 0.45 * shape[:, PRESS, None]) * (1 + 0.4 * shape[:, ROUND, None]) * near
         profile = arch(across)
         bow = (0.35 + 0.65 * profile) * (1 - face.bow * np.exp(-np.square(across / 0.16)))
@@ -49,7 +49,7 @@ class Curves:
         self.lower_edge = self.bottom + lower * profile - self._beyond
 
     def between(self, top: np.ndarray, bottom: np.ndarray, soft: float = 1.0) -> np.ndarray:
-        """How much of each pixel of the box lies between two curves: float32 (T, R, C), 0 to 1."""
+        """Return the share of each pixel of the box that is between two curves: float32 (T, R, C), 0 to 1."""
         inside = self._rows - top[:, None, :]
         np.minimum(inside, bottom[:, None, :] - self._rows, out=inside)
         inside *= 1 / soft
@@ -58,7 +58,7 @@ class Curves:
 
 
 def arch(across: np.ndarray) -> np.ndarray:
-    """Half an ellipse: 1 in the middle, 0 from -1 and 1 outwards."""
+    """Return half an ellipse: 1 in the middle, 0 at -1 and 1 and outside."""
     return np.sqrt(np.clip(1 - np.square(across), 0, 1))
 
 

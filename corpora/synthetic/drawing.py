@@ -1,7 +1,7 @@
-"""Draws a moving mouth, 96 x 96 grey. Shapes: T frames, H = W = 96 px.
+"""Pictures of a moving mouth, 96 x 96 grey. Shapes: T frames, H = W = 96 px.
 
-Everything is bounded by curves y(x), one value per column and frame, with edges about a pixel soft. So all that is done
-per pixel is to compare a row with a curve and to blend, and 40 frames take a few milliseconds.
+All areas are bounded by curves y(x), one value per column and frame, with edges that are about one pixel soft. So each pixel needs
+only a comparison of its row with a curve and a blend, and 40 frames take a few milliseconds.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from corpora.synthetic.visemes import BETWEEN, LOWER, TONGUE, UPPER
 
 
 def draw_mouth(face: Face, track: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """A mouth that follows a track of `visemes.track`, (T, 9): uint8 (T, 96, 96)."""
+    """Draw a mouth that follows a track of `visemes.track`, (T, 9): uint8 (T, 96, 96)."""
     shape = track.astype(np.float32)
     head = Head.drawn(len(shape), face, draw)
     curves = Curves(face, shape, head)
@@ -26,7 +26,7 @@ def draw_mouth(face: Face, track: np.ndarray, draw: np.random.Generator) -> np.n
 
 
 def _blend(picture: np.ndarray, grey: np.ndarray | float, mask: np.ndarray) -> None:
-    """Lay a grey over the picture where the mask is, in place."""
+    """Blend a grey value into the picture, in place. The mask is its share, 0 to 1."""
     difference = grey - picture
     difference *= mask
     picture += difference
@@ -65,7 +65,7 @@ def _paint_inside(picture: np.ndarray, face: Face, shape: np.ndarray, curves: Cu
 
 def _paint_teeth(picture: np.ndarray, face: Face, shape: np.ndarray, curves: Curves, gap: np.ndarray) -> None:
     profile = arch(curves.x / (0.8 * face.half_width))
-    lines = np.cos(curves.x * (2 * np.pi / 6.0)) > 0.8  # from tooth to tooth
+    lines = np.cos(curves.x * (2 * np.pi / 6.0)) > 0.8  # the lines between teeth
     grey = (face.teeth_grey * (0.72 + 0.28 * profile) * (1 - 0.1 * lines))[:, None, :]
     low = np.minimum(0.6 * face.teeth * shape[:, LOWER, None] * profile, 0.5 * gap)
     lower = curves.between(curves.bottom - low, curves.bottom - 0.3)
@@ -77,7 +77,7 @@ def _paint_teeth(picture: np.ndarray, face: Face, shape: np.ndarray, curves: Cur
 
 
 def _photograph(picture: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Light from one side, a camera's gain and noise: uint8 (T, 96, 96)."""
+    """Add light from one side, the gain and the noise of a camera: uint8 (T, 96, 96)."""
     across = np.linspace(-1, 1, MOUTH_SIZE_PX, dtype=np.float32)
     side, above, gain = draw.normal(0, 0.1), draw.normal(-0.05, 0.06), draw.uniform(0.82, 1.12)
     picture *= (gain * (1 + side * across[None, :] + above * across[:, None])).astype(np.float32)

@@ -1,8 +1,8 @@
-"""espeak-ng speaks a line and says when each phoneme begins.
+"""Speech of espeak-ng for a line of text, with the start of each phoneme.
 
-The same call gives the same samples whatever was spoken before, and that takes two steps. espeak seeds the noise of its
-fricatives with the clock; we seed it. And it keeps state in static variables from one utterance to the next (intonation,
-wave phase), which `espeak_Initialize` does not reset; so the library is unloaded and loaded again, which takes 3 ms.
+The same call gives the same samples, independent of earlier calls. This takes two steps. First, espeak seeds the noise of its
+fricatives with the clock, so we set the seed. Second, espeak keeps state in static variables from one utterance to the next
+(intonation, wave phase), and `espeak_Initialize` does not reset them. So the library is unloaded and loaded again: 3 ms.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ import espeakng_loader
 import numpy as np
 
 RATE_HZ = 22_050
-# Numbers of espeak-ng's public C interface (speak_lib.h).
+# Constants of espeak-ng's public C interface (speak_lib.h).
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x0001, 0x8000
 _PARAMETER_RATE, _PARAMETER_PITCH = 1, 3
 _UTF8, _TEXT_HAS_PHONEMES, _AT_CHARACTER = 1, 0x100, 1
@@ -40,7 +40,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 @dataclass(frozen=True)
 class Phoneme:
-    """espeak's name of a sound, and when it begins and ends, in seconds."""
+    """A sound: its name in espeak, and its start and end in seconds."""
 
     name: str
     begins: float
@@ -49,14 +49,14 @@ class Phoneme:
 
 @dataclass(frozen=True)
 class Speech:
-    """int16 (samples,) at 22.05 kHz, and the phonemes in order; pauses are among them, with names that begin with `_`."""
+    """int16 (samples,) at 22.05 kHz, and the phonemes in order. They include pauses, whose names begin with `_`."""
 
     samples: np.ndarray
     phonemes: list[Phoneme]
 
 
 def speak(voice: str, line: str, *, words_per_minute: int, pitch: int, seed: int) -> Speech:
-    """One line of text, in which `[[...]]` holds phonemes. `pitch` is 0 to 99; 50 is the voice's own.
+    """Speak a line of text, in which `[[...]]` contains phonemes. `pitch` is 0 to 99; 50 is the default of the voice.
 
     Raises ValueError for a voice that espeak does not have.
     """
@@ -93,7 +93,7 @@ def _library() -> Iterator[ctypes.CDLL]:
         data = espeakng_loader.get_data_path().encode()
         rate = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if rate != RATE_HZ:
-            raise RuntimeError(f"espeak-ng should start and speak at {RATE_HZ} Hz, it answered {rate}")
+            raise RuntimeError(f"espeak-ng must start and speak at {RATE_HZ} Hz, but it answered {rate}")
         yield library
         library.espeak_Terminate()
     finally:

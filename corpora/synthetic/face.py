@@ -12,7 +12,7 @@ SKIN_PX = MOUTH_SIZE_PX + 2 * _MARGIN_PX
 
 @dataclass(frozen=True)
 class Face:
-    """What stays the same from one utterance of a speaker to the next. Lengths in px, greys 0 to 255."""
+    """The properties of a face that are the same in all utterances of a speaker. Lengths in px, grey values 0 to 255."""
 
     skin: np.ndarray  # float32 (128, 128): cheeks, nose, chin, beard
     tone: float
@@ -21,16 +21,16 @@ class Face:
     upper_lip: float
     lower_lip: float
     bow: float  # depth of the notch in the upper lip
-    smile: float  # how much higher the corners are than the middle
-    place: tuple[float, float]  # of the mouth's middle, against the picture's
+    smile: float  # height of the corners above the middle
+    place: tuple[float, float]  # of the middle of the mouth, relative to the middle of the picture
     reach: float  # height of a wide open mouth
     teeth: float  # their length
     teeth_grey: float
-    vigour: float  # how far the speaker moves the lips, about 1
+    vigour: float  # scale of the lip movement, about 1
 
     @classmethod
     def drawn(cls, draw: np.random.Generator) -> "Face":
-        """A face at random."""
+        """Return a random face."""
         tone = float(draw.uniform(95, 200))
         size = float(draw.uniform(0.85, 1.12))
         return cls(
@@ -51,10 +51,10 @@ class Face:
 
 
 def _skin(tone: float, draw: np.random.Generator) -> np.ndarray:
-    """The face without its mouth: float32 (128, 128), the mouth's middle in its middle."""
+    """Return the face without its mouth: float32 (128, 128). The middle of the mouth is in the middle."""
     y, x = np.mgrid[:SKIN_PX, :SKIN_PX].astype(np.float32) - SKIN_PX / 2
     light = np.ones_like(x)
-    light -= 0.22 * np.clip((np.abs(x) - 20) / 44, 0, 1) ** 2 * draw.uniform(0.6, 1.4)  # cheeks turn away
+    light -= 0.22 * np.clip((np.abs(x) - 20) / 44, 0, 1) ** 2 * draw.uniform(0.6, 1.4)  # the cheeks turn away
     nose = draw.uniform(31, 37)
     for side in (-1, 1):
         light -= 0.55 * _spot(x - side * draw.uniform(6, 9), y + nose, 3.4, 2.2)  # nostrils
@@ -74,7 +74,7 @@ def _spot(x: np.ndarray, y: np.ndarray, wide: float, high: float) -> np.ndarray:
 
 
 def _beard(x: np.ndarray, y: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """How much darker stubble or a beard makes the skin."""
+    """Return how much stubble or a beard darkens the skin."""
     chin = np.clip((np.hypot(x / 1.1, y + 4) - 26) / 8, 0, 1) * np.clip((y + 16) / 14, 0, 1)
     upper = _spot(x, y + 15, 26, 7) * draw.uniform(0.3, 1)
     hairs = 0.7 + 0.3 * draw.standard_normal(x.shape).clip(-2, 2)
@@ -82,7 +82,7 @@ def _beard(x: np.ndarray, y: np.ndarray, draw: np.random.Generator) -> np.ndarra
 
 
 def _blotches(draw: np.random.Generator) -> np.ndarray:
-    """Uneven skin: smooth noise of a few greys."""
+    """Return uneven skin: smooth noise of a few grey levels."""
     coarse = draw.normal(0, 3.0, (SKIN_PX // 8, SKIN_PX // 8))
     smooth = np.kron(coarse, np.ones((8, 8)))
     box = np.ones(9) / 9

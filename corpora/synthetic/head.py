@@ -1,4 +1,4 @@
-"""The head moves while it speaks: where the mouth is in every frame, and the skin under it. Shapes: T frames, H = W = 96 px."""
+"""The movement of the head: the place of the mouth in every frame, and the skin under it. Shapes: T frames, H = W = 96 px."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _CENTRE = MOUTH_SIZE_PX / 2
 
 @dataclass(frozen=True)
 class Head:
-    """Where the mouth is: x and y of its middle per frame (T,), roll in radians (T,), and how near the camera is."""
+    """The place of the mouth: x and y of its middle per frame (T,), roll in radians (T,), and the scale of a near camera."""
 
     x: np.ndarray
     y: np.ndarray
@@ -30,12 +30,13 @@ class Head:
         return cls(x, y, roll, near=float(draw.uniform(0.96, 1.04)))
 
     def skin_under(self, face: Face, jaw: np.ndarray) -> np.ndarray:
-        """The skin where the head is, its lower part drawn down with the jaw (T,): float32 (T, 96, 96)."""
+        """Return the skin at the place of the head, float32 (T, 96, 96). The jaw (T,) moves its lower part down."""
         rows = np.arange(MOUTH_SIZE_PX, dtype=np.float32) - self.y[:, None] + SKIN_PX / 2
         rows -= np.clip((rows - SKIN_PX / 2) / 25, 0, 1) * jaw[:, None]
         lefts = np.clip(SKIN_PX / 2 - self.x, 0, SKIN_PX - MOUTH_SIZE_PX - 1.001)
         under = np.empty((len(jaw), MOUTH_SIZE_PX, MOUTH_SIZE_PX), np.float32)
-        for picture, down, left in zip(under, rows, lefts, strict=True):  # one by one, they stay in the CPU's cache
+        # One frame at a time, which stays in the CPU's cache.
+        for picture, down, left in zip(under, rows, lefts, strict=True):
             wider, first = _rows_at(face.skin, down), int(left)
             here, beside = (wider[:, start : start + MOUTH_SIZE_PX] for start in (first, first + 1))
             np.subtract(beside, here, out=picture)
@@ -45,13 +46,13 @@ class Head:
 
 
 def _sway(seconds: np.ndarray, size: float, draw: np.random.Generator) -> np.ndarray:
-    """A slow, smooth movement (T,)."""
+    """Return a slow, smooth movement (T,)."""
     hertz, phase = draw.uniform(0.2, 1.2, 2), draw.uniform(0, 2 * np.pi, 2)
     return (draw.normal(0, size, 2) * np.sin(2 * np.pi * hertz * seconds[:, None] + phase)).sum(1)
 
 
 def _rows_at(picture: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Rows of a picture (R, C) at fractional places (H,): float32 (H, C)."""
+    """Interpolate rows of a picture (R, C) at fractional positions (H,): float32 (H, C)."""
     rows = np.clip(rows, 0, len(picture) - 1.001)
     first = rows.astype(np.int32)
     upper = picture[first]

@@ -1,4 +1,4 @@
-"""What the synthetic corpus says, and who says it, before anything is spoken or drawn."""
+"""The sentences of the synthetic corpus and their speakers, before anything is spoken or drawn."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from corpora.readers.grid_sources import WORDS
 NAME = "talking-mouth"
 SENTENCES = int(np.prod([len(words) for words in WORDS]))
 MOST_HELD_OUT = SENTENCES // 2
-MOST = 1_000_000  # 2 TB: more is a slip of the finger
+MOST = 1_000_000  # 2 TB: a larger number is a typing error
 DEFAULTS = {"train": 2000, "test": 300, "valid": 60, "seed": 0}
 
 _ACCENTS = ("en-us", "en-gb-x-rp", "en-029", "en", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
-# espeak's variants that sound like somebody: none that croaks, whispers, echoes or buzzes, and none of its Klatt synthesiser.
-# A variant is in one split only, so a voice of `test` is new in more than its accent. Those of women come twice in `train`,
-# with another accent, since there are fewer of them.
+# espeak's variants that sound like a person: none that croaks, whispers, echoes or buzzes, and none of its Klatt synthesiser.
+# A variant is in one split only, so a voice of `test` differs in more than its accent. The variants of women occur twice in
+# `train`, with different accents, since there are fewer of them.
 _VARIANTS: dict[str, tuple[str, ...]] = {
     "train": (
         *("f3", "f5", "Andrea", "aunty", "belinda", "linda", "steph", "steph2", "shelby", "grandma", "m4", "m5", "m6"),
@@ -48,7 +48,7 @@ _VARIANTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """Utterances per split, and what everything random is drawn from."""
+    """The number of utterances per split, and the seed of all random draws."""
 
     train: int
     test: int
@@ -73,13 +73,13 @@ class Options:
 
     @property
     def count(self) -> int:
-        """Utterances in all."""
+        """The number of all utterances."""
         return self.train + self.test + self.valid
 
 
 @dataclass(frozen=True)
 class Line:
-    """An utterance to be made; `seed` is its own, whatever else is in the corpus."""
+    """An utterance to make. `seed` belongs to it alone and does not depend on the rest of the corpus."""
 
     id: str
     speaker: str
@@ -96,12 +96,12 @@ def _number(key: str, value: str) -> int:
 
 
 def speakers(split: str) -> list[str]:
-    """The voices of a split, such as `en-us+f2`: an accent and a variant of espeak's."""
+    """Return the voices of a split, such as `en-us+f2`: an accent and a variant of espeak."""
     return [f"{_ACCENTS[place % len(_ACCENTS)]}+{variant}" for place, variant in enumerate(_VARIANTS[split])]
 
 
 def draw_lines(options: Options) -> list[Line]:
-    """All utterances, `test` first: no sentence of `test` or `valid` occurs in another split."""
+    """Return all utterances, `test` first. No sentence of `test` or `valid` occurs in another split."""
     lines: list[Line] = []
     held_out: set[str] = set()
     for split, count in (("test", options.test), ("valid", options.valid), ("train", options.train)):
@@ -118,12 +118,12 @@ def draw_lines(options: Options) -> list[Line]:
 
 
 def number(name: str) -> int:
-    """A seed from a name, the same on every machine."""
+    """Return a seed for a name. It is the same on every machine."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
 
 
 def _sentences(count: int, taken: set[str], draw: np.random.Generator, *, again: bool) -> list[str]:
-    """Sentences that are not in `taken`, each word as often as any other of its place; twice the same only if `again`."""
+    """Return sentences that are not in `taken`. Words of one position are equally frequent. With `again`, sentences repeat."""
     columns = [_in_turn(list(words.values()), count, draw) for words in WORDS]
     chosen: list[str] = []
     taken = set(taken)
@@ -138,7 +138,7 @@ def _sentences(count: int, taken: set[str], draw: np.random.Generator, *, again:
 
 
 def _in_turn(choices: list[str], count: int, draw: np.random.Generator) -> list[str]:
-    """`count` of the choices in random order, none more than one time oftener than another."""
+    """Return `count` of the choices in random order. The numbers of times that two choices occur differ by at most one."""
     rounds = -(-count // len(choices))
     order = np.concatenate([draw.permutation(len(choices)) for _ in range(rounds)])[:count]
     return [choices[place] for place in draw.permutation(order)]

@@ -1,8 +1,8 @@
-"""The embedded corpus: GRID's six-word sentences, spoken by espeak-ng and shown by a drawn mouth. No download.
+"""The synthetic corpus: GRID's six-word sentences, spoken by espeak-ng and shown by a drawn mouth. It needs no download.
 
-An utterance depends on its own seed alone. So worker `n` of `w` makes the utterances n, n + w, ... and writes them to a
-pipe, and whoever reads the pipes in turn gets the same bytes in the same order for every number of workers. A full pipe
-holds its worker back, so memory does not grow with the corpus. (Another kind of CPU may round some greys the other way.)
+An utterance depends on its own seed alone. So worker `n` of `w` makes the utterances n, n + w, ... and writes them to a pipe. The
+reader of the pipes takes turns, and gets the same bytes in the same order for every number of workers. A full pipe makes its
+worker wait, so memory does not grow with the corpus. (Another type of CPU may round some grey values differently.)
 """
 
 import fcntl
@@ -25,19 +25,19 @@ from corpora.synthetic.lines import Line, Options, draw_lines, number
 from corpora.synthetic.visemes import track
 
 ROOT = Path(__file__).resolve().parents[2]
-_SILENCE_S = (0.12, 0.17)  # before and after, at least and at most
+_SILENCE_S = (0.12, 0.17)  # least and most, before and after the speech
 _WORDS_PER_MINUTE = (185, 220)
 _PITCH = (38, 62)
 _PEAK = (0.25, 0.7)  # of full scale, so nothing clips
-_ROOM_NOISE = 4.0  # steps of int16: a recording is never all zeros
-_PIPE_BYTES = 2**20  # two clips: a worker need not wait until its turn to be read comes
-# One thread each; and glibc keeps the memory of large arrays, rather than giving it back and asking for it 50 times a clip.
+_ROOM_NOISE = 4.0  # steps of int16, because a recording is never all zeros
+_PIPE_BYTES = 2**20  # two clips, so that a worker can continue until the reader's turn comes to it
+# One thread each. glibc keeps the memory of large arrays, so it does not return it and request it again 50 times per clip.
 _LIGHT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "268435456"}
-_SPOKEN = {"a": "[['eI]]", "i": "[['aI]]"}  # the letters that espeak takes for words
+_SPOKEN = {"a": "[['eI]]", "i": "[['aI]]"}  # the letters that espeak reads as words
 
 
 def count(name: str, query: Mapping[str, str]) -> int:
-    """How many clips `clips` will yield. Raises UserError as it does."""
+    """Return the number of clips that `clips` yields. Raises UserError as `clips` does."""
     return Options.read(name, query).count
 
 
@@ -47,7 +47,7 @@ def stamp(_name: str) -> str:
 
 
 def clips(name: str, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
-    """Every utterance of `synthetic://talking-mouth`, made by `workers` processes; the bytes do not depend on how many.
+    """Yield every utterance of `synthetic://talking-mouth`. The bytes do not depend on the number of `workers` processes.
 
     `query`: train=2000, test=300, valid=60 (utterances), seed=0. Raises UserError, before the work.
     """
@@ -63,7 +63,7 @@ def _clips(lines: list[Line], options: Options, workers: int) -> Iterator[Clip]:
 
 
 def make(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """What a line looks like and sounds like: video uint8 (T, 96, 96) and audio int16 (T * 640,)."""
+    """Return the picture and the sound of a line: video uint8 (T, 96, 96) and audio int16 (T * 640,)."""
     draw = np.random.default_rng(line.seed)
     audio, phonemes = utter(line, draw)
     frames = len(audio) // SAMPLES_PER_FRAME
@@ -71,7 +71,7 @@ def make(line: Line) -> tuple[np.ndarray, np.ndarray]:
 
 
 def utter(line: Line, draw: np.random.Generator) -> tuple[np.ndarray, list[Phoneme]]:
-    """Audio int16 (T * 640,) with silence at both ends, and when each phoneme is heard, in seconds of it."""
+    """Return audio int16 (T * 640,) with silence at both ends, and the time of each phoneme in it, in seconds."""
     words = line.text.split()
     words[3] = _SPOKEN.get(words[3], words[3].upper())
     speech = speak(
@@ -89,7 +89,7 @@ def utter(line: Line, draw: np.random.Generator) -> tuple[np.ndarray, list[Phone
 
 
 def _recorded(voice: np.ndarray, before: float, after: float, draw: np.random.Generator) -> np.ndarray:
-    """A voice with room before and after it (s), at some level, in whole frames: int16 (T * 640,)."""
+    """Return a voice with silence before and after it (s), at a random level, in whole frames: int16 (T * 640,)."""
     frames = int(np.ceil((before + len(voice) / SAMPLE_RATE_HZ + after) * FPS))
     audio = draw.normal(0, _ROOM_NOISE, frames * SAMPLES_PER_FRAME)
     first = round(before * SAMPLE_RATE_HZ)
@@ -98,8 +98,9 @@ def _recorded(voice: np.ndarray, before: float, after: float, draw: np.random.Ge
 
 
 def _resampled(samples: np.ndarray) -> np.ndarray:
-    """int16 (n,) at 22.05 kHz -> float64 at 16 kHz, by cutting its spectrum off at 8 kHz; SciPy takes 2 s to import."""
-    blocks = -(-len(samples) // (RATE_HZ // 50)) + 1  # one of silence, since a spectrum's signal has no ends
+    """int16 (n,) at 22.05 kHz -> float64 at 16 kHz. Cuts the spectrum off at 8 kHz. (SciPy would take 2 s to import.)"""
+    # One more block, of silence, since the signal of a spectrum is periodic.
+    blocks = -(-len(samples) // (RATE_HZ // 50)) + 1
     spectrum = np.fft.rfft(samples, blocks * RATE_HZ // 50)
     length = blocks * SAMPLE_RATE_HZ // 50
     return np.fft.irfft(spectrum[: length // 2 + 1], length) * (SAMPLE_RATE_HZ / RATE_HZ)
@@ -112,9 +113,9 @@ def _face(seed: int, speaker: str) -> Face:
 
 @contextmanager
 def _worker(options: Options, first: int, step: int) -> Iterator[IO[bytes]]:
-    """A process that makes every `step`th line, and the pipe that they come through; it ends with the block.
+    """Start a process that makes every `step`th line, and yield its pipe. The process ends with the block.
 
-    A plain subprocess: multiprocessing would import the program's main module again, and with it perhaps all of torch.
+    This is a plain subprocess. multiprocessing would import the main module of the program again, and possibly torch with it.
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     numbers = (options.train, options.test, options.valid, options.seed, first, step)
@@ -125,7 +126,7 @@ def _worker(options: Options, first: int, step: int) -> Iterator[IO[bytes]]:
         env=os.environ | _LIGHT | {"PYTHONPATH": path},
     )
     assert process.stdout is not None
-    with suppress(OSError):  # a user may own only so much; then the workers wait for one another more often
+    with suppress(OSError):  # the kernel limits the pipes of a user; with smaller pipes the workers wait more often
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     try:
         yield process.stdout
@@ -136,7 +137,7 @@ def _worker(options: Options, first: int, step: int) -> Iterator[IO[bytes]]:
 
 
 def send(pipe: IO[bytes], video: np.ndarray, audio: np.ndarray) -> None:
-    """The number of frames, then the bytes of both."""
+    """Write the number of frames, then the bytes of both."""
     pipe.write(len(video).to_bytes(4, "little"))
     pipe.write(video.data)
     pipe.write(audio.astype("<i2").data)
@@ -151,5 +152,5 @@ def _receive(pipe: IO[bytes]) -> tuple[np.ndarray, np.ndarray]:
 def _read(pipe: IO[bytes], size: int) -> bytes:
     data = pipe.read(size)
     if len(data) != size:
-        raise RuntimeError("a process that makes the synthetic corpus ended early; its last words are above")
+        raise RuntimeError("a process that makes the synthetic corpus ended early; its error message is above")
     return data

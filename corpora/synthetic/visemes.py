@@ -1,8 +1,8 @@
-"""From phonemes to the movement of a mouth: what each sound looks like, and how neighbours pull at one another.
+"""The movement of a mouth, from phonemes: the shape of each sound, and the influence of neighbouring sounds.
 
-Sounds that lips cannot tell apart share a shape (b, p, m), and those that only ears confuse do not (b and d, m and n,
-f and s). Coarticulation by dominance functions, after Cohen and Massaro (1993): at any time the shape is a weighted mean
-of all the targets near by, so that the lips of a `b` close in every word and its rounding is that of the vowel beside it.
+Sounds that look the same on the lips share a shape (b, p, m). Sounds that are similar only to the ear do not (b and d, m and n,
+f and s). Coarticulation uses dominance functions, after Cohen and Massaro (1993): at any time the shape is a weighted mean of all
+nearby targets. So the lips of a `b` close in every word, and their rounding is that of the vowel next to it.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from corpora.synthetic.espeak import Phoneme
 
 # The columns of a track. `open`: height between the lips; `wide`: corners apart; `round`: lips pursed and forward;
 # `press`: lips rolled in; `tuck`: lower lip under the upper teeth; `upper`, `lower`: teeth that show; `tongue`: its tip
-# behind the upper teeth; `between`: its tip between the teeth. 0 is none and 1 is plenty.
+# behind the upper teeth; `between`: its tip between the teeth. 0 is none and 1 is a lot.
 NAMES = ("open", "wide", "round", "press", "tuck", "upper", "lower", "tongue", "between")
 OPEN, WIDE, ROUND, PRESS, TUCK, UPPER, LOWER, TONGUE, BETWEEN = range(len(NAMES))
 _LIPS, _SPREAD, _INSIDE = (OPEN, PRESS, TUCK), (WIDE, ROUND), (UPPER, LOWER, TONGUE, BETWEEN)
 
-_FADES_S = 0.038  # how fast a sound's hold on the mouth falls off beside it
-_HELD = 0.5  # the part of a sound over which its hold is full
-_CLOSES_BEFORE_S = 0.012  # a stop's event is its burst; the closure comes before
-_TARGETS_VARY = 0.05  # no two repeats of a sound look quite the same
+_FADES_S = 0.038  # how fast the influence of a sound on the mouth decreases before and after it
+_HELD = 0.5  # the share of a sound with full influence
+_CLOSES_BEFORE_S = 0.012  # the event of a stop is its burst; the closure is earlier
+_TARGETS_VARY = 0.05  # two repeats of a sound look slightly different
 
 
 @dataclass(frozen=True)
 class Viseme:
-    """A shape, by column, and how strongly the sound insists on the lips, on their spread, and on teeth and tongue."""
+    """A shape, by column, and the weights of the sound for the lips, for their spread, and for teeth and tongue."""
 
     shape: dict[int, float]
     lips: float = 1.0
@@ -37,11 +37,11 @@ class Viseme:
     stop: bool = False
 
     def row(self) -> np.ndarray:
-        """(9,) targets."""
+        """Return the targets, (9,)."""
         return np.array([self.shape.get(column, 0.0) for column in range(len(NAMES))])
 
     def weights(self) -> np.ndarray:
-        """(9,)."""
+        """Return the weights, (9,)."""
         weights = np.empty(len(NAMES))
         weights[list(_LIPS)], weights[list(_SPREAD)], weights[list(_INSIDE)] = self.lips, self.spread, self.inside
         return weights
@@ -96,7 +96,7 @@ _CONSONANTS: dict[str, Viseme] = {
 
 
 def visemes(name: str) -> list[Viseme]:
-    """What an espeak phoneme looks like, in order: two shapes for a diphthong. KeyError for a sound not in the table."""
+    """Return the shapes of an espeak phoneme in order, two for a diphthong. Raises KeyError for a sound not in the table."""
     bare = name.lstrip("',%=")
     if not bare or bare[0] in "_;|":
         return [_SILENCE] if bare.startswith("_") else []
@@ -107,7 +107,7 @@ def visemes(name: str) -> list[Viseme]:
 
 
 def track(phonemes: Sequence[Phoneme], frames: int, draw: np.random.Generator) -> np.ndarray:
-    """The mouth's shape at the middle of every frame: float64 (frames, 9), columns as in `NAMES`, from 0 to about 1."""
+    """Return the shape of the mouth at the middle of every frame: float64 (frames, 9), columns as in `NAMES`, 0 to about 1."""
     sounds = [piece for phoneme in phonemes for piece in _pieces(phoneme)]
     targets = np.stack([viseme.row() for viseme, _, _ in sounds])
     weights = np.stack([viseme.weights() for viseme, _, _ in sounds])
@@ -120,7 +120,7 @@ def track(phonemes: Sequence[Phoneme], frames: int, draw: np.random.Generator) -
 
 
 def _pieces(phoneme: Phoneme) -> list[tuple[Viseme, float, float]]:
-    """(viseme, middle, length) of each part of a phoneme, in seconds."""
+    """Return (viseme, middle, length) of each part of a phoneme, in seconds."""
     parts = visemes(phoneme.name)
     length = (phoneme.ends - phoneme.begins) / max(1, len(parts))
     return [

@@ -1,4 +1,4 @@
-"""`python -m corpora.synthetic.worker TRAIN TEST VALID SEED FIRST STEP`: every STEPth utterance from FIRST on, to stdout."""
+"""`python -m corpora.synthetic.worker TRAIN TEST VALID SEED FIRST STEP`: every STEPth utterance, starting at FIRST, to stdout."""
 
 import signal
 import sys
@@ -8,7 +8,7 @@ from corpora.synthetic.talking_mouth import make, send
 
 
 def main(arguments: list[str]) -> None:
-    """Ends without a word when the reader has gone; an interrupt is for the reader to handle."""
+    """Write the utterances. The process ends silently when the reader has gone. The reader handles an interrupt."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     train, test, valid, seed, first, step = map(int, arguments)

@@ -122,15 +122,34 @@ def test_what_could_never_fit_costs_nothing_that_is_there(three: Path) -> None:
     assert names(three) == ["old", "older", "oldest"]
 
 
-def test_a_download_that_nobody_goes_on_with_is_room_too(three: Path) -> None:
-    (three / ".s3-1.part").mkdir()
-    (three / ".s3-1.part" / "shard").write_bytes(bytes(CLIP_BYTES))
-    os.utime(three / ".s3-1.part", (0, 0))
-    with cache.alone(three / ".s3-1.part"):
+def test_an_abandoned_download_makes_room(three: Path) -> None:
+    part = three / ".s3-1.part"
+    part.mkdir()
+    (part / "shard").write_bytes(bytes(CLIP_BYTES))
+    os.utime(part, (0, 0))
+    with cache.alone(part):
+        assert cache.in_use(part)
         cache.make_room(three, 0, for_what="a test")
-        assert names(three) == [".s3-1.part", "old", "older"]
+        assert names(three) == [".locks", ".s3-1.part", "old", "older"]
+    assert not cache.in_use(part)
     cache.make_room(three, CLIP_BYTES, for_what="a test")
-    assert names(three) == ["old", "older"]
+    assert names(three) == [".locks", "old", "older"]
+
+
+def test_one_process_at_a_time_has_a_download(three: Path) -> None:
+    """Also after the folder was moved away: a lock on the folder itself would then keep nobody out."""
+    part = three / ".s3-1.part"
+    lines = ("from pathlib import Path", "from corpora import cache", "print('ready', flush=True)")
+    code = "\n".join((*lines, f"with cache.alone(Path({str(part)!r})): print('in')"))
+    with cache.alone(part):
+        part.mkdir()
+        waiting = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "ready\n"
+        part.rename(three / "s3-1")
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.5)
+    assert waiting.communicate(timeout=60)[0] == "in\n"
 
 
 def test_a_corpus_that_is_made_here_displaces_others_when_it_is_made(three: Path) -> None:

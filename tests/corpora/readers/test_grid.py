@@ -65,7 +65,7 @@ def test_a_name_codes_a_sentence(code: str, text: str) -> None:
 
 @pytest.mark.parametrize("code", ["bbaw2n", "bbaf2", "xbaf2n", "bbaf2nn", ""])
 def test_a_name_that_codes_no_sentence_is_refused(code: str) -> None:
-    with pytest.raises(UserError, match="a GRID clip's name codes six words"):
+    with pytest.raises(UserError, match="the name of a GRID clip encodes six words"):
         grid_sources.sentence(code)
 
 
@@ -95,7 +95,7 @@ def test_the_official_layout_is_read_with_and_without_align_files(tmp_path: Path
 def test_bad_folders_are_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         grid_sources.sources(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="holds neither"):
+    with pytest.raises(UserError, match="has neither"):
         grid_sources.sources(tmp_path)
     (tmp_path / "clips.csv").write_text("file,speaker,clip,transcript\na.mpg,s1,a,\n")
     with pytest.raises(UserError, match="s1-a has an empty transcript"):
@@ -104,7 +104,7 @@ def test_bad_folders_are_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lacks speaker, transcript"):
         grid_sources.sources(tmp_path)
     (tmp_path / "clips.csv").write_text("file,speaker,clip,transcript\na.mpg,s1,a,bin\nb.mpg,s1,a,bin\n")
-    with pytest.raises(UserError, match="s1-a is there 2 times"):
+    with pytest.raises(UserError, match="s1-a occurs 2 times"):
         grid_sources.sources(tmp_path)
 
 
