@@ -20,7 +20,7 @@ from torch import Tensor
 
 from model.decoder import END, Decoder
 from model.settings import DecoderSettings
-from training.devices import join
+from training.distributed import join_processes
 from training.search import beam_search
 
 FEW = 16  # utterances are enough to time what takes them one at a time
@@ -33,7 +33,7 @@ def main() -> None:
     for name, value in {"utterances": 16, "batch": 16, "frames": 30, "width": 96, "layers": 2, "pieces": 100}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--auto-avsr", type=Path)
-    given, device = parser.parse_args(), join().device
+    given, device = parser.parse_args(), join_processes().device
     settings = DecoderSettings(layers=given.layers, feedforward=4 * given.width)
     torch.manual_seed(0)
     lengths = torch.linspace(given.frames / 2, given.frames, given.utterances).round().int().tolist()

@@ -14,7 +14,7 @@ import torch
 from model.config import resolve
 from model.smile import Smile, initialise
 from training.optimiser import build_optimiser
-from training.state import LEAST_INTERVAL, SAVE_EVERY_S, States
+from training.resume import LEAST_INTERVAL, SAVE_EVERY_S, ResumeCheckpoints
 
 VOCABULARY, SAVES = 1000, 3
 
@@ -28,7 +28,7 @@ def main() -> None:
     given = parser.parse_args()
     state = state_of(given.preset)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        states = States(Path(folder))
+        states = ResumeCheckpoints(Path(folder))
         save = min(seconds(lambda step=step: states.save(step, state)) for step in range(SAVES))
         size = max(path.stat().st_size for path in Path(folder).iterdir())
         load = seconds(states.newest)

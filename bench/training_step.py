@@ -26,10 +26,10 @@ from model.config import resolve
 from model.settings import EncoderSettings
 from model.smile import Inputs, Smile, initialise
 from model.transformer import TransformerEncoder
-from training.devices import join
+from training.distributed import join_processes
 from training.optimiser import build_optimiser
 
-DEVICE = join().device
+DEVICE = join_processes().device
 SMALL = {"encoder.architecture": "transformer", "encoder.position_kernel": 32}
 
 

@@ -1,1 +1,1 @@
-"""SMILE, an audio-visual speech recogniser whose parts can be swapped by settings."""
+"""SMILE, an audio-visual speech recogniser with parts that settings can replace."""

@@ -1,6 +1,6 @@
-"""Start from an AV-HuBERT checkpoint: its tensors, by fairseq's names, onto our frontends, projection and encoder.
+"""Transfer of an AV-HuBERT checkpoint: its tensors, by fairseq's names, to our frontends, projection and encoder.
 
-The file is read without running anything that its pickle might ask for; fairseq and omegaconf are not needed.
+Reading the file runs no code that its pickle asks for. fairseq and omegaconf are not needed.
 """
 
 import pickle
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from common.errors import UserError
 from model.settings import Settings
 
-FINE_TUNED = "encoder.w2v_model."  # stands before every name of the encoder in a fine-tuned checkpoint
+FINE_TUNED = "encoder.w2v_model."  # prefix of all names of the encoder in a fine-tuned checkpoint
 SETTINGS_MODULES = ("omegaconf", "argparse", "fairseq", "typing", "collections", "enum", "pathlib")
 
 VIDEO = "feature_extractor_video.resnet."
-# Our name -> the names there, joined along the first dimension. `{n}` is a number, `{0}` and on are groups.
+# Our name -> the names in the checkpoint, whose tensors are concatenated along the first dimension. `{0}`, `{1}` are the groups.
 NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"frontends\.(audio|video)\.project\.(.+)", ("feature_extractor_{0}.proj.{1}",)),
     (r"frontends\.video\.stem\.(.+)", (VIDEO + "frontend3D.0.{0}",)),
@@ -49,7 +49,7 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 class Inert:
-    """Stands for a class of settings in a pickle: holds what it is given and does nothing."""
+    """Placeholder for a class of settings in a pickle. It stores its arguments and does nothing."""
 
     def __new__(cls, *_args: object, **_named: object) -> "Inert":
         return super().__new__(cls)
@@ -66,7 +66,7 @@ class Inert:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Which tensors were `taken` (our names), `left` in the checkpoint (its names), and `missing` there (our names)."""
+    """The tensors that were `taken` (our names), `left` in the checkpoint (its names), and `missing` in it (our names)."""
 
     taken: list[str]
     left: list[str]
@@ -74,19 +74,19 @@ class Transfer:
 
     def __str__(self) -> str:
         left, missing = ", ".join(self.left) or "none", ", ".join(self.missing) or "none"
-        return f"{len(self.taken)} tensors taken; left in the checkpoint: {left}; drawn anew: {missing}"
+        return f"{len(self.taken)} tensors taken; left in the checkpoint: {left}; drawn at random: {missing}"
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The encoder's tensors by their pre-training names, and the model's settings ({} where the file has none).
+    """Return the tensors of the encoder by their pre-training names, and the settings of the model ({} if the file has none).
 
-    Raises UserError for a file that is no checkpoint, or whose pickle asks for more than tensors and settings.
+    Raises UserError for a file that is not a checkpoint, and for a pickle that asks for more than tensors and settings.
     """
     content = _unpickled(path)
     tensors = content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(tensors, Mapping) or not tensors:
         raise UserError(
-            f"{path} is no fairseq checkpoint: it has no tensors under the key 'model'; give the .pt file itself"
+            f"{path} is not a fairseq checkpoint: it has no tensors under the key 'model'; give the .pt file itself"
         )
     settings = plain(content.get("cfg") or content.get("args") or {})
     settings = settings.get("model", settings)
@@ -102,7 +102,7 @@ def _unpickled(path: Path) -> Any:
         if foreign:
             raise UserError(
                 f"{path} holds more than tensors and settings: its pickle asks for {', '.join(foreign)}, which is not run; "
-                "where you trust the file, load it yourself and save {'model': its tensors, 'cfg': plain values} anew"
+                "if you trust the file, load it yourself and save {'model': its tensors, 'cfg': plain values} as a new file"
             )
         with torch.serialization.safe_globals([(Inert, name) for name in asked]):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -114,7 +114,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Settings as plain values, whatever held them in the pickle (omegaconf's nodes keep theirs in `_content`, `_val`)."""
+    """Return settings as plain values, for every class in the pickle (omegaconf keeps values in `_content` and `_val`)."""
     if isinstance(value, Inert):
         inside = vars(value)
         return plain(inside.get("_content", inside.get("_val", inside)))
@@ -124,7 +124,7 @@ def plain(value: Any) -> Any:
 
 
 def sources(name: str) -> list[str]:
-    """The checkpoint's names of what our tensor is made of; [] for one that AV-HuBERT has not."""
+    """Return the names in the checkpoint whose tensors make up our tensor; [] if AV-HuBERT has no such tensor."""
     for pattern, theirs in NAMES:
         if match := re.fullmatch(pattern, name):
             groups = match.groups()
@@ -135,7 +135,7 @@ def sources(name: str) -> list[str]:
 
 @torch.no_grad()
 def load(model: nn.Module, settings: Settings, path: Path) -> Transfer:
-    """Copy what fits by name into `model`; raises UserError where a tensor or a setting of the checkpoint does not fit."""
+    """Copy tensors into `model` by name. Raises UserError if a tensor or a setting of the checkpoint does not fit."""
     if settings.encoder.architecture != "transformer":
         raise UserError(f"init_from fits the presets base and large, not {settings.preset}; choose one of them")
     tensors, published = read(path)
@@ -152,7 +152,7 @@ def load(model: nn.Module, settings: Settings, path: Path) -> Transfer:
         elif not name.startswith("teacher."):
             missing.append(name)
     if not taken:
-        raise UserError(f"{path} has no tensor by a name of AV-HuBERT's; init_from takes its checkpoints only")
+        raise UserError(f"{path} has no tensor with a name of AV-HuBERT; init_from takes only AV-HuBERT checkpoints")
     return Transfer(taken, [name for name in tensors if name not in used], missing)
 
 
@@ -166,7 +166,7 @@ def _copy(own: Tensor, new: Tensor, name: str) -> None:
 
 
 def _check(settings: Settings, published: Mapping[str, Any], path: Path) -> None:
-    """What no tensor's shape tells."""
+    """Check the settings that shapes of tensors do not show."""
     encoder = settings.encoder
     for theirs, ours, value in (
         ("layer_norm_first", "encoder.norm_first", encoder.norm_first),

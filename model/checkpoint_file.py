@@ -1,4 +1,4 @@
-"""Where a checkpoint to start from lies, and the hash of what it holds. Imports no torch."""
+"""The file of a checkpoint that training starts from: its location and its hash. Imports no torch."""
 
 import contextlib
 import hashlib
@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from common.errors import UserError
+from common.files import atomic_path
 
 CACHE = Path.home() / ".cache" / "ablate" / "checkpoints"
 TRIES = 5
@@ -19,13 +20,13 @@ TIMEOUT_S = 60.0
 
 
 def local(place: str) -> Path:
-    """The file at a path, a `file://` or an `http(s)://` address; what is fetched is kept. Raises UserError."""
+    """Return the file for a path, a `file://` or an `http(s)://` address. Downloads are cached. Raises UserError."""
     scheme, rest = urllib.parse.urlsplit(place).scheme, place.partition("://")[2]
     if scheme in ("http", "https"):
-        return _fetched(place)
+        return _downloaded(place)
     if scheme not in ("", "file"):
         raise UserError(
-            f"init_from takes a path, file:// or https://, got {place!r}; copy the file to where trials see it"
+            f"init_from takes a path, file:// or https://, got {place!r}; copy the file to a place that trials can read"
         )
     path = Path(urllib.parse.unquote(rest) if scheme else place)
     if not path.is_file():
@@ -34,7 +35,7 @@ def local(place: str) -> Path:
 
 
 def sha256(place: str) -> str:
-    """The hash of the file's content, so that a trial is known by what it started from and not by where that lay."""
+    """Return the hash of the content, so that the content identifies a trial and not the location of the file."""
     path = local(place)
     stat = path.stat()
     return _hash(path, stat.st_mtime_ns, stat.st_size)
@@ -47,40 +48,38 @@ def _hash(path: Path, _changed_ns: int, _size: int) -> str:
 
 
 def forget(place: str) -> None:
-    """Drop what was fetched from an address, so that it is fetched anew."""
-    _kept(place).unlink(missing_ok=True)
+    """Delete the cached download of an address, so that the next use downloads it again."""
+    _cached(place).unlink(missing_ok=True)
 
 
-def _kept(address: str) -> Path:
+def _cached(address: str) -> Path:
     return CACHE / hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
-def _fetched(address: str) -> Path:
-    """Once for all processes of the machine; the file appears whole or not at all."""
-    path = _kept(address)
+def _downloaded(address: str) -> Path:
+    """Download once for all processes of the machine. The file is either complete or absent."""
+    path = _cached(address)
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.is_file():
-            beside = path.with_suffix(".part")
             try:
-                _download(address, beside)
+                with atomic_path(path) as part:
+                    _download(address, part)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                beside.unlink(missing_ok=True)
                 raise UserError(
-                    f"init_from: {address} cannot be fetched: {error}; give a path to the file instead"
+                    f"init_from: {address} cannot be downloaded: {error}; give a path to the file instead"
                 ) from error
-            beside.replace(path)
     return path
 
 
 def _download(address: str, path: Path) -> None:
-    """Where the connection breaks, go on from there, a few times."""
+    """Download a file. After a broken connection, continue from the last byte; give up after `TRIES` connections."""
     version = ""
     with path.open("wb") as file:
         for _ in range(TRIES):
             asked = {"Range": f"bytes={file.tell()}-", "If-Range": version} if version and file.tell() else {}
             with urllib.request.urlopen(urllib.request.Request(address, headers=asked), timeout=TIMEOUT_S) as answer:
-                if answer.status != http.HTTPStatus.PARTIAL_CONTENT:  # all of it, from the start
+                if answer.status != http.HTTPStatus.PARTIAL_CONTENT:  # the whole file, from the start
                     file.seek(0)
                     file.truncate()
                 version = answer.headers.get("ETag") or ""
@@ -90,4 +89,4 @@ def _download(address: str, path: Path) -> None:
                     shutil.copyfileobj(answer, file, 1 << 20)
             if whole is None or file.tell() == whole:
                 return
-        raise ConnectionError(f"the connection broke {TRIES} times, at last after {file.tell()} of {whole} bytes")
+        raise ConnectionError(f"the connection broke {TRIES} times, the last time after {file.tell()} of {whole} bytes")

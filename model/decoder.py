@@ -1,7 +1,7 @@
-"""A Transformer decoder over F: writes a text unit by unit, attending to what it has written and to all frames.
+"""A Transformer decoder over F. It writes a text unit by unit, with attention to the text so far and to all frames.
 
 Shapes: B utterances, K hypotheses of each, T frames, U units, V vocabulary, D width, H heads. Number 0, which is CTC's blank,
-is both start and end of a text in here. True in a padding mask = padding.
+is both the start and the end of a text here. True in a padding mask = padding.
 """
 
 import math
@@ -15,14 +15,14 @@ from torch.nn import functional as F
 from model.settings import DecoderSettings
 
 END = 0
-NO_UNIT = -1  # a target that costs nothing: behind the end of a text
+NO_UNIT = -1  # a target without loss: after the end of a text
 
 
 @dataclass
 class Memory:
-    """What incremental decoding keeps per layer: keys and values of the frames (B, H, T, D / H) and of what is written.
+    """The cache of incremental decoding per layer: keys and values of the frames (B, H, T, D / H) and of the units so far.
 
-    The latter are side by side, (B * K, U, 2 D); None before the first unit.
+    Those of the units are one tensor, (B * K, U, 2 D), or None before the first unit.
     """
 
     frames: list[tuple[Tensor, Tensor]]
@@ -30,18 +30,18 @@ class Memory:
     written: list[Tensor | None]
 
     def reorder(self, rows: Tensor) -> None:
-        """Let hypothesis n (of B * K) go on from what `rows[n]` had written."""
+        """Let hypothesis n (of B * K) continue the text of hypothesis `rows[n]`."""
         self.written = [kept if kept is None else kept.index_select(0, rows) for kept in self.written]
 
     def keep(self, utterances: Tensor, hypotheses: int) -> None:
-        """Go on with some utterances (B') only; each has so many hypotheses."""
+        """Keep only the given utterances (B'); each has this number of hypotheses."""
         self.frames = [(key[utterances], value[utterances]) for key, value in self.frames]
         self.seen = self.seen[utterances]
         self.reorder((utterances[:, None] * hypotheses + torch.arange(hypotheses, device=utterances.device)).flatten())
 
 
 class DecoderLayer(nn.Module):
-    """Attention to the text so far, attention to the frames, feed-forward; each on normalised input and added to it."""
+    """Attention to the text so far, attention to the frames, feed-forward; each normalises its input and adds to it."""
 
     def __init__(self, settings: DecoderSettings, width: int) -> None:
         super().__init__()
@@ -68,20 +68,20 @@ class DecoderLayer(nn.Module):
         return key, value
 
     def look(self, x: Tensor, frames: tuple[Tensor, Tensor], seen: Tensor) -> Tensor:
-        """Attention to the frames and the feed-forward; x (B, U or K, D)."""
+        """Apply attention to the frames, then feed-forward; x (B, U or K, D)."""
         (query,) = self.split(self.query(self.norms[1](x)), 1)
         found = F.scaled_dot_product_attention(query, *frames, attn_mask=seen)
         x = x + self.dropout(self.gather(_joined(found)))
         return x + self.dropout(self.feedforward(self.norms[2](x)))
 
     def forward(self, x: Tensor, frames: tuple[Tensor, Tensor], seen: Tensor) -> Tensor:
-        """All units at once, each seeing those before it: x (B, U, D)."""
+        """Process all units at once, with causal attention: x (B, U, D)."""
         query, key, value = self.split(self.project(self.norms[0](x)), 3)
         found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self.look(x + self.dropout(self.out(_joined(found))), frames, seen)
 
     def step(self, x: Tensor, memory: Memory, number: int) -> Tensor:
-        """One more unit of every hypothesis: x (B, K, D). What is written is kept in `memory`."""
+        """Process the next unit of every hypothesis: x (B, K, D). Its key and value are added to `memory`."""
         batch, hypotheses, width = x.shape
         query, new = self.project(self.norms[0](x)).view(batch * hypotheses, 1, 3 * width).split([width, 2 * width], -1)
         before = memory.written[number]
@@ -93,38 +93,38 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Log-probabilities of the next unit, given the frames and the units before."""
+    """Log-probabilities of the next unit, given the frames and the previous units."""
 
-    def __init__(self, settings: DecoderSettings, width: int, vocabulary: int) -> None:
+    def __init__(self, settings: DecoderSettings, width: int, vocab_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
+        self.embedding = nn.Embedding(vocab_size, width)
         self.layers = nn.ModuleList(DecoderLayer(settings, width) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, vocabulary)
+        self.out = nn.Linear(width, vocab_size)
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, frames: Tensor, padding: Tensor, units: Tensor) -> Tensor:
-        """frames (B, T, D), padding (B, T), units (B, U) that begin with END -> logits (B, U, V) of the unit after each."""
+        """frames (B, T, D), padding (B, T), units (B, U) that begin with END -> logits (B, U, V) of the next unit after each."""
         x = self._enter(units, torch.arange(units.shape[1], device=units.device))
         for layer, memory in zip(self.layers, self._frames(frames), strict=True):
             x = layer(x, memory, ~padding[:, None, None])
         return self.out(self.norm(x))
 
     def loss(self, frames: Tensor, padding: Tensor, targets: list[list[int]], smoothing: float) -> Tensor:
-        """Cross-entropy, mean per unit with the end among them; `smoothing` of the target goes to all units evenly."""
+        """Return the cross-entropy, mean per unit including the end. `smoothing` of the target is spread evenly over all units."""
         size = max(map(len, targets)) + 1
-        told = torch.tensor([[END, *target] + [END] * (size - 1 - len(target)) for target in targets])
-        asked = torch.tensor([[*target, END] + [NO_UNIT] * (size - 1 - len(target)) for target in targets])
-        logits = self(frames, padding, told.to(frames.device)).float()
-        answer = asked.to(frames.device).flatten()
+        previous = torch.tensor([[END, *target] + [END] * (size - 1 - len(target)) for target in targets])
+        following = torch.tensor([[*target, END] + [NO_UNIT] * (size - 1 - len(target)) for target in targets])
+        logits = self(frames, padding, previous.to(frames.device)).float()
+        answer = following.to(frames.device).flatten()
         return F.cross_entropy(logits.flatten(0, 1), answer, ignore_index=NO_UNIT, label_smoothing=smoothing)
 
     def remember(self, frames: Tensor, padding: Tensor) -> Memory:
-        """Begin to decode (B, T, D) incrementally."""
+        """Start the incremental decoding of frames (B, T, D)."""
         return Memory(self._frames(frames), ~padding[:, None, None], [None] * len(self.layers))
 
     def step(self, units: Tensor, position: int, memory: Memory) -> Tensor:
-        """The newest unit of every hypothesis (B, K), at `position` in its text -> log-probabilities (B, K, V)."""
+        """The last unit of every hypothesis (B, K), at `position` in its text -> log-probabilities (B, K, V) of the next unit."""
         x = self._enter(units, torch.full((1,), position, device=units.device))
         for number, layer in enumerate(self._layers):
             x = layer.step(x, memory, number)

@@ -1,4 +1,4 @@
-"""The encoder over the tokens of all streams, concatenated on time: attention mixes them ("mix attention").
+"""The encoder over the tokens of all streams, concatenated on time. Attention mixes the streams ("mix attention").
 
 Shapes: B batch, M streams, T frames, D width; tokens are (B, M * T, D), stream by stream. True in a mask = padding.
 """
@@ -15,11 +15,11 @@ SLOWEST = 400.0  # radians per frame fall from 1 to 1 / 400
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over all tokens of an utterance, so also across streams.
+    """Multi-head self-attention over all tokens of an utterance, and so also across streams.
 
-    Positions are rotations of queries and keys (RoPE; Su et al. 2021): attention sees how far apart two frames are, in
-    whichever streams they stand, and not where in the utterance. With absolute positions a small model learns which words
-    are usual at which time long before it learns to listen.
+    Positions are rotations of queries and keys (RoPE; Su et al. 2021). Attention sees the distance of two frames, in the same or in
+    different streams, and not their position in the utterance. With absolute positions a small model learns which words are
+    frequent at which time long before it learns from the sound.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -38,7 +38,7 @@ class Attention(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Gated depthwise convolution over time within each stream: nothing leaks over the seam between streams."""
+    """Gated depthwise convolution over time within each stream. No information crosses the boundary between streams."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Convolution(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention, convolution, feed-forward; each on normalised input and added to what came in."""
+    """Attention, convolution, feed-forward; each normalises its input and adds to it."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Streams (each (B, T, D)) -> for every layer, the streams again: list over layers of dict of (B, T, D)."""
+    """Streams, each (B, T, D) -> the streams after every layer: list over layers of dict of (B, T, D)."""
 
     def __init__(self, settings: EncoderSettings, streams: tuple[str, ...]) -> None:
         super().__init__()
@@ -113,20 +113,20 @@ class LearnedVector(nn.Module):
 
 
 class Offset(LearnedVector):
-    """Added to every token of a stream, which tells the streams apart: (B, T, D) -> (B, T, D)."""
+    """A learned vector per stream, added to its tokens to distinguish the streams: (B, T, D) -> (B, T, D)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.vector
 
 
 def rotation_table(frames: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the frame's number times width / 2 rates, each (T, width / 2); periods up to about 2500 frames."""
+    """Return cosines and sines of the frame number times width / 2 rates, each (T, width / 2); periods up to about 2500 frames."""
     rates = torch.exp(torch.arange(width // 2, device=like.device) * (-2 * math.log(SLOWEST) / width))
     angles = torch.arange(frames, device=like.device)[:, None] * rates
     return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """(..., T, width): turns every pair of the first and second half by the frame's angles."""
+    """(..., T, width) -> same: rotate every pair of values, one from each half, by the angles of the frame."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)

@@ -1,7 +1,7 @@
-"""AV-HuBERT's audio features: 26 log-mel energies every 10 ms, four of them side by side per 40 ms frame.
+"""AV-HuBERT's audio features: 26 log-mel energies every 10 ms, four of them concatenated per 40 ms frame.
 
-They are what the package python_speech_features computes with its defaults, on samples in the range of int16: checkpoints
-of AV-HuBERT expect them to the last detail. Shapes: B batch, T frames at 25 Hz.
+They equal the output of the package python_speech_features with its defaults, on samples in the range of int16. Checkpoints of
+AV-HuBERT expect exactly these features. Shapes: B batch, T frames at 25 Hz.
 """
 
 import math
@@ -15,11 +15,11 @@ HOP, WINDOW, FFT = 160, 400, 512  # samples: 10 ms, 25 ms
 STACK = 4  # hops in a 40 ms frame
 PREEMPHASIS = 0.97
 FULL_SCALE = 32768.0
-LEAST = 2.220446049250313e-16  # stands in for an energy of 0 before the logarithm
+LEAST = 2.220446049250313e-16  # replaces an energy of 0 before the logarithm
 
 
 def triangles(bins: int) -> Tensor:
-    """(FFT / 2 + 1, bins): triangular filters, evenly spaced in mel from 0 Hz to 8 kHz, their corners on whole FFT bins."""
+    """Return (FFT / 2 + 1, bins): triangular filters, evenly spaced in mel from 0 Hz to 8 kHz, with corners on whole FFT bins."""
     highest = 2595 * math.log10(1 + RATE_HZ / 2 / 700)
     mel = torch.linspace(0, highest, bins + 2, dtype=torch.float64)
     corners = torch.floor((FFT + 1) * 700 * (10 ** (mel / 2595) - 1) / RATE_HZ)
@@ -40,7 +40,7 @@ class StackedFilterbank(nn.Module):
         self.register_buffer("triangles", triangles(bins), persistent=False)
 
     def log_energies(self, samples: Tensor, padding: Tensor) -> Tensor:
-        """(B, 4 T, bins); the last hop of an utterance has no full window and is 0, as in the original."""
+        """Return (B, 4 T, bins). The last hop of an utterance has no full window and is 0, as in the original."""
         lengths = (~padding).sum(1, keepdim=True) * STACK
         sound = samples.float() * FULL_SCALE
         sound = torch.cat([sound[:, :1], sound[:, 1:] - PREEMPHASIS * sound[:, :-1]], dim=1)
@@ -53,7 +53,7 @@ class StackedFilterbank(nn.Module):
         return logarithms * (hop < lengths - 1)[..., None]
 
     def forward(self, samples: Tensor, padding: Tensor) -> Tensor:
-        with torch.autocast(samples.device.type, enabled=False):  # eight bits of mantissa are too few for energies
+        with torch.autocast(samples.device.type, enabled=False):  # 8 bits of mantissa are too few for energies
             hops = self.log_energies(samples, padding)
             stacked = hops.reshape(*padding.shape, -1)
             return F.layer_norm(stacked, stacked.shape[-1:])

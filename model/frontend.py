@@ -1,4 +1,4 @@
-"""From samples and pixels to one vector per 40 ms frame.
+"""Frontends of `tiny`: from samples and pixels to one vector per 40 ms frame.
 
 Shapes: B batch, T frames at 25 Hz, D model width. True in a padding mask = padding.
 """
@@ -15,7 +15,7 @@ from model.settings import FrontendSettings
 HOPS_PER_FRAME = 4  # 10 ms hops in a 40 ms video frame
 SAMPLES_PER_FRAME = 640
 CROP_PX = 88
-LEAST_CONTRAST = 2.5  # of 255: an even picture is not blown up to noise
+LEAST_CONTRAST = 2.5  # of 255: keeps a uniform picture from being amplified to noise
 
 
 class AudioFrontend(nn.Module):
@@ -23,7 +23,7 @@ class AudioFrontend(nn.Module):
 
     def __init__(self, settings: FrontendSettings, width: int) -> None:
         super().__init__()
-        with torch.device("cpu"):  # its filters are computed, so they are there even for a model without weights
+        with torch.device("cpu"):  # filters are computed values, so they exist also for a model on the meta device
             self.mel = torchaudio.transforms.MelSpectrogram(
                 sample_rate=16_000,
                 n_fft=512,
@@ -31,13 +31,13 @@ class AudioFrontend(nn.Module):
                 hop_length=160,
                 n_mels=settings.mel_bins,
                 f_min=20.0,
-                pad_mode="constant",  # a reflected end would differ from an end that a longer neighbour pads with zeros
+                pad_mode="constant",  # a reflected end would differ from the end of an utterance that is padded with zeros
             )
         self.first = nn.Conv1d(settings.mel_bins, width, 5, stride=2, padding=2)
         self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
 
     def log_mel(self, samples: Tensor, padding: Tensor) -> Tensor:
-        """(B, T * 640) -> (B, mel_bins, 4 T), zero mean and unit variance per utterance and bin, zero where padded."""
+        """(B, T * 640) -> (B, mel_bins, 4 T): zero mean and unit variance per utterance and bin, zeros in the padding."""
         frames = padding.shape[1] * HOPS_PER_FRAME
         log_mel = (self.mel(samples)[..., :frames] + 1e-6).log()
         kept = (~padding).repeat_interleave(HOPS_PER_FRAME, dim=1)[:, None]
@@ -53,9 +53,9 @@ class AudioFrontend(nn.Module):
 
 
 class VideoFrontend(nn.Module):
-    """Grey mouth crops, uint8 (B, T, 88, 88) -> (B, T, D): a small convolutional net, frame by frame.
+    """Grey mouth crops, uint8 (B, T, 88, 88) -> (B, T, D): a small convolutional network per frame.
 
-    Only true frames are run: batch statistics do not depend on how much padding a batch holds, and no time is spent.
+    It processes only true frames, so batch statistics do not depend on padding, and padding takes no time.
     """
 
     def __init__(self, settings: FrontendSettings, width: int) -> None:
@@ -65,7 +65,7 @@ class VideoFrontend(nn.Module):
         side = CROP_PX // self.pool
         blocks: list[nn.Module] = []
         for before, after in itertools.pairwise(channels):
-            norm = nn.BatchNorm2d(after) if blocks else nn.Identity()  # over the first, largest maps it costs most
+            norm = nn.BatchNorm2d(after) if blocks else nn.Identity()  # a norm over the first, largest maps costs most
             blocks += [nn.Conv2d(before, after, 3, stride=2, padding=1), norm, nn.ReLU()]
             side = (side + 1) // 2
         self.net = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(channels[-1] * side * side, width))
@@ -81,9 +81,9 @@ class VideoFrontend(nn.Module):
 
 
 def normalise(frames: Tensor, clip: Tensor, clips: int) -> Tensor:
-    """(frames, 1, H, W) -> same: zero mean and unit variance per clip, so that skin and light do not matter.
+    """(frames, 1, H, W) -> same: zero mean and unit variance per clip, which removes the effect of skin and light.
 
-    `clip` says which of the `clips` a frame belongs to.
+    `clip` is the number of the clip, of `clips`, for every frame.
     """
     count = torch.bincount(clip, minlength=clips)
     mean = frames.new_zeros(clips).index_add(0, clip, frames.mean((1, 2, 3))) / count

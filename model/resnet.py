@@ -1,4 +1,4 @@
-"""The video frontend of AV-HuBERT and most lip readers: one convolution over time and space, then a ResNet-18 per frame.
+"""The video frontend of AV-HuBERT and of most lip readers: one convolution over time and space, then a ResNet-18 per frame.
 
 Shapes: B batch, T frames at 25 Hz, N true frames of a batch, D model width. True in a padding mask = padding.
 """
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 WIDTHS = (64, 128, 256, 512)
-MEAN, STD = 0.421, 0.165  # of grey mouth crops in [0, 1]: the field's values
+MEAN, STD = 0.421, 0.165  # of grey mouth crops in [0, 1]: the usual values of lip readers
 
 
 class Convolution(nn.Conv2d):
-    """A convolution without a bias, drawn for rectifiers (He et al. 2015), by fan-out as in the original ResNet."""
+    """A convolution without bias, initialised for rectifiers (He et al. 2015) by fan-out, as in the original ResNet."""
 
     def __init__(self, before: int, after: int, size: int, stride: int = 1) -> None:
         super().__init__(before, after, size, stride, padding=size // 2, bias=False)
@@ -23,7 +23,7 @@ class Convolution(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and what came in: (N, before, H, W) -> (N, after, H / stride, W / stride)."""
+    """Two 3x3 convolutions with a residual connection: (N, before, H, W) -> (N, after, H / stride, W / stride)."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Block(nn.Module):
 class ResNetFrontend(nn.Module):
     """Grey mouth crops, uint8 (B, T, 88, 88) -> (B, T, D).
 
-    All but the convolution over time is run on true frames only: batch statistics do not depend on padding.
+    Everything except the convolution over time processes only true frames, so batch statistics do not depend on padding.
     """
 
     def __init__(self, width: int) -> None:

@@ -14,7 +14,7 @@ from model.settings import EncoderSettings
 
 
 class Linear(nn.Linear):
-    """A linear layer that starts as BERT's do: normal of deviation 0.02, no bias."""
+    """A linear layer with the initial weights of BERT: normal with standard deviation 0.02, zero bias."""
 
     def reset_parameters(self) -> None:
         nn.init.normal_(self.weight, std=0.02)
@@ -22,9 +22,10 @@ class Linear(nn.Linear):
 
 
 class Positions(nn.Module):
-    """What is added to tell positions: a wide grouped convolution over time within each stream, (B * M, T, D) -> same.
+    """Convolutional positions: a wide grouped convolution over time within each stream, (B * M, T, D) -> same.
 
-    Its weight is `gain * direction / |direction|`, the norm taken per tap of the kernel (weight normalisation).
+    Its output is added to the tokens. Its weight is `gain * direction / |direction|`, with the norm per tap of the kernel (weight
+    normalisation).
     """
 
     def __init__(self, width: int, kernel: int, groups: int) -> None:
@@ -50,7 +51,7 @@ class Positions(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over all tokens of an utterance, so also across streams."""
+    """Multi-head self-attention over all tokens of an utterance, and so also across streams."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class SelfAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Attention and feed-forward, normalised before (`norm_first`, the published models) or after each."""
+    """Attention and feed-forward, with normalisation before each (`norm_first`, as in the published models) or after each."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         super().__init__()
@@ -90,10 +91,10 @@ class TransformerLayer(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Streams (each (B, T, D)) -> for every layer, the streams again: list over layers of dict of (B, T, D).
+    """Streams, each (B, T, D) -> the streams after every layer: list over layers of dict of (B, T, D).
 
-    With `norm_first` the closing normalisation is applied to every layer's output and not only to the last one's:
-    their sum (Eq. 10) would otherwise be ruled by the deep layers, whose values are larger.
+    With `norm_first`, the final normalisation is applied to the output of every layer and not only of the last one. Otherwise
+    the deep layers, whose values are larger, would dominate the sum (Eq. 10).
     """
 
     def __init__(self, settings: EncoderSettings, streams: tuple[str, ...]) -> None:

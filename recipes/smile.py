@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
 from model.config import CATALOGUE as CATALOGUE
-from training.state import SAVE_EVERY_S as SAVE_EVERY_S
-from training.state import newest_step as newest_step
+from training.resume import SAVE_EVERY_S as SAVE_EVERY_S
+from training.resume import newest_step as newest_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,15 @@ def train(
     from training.loop import train_trial
 
     return train_trial(
-        settings, seed, corpus, out, threads=threads, noise=noise, log=log, states=states, save_every_s=save_every_s
+        settings,
+        seed,
+        corpus,
+        out,
+        threads=threads,
+        noise=noise,
+        log=log,
+        resume_folder=states,
+        save_every_s=save_every_s,
     )
 
 

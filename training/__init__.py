@@ -1,1 +1,1 @@
-"""Batches, the training loop, decoding and evaluation."""
+"""Training of SMILE: batches, the loop, checkpoints, decoding and evaluation."""

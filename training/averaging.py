@@ -1,4 +1,4 @@
-"""The mean of the weights at several late steps, which often recognises better than the last weights alone."""
+"""The mean of the weights at several late steps. It often recognises better than the last weights."""
 
 import torch
 from torch import Tensor, nn
@@ -6,8 +6,11 @@ from torch import Tensor, nn
 LATE = 0.1  # snapshots are taken over this last part of the steps
 
 
-class Average:
-    """Mean of `count` snapshots, evenly over the last tenth of `steps`; with one, the last weights. In double precision."""
+class WeightAverage:
+    """Mean of `count` snapshots, evenly distributed over the last tenth of `steps`, in double precision.
+
+    With a count of 1, the last weights stay unchanged.
+    """
 
     def __init__(self, count: int, steps: int) -> None:
         late = max(1, round(LATE * steps))
@@ -15,8 +18,8 @@ class Average:
         self.taken, self.mean = 0, dict[str, Tensor]()
 
     @torch.no_grad()
-    def after(self, step: int, model: nn.Module) -> None:
-        """Take a snapshot if it is time."""
+    def update(self, step: int, model: nn.Module) -> None:
+        """Take a snapshot after the step, if the step is one of the snapshot steps."""
         if step not in self.at:
             return
         self.taken += 1
@@ -25,8 +28,8 @@ class Average:
             self.mean[name] = before + (value - before) / self.taken
 
     @torch.no_grad()
-    def give(self, model: nn.Module) -> None:
-        """Put the mean into the model, if there is one; whole numbers (counters) stay as they are."""
+    def apply_to(self, model: nn.Module) -> None:
+        """Copy the mean into the model, if there is one. Integers (counters) stay unchanged."""
         for name, value in model.state_dict().items():
             if name in self.mean and value.is_floating_point():
                 value.copy_(self.mean[name])

@@ -1,4 +1,4 @@
-"""Batches of a prepared corpus: what a step sees depends on the seed and the step's number, and on nothing else.
+"""Batches of a prepared corpus. The content of a step depends only on the seed and the number of the step.
 
 So every arm of a seed gets the same utterances in the same order with the same noise, crops and flips. Shapes: B batch,
 T frames of the longest utterance in the batch.
@@ -24,22 +24,22 @@ MARGIN_PX = MOUTH_SIZE_PX - CROP_PX
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
-    """A generator for one purpose, e.g. `generator(seed, "noise", step)`; other purposes' draws do not disturb it."""
+    """Return a generator for one purpose, e.g. `generator(seed, "noise", step)`, independent of the draws of other purposes."""
     digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
 def curriculum(step: int, recipe: TrainingSettings) -> float:
-    """The share of the utterances of a step that may be noisy or masked: from 0 to 1 over `recipe.curriculum`.
+    """Return the fraction of the utterances of a step that may be noisy or masked: from 0 to 1 over `recipe.curriculum`.
 
-    CTC has to find out first which sounds are which word; hidden and drowned from the first step, it takes far longer.
+    CTC first has to learn which sounds belong to which word. With noise and masks from the first step this takes far longer.
     """
     return min(1.0, (step + 1) / max(1.0, recipe.curriculum * recipe.steps))
 
 
 @dataclass
 class Batch:
-    """Model inputs and what they are inputs of; `rows` are their places in the step's batch."""
+    """Model inputs and their utterances; `rows` are their rows in the whole batch of the step."""
 
     inputs: Inputs
     utterances: list[Utterance]
@@ -66,7 +66,7 @@ def collate(
 
 
 class TrainingBatches:
-    """The training split, shuffled anew every epoch, with babble, random crops and flips."""
+    """The training split, shuffled in every epoch, with babble, random crops and flips."""
 
     def __init__(self, corpus: Corpus, recipe: TrainingSettings, seed: int, babble: NoiseBank) -> None:
         self.corpus, self.recipe, self.seed, self.babble = corpus, recipe, seed, babble
@@ -78,7 +78,7 @@ class TrainingBatches:
         self._epoch = lru_cache(maxsize=2)(self._plan)
 
     def chosen(self, step: int) -> list[Utterance]:
-        """The utterances of step 0, 1, ..., in the order of the batch's rows."""
+        """Return the utterances of step 0, 1, ..., in the order of the rows of the batch."""
         if self.recipe.max_frames_per_batch is not None:
             epoch, place = divmod(step, len(self._epoch(0)))
             return [self.utterances[number] for number in self._epoch(epoch)[place]]
@@ -86,15 +86,15 @@ class TrainingBatches:
         places = (divmod(first + row, len(self.utterances)) for row in range(self.recipe.batch_size))
         return [self.utterances[self._epoch(epoch)[place][0]] for epoch, place in places]
 
-    def batch(self, step: int, share: int = 0, of: int = 1) -> Batch | None:
-        """Every `of`-th row of a step's batch from row `share` on; None if there is none.
+    def batch(self, step: int, number: int = 0, count: int = 1) -> Batch | None:
+        """Return micro-batch `number` of `count`: every `count`-th row of the batch from row `number` on; None without rows.
 
-        All random numbers are drawn for all rows, so that an utterance looks the same in whichever share it is.
+        All random numbers are drawn for all rows, so an utterance is the same in every split of the batch.
         """
         draw = generator(self.seed, "augment", step)
         noise_probability = self.recipe.noise_probability * curriculum(step, self.recipe)
         chosen = self.chosen(step)
-        rows = range(share, len(chosen), of)
+        rows = range(number, len(chosen), count)
         audio = [self._audio(each, draw, noise_probability, row in rows) for row, each in enumerate(chosen)]
         video = [self._video(each, draw) for each in chosen]
         if not rows:
@@ -102,9 +102,9 @@ class TrainingBatches:
         return collate([chosen[n] for n in rows], [audio[n] for n in rows], [video[n] for n in rows], rows)
 
     def _plan(self, epoch: int) -> list[list[int]]:
-        """Numbers of utterances, batch by batch; one each without a budget of frames.
+        """Return the numbers of the utterances of every batch. Without a limit of frames, every entry has one utterance.
 
-        With one, utterances are sorted by length (in a random order where equal), cut, and the batches shuffled.
+        With a limit, utterances are sorted by length (equal lengths in random order), cut into batches, and the batches shuffled.
         """
         draw = generator(self.seed, "order", epoch)
         order = draw.permutation(len(self.utterances)).tolist()
@@ -121,7 +121,7 @@ class TrainingBatches:
     def _audio(
         self, utterance: Utterance, draw: np.random.Generator, noise_probability: float, wanted: bool
     ) -> np.ndarray:
-        # All numbers are drawn whether they are used or not, so that one setting does not shift the others' draws.
+        # All numbers are always drawn, so that one setting does not shift the draws of the others.
         is_noisy = draw.random() < noise_probability
         snr_db = draw.uniform(*self.recipe.noise_snr_db)
         segment = self.babble.segment(utterance.samples, draw)
@@ -140,6 +140,6 @@ def centre_crop(video: np.ndarray) -> np.ndarray:
 
 
 def by_length(utterances: Sequence[Utterance], size: int) -> list[list[Utterance]]:
-    """Batches of at most `size` utterances of like length, so that little is padding."""
+    """Return batches of at most `size` utterances of similar length, which keeps padding small."""
     ordered = sorted(utterances, key=lambda utterance: (utterance.frames, utterance.id))
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -1,4 +1,4 @@
-"""torch.compile for the encoder's layers, such that batches of any size and length share what was compiled."""
+"""torch.compile for the layers of the encoder. Batches of all sizes and lengths share the compiled code."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ from common.errors import UserError
 
 
 def compile_layers(encoder: nn.Module) -> None:
-    """Compile every layer but for its attention, in place: names of weights stay as they are. Raises UserError.
+    """Compile every layer except its attention, in place, so names of weights stay the same. Raises UserError.
 
-    Attention is one kernel as it is. Inductor (torch 2.11, on a CPU) takes the strides of the first batch for those of all
-    where it compiles attention over varying shapes, and then stops at the second batch.
+    Attention is already one kernel. When Inductor (torch 2.11, on a CPU) compiles attention over varying shapes, it assumes the
+    strides of the first batch for all batches, and fails at the second batch.
     """
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:

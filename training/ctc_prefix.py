@@ -1,9 +1,9 @@
-"""CTC's probability of all texts that begin with a prefix (Watanabe et al. 2017), for all hypotheses and all next units at once.
+"""CTC's probability of all texts with a given prefix (Watanabe et al. 2017), for all hypotheses and all next units at once.
 
-Shapes: B utterances, K hypotheses of each, T frames, V vocabulary with the blank at 0. Two numbers are kept per hypothesis and
-frame count 0 ... T: the log-probability of having written exactly it by then, with the last frame no blank (`unit`) or a
-blank (`blank`). Their recurrences over the frames, x[t] = p[t] * (x[t-1] + new[t]), are solved by cumulative sums, and the
-sum over the frame at which the next unit begins is a matrix product over all of the vocabulary: no loop over frames or units.
+Shapes: B utterances, K hypotheses of each, T frames, V vocabulary with the blank at 0. Every hypothesis has two numbers for every
+frame count 0 ... T: the log-probability that the text so far is exactly the hypothesis and the last frame is a unit (`unit`) or a
+blank (`blank`). Cumulative sums solve their recurrences over the frames, x[t] = p[t] * (x[t-1] + new[t]). The sum over the frame at
+which the next unit begins is a matrix product over the whole vocabulary. So there is no loop over frames or units.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NEVER = -1e30  # a log-probability of 0 with which one can still reckon
+NEVER = -1e30  # log of probability 0; finite, so that arithmetic with it gives no NaN
 
 
 @dataclass
@@ -26,7 +26,7 @@ class PrefixScores:
 
     @classmethod
     def start(cls, log_probs: Tensor, lengths: Tensor) -> "PrefixScores":
-        """One empty hypothesis per utterance. Frames from `lengths` (B,) on are padding."""
+        """Return one empty hypothesis per utterance. Frames from `lengths` (B,) on are padding."""
         log_probs = log_probs.double()
         blanks = log_probs[:, None, :, 0].cumsum(-1)
         blank = torch.cat([blanks.new_zeros(*blanks.shape[:2], 1), blanks], dim=-1)
@@ -34,17 +34,17 @@ class PrefixScores:
         return cls(log_probs, lengths, torch.full_like(blank, NEVER), blank, last)
 
     def whole(self) -> Tensor:
-        """(B, K): log-probability that a hypothesis is the whole text."""
+        """Return (B, K): the log-probability that a hypothesis is the whole text."""
         at = self.lengths[:, None, None].expand(*self.last.shape, 1)
         return torch.logaddexp(self.unit.gather(-1, at), self.blank.gather(-1, at))[..., 0]
 
     def extended(self) -> Tensor:
-        """(B, K, V): log-probability that the text begins with a hypothesis and then each unit; NEVER for the blank."""
+        """Return (B, K, V): the log-probability that the text begins with a hypothesis and then a unit; NEVER for the blank."""
         frames = torch.arange(self.log_probs.shape[1], device=self.last.device)
         inside = frames < self.lengths[:, None]  # (B, T)
         probs = self.log_probs.exp() * inside[..., None]
         scores = _log_product(torch.logaddexp(self.unit, self.blank)[..., :-1], probs)
-        # The unit that was written last needs a blank before it is written again.
+        # A unit can only be repeated after a blank.
         repeated = self.last.clamp(min=0)[..., None]
         own = self.log_probs.transpose(1, 2).gather(1, repeated.expand(-1, -1, len(frames)))
         again = (self.blank[..., :-1] + own.masked_fill(~inside[:, None], NEVER)).logsumexp(-1, keepdim=True)
@@ -54,11 +54,11 @@ class PrefixScores:
         return scores
 
     def keep(self, kept: Tensor) -> "PrefixScores":
-        """Utterances `kept` (B') alone."""
+        """Return only the utterances `kept` (B')."""
         return PrefixScores(*(each[kept] for each in (self.log_probs, self.lengths, self.unit, self.blank, self.last)))
 
     def choose(self, parents: Tensor, units: Tensor) -> "PrefixScores":
-        """Hypotheses `parents` (B, K'), each extended by one of `units` (B, K')."""
+        """Return the hypotheses `parents` (B, K'), each extended by one of `units` (B, K')."""
         rows = parents[..., None].expand(-1, -1, self.unit.shape[-1])
         unit, blank = self.unit.gather(1, rows), self.blank.gather(1, rows)
         same = (self.last.gather(1, parents) == units)[..., None]
@@ -72,7 +72,7 @@ class PrefixScores:
 
 
 def _recur(own: Tensor, new: Tensor) -> Tensor:
-    """log x[0 ... T] of x[0] = 0, x[t] = exp(own[t]) * (x[t-1] + exp(new[t])); own, new (..., T), of frames 1 ... T."""
+    """Return log x[0 ... T] for x[0] = 0, x[t] = exp(own[t]) * (x[t-1] + exp(new[t])); own, new (..., T), of frames 1 ... T."""
     sums = own.cumsum(-1)
     found = sums + (new - (sums - own)).logcumsumexp(-1)
     return torch.cat([torch.full_like(found[..., :1], NEVER), found.clamp(min=NEVER)], dim=-1)

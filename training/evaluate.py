@@ -1,4 +1,4 @@
-"""Transcribe a split with a checkpoint, clean and in every noise; scoring is not done here."""
+"""Transcription of a split by a checkpoint, clean and in every noise. Scoring is elsewhere (`ablation.stats.scoring`)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from corpora.store import Corpus
 from model.smile import Smile
 from training import checkpoint
 from training.batches import by_length, centre_crop, collate
-from training.units import Units
+from training.tokenizer import Tokenizer
 from training.validation import EVALUATION_BATCH, recognise
 
 
@@ -27,17 +27,18 @@ def transcribe(
     noise: Mapping[str, str] | None = None,
     split: str = "test",
 ) -> pd.DataFrame:
-    """Columns condition, utterance_id, speaker, reference, hypothesis; clean first, then `noises` (kind -> SNRs in dB).
+    """Return the columns condition, utterance_id, speaker, reference and hypothesis.
 
-    `folder` holds the checkpoint; `noise` maps a kind to recordings that stand in for the corpus's own.
+    Clean comes first, then `noises` (kind -> SNRs in dB). `folder` holds the checkpoint. `noise` maps a kind to recordings that
+    replace the noise of the corpus.
     """
     torch.set_num_threads(threads)
-    model, units = checkpoint.load(folder)
+    model, tokenizer = checkpoint.load(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     data = Corpus.open(corpus)
     banks = noise_banks(data, noises, noise or {})
     tables = [
-        _transcribe_batch(model, units, data, utterances, condition, banks)
+        _transcribe_batch(model, tokenizer, data, utterances, condition, banks)
         for condition in conditions(noises)
         for utterances in by_length(data.utterances(split), EVALUATION_BATCH)
     ]
@@ -47,21 +48,21 @@ def transcribe(
 def noise_banks(
     data: Corpus, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str]
 ) -> dict[str, NoiseBank]:
-    """The banks that test noise is taken from, by kind."""
+    """Return the sources of test noise by kind."""
     return {kind: NoiseBank.from_corpus(data, kind, recordings.get(kind), "test") for kind in noises}
 
 
 def manifest(
     corpus: Path, noises: Mapping[str, Sequence[float]], noise: Mapping[str, str] | None = None, split: str = "test"
 ) -> pd.DataFrame:
-    """The noise manifest of a split: what `transcribe` mixes in where (see `corpora.noise.noise_manifest`)."""
+    """Return the noise that `transcribe` mixes into every utterance of a split (see `corpora.noise.noise_manifest`)."""
     data = Corpus.open(corpus)
     return noise_manifest(data.utterances(split), conditions(noises), noise_banks(data, noises, noise or {}))
 
 
 def _transcribe_batch(
     model: Smile,
-    units: Units,
+    tokenizer: Tokenizer,
     data: Corpus,
     utterances: Sequence[Utterance],
     condition: Condition,
@@ -75,7 +76,7 @@ def _transcribe_batch(
             "utterance_id": [utterance.id for utterance in utterances],
             "speaker": [utterance.speaker for utterance in utterances],
             "reference": [utterance.text for utterance in utterances],
-            "hypothesis": recognise(model, batch, units),
+            "hypothesis": recognise(model, batch, tokenizer),
         }
     )
 

@@ -1,7 +1,8 @@
-"""Look at a plan's arms before they cost anything: which compute the same, how large they are, how much they mask.
+"""Checks of a plan's arms before training: arms that compute the same function, sizes, and masked fractions.
 
-Arms are compared by a probe: small versions of them start from the same weights, see the same batch and the same masks, and take
-two steps, one at the beginning of training and one at its end. Same outputs, losses and gradients mean the same function.
+A probe compares the arms. Small versions of them start from the same weights, see the same batch and the same masks, and take two
+steps, one with the settings of the start of training and one with those of its end. Equal outputs, losses and gradients mean the
+same function.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,50 +26,50 @@ VOCABULARY = 12
 LENGTHS = [40, 28]  # frames of the probe's utterances
 TARGETS = [[1, 2, 3], [4, 5]]
 PROBE_ENCODER = {"width": 32, "layers": 2, "heads": 2, "feedforward": 32, "position_kernel": 8, "position_groups": 4}
-PROBE_STEP = 0.05  # of every weight's own size, so that two steps are far apart
+PROBE_STEP = 0.05  # relative to the norm of each weight, so that the two steps differ much
 MASKED_UTTERANCES, MASKED_FRAMES = 500, 75
-MADE_TO_BE_COUNTED = 1_000_000  # layers * width * width
+BUILT_TO_COUNT = 1_000_000  # layers * width * width
 NOTABLE_PARAMETERS = 0.01  # of the baseline's
 NOTABLE_FRACTION = 0.01  # of the frames
 
 
 @dataclass(frozen=True)
 class ArmFacts:
-    """Measured of one arm. `masked`: per input `fraction` of the frames and `run`, mean frames of a masked run."""
+    """Measurements of one arm. `masked` has per input the `fraction` of masked frames and the mean `run` of masked frames."""
 
     parameters: int
     masked: dict[str, dict[str, float]]
 
     @property
     def fraction(self) -> float:
-        """The masked fraction, mean over the inputs."""
+        """Return the masked fraction, mean over the inputs."""
         return float(np.mean([found["fraction"] for found in self.masked.values()]))
 
 
 @dataclass(frozen=True)
 class Hygiene:
-    """Facts by arm, the baseline first, groups of arms that compute the same, and sentences for what is seldom meant."""
+    """Facts by arm, the baseline first; groups of arms that compute the same function; and warnings, one sentence each."""
 
     facts: dict[str, ArmFacts]
     same: list[tuple[str, ...]]
     warnings: list[str]
 
     def lines(self) -> list[str]:
-        """What was measured, for people: the baseline, then of each arm what is not as there."""
+        """Return the measurements as text: the baseline, then the differences of each arm from it."""
         baseline, *others = self.facts
         whole = self.facts[baseline]
         found = [f"  {baseline}: {whole.parameters:,} parameters; masks {_masks_in_words(whole)}"]
         for arm in others:
-            here, said = self.facts[arm], []
+            here, differences = self.facts[arm], []
             if here.parameters != whole.parameters:
-                said.append(f"{here.parameters - whole.parameters:+,} parameters")
+                differences.append(f"{here.parameters - whole.parameters:+,} parameters")
             if here.masked != whole.masked:
-                said.append(f"masks {_masks_in_words(here)}")
-            found += [f"  {arm}: {'; '.join(said)}"] if said else []
-        return [f"measured (masks of {MASKED_FRAMES} frames; arms that are not listed are as the baseline):", *found]
+                differences.append(f"masks {_masks_in_words(here)}")
+            found += [f"  {arm}: {'; '.join(differences)}"] if differences else []
+        return [f"measured (masks of {MASKED_FRAMES} frames; arms that are not listed equal the baseline):", *found]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Return plain JSON types."""
         arms = {arm: {"parameters": found.parameters, "masked": found.masked} for arm, found in self.facts.items()}
         return {"arms": arms, "same": [list(group) for group in self.same], "warnings": self.warnings}
 
@@ -86,10 +87,10 @@ def examine(arms: Mapping[str, Mapping[str, Any]]) -> Hygiene:
 
 
 def identical(arms: Mapping[str, Settings]) -> list[tuple[str, ...]]:
-    """Groups of two or more arms that the probe cannot tell apart.
+    """Return groups of two or more arms that the probe cannot distinguish.
 
-    Only arms that differ in nothing but parts and the weights of the losses are probed: another width or learning rate is
-    another model, whatever a probe of one size and two steps says.
+    The probe compares only arms that differ in parts and in the weights of the losses. An arm with another width or learning rate
+    is another model, and a probe of one size and two steps cannot show that.
     """
     traces = {arm: _trace(settings) for arm, settings in arms.items() if _has_a_twin(arm, arms)}
     groups: list[list[str]] = []
@@ -104,7 +105,7 @@ def identical(arms: Mapping[str, Settings]) -> list[tuple[str, ...]]:
 
 
 def _rest(settings: Settings) -> dict[str, Any]:
-    """All settings that the probe does not try."""
+    """Return all settings that the probe ignores."""
     return settings.model_dump(exclude={"parts": True, "training": {"alpha", "beta"}})
 
 
@@ -113,7 +114,7 @@ def _has_a_twin(arm: str, arms: Mapping[str, Settings]) -> bool:
 
 
 def _small(settings: Settings) -> Settings:
-    """The same parts in a model of a hundredth of a second; from the class's own weights, without dropout."""
+    """Return settings with the same parts in a model that takes 10 ms, with random weights and without dropout."""
     tree = settings.model_dump()
     tree["encoder"] |= PROBE_ENCODER | {"dropout": 0.0}
     tree["decoder"] |= {"layers": min(1, settings.decoder.layers), "heads": 2, "feedforward": 32}
@@ -123,7 +124,7 @@ def _small(settings: Settings) -> Settings:
 
 
 def _trace(settings: Settings) -> list[dict[str, Tensor]]:
-    """Of both steps: the output, the loss and every gradient that is not zero, by name."""
+    """Return the output, the loss and every gradient that is not zero, by name, for both steps."""
     small = _small(settings)
     model, inputs = Smile(small, VOCABULARY), _batch()
     initialise(model, 0)
@@ -163,9 +164,9 @@ def _equal(one: Sequence[dict[str, Tensor]], other: Sequence[dict[str, Tensor]])
 
 
 def _parameters(settings: Settings) -> int:
-    """Trained values at full size; the units' share is that of the probe's vocabulary."""
+    """Return the number of trained values at full size, with the vocabulary of the probe."""
     size = settings.encoder.layers * settings.encoder.width**2
-    with torch.device("meta" if size > MADE_TO_BE_COUNTED else "cpu"):  # meta makes none, but takes 5 s to be imported
+    with torch.device("meta" if size > BUILT_TO_COUNT else "cpu"):  # meta allocates nothing, but its import takes 5 s
         return parameter_count(Smile(settings, VOCABULARY))
 
 
@@ -190,7 +191,7 @@ def _masks_in_words(facts: ArmFacts) -> str:
 def _same(groups: Sequence[tuple[str, ...]]) -> list[str]:
     return [
         f"arms {' and '.join(repr(arm) for arm in group)} compute the same function (same outputs, losses and gradients "
-        "from the same weights): training them apart compares a model with itself; keep one"
+        "from the same weights): training both compares a model with itself; keep one"
         for group in groups
     ]
 
@@ -200,19 +201,19 @@ def _sizes(facts: Mapping[str, ArmFacts]) -> list[str]:
     size = facts[baseline].parameters
     return [
         f"arm {arm!r} trains {facts[arm].parameters:,} parameters, {100 * (facts[arm].parameters / size - 1):+.1f} % against "
-        f"the baseline's {size:,}: a difference may be one of size"
+        f"the baseline's {size:,}: the size may explain a difference"
         for arm in others
         if abs(facts[arm].parameters / size - 1) >= NOTABLE_PARAMETERS
     ]
 
 
 def _masks(facts: Mapping[str, ArmFacts], arms: Mapping[str, Settings]) -> list[str]:
-    """Arms that swap one masking for another and, without saying so, mask more or less."""
+    """Return warnings for arms that replace the masking by another kind and thereby mask more or fewer frames."""
     baseline, *others = facts
     whole = facts[baseline].fraction
     return [
         f"arm {arm!r} masks {facts[arm].fraction:.2f} of the frames and the baseline {whole:.2f}: "
-        "a difference may be one of how much is masked"
+        "the masked fraction may explain a difference"
         for arm in others
         if facts[arm].masked.keys() == facts[baseline].masked.keys()
         and not isinstance(arms[arm].parts.masking, NoMasking)

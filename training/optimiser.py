@@ -1,4 +1,4 @@
-"""The optimiser and how its learning rate moves over the steps."""
+"""The optimiser and its learning rate over the steps."""
 
 import math
 
@@ -11,7 +11,7 @@ FINAL_FACTOR = 0.05
 
 
 def build_optimiser(model: nn.Module, recipe: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW; vectors and scalars (biases, norms, S, omega) are kept out of weight decay."""
+    """Return AdamW. Vectors and scalars (biases, norms, S, omega) have no weight decay."""
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
     kept = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
@@ -19,7 +19,7 @@ def build_optimiser(model: nn.Module, recipe: TrainingSettings) -> torch.optim.O
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, step: int, recipe: TrainingSettings) -> float:
-    """Give the optimiser the rate of a step; returns it. A function of the step alone: there is no state to keep."""
+    """Set the optimiser's rate for a step and return it. It depends only on the step, so there is no state to keep."""
     rate = recipe.learning_rate * learning_rate_factor(step, recipe)
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -27,8 +27,11 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, step: int, recipe: Train
 
 
 def learning_rate_factor(step: int, recipe: TrainingSettings) -> float:
-    """Linear warm-up, then by `schedule`: a half cosine to 0, an exponential fall to a twentieth (tri_stage, as fairseq's
-    without a plateau), or the inverse square root of the step (Vaswani et al. 2017)."""
+    """Return the factor of a step: a linear warm-up, then `schedule`.
+
+    `cosine` is a half cosine to 0. `tri_stage` is an exponential fall to a twentieth, as in fairseq, without a plateau.
+    `inverse_sqrt` is the inverse square root of the step (Vaswani et al. 2017).
+    """
     warm = max(1, round(recipe.warmup_ratio * recipe.steps))
     if step < warm:
         return (step + 1) / warm

@@ -1,4 +1,4 @@
-"""Make what the next steps need while this one computes."""
+"""Preparation of the next steps in threads while the current step computes."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,9 +9,10 @@ T = TypeVar("T")
 
 
 def prefetched(make: Callable[[int], T], first: int, last: int, workers: int) -> Iterator[T]:
-    """`make(first)` ... `make(last - 1)`, in this order, made by `workers` threads two rounds ahead; 0 makes each when asked.
+    """Yield `make(first)` ... `make(last - 1)` in this order, made by `workers` threads two rounds ahead.
 
-    What comes does not depend on `workers` where `make` depends on its argument alone. Its errors come in their place.
+    With 0 workers, each is made on request. The values do not depend on `workers` if `make` depends only on its argument. An
+    error of `make` is raised in its place of the order.
     """
     if not workers:
         yield from map(make, range(first, last))

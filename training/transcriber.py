@@ -1,7 +1,9 @@
-"""A checkpoint that transcribes any clip, by the very functions that a trial's evaluation runs.
+"""Transcription of single clips by a checkpoint, with the functions that the evaluation of a trial uses.
 
-A clip is a pair of bytes, as it crosses HTTP, too: `audio` int16 little-endian samples, 16 kHz mono, and `video` uint8 grey mouth
-crops of 96 x 96 px at 25 frames a second, one frame after the other.
+A clip is a pair of bytes, which can be sent over HTTP: `audio` has int16 little-endian samples, 16 kHz mono; `video` has uint8 grey
+mouth crops of 96 x 96 px at 25 frames per second, in the order of time.
+
+Models that MLflow serves import `Transcriber` and `from_bytes` from this module; keep these names.
 """
 
 from collections.abc import Sequence
@@ -19,12 +21,14 @@ from corpora.schema import FPS, MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance, fit
 from model.smile import Smile
 from training import checkpoint
 from training.batches import centre_crop, collate
-from training.units import Units
+from training.tokenizer import Tokenizer
 from training.validation import EVALUATION_BATCH, recognise
 
 FRAME_BYTES = MOUTH_SIZE_PX * MOUTH_SIZE_PX
 LONGEST_S = 60  # memory grows with the square of the length
-MOST_APART = 0.2  # of sound and picture, as a share of the picture; containers end them a few frames apart
+MOST_APART = (
+    0.2  # largest difference of audio and video length, as a fraction of the video; containers often differ by frames
+)
 
 
 @dataclass(frozen=True)
@@ -36,38 +40,43 @@ class Sample:
 
 
 def sample(audio: np.ndarray, video: np.ndarray) -> Sample:
-    """Check int16 audio and uint8 video, and fit the audio to the video as prepared corpora do. Raises UserError."""
+    """Check int16 audio and uint8 video, and fit the audio length to the video as in prepared corpora. Raises UserError."""
     frames = len(video)
     if frames == 0:
-        raise UserError("a clip to transcribe has at least one frame, and this one has none; give a longer one")
+        raise UserError("a clip needs at least one video frame, and this clip has none; give a longer clip")
     if frames > LONGEST_S * FPS:
-        raise UserError(f"a clip has at most {LONGEST_S} s, and this one has {frames / FPS:g} s; cut it into pieces")
+        raise UserError(
+            f"a clip may last at most {LONGEST_S} s, and this clip lasts {frames / FPS:g} s; cut it into pieces"
+        )
     if len(audio) == 0:
-        raise UserError("a clip has a sound track, and this one has no sample of it; give one with sound")
+        raise UserError("a clip needs a sound track, and this clip has no audio samples; give a clip with sound")
     samples = frames * SAMPLES_PER_FRAME
     if abs(len(audio) - samples) > max(MOST_APART * samples, SAMPLES_PER_FRAME):
         raise UserError(
             f"{frames} frames have {samples} samples of sound (16 kHz, 25 frames a second), and this clip has {len(audio)}; "
-            "resample it, or cut sound and picture to one length"
+            "resample the sound, or cut sound and video to the same length"
         )
     fitted = fit_audio(audio, frames)
     return Sample(noisy(fitted, fitted, None), video)
 
 
 def from_bytes(audio: bytes, video: bytes) -> Sample:
-    """The sample in a pair of bytes. Raises UserError for what is no whole number of samples or frames."""
+    """Return the sample in a pair of bytes. Raises UserError if they are not a whole number of samples or frames."""
     if len(audio) % 2:
-        raise UserError(f"audio is int16, two bytes a sample, and {len(audio)} bytes are no whole number of them")
+        raise UserError(
+            f"audio is int16, 2 bytes per sample, and {len(audio)} bytes are not a whole number of samples; send all of them"
+        )
     if len(video) % FRAME_BYTES:
         raise UserError(
-            f"video is uint8, {MOUTH_SIZE_PX} x {MOUTH_SIZE_PX} bytes a frame, and {len(video)} bytes are no whole number of them"
+            f"video is uint8, {MOUTH_SIZE_PX} x {MOUTH_SIZE_PX} bytes per frame, and {len(video)} bytes are not a whole number "
+            "of frames; send all of them"
         )
     pixels = np.frombuffer(video, np.uint8).reshape(-1, MOUTH_SIZE_PX, MOUTH_SIZE_PX)
     return sample(np.frombuffer(audio, "<i2"), pixels)
 
 
 def to_bytes(clip: Sample) -> tuple[bytes, bytes]:
-    """The audio and video that `from_bytes` takes; of clean audio to the bit, of noisy audio rounded to int16."""
+    """Return audio and video for `from_bytes`. Clean audio is exact; noisy audio is rounded to int16."""
     samples = np.clip(np.round(clip.audio * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
     return samples.astype("<i2").tobytes(), np.ascontiguousarray(clip.video).tobytes()
 
@@ -75,23 +84,23 @@ def to_bytes(clip: Sample) -> tuple[bytes, bytes]:
 class Transcriber:
     """A checkpoint in memory, on a GPU if there is one."""
 
-    def __init__(self, model: Smile, units: Units) -> None:
+    def __init__(self, model: Smile, tokenizer: Tokenizer) -> None:
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        self.units = units
+        self.tokenizer = tokenizer
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Raises UserError where the folder holds no checkpoint, or one that this version cannot read."""
+        """Load a checkpoint. Raises UserError if the folder holds none, or one that this version cannot read."""
         try:
             return cls(*checkpoint.load(folder))
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise UserError(
-                f"a checkpoint is read by the version that wrote it or a later one, and in {folder} {_why(error)}; "
-                "use that version of ablate (a registered version's tag git_revision names it), or train anew"
+                f"a checkpoint can be read by the version that wrote it and by later ones, and in {folder} {_why(error)}; "
+                "use that version of ablate (the tag git_revision of a registered version names it), or train again"
             ) from error
 
     def __call__(self, samples: Sequence[Sample]) -> list[str]:
-        """The texts, in the order of the samples."""
+        """Return the texts, in the order of the samples."""
         order = sorted(range(len(samples)), key=lambda place: len(samples[place].video))
         texts = [""] * len(samples)
         for start in range(0, len(order), EVALUATION_BATCH):
@@ -103,7 +112,7 @@ class Transcriber:
     def _batch(self, samples: Sequence[Sample]) -> list[str]:
         utterances = [_unnamed(each) for each in samples]
         video = [centre_crop(each.video) for each in samples]
-        return recognise(self.model, collate(utterances, [each.audio for each in samples], video), self.units)
+        return recognise(self.model, collate(utterances, [each.audio for each in samples], video), self.tokenizer)
 
 
 def _unnamed(clip: Sample) -> Utterance:
@@ -111,7 +120,7 @@ def _unnamed(clip: Sample) -> Utterance:
 
 
 def _why(error: Exception) -> str:
-    """What is wrong with a checkpoint, in a line: of pydantic's complaints the first, with its place."""
+    """Return the reason in one line; for a pydantic error, the first problem with its location."""
     if errors := getattr(error, "errors", None):
         first = errors(include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

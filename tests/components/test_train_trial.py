@@ -22,7 +22,7 @@ from corpora.store import Corpus
 from tracking.fingerprint import fingerprint, trial_inputs
 from tracking.store import client
 from training import checkpoint
-from training.state import newest_step
+from training.resume import newest_step
 from training.step import TrainingFailed
 
 ROOT = Path(__file__).parents[2]

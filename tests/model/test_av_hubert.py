@@ -275,7 +275,7 @@ def test_mistakes_get_one_sentence(tmp_path: Path) -> None:
     torch.save({"weights": {}}, tmp_path / "other.pt")
     for name, more, sentence in (
         ("text.pt", {}, "cannot be read as a PyTorch checkpoint"),
-        ("other.pt", {}, "no fairseq checkpoint: it has no tensors under the key 'model'"),
+        ("other.pt", {}, "is not a fairseq checkpoint: it has no tensors under the key 'model'"),
         ("absent.pt", {}, "init_from: no checkpoint at"),
         ("a.pt", {"encoder.width": 128}, r"is \(64, 104\) in the checkpoint and \(128, 104\) here"),
         ("a.pt", {"init_from.sha256": "0" * 64}, "and not 0000"),

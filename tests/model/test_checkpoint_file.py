@@ -1,4 +1,4 @@
-"""A checkpoint at an address, from a real server: fetched once and whole, however the connection fares, or refused."""
+"""A checkpoint at an address of a real server: downloaded once and completely despite broken connections, or refused."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 4000
 
 @dataclass
 class Server:
-    """What is served, and after how many bytes each of the next answers breaks off; `ranges` are what was asked for."""
+    """The served content, the bytes after which each of the next answers breaks off, and the requested `ranges`."""
 
     address: str = ""
     content: bytes = CONTENT
@@ -60,21 +60,21 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def test_it_is_fetched_once_by_however_many_at_a_time(server: Server) -> None:
+def test_concurrent_requests_download_once(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(local, [server.address] * 4))
     assert {path.read_bytes() for path in paths} == {CONTENT}
     assert server.ranges == [None]
 
 
-def test_a_broken_connection_is_taken_up_where_it_ended(server: Server) -> None:
+def test_a_broken_connection_continues_at_the_last_byte(server: Server) -> None:
     server.breaks = [1000, 500_000]
     assert local(server.address).read_bytes() == CONTENT
     assert server.ranges == [None, "bytes=1000-", "bytes=501000-"]
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False])
-def test_parts_of_two_files_are_never_put_together(server: Server, knows_ranges: bool) -> None:
+def test_parts_of_two_files_are_never_joined(server: Server, knows_ranges: bool) -> None:
     server.breaks, server.knows_ranges = [1000], knows_ranges
     send, changed = server.ranges, CONTENT[::-1]
 
@@ -88,20 +88,20 @@ def test_parts_of_two_files_are_never_put_together(server: Server, knows_ranges:
     assert send == [None, "bytes=1000-"]
 
 
-def test_what_cannot_be_fetched_whole_is_refused_and_leaves_nothing(server: Server) -> None:
+def test_an_incomplete_download_is_refused_and_leaves_nothing(server: Server) -> None:
     server.breaks = [10] * TRIES
     with pytest.raises(
-        UserError, match=f"the connection broke {TRIES} times, at last after 50 of 1024000 bytes; give a"
+        UserError, match=f"the connection broke {TRIES} times, the last time after 50 of 1024000 bytes; give a"
     ):
         local(server.address)
     missing = server.address.replace("a.pt", "b.pt")
-    with pytest.raises(UserError, match=r"b\.pt cannot be fetched: HTTP Error 404: Not Found; give a path"):
+    with pytest.raises(UserError, match=r"b\.pt cannot be downloaded: HTTP Error 404: Not Found; give a path"):
         local(missing)
     assert not [path for path in checkpoint_file.CACHE.iterdir() if path.suffix != ".lock"]
     assert local(server.address).read_bytes() == CONTENT
 
 
-def test_what_was_fetched_is_kept_until_it_is_forgotten(server: Server) -> None:
+def test_a_download_is_cached_until_it_is_forgotten(server: Server) -> None:
     before = sha256(server.address)
     server.content = CONTENT[::-1]
     assert sha256(server.address) == before

@@ -40,7 +40,7 @@ def train(corpus: Path, out: Path, states: Path | None = None, stop: int = 0, **
             raise KeyboardInterrupt
 
     settings = CATALOGUE.resolve("tiny", SMALL | overrides)
-    train_trial(settings, 1, corpus, out, threads=1, log=log, states=states, save_every_s=0)
+    train_trial(settings, 1, corpus, out, threads=1, log=log, resume_folder=states, save_every_s=0)
     return list(losses.values())
 
 

@@ -12,7 +12,7 @@ import torch
 
 from model.config import CATALOGUE
 from training.loop import train_trial
-from training.state import KEPT, States, newest_step, told_to_end
+from training.resume import KEPT, ResumeCheckpoints, newest_step, sigterm_noted
 
 SETTINGS = {
     "decoder.units": "word",
@@ -35,7 +35,7 @@ def train(corpus: Path, out: Path, states: Path | None) -> Points:
         out,
         threads=1,
         log=lambda step, metrics: points.append((step, metrics)),
-        states=states,
+        resume_folder=states,
         save_every_s=0,
     )
     return points
@@ -96,7 +96,7 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(
 
 
 def test_the_last_two_states_are_kept_and_nothing_half_written_is_taken_for_one(tmp_path: Path) -> None:
-    states = States(tmp_path / "states")
+    states = ResumeCheckpoints(tmp_path / "states")
     assert (states.newest(), newest_step(states.folder)) == (None, None)
     for step in (8, 9, 10, 1000):
         states.save(step, {"step": step, "weights": torch.full((3,), step)})
@@ -113,8 +113,8 @@ def test_the_last_two_states_are_kept_and_nothing_half_written_is_taken_for_one(
 
 def test_saving_takes_a_hundredth_of_the_time_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 30.0, 30.0, 40.0, 1039.9, 1040.1])  # a save from 30 s to 40 s
-    monkeypatch.setattr("training.state.time.monotonic", lambda: next(clock))
-    states = States(tmp_path, every_s=30)
+    monkeypatch.setattr("training.resume.time.monotonic", lambda: next(clock))
+    states = ResumeCheckpoints(tmp_path, every_s=30)
     assert states.due()
     states.save(1, {})
     assert [states.due(), states.due()] == [False, True]
@@ -122,7 +122,7 @@ def test_saving_takes_a_hundredth_of_the_time_at_most(tmp_path: Path, monkeypatc
 
 def test_sigterm_is_noted_and_the_handler_before_comes_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with told_to_end() as told:
+    with sigterm_noted() as told:
         assert not told()
         signal.raise_signal(signal.SIGTERM)
         assert told()

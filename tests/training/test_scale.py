@@ -18,7 +18,7 @@ from corpora.store import Corpus
 from model.config import CATALOGUE
 from model.settings import TrainingSettings
 from model.smile import Smile
-from training.averaging import Average
+from training.averaging import WeightAverage
 from training.batches import TrainingBatches
 from training.loop import train_trial
 from training.optimiser import learning_rate_factor
@@ -189,14 +189,14 @@ def test_a_batch_that_memory_does_not_hold_is_answered_with_one_that_fits(
 
 
 def test_the_mean_of_late_weights_is_what_is_kept(beeps: Path, tmp_path: Path) -> None:
-    average, model = Average(4, 100), torch.nn.Linear(1, 1)
+    average, model = WeightAverage(4, 100), torch.nn.Linear(1, 1)
     for step in range(100):
         torch.nn.init.constant_(model.weight, step)
-        average.after(step, model)
-    average.give(model)
+        average.update(step, model)
+    average.apply_to(model)
     assert sorted(average.at) == [92, 94, 97, 99]
     assert model.weight.item() == pytest.approx(95.5)
-    assert Average(1, 100).at == set()
+    assert WeightAverage(1, 100).at == set()
     one, mean = (train(beeps, tmp_path / str(n), **{"training.steps": 40, "training.average": n}) for n in (1, 3))
     assert 0 < difference(one, mean) < 0.1
 

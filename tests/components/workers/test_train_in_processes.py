@@ -15,7 +15,7 @@ from components.shared.trial import STATES_FOLDER, Status, Trial, arm_of, plan_o
 from components.train_trial import train
 from tracking.store import client
 from training.loop import train_trial as train_model
-from training.state import newest_step
+from training.resume import newest_step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seven processes start, on a busy machine slowly
 STEPS = 60

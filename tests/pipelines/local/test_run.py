@@ -256,7 +256,7 @@ def test_ctrl_c_leaves_nothing_behind_and_meanwhile_nobody_else_may_write(place:
     assert [path.name for path in (place.root / "corpora-cache").glob(".*")] in ([], [".links"])  # nothing half made
 
     again = place.start(command)
-    wait_for(lambda: len(re.findall(r"training goes on after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
+    wait_for(lambda: len(re.findall(r"training continues after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=60)
     assert again.returncode == 130

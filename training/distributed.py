@@ -1,4 +1,4 @@
-"""Where a training computes: on a GPU if there is one, and in as many processes as torchrun has started."""
+"""Devices and processes of a training run: a GPU if there is one, and as many processes as torchrun started."""
 
 import os
 from dataclasses import dataclass, replace
@@ -11,31 +11,31 @@ from model.smile import Inputs
 
 
 @dataclass(frozen=True)
-class Place:
-    """One process of a training: its device, its number, and how many there are."""
+class DistributedContext:
+    """One process of a training run: its device, its number (`rank`), and the number of processes (`world`)."""
 
     device: torch.device
     rank: int = 0
     world: int = 1
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so: all have to ask, and hear the same."""
+        """Return whether the flag is true in any process. All processes must call this, and all get the same answer."""
         if self.world == 1:
             return flag
-        said = torch.tensor(int(flag), device=self.device)
-        dist.all_reduce(said, dist.ReduceOp.MAX)
-        return bool(said.item())
+        value = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(value, dist.ReduceOp.MAX)
+        return bool(value.item())
 
     def first(self, text: str | None) -> str | None:
-        """What the first process says that says anything; the rest is as with `any`."""
+        """Return the text of the first process that has one. All processes must call this, as with `any`."""
         if not self.any(text is not None) or self.world == 1:
             return text
-        said: list[str | None] = [None] * self.world
-        dist.all_gather_object(said, text)
-        return next(each for each in said if each is not None)
+        texts: list[str | None] = [None] * self.world
+        dist.all_gather_object(texts, text)
+        return next(each for each in texts if each is not None)
 
     def sum_gradients(self, model: nn.Module) -> None:
-        """Add up the gradients of all processes, as one message after the backward pass; without others, nothing to do."""
+        """Sum the gradients of all processes in one message after the backward pass; does nothing in a single process."""
         if self.world == 1:
             return
         weights = [p for p in model.parameters() if p.requires_grad]
@@ -49,8 +49,8 @@ class Place:
             gradient.copy_(summed.view_as(gradient))
 
 
-def join() -> Place:
-    """This process's place: by torchrun's variables if it was started by that, else alone. Joins the others."""
+def join_processes() -> DistributedContext:
+    """Return the context of this process, and connect it with the others if torchrun started it (by its variables)."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = torch.device("cpu")
     if torch.cuda.is_available():
@@ -58,11 +58,11 @@ def join() -> Place:
         torch.cuda.set_device(device)
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Place(device, rank, world)
+    return DistributedContext(device, rank, world)
 
 
 def moved(inputs: Inputs, device: torch.device) -> Inputs:
-    """The same inputs on a device; from pinned memory without waiting."""
+    """Return the inputs on a device. From pinned memory, the copy is asynchronous."""
 
     def to(tensor: Tensor) -> Tensor:
         return tensor.to(device, non_blocking=True)
@@ -71,7 +71,7 @@ def moved(inputs: Inputs, device: torch.device) -> Inputs:
 
 
 def pinned(inputs: Inputs) -> Inputs:
-    """The same inputs in memory that a GPU can fetch by itself."""
+    """Return the inputs in pinned memory, from which a GPU can copy asynchronously."""
     return replace(
         inputs, audio=inputs.audio.pin_memory(), video=inputs.video.pin_memory(), padding=inputs.padding.pin_memory()
     )

@@ -1,4 +1,4 @@
-"""The units that the recogniser writes: words, characters, or pieces of words; the CTC blank is always number 0."""
+"""The tokenizer: text to output units (words, characters, or pieces of words) and back. The CTC blank is always number 0."""
 
 import base64
 import io
@@ -20,10 +20,10 @@ UnitKind = Literal["word", "character", "sentencepiece"]
 
 
 @dataclass(frozen=True)
-class Units:
-    """`symbols[0]` is the blank. Word units know only the words that they were made from.
+class Tokenizer:
+    """A fixed list of output units. `symbols[0]` is the blank. Word units contain only the words of their training texts.
 
-    `model` is SentencePiece's, in base 64; its number 0 stands for characters that it does not know.
+    `model` is the model of SentencePiece, in base 64. Its number 0 means unknown characters.
     """
 
     kind: UnitKind
@@ -31,10 +31,10 @@ class Units:
     model: str | None = None
 
     @classmethod
-    def from_texts(cls, kind: UnitKind, texts: Iterable[str], pieces: int = 1000) -> Self:
-        """The units that occur in `texts`, sorted, after the blank; of pieces, the likeliest ones, `pieces` at most."""
+    def from_texts(cls, kind: UnitKind, texts: Iterable[str], vocab_size: int = 1000) -> Self:
+        """Return the units of `texts`, sorted, after the blank; for sentencepiece, the most likely ones, at most `vocab_size`."""
         if kind == "sentencepiece":
-            model = _train_pieces(sorted(texts), pieces)
+            model = _train_sentencepiece(sorted(texts), vocab_size)
             processor = _processor(model)
             return cls(kind, ("<blank>", *(processor.id_to_piece(n) for n in range(1, len(processor)))), model)
         found = {symbol for text in texts for symbol in _split(kind, text)}
@@ -42,11 +42,11 @@ class Units:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """What `dataclasses.asdict` gave, after JSON."""
+        """Return the tokenizer from JSON that `dataclasses.asdict` gave."""
         return cls(value["kind"], tuple(value["symbols"]), value.get("model"))
 
     def encode(self, text: str) -> list[int]:
-        """Numbers of the units of `text`; raises KeyError for a unit that was not in the training texts."""
+        """Return the numbers of the units of `text`. Raises KeyError for a unit that the training texts do not contain."""
         if self.model is not None:
             numbers = _processor(self.model).encode(text)
             if BLANK in numbers:
@@ -56,34 +56,36 @@ class Units:
         return [known[symbol] for symbol in _split(self.kind, text)]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """Text of units without blanks and repeats."""
+        """Return the text of units; `numbers` contain no blanks and no CTC repeats."""
         if self.model is not None:
             return str(_processor(self.model).decode(list(numbers)))
         symbols = [self.symbols[number] for number in numbers]
         return " ".join(symbols) if self.kind == "word" else " ".join("".join(symbols).split())
 
 
-def units_of(settings: DecoderSettings, data: Corpus) -> Units:
-    """The units of a corpus's training texts."""
+def tokenizer_for(settings: DecoderSettings, data: Corpus) -> Tokenizer:
+    """Return the tokenizer of the training texts of a corpus."""
     texts = (utterance.text for utterance in data.utterances("train"))
-    return Units.from_texts(settings.units, texts, settings.vocab_size)
+    return Tokenizer.from_texts(settings.units, texts, settings.vocab_size)
 
 
 def _split(kind: str, text: str) -> Sequence[str]:
     return text.split() if kind == "word" else list(text)
 
 
-def _train_pieces(texts: Sequence[str], pieces: int) -> str:
-    """A unigram model (Kudo 2018). One thread and sorted texts: the same pieces on every run."""
+def _train_sentencepiece(texts: Sequence[str], vocab_size: int) -> str:
+    """Return a unigram model (Kudo 2018). One thread and sorted texts give the same units on every run."""
     characters = len({character for text in texts for character in text})
-    if pieces <= characters + 1:
-        raise UserError(f"decoder.vocab_size has to be larger than the {characters} characters by two, got {pieces}")
+    if vocab_size <= characters + 1:
+        raise UserError(
+            f"decoder.vocab_size has to be at least the number of characters, {characters}, plus two; got {vocab_size}"
+        )
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts),
         model_writer=written,
         model_type="unigram",
-        vocab_size=pieces,
+        vocab_size=vocab_size,
         hard_vocab_limit=False,
         character_coverage=1.0,
         normalization_rule_name="identity",
@@ -102,15 +104,15 @@ def _processor(model: str) -> sentencepiece.SentencePieceProcessor:
     return sentencepiece.SentencePieceProcessor(model_proto=base64.b64decode(model))
 
 
-def check_frames(utterances: Sequence[Utterance], units: Units) -> None:
-    """CTC needs a frame per unit and one more between equal neighbours; an utterance that is shorter teaches nothing.
+def check_frames(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> None:
+    """Raise UserError if more than one percent of the utterances are too short for CTC, which then learns nothing from them.
 
-    Raises UserError if more than a hundredth of them are.
+    CTC needs one frame per unit, and one more frame between two equal units.
     """
-    short = [u.id for u in utterances if u.frames < _frames_needed(units.encode(u.text))]
+    short = [u.id for u in utterances if u.frames < _frames_needed(tokenizer.encode(u.text))]
     if len(short) > len(utterances) // 100:
         raise UserError(
-            f"CTC needs at least one frame per {units.kind}: {len(short)} of {len(utterances)} "
+            f"CTC needs at least one frame per {tokenizer.kind}: {len(short)} of {len(utterances)} "
             f"training utterances are shorter (e.g. {short[0]}); use decoder.units: word, or slower speech"
         )
 
