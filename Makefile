@@ -7,7 +7,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 MOUTH_BIN := .venv-mouth/bin
 
-.PHONY: setup study test lint mouth clean
+.PHONY: setup study test lint docs mouth clean
 .DEFAULT_GOAL := study
 
 setup: .venv/.ready
@@ -34,6 +34,11 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The tables in docs/ that are generated from the code. A test says when they are stale.
+docs: setup
+	$(BIN)/python docs/generate_commands.py
+	$(BIN)/python docs/generate_model.py
 
 # Mouths in real video are found by a package that cannot live beside kfp: it has an environment of its own.
 mouth: .venv-mouth/.ready
