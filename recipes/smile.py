@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from training.loop import TrainResult as TrainResult
 
 Log = Callable[[int, dict[str, float]], None]
+# Modules for a process to import before it forks others that call `examine`, or `train` and `transcribe`. The first step of any
+# optimiser imports torch._dynamo, 800 modules that take three seconds.
+PRELOAD_FOR_EXAMINATION = ("training.hygiene",)
+PRELOAD_FOR_TRAINING = ("torch._dynamo", "training.loop", "training.evaluate")
 
 
 def examine(arms: Mapping[str, Mapping[str, Any]]) -> "Hygiene":

@@ -1,4 +1,4 @@
-"""Steps that a loaded process forks: they print, end, fail and die as steps in fresh interpreters do, and cost no other."""
+"""Steps that are forked: they print, end, fail and die as steps in new interpreters do, and affect no other step."""
 
 import json
 import os
@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
+from kfp.local import subprocess_task_handler
 
 from components.resolve_plan import resolve_plan
 from pipelines.local import forkserver
+from pipelines.local.kubeflow import _forked_steps
 
 pytestmark = pytest.mark.skipif(not forkserver.possible(), reason="steps are forked on Linux only")
 
@@ -35,7 +36,7 @@ SOURCES = {
 
 
 def command(body: str, tmp_path: Path) -> list[str]:
-    """What kfp's local runner is about to start for a lightweight component with this body."""
+    """The command that kfp's local runner starts for a lightweight component with this body."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     given = {"inputs": {}, "outputs": {"outputFile": str(tmp_path / "out" / "executor_output.json")}}
     real = list(resolve_plan.component_spec.implementation.container.command)
@@ -53,18 +54,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forkserver.Fork
     (folder / "fine_worker.py").write_text("def work(request): print(request['text'])\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
-        with forkserver.ForkServer(never) as server:
+        with forkserver.ForkServer() as server:
             yield server
-
-
-def never(*_: object) -> int:
-    raise AssertionError("the step was started in another way")
 
 
 @pytest.fixture
 def ran(server: forkserver.ForkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ran:
     def call(name: str, **environment: str) -> tuple[int, str]:
         code = server.run(command(SOURCES[name], tmp_path), environment)
+        assert code is not None
         return code, capsys.readouterr().out
 
     return call
@@ -87,9 +85,7 @@ def test_a_step_that_is_killed_costs_no_other(ran: Ran) -> None:
     assert ran("hello")[0] == 0
 
 
-def test_everything_is_loaded_and_no_thread_runs_where_steps_are_forked(
-    ran: Ran, server: forkserver.ForkServer
-) -> None:
+def test_everything_is_loaded_and_no_thread_runs_where_steps_fork(ran: Ran, server: forkserver.ForkServer) -> None:
     assert "True True" in ran("loaded")[1]
     assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) == 1
 
@@ -106,7 +102,7 @@ def test_a_worker_is_a_process_of_its_own_there_too(ran: Ran) -> None:
     assert said.splitlines()[-3:-1] == ["done", "said: None"] or "done\nsaid: None" in said
 
 
-def test_steps_run_beside_each_other(server: forkserver.ForkServer, tmp_path: Path) -> None:
+def test_steps_run_at_the_same_time(server: forkserver.ForkServer, tmp_path: Path) -> None:
     slow = command("import time\ntime.sleep(1)", tmp_path)
     started = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
@@ -114,10 +110,8 @@ def test_steps_run_beside_each_other(server: forkserver.ForkServer, tmp_path: Pa
     assert time.monotonic() - started < 3
 
 
-def test_a_step_that_has_ended_waits_for_no_step_that_began_beside_it(
-    server: forkserver.ForkServer, tmp_path: Path
-) -> None:
-    """Each child has the pipes of the steps that ran when it was forked; it must not keep them open."""
+def test_an_ended_step_does_not_wait_for_a_later_one(server: forkserver.ForkServer, tmp_path: Path) -> None:
+    """A child must not keep the pipes of the steps that ran when it was forked."""
     with ThreadPoolExecutor(2) as pool:
         short = pool.submit(server.run, command("import time\ntime.sleep(1)", tmp_path))
         time.sleep(0.5)  # so that the long one is forked while the short one runs
@@ -132,26 +126,25 @@ def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def test_another_command_is_started_as_kfp_would(tmp_path: Path) -> None:
-    asked: list[Any] = []
+def test_another_command_runs_as_kfp_runs_it(server: forkserver.ForkServer) -> None:
+    assert server.run(["echo", "hello"], {"A": "1"}) is None
+    with _forked_steps(server):
+        assert subprocess_task_handler.run_local_subprocess(["sh", "-c", "exit $CODE"], {"CODE": "5"}) == 5
 
-    def fallback(full_command: Any, env_vars: Any) -> int:
-        asked.append((list(full_command), env_vars))
-        return 5
 
-    with forkserver.ForkServer(fallback) as server:
-        assert server.run(["echo", "hello"], {"A": "1"}) == 5
+def test_without_the_server_steps_run_as_kfp_runs_them(tmp_path: Path) -> None:
+    with forkserver.ForkServer() as server, _forked_steps(server):
         server.process.kill()
         server.process.wait()
-        assert server.run(command("pass", tmp_path)) == 5
-    assert [first[0] for first, _ in asked] == ["echo", "sh"]
+        assert server.run(command("pass", tmp_path)) is None
+        assert subprocess_task_handler.run_local_subprocess(command("raise SystemExit(3)", tmp_path)) == 3
 
 
-def test_the_server_ends_with_whoever_asks_it() -> None:
+def test_the_server_ends_with_its_user() -> None:
     code = """
 import os
 from pipelines.local.forkserver import ForkServer
-print(ForkServer(None).__enter__().process.pid, flush=True)
+print(ForkServer().__enter__().process.pid, flush=True)
 os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

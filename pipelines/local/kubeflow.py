@@ -1,0 +1,71 @@
+"""The pipeline under `kfp.local`: the same definition as on a cluster, with each step as a process or a container here."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+from kfp.local import logging_utils, subprocess_task_handler
+
+from pipelines.ablation_pipeline import ablation_pipeline
+from pipelines.local.forkserver import ForkServer
+
+
+def run_local(
+    pipeline_root: Path,
+    arguments: dict[str, Any],
+    *,
+    containers: bool = False,
+    folders: Sequence[str] = (),
+    server: ForkServer | None = None,
+) -> None:
+    """Run the pipeline on this machine. Its steps leave their outputs under `pipeline_root`. Raises RuntimeError.
+
+    Steps are forks of the `server`, new interpreters without one, or containers of ABLATE_IMAGE that may read `folders`. Two
+    trials run at a time. No workspace_root is passed, because kfp deletes that folder at the end with all its content.
+    """
+    _log_each_line_once()
+    if containers:
+        from pipelines.local.containers import container_runner
+
+        local.init(container_runner(pipeline_root, folders), pipeline_root=str(pipeline_root))
+        ablation_pipeline(**arguments)
+    else:
+        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(pipeline_root))
+        with _forked_steps(server):
+            ablation_pipeline(**arguments)
+
+
+@contextlib.contextmanager
+def _forked_steps(server: ForkServer | None) -> Iterator[None]:
+    """Fork steps from the server where it can. kfp itself starts a new interpreter for each step."""
+    original = subprocess_task_handler.run_local_subprocess
+
+    def run(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
+        code = server.run(full_command, env_vars) if server else None
+        return int(original(full_command, env_vars)) if code is None else code
+
+    subprocess_task_handler.run_local_subprocess = run
+    try:
+        yield
+    finally:
+        subprocess_task_handler.run_local_subprocess = original
+
+
+def _log_each_line_once() -> None:
+    """Replace two context managers of kfp that do not work with threads.
+
+    Two trials at a time enter and leave them in any order. `print` is then wrapped again and again and log handlers accumulate:
+    815 MB of log at 200 trials. `_forked_steps` replaces one more function of kfp, and `containers.py` another one.
+    """
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+    @contextlib.contextmanager
+    def unchanged(*_: object, **__: object) -> Iterator[None]:
+        yield
+
+    logging_utils.local_logger_context = unchanged
+    logging_utils.indented_print = unchanged
