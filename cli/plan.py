@@ -1,4 +1,4 @@
-"""`ablate plan`: what a plan would train, and what it can detect."""
+"""`ablate plan`: the arms and trials of a plan, and the differences that it can detect."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 def plan(
     path: PlanArgument,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: arms, seeds, trials, warnings.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for programs: arms, seeds, trials, warnings.")
+    ] = False,
     corpus: Corpus = None,
     seeds: Seeds = None,
     settings: Settings = None,
 ) -> None:
     """Check a plan; show its arms and what it can detect.
 
-    Everything is checked against the model's settings: parts, kinds, values, and that no two arms are the same. Arms that
-    compute the same under different names are found by a probe; parameters and masks of each are measured. How much
-    seeds differ, and how long a trial takes, is taken from earlier studies in MLflow on the same corpus, preset and steps.
+    Checks parts, kinds and values against the model's settings, and that no two arms are the same. A probe finds arms that
+    compute the same under different names, and measures the parameters and masks of each arm. The spread between seeds and
+    the time of a trial come from earlier studies in MLflow on the same corpus, preset and steps.
 
     Example: ablate plan plans/smile.yaml
     """
@@ -60,7 +62,7 @@ def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hy
 
 
 def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", console: Console) -> None:
-    """Arms as a table, then how many trials they come to, what those can detect, what was measured, and warnings."""
+    """Print the arms as a table, then the number of trials, what they can detect, what was measured, and warnings."""
     table = Table(title=checked.question or checked.study, title_justify="left")
     for column in ("arm", "change to the baseline", "why"):
         table.add_column(column, overflow="fold", no_wrap=column == "arm")

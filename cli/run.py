@@ -21,31 +21,32 @@ def run(
     corpus: Corpus = None,
     seeds: Seeds = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where results go; studies/ and the study's name by default.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the results; by default the study's name in studies/."),
     ] = None,
     settings: Settings = None,
     image: Annotated[
         str | None,
         typer.Option(
-            metavar="REF", help="Run every step in a container of this image, as a cluster would; needs Docker."
+            metavar="REF", help="Run every step in a container of this image, as a cluster does; needs Docker."
         ),
     ] = None,
     explaining: Annotated[
-        bool, typer.Option("--explain", help="Only say which trials would be trained, and why; trains nothing.")
+        bool, typer.Option("--explain", help="Only print which trials would be trained, and why; trains nothing.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Train every trial, finished before or not.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train every trial, even if it was finished before.")] = False,
     force_arm: Annotated[
         list[str] | None, typer.Option("--force-arm", metavar="ARM", help="Train this arm's trials; repeatable.")
     ] = None,
 ) -> None:
-    """Carry out a whole study on this machine.
+    """Run a whole study on this machine.
 
-    Prepares the corpus, trains every arm with every seed (two trials at a time), scores them clean and in noise,
-    compares the arms, writes the report, and tracks all of it in MLflow. A trial that was finished before, in any
-    study of the same MLflow store, is used again. Ctrl-C stops everything it started.
+    Prepares the corpus, trains every arm with every seed (two trials at a time), scores the trials clean and in noise,
+    compares the arms, writes the report, and tracks everything in MLflow. A trial that was finished before, in any study of
+    the same MLflow store, is reused. Ctrl-C stops all processes that this command has started.
 
     \b
-    Exit code: 0 all went well, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
+    Exit code: 0 on success, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
@@ -56,7 +57,7 @@ def run(
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
-    check(checked.corpus, here=True)  # what is wrong with it is said now, not in a minute
+    check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
     if explaining:
         _explain(checked, forced, console)
         return
@@ -78,7 +79,7 @@ def run(
         )
     except Interrupted:
         done = "all processes are stopped and their runs are marked KILLED"
-        fail(f"interrupted: {done}; the same command goes on from here", INTERRUPTED)
+        fail(f"interrupted: {done}; the same command continues from here", INTERRUPTED)
     except RunFailed as error:
         fail(f"error: {error}", FAILED)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
@@ -88,7 +89,7 @@ def run(
 
 
 def _explain(checked: Plan, forced: str, console: Console) -> None:
-    """A line per trial, then how many would be trained."""
+    """Print a line per trial, then the number of trials that would be trained."""
     from pipelines.local.explain import TRAIN, explain
 
     answers = explain(checked, tracking_uri=paths.tracking_uri(), corpora_root=paths.CORPORA, force=forced)

@@ -1,4 +1,4 @@
-"""`ablate ui`: MLflow's pages on a study."""
+"""`ablate ui`: a study in MLflow's pages."""
 
 from typing import Annotated
 
@@ -12,12 +12,12 @@ def ui(
     study: Annotated[
         str | None, typer.Argument(metavar="STUDY", help="A study's folder or name; the latest by default.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Where to serve MLflow on this machine.", min=1, max=65535)] = 5000,
+    port: Annotated[int, typer.Option(help="Port of the MLflow server on this machine.", min=1, max=65535)] = 5000,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser, or only print its address.")] = True,
 ) -> None:
     """Open MLflow on a study's WER and curves.
 
-    Starts a server on the study's store and ends it with Ctrl-C; where MLFLOW_TRACKING_URI names a server, opens that.
+    Starts a server on the study's store, which Ctrl-C ends. If MLFLOW_TRACKING_URI names a server, opens that one.
 
     Example: ablate ui smile --port 5001
     """

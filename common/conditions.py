@@ -1,4 +1,4 @@
-"""The conditions under which a trial is scored: clean, or a kind of noise at a signal-to-noise ratio, and their names."""
+"""Conditions in which a trial is scored: clean, or a kind of noise at a signal-to-noise ratio. One class for their names."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Condition:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Return the condition of a name. A name of another form is a kind without an SNR and stands for itself."""
+        """Return the condition of a name. A name of another form becomes a kind without an SNR."""
         found = _NOISY.fullmatch(name)
         if found is None:
             return cls(None if name == CLEAN else name)
@@ -38,10 +38,10 @@ class Condition:
 
 
 def label(name: str) -> str:
-    """The condition of this name as people write it, e.g. `babble −5 dB`."""
+    """Return the condition of this name as people write it, e.g. `babble −5 dB`."""
     return Condition.parse(name).label
 
 
 def conditions(noises: Mapping[str, Sequence[float]]) -> list[Condition]:
-    """Clean first, then every SNR in dB of every kind of noise, as listed."""
+    """Return clean first, then every SNR in dB of every kind of noise, in the given order."""
     return [Condition(), *(Condition(kind, float(snr_db)) for kind, snrs_db in noises.items() for snr_db in snrs_db)]

@@ -1,13 +1,13 @@
-"""The one exception that means: the user's input is wrong."""
+"""Errors that the user can correct."""
 
 
 class UserError(ValueError):
-    """Bad input. Its text states the rule, the offending value and the remedy; the CLI prints it and exits with `exit_code`."""
+    """Bad input. The text states the rule, the value and the remedy. The command line prints it and exits with `exit_code`."""
 
     exit_code = 2
 
 
 class Unavailable(UserError):
-    """Nothing is wrong with the input, and something that it needs is away or lets nobody in: a CI job may try again."""
+    """A server that the input needs does not answer or refuses access. The input may be right, so a CI job can try again."""
 
     exit_code = 1

@@ -1,11 +1,11 @@
-"""'Did you mean ...?' for the names that people mistype."""
+"""Suggestions for mistyped names: 'did you mean ...?'."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`: did you mean 'x'? Known: x, y, z`, to be put behind `unknown thing 'w'`.
+    """Return `: did you mean 'x'? Known: x, y, z`, which continues the text `unknown thing 'w'`.
 
     A name whose last dotted step is the word counts as near: `scale` means `fusion.scale`.
     """
@@ -18,5 +18,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(phrase: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The `count` names that are most like a phrase, best first, however far off they are."""
+    """Return the `count` names that are most similar to a phrase, the best one first, even if none is similar."""
     return sorted(known, key=lambda name: -SequenceMatcher(None, phrase.lower(), name.lower()).ratio())[:count]

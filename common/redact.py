@@ -1,8 +1,8 @@
-"""Keeps passwords that stand in a store's address out of logs, reports and errors. Imports no mlflow."""
+"""Removal of passwords in addresses from logs, reports and errors. Imports no mlflow."""
 
 import re
 
 
 def redact(text: str) -> str:
-    """The text with every `://user:password@` as `://user@`."""
+    """Return the text with `://user@` in place of every `://user:password@`."""
     return re.sub(r"(://[^\s:/@]*):[^\s/]*@", r"\1@", text)

@@ -1,8 +1,8 @@
 """Hashes of what our source code computes, for the fingerprints of trials and of prepared corpora.
 
-A module is known by what it does: its syntax tree without docstrings, comments and layout. In the tree, an imported module of ours
-is replaced by the hash of that module. So a hash changes when anything that is used changes, and it stays the same when a module
-moves to another folder or file name. Modules that a string names, for `python -m`, count as used.
+The hash of a module is that of its syntax tree without docstrings, comments and layout. In the tree, the hash of an imported module
+of ours replaces its name. So a hash changes when any used code changes, and stays the same when a module moves to another folder or
+file name. Modules that a string names, for `python -m`, count as used.
 """
 
 import ast
@@ -56,7 +56,7 @@ def sources_fingerprint() -> str:
 
 @lru_cache
 def _hash(name: str) -> str:
-    """The hash of a module. Modules must not import each other in a circle."""
+    """Return the hash of a module. Modules must not import each other in a circle."""
     tree = _tree(name)
     for node in _references(tree):
         imported = not isinstance(node, ast.Constant)
@@ -66,7 +66,7 @@ def _hash(name: str) -> str:
 
 @lru_cache
 def _started_by(name: str) -> frozenset[str]:
-    """The modules that a module, or one that it imports, starts as processes of their own."""
+    """Return the modules that a module, or one that it imports, starts as separate processes."""
     found = set[str]()
     for node in _references(_tree(name)):
         for target in _targets(node):
@@ -81,7 +81,7 @@ def forget() -> None:
 
 
 def _tree(name: str) -> ast.Module:
-    """The syntax tree of a module without its docstrings."""
+    """Return the syntax tree of a module without its docstrings."""
     tree = ast.parse(_file(name).read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
@@ -92,13 +92,13 @@ def _tree(name: str) -> ast.Module:
 
 
 def _references(tree: ast.Module) -> list[Imports]:
-    """The nodes of a tree that name modules of ours."""
+    """Return the nodes of a tree that name modules of ours."""
     named = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom, ast.Constant)))
     return [node for node in named if any(True for _ in _targets(node))]
 
 
 def _targets(node: Imports) -> Iterator[str]:
-    """The modules of ours that a node names, by dotted names."""
+    """Yield the modules of ours that a node names, as dotted names."""
     if isinstance(node, ast.Constant):
         candidates = [node.value] if isinstance(node.value, str) and "." in node.value else []
     elif isinstance(node, ast.Import):
@@ -110,7 +110,7 @@ def _targets(node: Imports) -> Iterator[str]:
 
 
 def _replace(node: Imports, by: str) -> None:
-    """Put `by` in place of the names of modules. The names that the code goes on to use stay."""
+    """Replace the names of modules by `by`. The names that the code uses stay."""
     if isinstance(node, ast.Constant):
         node.value = by
         return

@@ -1,4 +1,4 @@
-"""Pydantic's complaints as one sentence."""
+"""Pydantic's errors as one sentence."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,9 +8,9 @@ RULES = {"extra_forbidden": "no such setting here; remove it", "string_type": "t
 
 
 def sentence(error: ValidationError, shorten: Callable[[Sequence[str]], Sequence[str]] = lambda steps: steps) -> str:
-    """Return the first complaint as `where: rule, got value`. `shorten` may drop steps of the path to the value.
+    """Return the first error as `path: rule, got value`. `shorten` can remove steps of the path to the value.
 
-    A value that is a whole group of settings is not quoted, nor is one that is missing.
+    The sentence does not quote a whole group of settings or a missing value.
     """
     first = error.errors(include_url=False)[0]
     where = ".".join(shorten([str(step) for step in first["loc"] if step != "[key]"]))

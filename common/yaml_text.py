@@ -1,4 +1,4 @@
-"""YAML as people expect it: `1e6` is a number, `no` is a word, and a key that stands twice is an error."""
+"""YAML as people expect it: `1e6` is a number, `no` is a word, and a duplicate key is an error."""
 
 import re
 from collections.abc import Hashable
@@ -9,11 +9,11 @@ import yaml
 from common.errors import UserError
 
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
-MOST_VALUES = 100_000  # of a text with its aliases written out: nine lines of them can stand for a billion
+MOST_VALUES = 100_000  # with all aliases expanded: nine lines of aliases can expand to a billion values
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML reads YAML 1.1, where `1e6` is text and `no` is false; these two follow YAML 1.2 instead."""
+    """PyYAML's loader with YAML 1.2's rules for numbers and booleans. In YAML 1.1, `1e6` is text and `no` is false."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (the name and form are PyYAML's)
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (BOOL, FLOAT)]
@@ -21,7 +21,7 @@ class _Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse a key that stands twice: YAML would keep the last and drop an arm in silence."""
+        """Refuse a duplicate key, of which YAML keeps the last one only: an arm would be lost silently."""
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -45,7 +45,7 @@ _Loader.add_implicit_resolver(
 
 
 def load_yaml(text: str) -> Any:
-    """The data of a YAML (or JSON) text. Raises UserError: with line and column for a syntax error, and for what has no end."""
+    """Return the data of a YAML or JSON text. Raises UserError with line and column of a syntax error."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -64,10 +64,10 @@ def load_yaml(text: str) -> Any:
 
 
 def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """How many values a node stands for with its aliases written out. Raises UserError for too many, or no end of them."""
+    """Return the number of values of a node with its aliases expanded. Raises UserError for too many or endless ones."""
     if node in known:
         return known[node]
-    known[node] = MOST_VALUES  # an alias inside of what it stands for has no end
+    known[node] = MOST_VALUES  # an alias inside its own value has no end
     inside = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
     parts = [part for item in inside for part in (item if isinstance(item, tuple) else (item,))]
     known[node] = 1 + sum(_values(part, known) for part in parts if isinstance(part, yaml.Node))

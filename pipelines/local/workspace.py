@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Trial
-from pipelines.package.cluster import STEPS
 
+ITERATIONS = "for-loop-*"  # kfp's folders for the iterations of the loop
 STEP_OUTPUT = "executor_output.json"  # kfp writes it when a step has ended without an error
 TAIL_BYTES = 2048  # more than one line of a history
 
@@ -53,8 +53,9 @@ class Workspace:
 
     def unfinished_steps(self) -> list[str]:
         """Return the steps that have begun and not ended without an error, in the order in which they began."""
-        begun = [path for step in STEPS for place in ("*", "*/*") for path in self.root.glob(f"{place}/{step}")]
-        left = [path for path in begun if not (path / STEP_OUTPUT).is_file()]
+        runs = [path for path in self.root.glob("*/") if path not in (self.problems, self.temporary)]
+        begun = [path for run in runs for place in ("*/", f"{ITERATIONS}/*/") for path in run.glob(place)]
+        left = [path for path in begun if not path.match(ITERATIONS) and not (path / STEP_OUTPUT).is_file()]
         return [path.name for path in sorted(left, key=lambda path: path.stat().st_mtime_ns)]
 
     def statuses(self) -> dict[tuple[str, int], Status]:

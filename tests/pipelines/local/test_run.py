@@ -245,7 +245,7 @@ def test_ctrl_c_leaves_nothing_behind_and_meanwhile_nobody_else_may_write(place:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (
         130,
-        "interrupted: all processes are stopped and their runs are marked KILLED; the same command goes on from here\n",
+        "interrupted: all processes are stopped and their runs are marked KILLED; the same command continues from here\n",
     )
     assert "Traceback" not in out
     assert {path.name for path in folder.iterdir()} == {"run.log", STATES_FOLDER}
