@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from training.loop import TrainResult as TrainResult
 
 Log = Callable[[int, dict[str, float]], None]
-# Modules that `examine`, `train` and `transcribe` import, for a process that imports them before it forks. The first step of any
+# Modules for a process to import before it forks others that call `examine`, or `train` and `transcribe`. The first step of any
 # optimiser imports torch._dynamo, 800 modules that take three seconds.
-PRELOAD = ("torch._dynamo", "training.hygiene", "training.loop", "training.evaluate")
+PRELOAD_FOR_EXAMINATION = ("training.hygiene",)
+PRELOAD_FOR_TRAINING = ("torch._dynamo", "training.loop", "training.evaluate")
 
 
 def examine(arms: Mapping[str, Mapping[str, Any]]) -> "Hygiene":

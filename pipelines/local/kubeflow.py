@@ -11,16 +11,21 @@ from kfp import local
 from kfp.local import logging_utils, subprocess_task_handler
 
 from pipelines.ablation_pipeline import ablation_pipeline
-from pipelines.local import forkserver
+from pipelines.local.forkserver import ForkServer
 
 
 def run_local(
-    pipeline_root: Path, arguments: dict[str, Any], *, containers: bool = False, folders: Sequence[str] = ()
+    pipeline_root: Path,
+    arguments: dict[str, Any],
+    *,
+    containers: bool = False,
+    folders: Sequence[str] = (),
+    server: ForkServer | None = None,
 ) -> None:
     """Run the pipeline on this machine. Its steps leave their outputs under `pipeline_root`. Raises RuntimeError.
 
-    Steps are processes, or containers of ABLATE_IMAGE that may read `folders`. Two trials run at a time. No workspace_root is
-    passed, because kfp deletes that folder at the end with all its content.
+    Steps are forks of the `server`, new interpreters without one, or containers of ABLATE_IMAGE that may read `folders`. Two
+    trials run at a time. No workspace_root is passed, because kfp deletes that folder at the end with all its content.
     """
     _log_each_line_once()
     if containers:
@@ -30,17 +35,17 @@ def run_local(
         ablation_pipeline(**arguments)
     else:
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(pipeline_root))
-        with _forked_steps():
+        with _forked_steps(server):
             ablation_pipeline(**arguments)
 
 
 @contextlib.contextmanager
-def _forked_steps() -> Iterator[None]:
-    """Fork steps from the server, if that is possible. kfp itself starts a new interpreter for each step."""
+def _forked_steps(server: ForkServer | None) -> Iterator[None]:
+    """Fork steps from the server where it can. kfp itself starts a new interpreter for each step."""
     original = subprocess_task_handler.run_local_subprocess
 
     def run(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
-        code = forkserver.run(full_command, env_vars) if forkserver.possible() else None
+        code = server.run(full_command, env_vars) if server else None
         return int(original(full_command, env_vars)) if code is None else code
 
     subprocess_task_handler.run_local_subprocess = run

@@ -1,27 +1,28 @@
 """The process of a local run, started as `python -m pipelines.local.run REQUEST` in its own session (see `study.py`).
 
-It starts the fork server before it imports kfp, so that both import at the same time. Every forked step imports this file
-again, as `multiprocessing` does with the main module, so its own imports are few.
+It starts the fork server before it imports kfp, so that both import at the same time.
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 
-from pipelines.local import forkserver
+from pipelines.local.forkserver import ForkServer, possible
 
 
 def main() -> None:
     """Read the request and run the pipeline. The exit code is 1 if a step failed."""
     request = json.loads(Path(sys.argv[1]).read_text())
-    if forkserver.possible() and not request.get("containers"):
-        forkserver.start()
-    from pipelines.local.kubeflow import run_local
+    with contextlib.ExitStack() as stack:
+        forks = possible() and not request.get("containers")
+        server = stack.enter_context(ForkServer()) if forks else None
+        from pipelines.local.kubeflow import run_local
 
-    try:
-        run_local(Path(request.pop("pipeline_root")), request.pop("arguments"), **request)
-    except RuntimeError as error:
-        raise SystemExit(str(error)) from error
+        try:
+            run_local(Path(request.pop("pipeline_root")), request.pop("arguments"), **request, server=server)
+        except RuntimeError as error:
+            raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

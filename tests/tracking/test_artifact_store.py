@@ -1,4 +1,4 @@
-"""What is said of an MLflow server whose artifacts have nowhere to go, by servers that really answer so."""
+"""Errors about an MLflow server that cannot use its artifact store, with real servers that answer so."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Serve = Callable[[int, str], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a server that answers everything with one status and text; gives its address."""
+    """Start a server that answers every request with one status and text; return its address."""
     servers: list[ThreadingHTTPServer] = []
 
     def start(status: int, text: str) -> str:

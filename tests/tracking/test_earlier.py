@@ -1,4 +1,4 @@
-"""What earlier studies measured, read back from a real store."""
+"""Results of earlier studies, read from a real store."""
 
 import pytest
 
@@ -49,8 +49,8 @@ def test_all_names_count_and_other_kinds_do_not(filled: tuple[str, str]) -> None
     assert earlier_trials(filled[0], corpus=CORPUS, preset="base", settings={}) == []
 
 
-def test_a_trial_that_two_studies_share_is_one_observation_with_what_it_cost(store: str) -> None:
-    for name, seconds in (("first", 60.0), ("again", None)):  # the second used it again, which cost nothing
+def test_a_shared_trial_is_one_observation_with_its_cost(store: str) -> None:
+    for name, seconds in (("first", 60.0), ("again", None)):  # the second study reused it, which took no time
         study = run_study(store, name, seconds=seconds)
         for run in trial_runs(store, client(store).get_run(study).info.experiment_id, study):
             client(store).set_tag(run.info.run_id, "ablation.fingerprint", run.data.tags["ablation.seed"])

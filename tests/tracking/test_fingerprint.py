@@ -59,7 +59,7 @@ def test_recordings_count_by_content_and_name_and_not_by_place(tmp_path: Path) -
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Writes into a copy of our sources, from which fingerprints are then taken: `copy(path, text)` appends."""
+    """A copy of our sources, from which fingerprints are then computed. `copy(path, text)` appends to a file of it."""
     for package in FOLLOWED:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(source_code, "ROOT", tmp_path)
@@ -84,7 +84,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         ("training/evaluate.py", "x = 1\n", False, True),
         ("model/fusion.py", "# a comment\n\n\ndef same(): ...\n", True, True),
         ("model/fusion.py", "# a comment\n", False, False),
-        ("training/loop.py", "x = 1\n", True, False),  # scores follow from the trial, which is another one
+        ("training/loop.py", "x = 1\n", True, False),  # another trial has other scores
         ("corpora/noise.py", "x = 1\n", True, True),
         (
             "corpora/synthetic/talking_mouth.py",
@@ -115,7 +115,7 @@ def test_docstrings_do_not_count_and_other_strings_do(copy: Callable[[str, str],
     assert sources_fingerprint() != plain
 
 
-def test_all_that_a_training_imports_is_in() -> None:
+def test_everything_that_training_imports_counts() -> None:
     assert {"model/fusion.py", "model/masking.py", "training/batches.py", "corpora/store.py"} <= set(used_by(TRAINING))
 
 

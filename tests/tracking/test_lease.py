@@ -1,4 +1,4 @@
-"""A lease is held by one at a time, passes on when its holder ends or dies, and does not hold up other keys."""
+"""A lease has one holder at a time, passes on when the holder ends or dies, and does not delay other keys."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A store that cannot be used is one sentence, before anything is opened in it."""
+"""A store that cannot be used gives one sentence before any run is opened in it."""
 
 import threading
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_nobody_there() -> None:
     assert "cannot be reached: connection refused; check `tracking_uri`" in complaint("http://me:s3cret@127.0.0.1:9")
 
 
-def test_what_is_no_store() -> None:
+def test_an_unknown_scheme() -> None:
     assert "check `tracking_uri`" in complaint("gopher://store")
 
 

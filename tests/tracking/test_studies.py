@@ -53,7 +53,7 @@ def test_a_study_nests_under_the_run_that_it_is_given(store: str, runs: StudyRun
     assert client(store).get_run(inner.study).data.tags["mlflow.parentRunId"] == runs.study
 
 
-def test_history_told_twice_stands_once_and_nan_not_at_all(store: str, runs: StudyRuns) -> None:
+def test_a_repeated_history_adds_no_points_and_nan_none(store: str, runs: StudyRuns) -> None:
     history = [(step, {"loss": 1.0 / (step + 1), "wer/valid": float("nan")}) for step in range(3)]
     for _ in range(2):
         log_history(store, runs.trials[0], history)
@@ -73,14 +73,14 @@ def test_scores_and_ends(store: str, runs: StudyRuns) -> None:
     assert client(store).get_run(runs.trials[1]).data.tags["ablation.reason"] == "diverged"
 
 
-def test_reap_ends_what_is_left_and_nothing_else(store: str, runs: StudyRuns) -> None:
+def test_reap_ends_only_open_runs(store: str, runs: StudyRuns) -> None:
     end_run(store, runs.trials[0], "FINISHED")
     assert reap(store, runs.experiment_id, runs.study) == len(TRIALS)  # three trials and the study
     assert [status(store, run_id) for run_id in runs.trials] == ["FINISHED", "KILLED", "KILLED", "KILLED"]
     assert reap(store, runs.experiment_id, runs.study) == 0
 
 
-def test_report_is_attached_and_its_verdicts_stand_on_the_run(store: str, runs: StudyRuns, tmp_path: Path) -> None:
+def test_the_report_is_attached_and_its_note_is_on_the_run(store: str, runs: StudyRuns, tmp_path: Path) -> None:
     file = tmp_path / "report.md"
     file.write_text("# report")
     log_study_report(store, runs.study, [file], "**no difference**")

@@ -1,4 +1,4 @@
-"""Bad input of a run: the first step says what is wrong in one sentence, and nothing else is scheduled."""
+"""Bad input of a run: the first step reports it in one sentence, and no other step starts."""
 
 import json
 import os
@@ -18,7 +18,7 @@ Run = Callable[..., tuple[list[str], str]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """The real pipeline under Kubeflow's local runner; returns the steps that were started, and the first's complaint."""
+    """Run the real pipeline under Kubeflow's local runner; return the steps that started, and the error of the first one."""
 
     def call(**arguments: Any) -> tuple[list[str], str]:
         request = tmp_path / "request.json"

@@ -1,7 +1,6 @@
 """Steps that are forked: they print, end, fail and die as steps in new interpreters do, and affect no other step."""
 
 import json
-import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -48,26 +47,21 @@ def command(body: str, tmp_path: Path) -> list[str]:
 Ran = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forkserver.ForkServer]:
     folder = tmp_path_factory.mktemp("modules")
     (folder / "killed_worker.py").write_text("import os\ndef work(_): os.kill(os.getpid(), 9)\n")
     (folder / "fine_worker.py").write_text("def work(request): print(request['text'])\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
-        patch.syspath_prepend(str(folder))
-        forkserver.start()
-        yield
-
-
-def server_pid() -> int:
-    return int(multiprocessing.forkserver._forkserver._forkserver_pid)  # type: ignore[attr-defined]
+        with forkserver.ForkServer() as server:
+            yield server
 
 
 @pytest.fixture
-def ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ran:
+def ran(server: forkserver.ForkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ran:
     def call(name: str, **environment: str) -> tuple[int, str]:
-        code = forkserver.run(command(SOURCES[name], tmp_path), environment)
+        code = server.run(command(SOURCES[name], tmp_path), environment)
         assert code is not None
         return code, capsys.readouterr().out
 
@@ -91,9 +85,9 @@ def test_a_step_that_is_killed_costs_no_other(ran: Ran) -> None:
     assert ran("hello")[0] == 0
 
 
-def test_everything_is_loaded_and_no_thread_runs_where_steps_fork(ran: Ran) -> None:
+def test_everything_is_loaded_and_no_thread_runs_where_steps_fork(ran: Ran, server: forkserver.ForkServer) -> None:
     assert "True True" in ran("loaded")[1]
-    assert len(list(Path(f"/proc/{server_pid()}/task").iterdir())) == 1
+    assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) == 1
 
 
 def test_a_steps_environment_is_its_own(ran: Ran) -> None:
@@ -108,30 +102,23 @@ def test_a_worker_is_a_process_of_its_own_there_too(ran: Ran) -> None:
     assert said.splitlines()[-3:-1] == ["done", "said: None"] or "done\nsaid: None" in said
 
 
-def test_steps_run_at_the_same_time(tmp_path: Path) -> None:
+def test_steps_run_at_the_same_time(server: forkserver.ForkServer, tmp_path: Path) -> None:
     slow = command("import time\ntime.sleep(1)", tmp_path)
     started = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(forkserver.run, [slow] * 4)) == [0] * 4
+        assert list(pool.map(server.run, [slow] * 4)) == [0] * 4
     assert time.monotonic() - started < 3
 
 
-def test_every_thread_gets_the_exit_code_of_its_own_step(tmp_path: Path) -> None:
-    """Starting a process collects ended ones, which must not take an exit code away from the thread that waits for it."""
-    steps = [command(f"import os\nos._exit({code})", tmp_path) for code in (3, 4, 5, 6)] * 15
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(forkserver.run, steps)) == [3, 4, 5, 6] * 15
-
-
-def test_an_ended_step_does_not_wait_for_a_later_one(tmp_path: Path) -> None:
+def test_an_ended_step_does_not_wait_for_a_later_one(server: forkserver.ForkServer, tmp_path: Path) -> None:
     """A child must not keep the pipes of the steps that ran when it was forked."""
     with ThreadPoolExecutor(2) as pool:
-        short = pool.submit(forkserver.run, command("import time\ntime.sleep(1)", tmp_path))
+        short = pool.submit(server.run, command("import time\ntime.sleep(1)", tmp_path))
         time.sleep(0.5)  # so that the long one is forked while the short one runs
-        long = pool.submit(forkserver.run, command("import time\ntime.sleep(60)", tmp_path))
+        long = pool.submit(server.run, command("import time\ntime.sleep(60)", tmp_path))
         assert short.result(timeout=30) == 0
         assert not long.done()
-        os.kill(int(_children(server_pid())[0]), signal.SIGKILL)
+        os.kill(int(_children(server.process.pid)[0]), signal.SIGKILL)
         assert long.result() == -signal.SIGKILL
 
 
@@ -139,33 +126,29 @@ def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def wait_for_end(pid: int) -> None:
-    """Until the process has ended; a zombie has."""
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def test_another_command_runs_as_kfp_runs_it() -> None:
-    assert forkserver.run(["echo", "hello"], {"A": "1"}) is None
-    with _forked_steps():
+def test_another_command_runs_as_kfp_runs_it(server: forkserver.ForkServer) -> None:
+    assert server.run(["echo", "hello"], {"A": "1"}) is None
+    with _forked_steps(server):
         assert subprocess_task_handler.run_local_subprocess(["sh", "-c", "exit $CODE"], {"CODE": "5"}) == 5
 
 
-def test_a_server_that_died_is_started_again(ran: Ran) -> None:
-    os.kill(server_pid(), signal.SIGKILL)
-    wait_for_end(server_pid())
-    assert ran("hello")[0] == 0
+def test_without_the_server_steps_run_as_kfp_runs_them(tmp_path: Path) -> None:
+    with forkserver.ForkServer() as server, _forked_steps(server):
+        server.process.kill()
+        server.process.wait()
+        assert server.run(command("pass", tmp_path)) is None
+        assert subprocess_task_handler.run_local_subprocess(command("raise SystemExit(3)", tmp_path)) == 3
 
 
 def test_the_server_ends_with_its_user() -> None:
     code = """
-import multiprocessing.forkserver, os
-from pipelines.local import forkserver
-forkserver.start()
-print(multiprocessing.forkserver._forkserver._forkserver_pid, flush=True)
+import os
+from pipelines.local.forkserver import ForkServer
+print(ForkServer().__enter__().process.pid, flush=True)
 os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    wait_for_end(int(done.stdout))
+    pid, deadline = int(done.stdout), time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,7 +1,7 @@
 """Many trials in one study: real ones, through the local runner, each of one step on twenty utterances.
 
-What must not grow with them is held against what each may cost: a log that grows with their square, as kfp's own does,
-has tens of MB here, and inputs that tell a task of all trials would have more than 4 kB.
+Log and inputs per trial have limits that do not depend on the number of trials. A log that grows with the square of it, as that
+of kfp does, has tens of MB here, and the inputs of a task that contain all trials have more than 4 kB.
 """
 
 import contextlib

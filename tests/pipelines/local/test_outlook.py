@@ -1,4 +1,4 @@
-"""What `ablate plan` says about power and cost, from a store of earlier studies and without one."""
+"""Power and cost in `ablate plan`, with and without a store of earlier studies."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a running study's folder tells, read while it is written, and what a person is told of it."""
+"""The state of a running study, read from its folder while it is written, and its display."""
 
 import io
 import json
