@@ -58,7 +58,7 @@ class Kind(Strict):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        """Validate a field whose type is a part's base class as a union of the part's kinds, told apart by `kind`."""
+        """Validate a field whose type is a part's base class as a union of the part's kinds, distinguished by `kind`."""
         kinds = kinds_of(cls).values()
         if "kind" in cls.model_fields or not kinds:  # a kind itself, or a base class whose kinds are not defined yet
             return handler(source)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from common.conditions import Condition, conditions
-from corpora.noise import NoiseBank, noise_manifest, noisy, offset
+from corpora.noise import NoiseBank, noisy, offset
 from corpora.schema import Utterance
 from corpora.store import Corpus
 from model.smile import Smile
@@ -50,14 +50,6 @@ def noise_banks(
 ) -> dict[str, NoiseBank]:
     """Return the sources of test noise by kind."""
     return {kind: NoiseBank.from_corpus(data, kind, recordings.get(kind), "test") for kind in noises}
-
-
-def manifest(
-    corpus: Path, noises: Mapping[str, Sequence[float]], noise: Mapping[str, str] | None = None, split: str = "test"
-) -> pd.DataFrame:
-    """Return the noise that `transcribe` mixes into every utterance of a split (see `corpora.noise.noise_manifest`)."""
-    data = Corpus.open(corpus)
-    return noise_manifest(data.utterances(split), conditions(noises), noise_banks(data, noises, noise or {}))
 
 
 def _transcribe_batch(

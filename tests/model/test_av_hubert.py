@@ -1,4 +1,4 @@
-"""Starting from AV-HuBERT: against a reference of torchaudio's wav2vec 2.0 layers and the published ResNet, by their names.
+"""Start from AV-HuBERT, against a reference of torchaudio's wav2vec 2.0 layers and the published ResNet, by their names.
 
 There is no published checkpoint here: the reference's random weights are saved under the published names.
 """
@@ -191,7 +191,7 @@ def test_the_encoder_gives_av_huberts_outputs(tmp_path: Path, norm_first: bool) 
     torch.testing.assert_close(found[kept], expected[kept], atol=1e-5, rtol=1e-5)
 
 
-def test_it_says_what_was_taken_left_and_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_taken_left_and_missing_tensors_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, weights = save(tmp_path / "a.pt")
     found = start_from_checkpoint(build(tmp_path / "a.pt"))
     assert found.left == ["mask_emb", "label_embs_concat"]
@@ -202,7 +202,7 @@ def test_it_says_what_was_taken_left_and_missing(tmp_path: Path, capsys: pytest.
     assert f"{len(found.taken)} tensors taken; left in the checkpoint: mask_emb" in capsys.readouterr().out
 
 
-def test_each_stream_alone_enters_as_where_av_hubert_has_no_other(tmp_path: Path) -> None:
+def test_a_single_stream_enters_as_in_av_hubert(tmp_path: Path) -> None:
     _, weights = save(tmp_path / "a.pt")
     inputs = batch()
     model = build(tmp_path / "a.pt", **{"fusion.tokens": "time"})
@@ -219,7 +219,7 @@ def test_each_stream_alone_enters_as_where_av_hubert_has_no_other(tmp_path: Path
     torch.testing.assert_close(audio, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_fine_tuned_names_are_understood_and_the_teacher_starts_from_it_too(tmp_path: Path) -> None:
+def test_fine_tuned_names_are_read_and_the_teacher_gets_them(tmp_path: Path) -> None:
     save(tmp_path / "a.pt")
     save(tmp_path / "b.pt", prefix="encoder.w2v_model.")
     first, second = (build(tmp_path / name, siamese="ema") for name in ("a.pt", "b.pt"))
@@ -289,7 +289,7 @@ def test_mistakes_get_one_sentence(tmp_path: Path) -> None:
         resolve("base", {"init_from.checkpoint": "s3://bucket/a.pt"})
 
 
-def test_a_plans_trials_are_known_by_the_content_that_they_start_from(tmp_path: Path) -> None:
+def test_the_content_of_the_start_checkpoint_identifies_trials(tmp_path: Path) -> None:
     plan = {"study": "s", "preset": "base", "init_from": str(tmp_path / "a.pt"), "leave_one_out": ["masking"]}
     hashes = []
     for content in (b"one", b"other"):

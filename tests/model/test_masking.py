@@ -69,7 +69,7 @@ def test_one_matched_rate_masks_as_much_as_the_two_streams_did(kind: OneRate, fr
     assert len(rates) == 1
 
 
-def test_what_is_drawn_by_a_matched_rate_is_within_half_a_hundredth_of_the_budget() -> None:
+def test_sampled_masks_of_a_matched_rate_meet_the_budget() -> None:
     generator = np.random.default_rng(2)
     drawn = np.mean([sampler(UniformMasking(**BOTH), "audio")(100, generator).mean() for _ in range(8000)])
     differential = [share(DifferentialMasking(**BOTH), stream, 100) for stream in BOTH]

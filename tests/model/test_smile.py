@@ -1,4 +1,4 @@
-"""The model: every kind of every part runs, padding changes nothing, gradients flow, shared weights start equal."""
+"""The model: every kind of every part runs, padding changes nothing, gradients flow, common weights start equal."""
 
 from collections.abc import Iterator
 
@@ -58,9 +58,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
 @both_encoders
-def test_every_kind_gives_log_probabilities_and_a_gradient_for_every_parameter(
-    part: str, kind: str, encoder: dict[str, object]
-) -> None:
+def test_every_kind_gives_log_probabilities_and_gradients(part: str, kind: str, encoder: dict[str, object]) -> None:
     model, lengths = build(part, kind, **encoder), [20, 126]
     batch = inputs(lengths)
     log_probs = model(batch)
@@ -97,7 +95,7 @@ def test_the_seed_decides_the_weights_and_so_the_output(part: str, kind: str, en
     assert not torch.allclose(first, other)
 
 
-def test_static_one_and_none_are_the_same_function_and_learned_starts_as_it() -> None:
+def test_static_one_equals_none_and_learned_starts_there() -> None:
     batch = inputs([20])
     outputs = [build("fusion.scale", kind).eval()(batch) for kind in ("none", "learned")]
     static = build("fusion.scale", {"kind": "static", "value": 1.0}).eval()(batch)
@@ -135,7 +133,7 @@ def test_without_a_stop_gradient_the_target_is_taught_too() -> None:
     assert any(parameter.grad is not None for parameter in model.frontends.parameters())
 
 
-def test_the_averaged_teacher_follows_the_student_and_is_neither_trained_nor_counted() -> None:
+def test_the_teacher_is_an_average_and_is_not_trained() -> None:
     model = build("siamese", {"kind": "ema", "momentum": 0.9, "final_momentum": 0.95}, **{"training.steps": 10})
     assert model.teacher is not None
     start = {name: value.clone() for name, value in model.teacher.named_parameters()}
@@ -200,7 +198,7 @@ def test_layers_are_summed_as_their_weights_say() -> None:
         assert build_layer_sum(kind, 4).weights().sum().item() == pytest.approx(1.0)
 
 
-def test_a_token_on_channels_holds_both_streams_and_counts_as_masked_where_either_is() -> None:
+def test_a_joint_token_has_both_streams_and_their_masks() -> None:
     model, batch = build("fusion.tokens", "channel").eval(), inputs([20])
     other = inputs([20], 1)
     assert not torch.allclose(model(batch), model(Inputs(other.audio, batch.video, batch.padding, [20])))
@@ -220,7 +218,7 @@ def test_the_masked_losses_are_what_they_are_called(loss: Kind, expected: float)
     assert siamese({"a": student}, {"a": target}, {"a": ~mask & mask}).item() == 0
 
 
-def test_arms_start_from_the_same_weights_where_they_share_a_module_and_the_seed_matters() -> None:
+def test_arms_with_a_common_module_start_with_the_same_weights() -> None:
     base = build().state_dict()
     for part, kind in KINDS:
         arm = build(part, kind).state_dict()
@@ -231,7 +229,7 @@ def test_arms_start_from_the_same_weights_where_they_share_a_module_and_the_seed
 
 
 @pytest.mark.parametrize(("part", "kind"), KINDS)
-def test_arms_of_one_seed_draw_the_same_masks_and_another_seed_others(part: str, kind: str) -> None:
+def test_arms_of_one_seed_draw_the_same_masks(part: str, kind: str) -> None:
     """But for masking itself; a single stream has the masks that it has beside the other."""
     model, lengths = build(part, kind), [126, 60]
     drawn = masks(model, lengths)

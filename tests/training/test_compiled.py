@@ -1,4 +1,4 @@
-"""A training with its encoder compiled is the training without, but for rounding; and one batch's shape is as good as another's."""
+"""Training with a compiled encoder gives the same results up to rounding, for batches of all shapes."""
 
 import shutil
 from pathlib import Path
@@ -47,9 +47,7 @@ def train(corpus: Path, out: Path, states: Path | None = None, stop: int = 0, **
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")
-def test_a_compiled_training_is_the_same_for_batches_of_all_shapes_and_goes_on_after_an_end(
-    beeps: Path, tmp_path: Path
-) -> None:
+def test_compiled_training_gives_the_same_and_can_be_resumed(beeps: Path, tmp_path: Path) -> None:
     plain = train(beeps, tmp_path / "plain")
     counters.clear()
     compiled = {"training.compile": True, "encoder.dropout": 0.0}
@@ -68,7 +66,9 @@ def test_a_compiled_training_is_the_same_for_batches_of_all_shapes_and_goes_on_a
     assert all(torch.equal(value, resumed[name]) for name, value in second.items())
 
 
-def test_without_a_compiler_the_remedy_is_named(beeps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_the_error_names_the_remedy(
+    beeps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(UserError, match=r"there is no no-such-compiler; install one, or set training\.compile: false"):
         train(beeps, tmp_path, **{"training.compile": True})

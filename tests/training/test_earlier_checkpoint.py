@@ -24,7 +24,7 @@ def test_the_stored_settings_have_only_earlier_names() -> None:
         assert present.split(".")[1] not in stored[group]
 
 
-def test_a_checkpoint_of_an_earlier_version_gives_the_same_outputs() -> None:
+def test_an_earlier_checkpoint_gives_the_same_outputs() -> None:
     model, tokenizer = checkpoint.load(FOLDER)
     recipe, decoder = model.settings.training, model.settings.decoder
     assert (recipe.gradient_accumulation_steps, recipe.max_frames_per_batch, recipe.warmup_ratio) == (2, 400, 0.25)
@@ -39,7 +39,7 @@ def test_a_checkpoint_of_an_earlier_version_gives_the_same_outputs() -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_served_model_of_an_earlier_version_transcribes() -> None:
+def test_an_earlier_served_model_transcribes() -> None:
     """Served models import these two names from `training.transcriber`."""
     silence = from_bytes(bytes(2 * 640 * 12), bytes(96 * 96 * 12))
     (text,) = Transcriber.load(FOLDER)([silence])

@@ -1,4 +1,4 @@
-"""The probe tells every kind from every other and finds the same function under two names; sizes and masks are measured."""
+"""The probe distinguishes all kinds and finds the same function under two names; sizes and masks are measured."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def test_the_same_function_under_two_names_is_found(one: dict[str, Any], other: 
     assert "'one' and 'other' compute the same function" in found.warnings[0] or "'baseline'" in found.warnings[0]
 
 
-def test_what_a_baseline_lacks_cannot_be_ablated() -> None:
+def test_a_part_that_the_baseline_lacks_cannot_be_ablated() -> None:
     """Without a Siamese branch its loss is nothing, and with one token per frame there is nothing to scale."""
     assert examined(baseline={"siamese": "none"}, mse={"siamese.loss": "mse"}).same == [("baseline", "mse")]
     channel = examined(
@@ -51,7 +51,7 @@ def test_what_a_baseline_lacks_cannot_be_ablated() -> None:
     assert channel.same == [("baseline", "half")]
 
 
-def test_other_sizes_and_recipes_are_other_models_whatever_a_small_probe_says() -> None:
+def test_other_sizes_and_training_settings_are_other_models() -> None:
     arms: dict[str, dict[str, Any]] = {"wide": {"encoder.width": 128}, "fast": {"training.learning_rate": 1e-2}}
     assert examined(**arms).same == []
 
@@ -66,7 +66,7 @@ def test_sizes_are_counted_at_full_size_and_differences_told() -> None:
     assert not any("'layers'" in warning for warning in tiny.warnings)
 
 
-def test_masks_are_measured_and_only_arms_that_mask_more_or_less_are_told() -> None:
+def test_masks_are_measured_and_other_fractions_are_reported() -> None:
     found = examined(matched={"masking": "uniform"}, more={"masking": "as_audio"}, none={"masking": "none"})
     masking = DifferentialMasking()
     for stream in ("audio", "video"):

@@ -1,4 +1,4 @@
-"""The large presets and what docs/training.md suggests for them: they are sound, and `base` takes steps."""
+"""The large presets and the plan for them in docs/training.md are valid, and `base` trains."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""An interrupted training goes on to the bit, however it was interrupted; damaged states are noticed."""
+"""An interrupted training run continues to the bit after every kind of interruption; damaged files are detected."""
 
 import signal
 import subprocess
@@ -68,7 +68,7 @@ def uninterrupted(beeps: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_training_that_was_ended_from_outside_goes_on_to_the_bit(
+def test_an_interrupted_run_continues_to_the_bit(
     number: int, uninterrupted: tuple[bytes, Points], beeps: Path, tmp_path: Path
 ) -> None:
     states, out = tmp_path / "states", tmp_path / "out"
@@ -81,7 +81,7 @@ def test_a_training_that_was_ended_from_outside_goes_on_to_the_bit(
     assert ((out / "model.safetensors").read_bytes(), points) == uninterrupted
 
 
-def test_a_damaged_state_is_named_and_the_one_before_it_used(
+def test_a_damaged_file_is_named_and_the_previous_one_used(
     uninterrupted: tuple[bytes, Points], beeps: Path, tmp_path: Path
 ) -> None:
     states, out = tmp_path / "states", tmp_path / "out"
@@ -95,7 +95,7 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(
     assert ((out / "model.safetensors").read_bytes(), points) == uninterrupted
 
 
-def test_the_last_two_states_are_kept_and_nothing_half_written_is_taken_for_one(tmp_path: Path) -> None:
+def test_the_last_two_are_kept_and_partial_files_are_ignored(tmp_path: Path) -> None:
     states = ResumeCheckpoints(tmp_path / "states")
     assert (states.newest(), newest_step(states.folder)) == (None, None)
     for step in (8, 9, 10, 1000):
@@ -111,7 +111,7 @@ def test_the_last_two_states_are_kept_and_nothing_half_written_is_taken_for_one(
         assert states.newest() is None
 
 
-def test_saving_takes_a_hundredth_of_the_time_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_takes_at_most_one_percent_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 30.0, 30.0, 40.0, 1039.9, 1040.1])  # a save from 30 s to 40 s
     monkeypatch.setattr("training.resume.time.monotonic", lambda: next(clock))
     states = ResumeCheckpoints(tmp_path, every_s=30)
@@ -120,7 +120,7 @@ def test_saving_takes_a_hundredth_of_the_time_at_most(tmp_path: Path, monkeypatc
     assert [states.due(), states.due()] == [False, True]
 
 
-def test_sigterm_is_noted_and_the_handler_before_comes_back() -> None:
+def test_sigterm_is_noted_and_the_handler_is_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with sigterm_noted() as told:
         assert not told()

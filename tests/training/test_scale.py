@@ -1,4 +1,4 @@
-"""However a step is computed, in shares, by several processes, in half precision or ahead of time, it is the same step."""
+"""A step is the same in micro-batches, by several processes, in half precision, and with prefetched data."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ def difference(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) ->
     return max((left[name].double() - right[name].double()).abs().max().item() for name in left)
 
 
-def test_shares_of_a_batch_give_what_the_batch_gives(
+def test_micro_batches_give_the_result_of_the_batch(
     whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path
 ) -> None:
     assert difference(whole, train(beeps, tmp_path / "a", **{"training.gradient_accumulation_steps": 3})) < 1e-4
@@ -83,7 +83,7 @@ def learn(corpus: Path, out: Path, **overrides: Any) -> None:
     save_file(seen[0].state_dict() | gradients, out.with_suffix(f".{os.environ.get('RANK', 0)}"))
 
 
-def test_two_processes_give_what_one_gives(whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_result_of_one(whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path) -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_scale; from pathlib import Path\n"
     script = tmp_path / "two.py"
     # Adam would hide a gradient of the wrong size: the gradient of a single step is compared, too, and not clipped.
@@ -115,7 +115,7 @@ def test_half_precision_is_near_but_not_the_same(whole: dict[str, torch.Tensor],
     assert all(tensor.dtype != torch.bfloat16 for tensor in both[1].values())
 
 
-def test_batches_of_like_length_keep_to_their_budget_and_an_epoch_shows_every_utterance_once(beeps: Path) -> None:
+def test_batches_by_length_keep_the_limit_and_epochs_are_whole(beeps: Path) -> None:
     corpus = Corpus.open(beeps)
     babble = NoiseBank.from_corpus(corpus, "white")
 
@@ -137,7 +137,7 @@ def test_batches_of_like_length_keep_to_their_budget_and_an_epoch_shows_every_ut
         batches(1, 19)
 
 
-def test_an_utterance_looks_the_same_in_every_share(beeps: Path) -> None:
+def test_an_utterance_is_the_same_in_every_micro_batch(beeps: Path) -> None:
     corpus = Corpus.open(beeps)
     batches = TrainingBatches(corpus, TrainingSettings(curriculum=0.0), 1, NoiseBank.from_corpus(corpus, "babble"))
     together = batches.batch(2)
@@ -152,7 +152,7 @@ def test_an_utterance_looks_the_same_in_every_share(beeps: Path) -> None:
     assert batches.batch(2, 8, 9) is None
 
 
-def test_what_is_made_ahead_comes_in_order_and_errors_in_their_place() -> None:
+def test_prefetched_items_and_errors_come_in_order() -> None:
     threads = set()
 
     def make(number: int) -> np.ndarray:
@@ -171,7 +171,7 @@ def test_what_is_made_ahead_comes_in_order_and_errors_in_their_place() -> None:
 
 
 @pytest.mark.parametrize("holds", [3, 0])
-def test_a_batch_that_memory_does_not_hold_is_answered_with_one_that_fits(
+def test_a_batch_too_large_for_memory_names_a_size_that_fits(
     holds: int, beeps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no GPU to run out of memory on: the model stands in for it by its real error on larger batches."""
@@ -188,7 +188,7 @@ def test_a_batch_that_memory_does_not_hold_is_answered_with_one_that_fits(
         train(beeps, tmp_path)
 
 
-def test_the_mean_of_late_weights_is_what_is_kept(beeps: Path, tmp_path: Path) -> None:
+def test_the_final_model_is_the_mean_of_late_weights(beeps: Path, tmp_path: Path) -> None:
     average, model = WeightAverage(4, 100), torch.nn.Linear(1, 1)
     for step in range(100):
         torch.nn.init.constant_(model.weight, step)

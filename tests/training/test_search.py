@@ -51,7 +51,7 @@ def close(found: Tensor, wanted: float) -> bool:
     return found.item() < -1e29 if wanted == -math.inf else math.isclose(found.item(), wanted, abs_tol=1e-6)
 
 
-def test_prefix_scores_hold_over_many_frames_and_for_hopeless_units() -> None:
+def test_prefix_scores_hold_for_many_frames_and_rare_units() -> None:
     log_probs = random_log_probs(1, 400, vocabulary=3)
     log_probs[..., 2] = -80.0
     scores = PrefixScores.start(log_probs, torch.tensor([400])).choose(torch.tensor([[0]]), torch.tensor([[2]]))
@@ -136,7 +136,7 @@ def test_the_batched_search_finds_what_a_plain_one_finds(beam: int, weight: floa
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
-def test_a_beam_that_holds_everything_finds_the_best_of_all_texts(weight: float) -> None:
+def test_a_beam_of_all_hypotheses_finds_the_best_text(weight: float) -> None:
     """Of all texts of up to four units over three, each by the sum of its paths and by the whole decoder: an exhaustive search."""
     settings = DecoderSettings(
         layers=1, heads=2, feedforward=32, beam_size=VOCABULARY**4, ctc_weight=weight, length_penalty=0
@@ -209,7 +209,7 @@ def test_incremental_decoding_gives_what_the_whole_text_gives() -> None:
         torch.testing.assert_close(steps[:, k], whole, rtol=1e-4, atol=1e-5)
 
 
-def test_the_loss_is_cross_entropy_over_units_and_end_and_padding_costs_nothing() -> None:
+def test_the_loss_is_cross_entropy_over_units_and_end() -> None:
     torch.manual_seed(2)
     decoder = Decoder(DecoderSettings(layers=1, heads=2, feedforward=32, dropout=0.0), WIDTH, 6)
     fused, padding = torch.randn(2, 5, WIDTH), torch.zeros(2, 5, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Units and greedy decoding, against a reference that follows the definition of the CTC best path."""
+"""The tokenizer and greedy decoding, against a reference that follows the definition of the CTC best path."""
 
 import json
 from dataclasses import asdict
@@ -27,19 +27,19 @@ def test_greedy_merges_repeats_then_drops_blanks(paths: list[list[int]]) -> None
 
 
 @pytest.mark.parametrize("kind", ["word", "character"])
-def test_units_give_back_the_text(kind: str) -> None:
+def test_a_tokenizer_restores_the_text(kind: str) -> None:
     text = "place white with q three please"
     tokenizer = Tokenizer.from_texts(kind, [text])  # type: ignore[arg-type]
     assert 0 not in tokenizer.encode(text)
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_a_word_that_was_never_heard_is_an_error_and_not_a_guess() -> None:
+def test_an_unknown_word_is_an_error() -> None:
     with pytest.raises(KeyError):
         TOKENIZER.encode("bin green")
 
 
-def test_pieces_give_back_every_text_and_are_the_same_on_every_run() -> None:
+def test_sentencepiece_restores_texts_and_is_reproducible() -> None:
     texts = [f"{a} {b} at {c}" for a in ("bin", "place", "set") for b in ("blue", "green") for c in ("four", "nine")]
     tokenizer = Tokenizer.from_texts("sentencepiece", texts, vocab_size=30)
     assert tokenizer == Tokenizer.from_texts("sentencepiece", texts[::-1], vocab_size=30)
@@ -53,7 +53,7 @@ def test_pieces_give_back_every_text_and_are_the_same_on_every_run() -> None:
         tokenizer.encode("quebec")
 
 
-def test_too_few_pieces_for_the_characters_are_refused() -> None:
+def test_too_small_a_vocab_size_for_the_characters_is_refused() -> None:
     with pytest.raises(
         UserError, match=r"decoder.vocab_size has to be at least the number of characters, \d+, plus two; got 3"
     ):
