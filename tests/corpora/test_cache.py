@@ -1,4 +1,4 @@
-"""The cache keeps to its bound by what was used least recently, and never takes from under anybody's feet."""
+"""The cache keeps its bound, removes the least recently used corpora, and none that is in use."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ CLIP_BYTES = 40 * 96 * 96 + 40 * 1280
 
 
 def write(root: Path, name: str, hours_ago: float) -> Path:
-    """A corpus of 0.42 MB, last used so long ago."""
+    """A corpus of 0.42 MB that was last used this many hours ago."""
     with CorpusWriter(root / name, "noise://") as writer:
         writer.add(Clip("a", "s", "train", "bin", np.zeros((40, 96, 96), np.uint8), np.zeros(25600, np.int16)))
     then = time.time() - 3600 * hours_ago
@@ -42,14 +42,14 @@ def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_was_used_least_recently_goes_first(three: Path) -> None:
+def test_the_least_recently_used_corpus_goes_first(three: Path) -> None:
     cache.make_room(three, CLIP_BYTES, for_what="a test")
     assert names(three) == ["old", "older"]
     cache.make_room(three, 2 * CLIP_BYTES, for_what="a test")
     assert names(three) == ["old"]
 
 
-def test_to_ask_for_a_corpus_is_to_use_it(three: Path) -> None:
+def test_a_request_for_a_corpus_counts_as_use(three: Path) -> None:
     assert cache.has(three / "oldest")
     cache.make_room(three, CLIP_BYTES, for_what="a test")
     assert names(three) == ["old", "oldest"]
@@ -61,7 +61,7 @@ def test_without_a_bound_everything_stays(three: Path, monkeypatch: pytest.Monke
     assert names(three) == ["old", "older", "oldest"]
 
 
-def test_what_a_process_has_open_stays(three: Path) -> None:
+def test_a_corpus_that_a_process_has_open_stays(three: Path) -> None:
     code = f"from pathlib import Path; from corpora.store import Corpus; c = Corpus.open(Path({str(three / 'oldest')!r})); input()"
     reader = subprocess.Popen([sys.executable, "-c", code + "; print(c.verify())"], stdin=-1, stdout=-1, text=True)
     try:
@@ -85,7 +85,7 @@ def test_a_closed_corpus_is_not_in_use(three: Path) -> None:
     assert not cache.in_use(three / "old")
 
 
-def test_what_a_run_holds_a_link_to_stays_until_the_run_is_gone(three: Path) -> None:
+def test_a_linked_corpus_stays_until_the_link_is_gone(three: Path) -> None:
     run = three / "run"
     run.mkdir()
     cache.link(three / "oldest", run / "corpus")
@@ -97,7 +97,7 @@ def test_what_a_run_holds_a_link_to_stays_until_the_run_is_gone(three: Path) -> 
     assert names(three) == [".links", "old", "run"]
 
 
-def test_the_step_that_prepares_links_what_it_gives_to_a_run(tmp_path: Path) -> None:
+def test_the_prepare_step_links_the_corpus_of_a_run(tmp_path: Path) -> None:
     uri = "synthetic://talking-mouth?train=2&test=1&valid=1"
     prepare_for_trials(uri, str(tmp_path / "cache"), tmp_path / "run" / "corpus")
     path = (tmp_path / "run" / "corpus").resolve()
@@ -107,7 +107,7 @@ def test_the_step_that_prepares_links_what_it_gives_to_a_run(tmp_path: Path) -> 
     assert not cache.in_use(path)
 
 
-def test_when_all_is_in_use_that_is_said_and_nothing_is_removed(three: Path) -> None:
+def test_nothing_is_removed_if_everything_is_in_use(three: Path) -> None:
     held = [Corpus.open(three / name) for name in names(three)]
     with pytest.raises(
         UserError, match=r"may take 0.0015 GB .* a test needs 0.00042 GB more, and those in use take 0.00128 GB"
@@ -116,7 +116,7 @@ def test_when_all_is_in_use_that_is_said_and_nothing_is_removed(three: Path) -> 
     assert len(held) == len(names(three)) == 3
 
 
-def test_what_could_never_fit_costs_nothing_that_is_there(three: Path) -> None:
+def test_a_download_that_cannot_fit_removes_nothing(three: Path) -> None:
     with pytest.raises(UserError, match="allow more"):
         cache.make_room(three, 10**9, for_what="a test")
     assert names(three) == ["old", "older", "oldest"]
@@ -152,7 +152,7 @@ def test_one_process_at_a_time_has_a_download(three: Path) -> None:
     assert waiting.communicate(timeout=60)[0] == "in\n"
 
 
-def test_a_corpus_that_is_made_here_displaces_others_when_it_is_made(three: Path) -> None:
+def test_a_new_corpus_displaces_others_when_it_is_complete(three: Path) -> None:
     path = prepare("synthetic://talking-mouth?train=1&test=1&valid=1", three, workers=1)
     assert names(three) == [path.name]
 

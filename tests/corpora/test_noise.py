@@ -1,4 +1,4 @@
-"""Noise: exact levels, a 0 dB that is 0 dB, fixed places, and training noise that is not test noise."""
+"""Noise: exact levels, 0 dB as a value, fixed offsets, and different tracks for training and test."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_every_snr_and_every_run_gets_the_same_piece_of_noise(corpus: Corpus) ->
     assert places.first().nunique() == 5
 
 
-def test_babble_is_made_of_twenty_talkers_and_tests_use_another_track_than_training(corpus: Corpus) -> None:
+def test_babble_for_tests_is_another_track_than_for_training(corpus: Corpus) -> None:
     train = NoiseBank.from_corpus(corpus, "babble", purpose="train").track
     test = NoiseBank.from_corpus(corpus, "babble", purpose="test").track
     assert np.mean(train**2) == pytest.approx(1, rel=1e-3)

@@ -1,4 +1,4 @@
-"""From a URI to a folder, and a folder that is whole or absent: reuse, damage, interruption, bad input."""
+"""From a URI to a folder that is complete or absent: reuse, damage, interruption, bad input."""
 
 import csv
 import json
@@ -93,7 +93,7 @@ def test_a_clip_that_breaks_the_schema_is_never_written(bad: Clip, words: str, t
     assert not (tmp_path / "corpus").exists()
 
 
-def test_what_was_written_is_read_back_over_several_shards(tmp_path: Path) -> None:
+def test_a_corpus_of_several_shards_is_read_back(tmp_path: Path) -> None:
     clips = [clip(f"{'x' * n}", frames=n + 2) for n in range(1, 6)]
     with CorpusWriter(tmp_path / "corpus", "test://", frames_per_shard=6) as writer:
         for item in clips:
@@ -110,7 +110,7 @@ def test_what_was_written_is_read_back_over_several_shards(tmp_path: Path) -> No
         assert list(csv.reader(file)) == [["id", "split", "reason"], ["bad", "test", "grey, wholly"]]
 
 
-def test_the_fingerprint_is_of_the_content_and_not_of_shards_or_order(tmp_path: Path) -> None:
+def test_shards_and_order_do_not_change_the_fingerprint(tmp_path: Path) -> None:
     clips = [clip("a"), clip("bb"), clip("ccc")]
     prints = []
     for name, order, size in (("one", clips, 100), ("two", clips[::-1], 3)):
@@ -143,7 +143,7 @@ def test_damage_is_found_by_name(prepared: Path, tmp_path: Path) -> None:
         Corpus.open(copy).utterances("test")
 
 
-def test_a_folder_that_is_no_corpus_or_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_current_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="ablate corpus prepare"):
         Corpus.open(tmp_path)
     (tmp_path / "corpus.json").write_text("{")
@@ -154,7 +154,7 @@ def test_a_folder_that_is_no_corpus_or_of_another_version_is_refused(tmp_path: P
         Corpus.open(tmp_path)
 
 
-def test_a_corpus_without_a_sound_clip_says_why(tmp_path: Path) -> None:
+def test_a_corpus_without_a_usable_clip_says_why(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="most were rejected because: grey"),
         CorpusWriter(tmp_path / "corpus", "test://") as writer,
@@ -165,7 +165,7 @@ def test_a_corpus_without_a_sound_clip_says_why(tmp_path: Path) -> None:
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of our sources, which the names of prepared corpora go by."""
+    """A copy of our sources. The names of prepared corpora depend on them."""
     for package in source_code.FOLLOWED:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(source_code, "ROOT", tmp_path)
@@ -175,29 +175,32 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("changed", "text", "uri", "anew"),
+    ("changed", "text", "uri", "again"),
     [
         ("corpora/synthetic/visemes.py", "x = 1\n", SMALL, True),
-        ("corpora/synthetic/worker.py", "x = 1\n", SMALL, True),  # a process of its own, which nobody imports
+        ("corpora/synthetic/worker.py", "x = 1\n", SMALL, True),  # a separate process, which no module imports
         ("corpora/synthetic/visemes.py", "# a comment\n", SMALL, False),
         ("corpora/readers/lrs.py", "x = 1\n", SMALL, False),
         ("corpora/show.py", "x = 1\n", SMALL, False),
+        ("corpora/readers/registry.py", "x = 1\n", SMALL, False),
+        ("corpora/readers/reader.py", "x = 1\n", SMALL, False),
+        ("corpora/writer.py", "x = 1\n", SMALL, True),
         ("corpora/schema.py", "x = 1\n", SMALL, True),
     ],
 )
-def test_a_corpus_is_cut_anew_when_its_reader_changes(
-    sources: Path, changed: str, text: str, uri: str, anew: bool
+def test_a_corpus_is_prepared_again_when_its_reader_changes(
+    sources: Path, changed: str, text: str, uri: str, again: bool
 ) -> None:
     before = Source.parse(uri).folder()
     with (sources / changed).open("a") as file:
         file.write(text)
     source_code.forget()
-    assert (Source.parse(uri).folder() != before) == anew
+    assert (Source.parse(uri).folder() != before) == again
 
 
 @pytest.mark.parametrize(
     "module",
     ["corpora.readers.media", "corpora.mouth.worker", "corpora.mouth.geometry", "corpora.readers.grid_sources"],
 )
-def test_all_that_cuts_real_video_counts(module: str) -> None:
+def test_the_hash_covers_all_code_for_real_video(module: str) -> None:
     assert f"{module.replace('.', '/')}.py" in source_code.used_by(("corpora.readers.grid",))

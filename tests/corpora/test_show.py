@@ -36,7 +36,7 @@ def test_the_sheet_is_a_png_with_one_band_per_utterance(small_corpus: Path, tmp_
     assert [path.name for path in out.parent.iterdir()] == ["sheet.png"]
 
 
-def test_more_than_the_corpus_has_draws_all_it_has(small_corpus: Path, tmp_path: Path) -> None:
+def test_a_count_above_the_corpus_draws_all_utterances(small_corpus: Path, tmp_path: Path) -> None:
     corpus = Corpus.open(small_corpus)
     few = corpus.all_utterances[:3]
     corpus.all_utterances = few
@@ -44,7 +44,7 @@ def test_more_than_the_corpus_has_draws_all_it_has(small_corpus: Path, tmp_path:
     assert imread(tmp_path / "sheet.png").shape[0] == round(HEIGHT_IN * DPI * 3)
 
 
-def test_splits_and_speakers_take_turns_whatever_the_order() -> None:
+def test_splits_and_speakers_take_turns_in_any_order() -> None:
     chosen = pick(CROWD, 5)
     assert [(item.split, item.speaker) for item in chosen] == [
         ("train", "a"),
@@ -57,7 +57,7 @@ def test_splits_and_speakers_take_turns_whatever_the_order() -> None:
     assert len(set(pick(CROWD, 100))) == len(CROWD)
 
 
-def test_mouths_stand_in_the_order_of_time_and_over_its_whole_length() -> None:
+def test_mouths_are_in_order_and_span_the_whole_clip() -> None:
     video = np.repeat(np.arange(75, dtype=np.uint8), 96 * 96).reshape(75, 96, 96)
     shown = mouths(video)[0, ::96]
     assert list(np.diff(shown.astype(int))) == pytest.approx([75 / 12] * 11, abs=1)
@@ -76,7 +76,7 @@ def test_a_tone_lights_up_the_bin_of_its_frequency() -> None:
     assert np.isfinite(log_mel_db(np.zeros(640, np.int16))).all()
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(small_corpus: Path, tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported_in_a_sentence(small_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         show(Corpus.open(small_corpus), tmp_path / "file" / "sheet.png", 1)

@@ -1,4 +1,4 @@
-"""Where a mouth is, from landmarks: checked on faces that were moved, turned and scaled by known amounts."""
+"""The place of a mouth from landmarks, on faces that were moved, turned and scaled by known amounts."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def moved(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, 
 
 @pytest.mark.parametrize("degrees", [-30, 0, 12])
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.7])
-def test_a_face_that_is_turned_scaled_and_shifted_gives_the_same_upright_crop(degrees: float, scale: float) -> None:
+def test_a_moved_face_gives_the_same_upright_crop(degrees: float, scale: float) -> None:
     matrix = crop_transform(moved(MEAN_FACE, degrees, scale, (120, 60)), moved(LIPS, degrees, scale, (120, 60)))
     lips = moved(LIPS, degrees, scale, (120, 60)) @ matrix[:, :2].T + matrix[:, 2]
     np.testing.assert_allclose(lips, LIPS - LIPS.mean(0) + SIZE_PX / 2, atol=1e-6)

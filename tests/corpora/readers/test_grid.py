@@ -29,7 +29,7 @@ needs_mouths = pytest.mark.skipif(not _mouth_environment(), reason="no .venv-mou
 
 
 def write_video(path: Path, frames: int, *, grey: int = 0, sound: bool = True) -> None:
-    """A small clip without a face: noise, after `grey` flat frames."""
+    """Write a small clip without a face: `grey` flat frames, then noise."""
     draw = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg1video", rate=25)
@@ -59,12 +59,12 @@ def write_video(path: Path, frames: int, *, grey: int = 0, sound: bool = True) -
         ("lrizzp", "lay red in z zero please"),
     ],
 )
-def test_a_name_codes_a_sentence(code: str, text: str) -> None:
+def test_a_name_encodes_a_sentence(code: str, text: str) -> None:
     assert grid_sources.sentence(code) == text
 
 
 @pytest.mark.parametrize("code", ["bbaw2n", "bbaf2", "xbaf2n", "bbaf2nn", ""])
-def test_a_name_that_codes_no_sentence_is_refused(code: str) -> None:
+def test_a_name_that_encodes_no_sentence_is_refused(code: str) -> None:
     with pytest.raises(UserError, match="the name of a GRID clip encodes six words"):
         grid_sources.sentence(code)
 
@@ -78,7 +78,7 @@ def test_an_align_file_is_read_without_its_silences(tmp_path: Path) -> None:
         grid_sources.read_align(path)
 
 
-def test_the_official_layout_is_read_with_and_without_align_files(tmp_path: Path) -> None:
+def test_the_official_layout_needs_no_align_files(tmp_path: Path) -> None:
     for place in ("s1/bbaf2n.mpg", "s1/video/bbaf3s.mpg", "s2/lwbs9a.mpg"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).touch()
@@ -108,7 +108,7 @@ def test_bad_folders_are_refused_in_a_sentence(tmp_path: Path) -> None:
         grid_sources.sources(tmp_path)
 
 
-def test_no_sentence_is_in_two_splits_and_the_draw_is_of_the_sentence_alone() -> None:
+def test_the_split_of_a_sentence_depends_on_it_alone() -> None:
     texts = [f"sentence {number}" for number in range(100)]
     splits = grid.draw_splits(texts, 20, 10)
     assert sorted(splits.values()).count("test") == 20
@@ -138,7 +138,7 @@ def test_without_the_mouth_environment_the_remedy_is_named(monkeypatch: pytest.M
         interpreter()
 
 
-def test_damage_is_told_from_the_file_alone(tmp_path: Path) -> None:
+def test_the_file_alone_shows_damage(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mpg"
     write_video(clip, 75, grey=12)
     assert damage(clip, 75) == "12 of 75 frames are grey (damaged video)"
@@ -153,7 +153,7 @@ def test_damage_is_told_from_the_file_alone(tmp_path: Path) -> None:
 
 
 @needs_mouths
-def test_a_sound_clip_without_a_face_is_rejected_by_name_and_not_out_of_the_test_split(tmp_path: Path) -> None:
+def test_a_clip_without_a_face_is_rejected_by_name(tmp_path: Path) -> None:
     (tmp_path / "s1").mkdir()
     for name in ("bbaf2n", "bbaf3s", "bbaf4p"):
         write_video(tmp_path / "s1" / f"{name}.mpg", 75)
@@ -164,7 +164,7 @@ def test_a_sound_clip_without_a_face_is_rejected_by_name_and_not_out_of_the_test
         list(grid.clips(str(tmp_path), query, 1))
 
 
-def test_rejections_are_borne_up_to_2_percent_and_never_in_test() -> None:
+def test_at_most_2_percent_are_rejected_and_none_in_test() -> None:
     bear = Tolerance(clips=100, allowed=None)
     assert bear(Rejected("a", "grey", "")).id == "a"
     with pytest.raises(UserError, match=r"no clip of the test split may be left out, and b would be \(no face\)"):

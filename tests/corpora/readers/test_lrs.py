@@ -28,7 +28,7 @@ KEPT = [name for name in NAMES if not held_out(name)]
 
 
 def clip(folder: Path, name: str, text: str = "Text:  IT'S {NOW} 20 PAST  SIX\nConf:  4\n") -> Path:
-    """A clip without a picture; its path."""
+    """Create a clip without a picture; return its path."""
     path = folder / f"{name}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
@@ -58,10 +58,10 @@ def ids(places: list[lrs.Source], split: str) -> list[str]:
     return [place.id for place in places if place.split == split]
 
 
-@pytest.mark.parametrize("beside", [False, True])
-def test_the_splits_of_lrs2_are_its_lists(tmp_path: Path, beside: bool) -> None:
+@pytest.mark.parametrize("above", [False, True])
+def test_the_splits_of_lrs2_are_its_lists(tmp_path: Path, above: bool) -> None:
     folder = lrs2_tree(tmp_path / "mvlrs_v1")
-    if beside:
+    if above:
         for path in folder.glob("*.txt"):
             path.rename(tmp_path / path.name)
     places = lrs.chosen(lrs2.sources, folder, {})
@@ -73,7 +73,7 @@ def test_the_splits_of_lrs2_are_its_lists(tmp_path: Path, beside: bool) -> None:
     assert {place.speaker for place in places} == {"111", "222", "333"}
 
 
-def test_validation_of_lrs3_is_one_video_in_27_whatever_else_is_there(tmp_path: Path) -> None:
+def test_validation_of_lrs3_is_a_fixed_one_video_in_27(tmp_path: Path) -> None:
     places = lrs.chosen(lrs3.sources, lrs3_tree(tmp_path), {})
     assert ids(places, "valid") == [f"{name}-50001" for name in HELD]
     assert 5 < len(HELD) < 30
@@ -84,12 +84,12 @@ def test_validation_of_lrs3_is_one_video_in_27_whatever_else_is_there(tmp_path: 
     assert ids(lrs.chosen(lrs3.sources, tmp_path, {}), "valid") == ids(places, "valid")
 
 
-def test_words_are_lower_case_with_their_apostrophes_and_without_braces(tmp_path: Path) -> None:
+def test_words_are_lower_case_and_keep_their_apostrophes(tmp_path: Path) -> None:
     assert lrs.Source("train", clip(tmp_path, "a/00001")).text() == "it's now 20 past six"
     assert lrs.Source("train", clip(tmp_path, "a/00002", "Conf: 3\nText:{S}O\n")).text() == "so"
 
 
-def test_limits_take_the_same_clips_every_time_and_more_of_them_add_to_fewer(tmp_path: Path) -> None:
+def test_a_larger_limit_adds_clips_to_those_of_a_smaller_one(tmp_path: Path) -> None:
     lrs3_tree(tmp_path)
     few, more = (lrs.chosen(lrs3.sources, tmp_path, {"train": train, "test": "2"}) for train in ("10", "20"))
     assert (len(ids(few, "train")), len(ids(more, "train"))) == (10, 20)
@@ -154,7 +154,7 @@ def test_folders_that_are_not_there_are_named(tmp_path: Path) -> None:
 
 
 def into_mp4(source: Path, target: Path, fps: int = 25) -> None:
-    """The same pictures and sound in another container, which may claim another frame rate."""
+    """Copy pictures and sound into another container, which may state another frame rate."""
     with av.open(str(source)) as opened, av.open(str(target), "w") as written:
         streams = {stream.index: written.add_stream_from_template(stream) for stream in opened.streams}
         for packet in opened.demux():

@@ -1,4 +1,4 @@
-"""A corpus goes to S3 and comes back, or one sentence says why not. Against a real server with real signatures."""
+"""Upload and download of corpora, with a real server and real signatures. Each error is one sentence."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from corpora.writer import CorpusWriter
 
 
 def write_corpus(path: Path, seed: int = 0, clips: int = 3) -> Path:
-    """Clips of noise, each in a shard of its own, of 0.4 MB."""
+    """Clips of noise, each in a separate shard of 0.4 MB."""
     draw = np.random.default_rng(seed)
     with CorpusWriter(path, "noise://", frames_per_shard=40) as writer:
         for number in range(clips):
@@ -40,7 +40,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_comes_back_is_what_was_pushed_byte_for_byte(bucket: str, corpus: Path, tmp_path: Path) -> None:
+def test_a_pull_returns_the_pushed_bytes(bucket: str, corpus: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     size = sum(len(data) for data in tree(corpus).values())
     assert push(corpus, f"s3://{bucket}/some/where/", lambda *progress: seen.append(progress)) == 9
@@ -63,7 +63,7 @@ def test_a_file_of_several_parts_is_checksummed_part_by_part(bucket: str, s3_cli
     assert Corpus.open(pull(f"s3://{bucket}/big", tmp_path / "cache")).verify() == []
 
 
-def test_a_corpus_that_is_there_is_not_sent_again_nor_fetched_again(bucket: str, corpus: Path, tmp_path: Path) -> None:
+def test_a_present_corpus_is_neither_sent_nor_fetched_again(bucket: str, corpus: Path, tmp_path: Path) -> None:
     push(corpus, f"s3://{bucket}/a")
     assert push(corpus, f"s3://{bucket}/a") == 0
     first = pull(f"s3://{bucket}/a", tmp_path / "cache")
@@ -73,7 +73,7 @@ def test_a_corpus_that_is_there_is_not_sent_again_nor_fetched_again(bucket: str,
     assert (first / "left").is_file()
 
 
-def test_several_processes_that_want_a_corpus_download_it_once(bucket: str, corpus: Path, tmp_path: Path) -> None:
+def test_concurrent_pulls_download_a_corpus_once(bucket: str, corpus: Path, tmp_path: Path) -> None:
     push(corpus, f"s3://{bucket}/a")
     started, totals = threading.Barrier(4), []
 
@@ -100,7 +100,7 @@ def test_another_corpus_at_the_place_is_left_alone(bucket: str, corpus: Path, tm
     assert tree(pull(f"s3://{bucket}/a", tmp_path / "cache")) == tree(corpus)
 
 
-def test_of_two_who_push_at_once_the_second_does_not_replace_the_first(
+def test_the_second_of_two_pushes_does_not_replace_the_first(
     bucket: str, s3_client: Any, corpus: Path, tmp_path: Path
 ) -> None:
     place, other = Place.parse(f"s3://{bucket}/a"), write_corpus(tmp_path / "other", seed=1)
@@ -127,7 +127,7 @@ def test_a_damaged_corpus_is_not_pushed(bucket: str, s3_client: Any, corpus: Pat
     assert s3_client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
-def test_a_file_that_was_changed_there_is_noticed_and_the_others_are_kept(
+def test_a_file_changed_in_s3_is_found_and_the_others_are_kept(
     bucket: str, s3_client: Any, corpus: Path, tmp_path: Path
 ) -> None:
     push(corpus, f"s3://{bucket}/a")
@@ -141,7 +141,7 @@ def test_a_file_that_was_changed_there_is_noticed_and_the_others_are_kept(
     assert tree(pull(f"s3://{bucket}/a", tmp_path / "cache")) == tree(corpus)
 
 
-def test_a_part_that_was_damaged_on_this_disk_is_fetched_again(bucket: str, corpus: Path, tmp_path: Path) -> None:
+def test_a_partial_file_damaged_on_disk_is_fetched_again(bucket: str, corpus: Path, tmp_path: Path) -> None:
     push(corpus, f"s3://{bucket}/a")
     path = pull(f"s3://{bucket}/a", tmp_path / "cache")
     part = path.rename(path.with_name(f".{path.name}.part"))
@@ -162,7 +162,7 @@ def test_a_part_that_was_damaged_on_this_disk_is_fetched_again(bucket: str, corp
         {"unknown": 1},
     ],
 )
-def test_an_index_that_somebody_wrote_cannot_name_what_it_likes(
+def test_a_forged_index_cannot_name_other_paths(
     bucket: str, s3_client: Any, corpus: Path, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     index = index_of(corpus, Corpus.open(corpus).fingerprint).model_dump(mode="json")
@@ -173,7 +173,7 @@ def test_an_index_that_somebody_wrote_cannot_name_what_it_likes(
     assert not (tmp_path / "cache").exists()
 
 
-def test_an_index_of_other_contents_is_noticed(bucket: str, s3_client: Any, corpus: Path, tmp_path: Path) -> None:
+def test_an_index_of_other_contents_is_refused(bucket: str, s3_client: Any, corpus: Path, tmp_path: Path) -> None:
     push(corpus, f"s3://{bucket}/a")
     index = json.loads(s3_client.get_object(Bucket=bucket, Key=f"a/{NAME}")["Body"].read())
     index["fingerprint"] = "0" * 64
@@ -182,7 +182,7 @@ def test_an_index_of_other_contents_is_noticed(bucket: str, s3_client: Any, corp
         pull(f"s3://{bucket}/a", tmp_path / "cache")
 
 
-def test_no_room_on_the_disk_is_said_before_anything_is_fetched(
+def test_a_full_disk_is_reported_before_the_download(
     bucket: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     push(corpus, f"s3://{bucket}/a")
@@ -210,7 +210,7 @@ def test_no_room_on_the_disk_is_said_before_anything_is_fetched(
         ({"AWS_ENDPOINT_URL_S3": "127.0.0.1:1"}, "is an address like http://host:8333"),
     ],
 )
-def test_what_is_wrong_with_the_server_or_the_credentials_is_said(
+def test_errors_of_server_and_credentials_are_one_sentence(
     bucket: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], words: str
 ) -> None:
     push(corpus, f"s3://{bucket}/a")
@@ -226,7 +226,7 @@ def test_what_is_wrong_with_the_server_or_the_credentials_is_said(
     assert not (tmp_path / "cache").exists()
 
 
-def test_no_bucket_and_no_corpus_are_said(bucket: str, corpus: Path, tmp_path: Path) -> None:
+def test_a_missing_bucket_or_corpus_is_reported(bucket: str, corpus: Path, tmp_path: Path) -> None:
     for attempt in (lambda: pull("s3://no-such-bucket/a", tmp_path), lambda: push(corpus, "s3://no-such-bucket/a")):
         with pytest.raises(UserError, match="has no bucket 'no-such-bucket'"):
             attempt()

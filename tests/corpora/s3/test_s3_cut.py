@@ -1,4 +1,4 @@
-"""A connection that is really cut, midway, by a proxy: what arrived whole is kept, and the same command goes on."""
+"""A proxy cuts a connection midway: complete files are kept, and the same command continues."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ MB = 1e6
 
 
 class Proxy:
-    """Passes bytes on to a server, counts them, and drops every connection once `allow` have passed."""
+    """Forwards bytes to a server, counts them, and drops every connection after `allow` bytes."""
 
     def __init__(self, server: str) -> None:
         host, port = server.removeprefix("http://").split(":")
@@ -33,7 +33,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def let(self, allow: float) -> None:
-        """Pass another `allow` bytes, of both directions together."""
+        """Forward another `allow` bytes, of both directions together."""
         with self.lock:
             self.allow, self.passed = allow, 0
 
@@ -75,7 +75,7 @@ class Proxy:
 
 @pytest.fixture
 def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """Between boto3 and the server. The fixture `bucket` has talked to the server directly."""
+    """A proxy between boto3 and the server. The fixture `bucket` uses the server directly."""
     assert bucket
     proxy = Proxy(s3_server)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.address)
@@ -99,7 +99,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_download_goes_on_where_it_was_cut(proxy: Proxy, bucket: str, corpus: Path, tmp_path: Path) -> None:
+def test_an_interrupted_download_continues(proxy: Proxy, bucket: str, corpus: Path, tmp_path: Path) -> None:
     push(corpus, f"s3://{bucket}/a")
     proxy.let(9 * MB)
     with pytest.raises(UserError, match=r"cannot be reached .*files that have arrived whole are kept"):
@@ -117,7 +117,7 @@ def test_a_download_goes_on_where_it_was_cut(proxy: Proxy, bucket: str, corpus: 
     assert all((path / file.relative_to(corpus)).read_bytes() == file.read_bytes() for file in corpus.rglob("*.*"))
 
 
-def test_an_upload_goes_on_where_it_was_cut_and_is_not_seen_before(
+def test_an_interrupted_upload_is_hidden_and_continues(
     proxy: Proxy, s3_client: Any, bucket: str, corpus: Path, tmp_path: Path
 ) -> None:
     proxy.let(9 * MB)

@@ -1,4 +1,4 @@
-"""The synthetic corpus: the same bytes whoever makes them, splits that share nothing, and a mouth that says what is heard."""
+"""The synthetic corpus: reproducible bytes, disjoint splits, and lip movements that match the sound."""
 
 import gc
 import hashlib
@@ -40,7 +40,7 @@ def clips() -> list[Clip]:
 
 
 def test_the_bytes_depend_neither_on_the_workers_nor_on_the_run(clips: list[Clip]) -> None:
-    """espeak-ng seeds itself with the clock and remembers what it said before."""
+    """espeak-ng seeds itself with the clock and keeps state between utterances."""
     assert sums(made(workers=2)) == sums(clips)
     again = (
         "from corpora.synthetic import talking_mouth as synthetic; from corpora.schema import sha256\n"
@@ -66,7 +66,7 @@ def test_the_seed_changes_everything_drawn(clips: list[Clip]) -> None:
     assert [clip.text for clip in clips] != [clip.text for clip in made(seed="1")]
 
 
-def test_every_clip_keeps_the_schema_and_none_is_clipped_or_silent(clips: list[Clip]) -> None:
+def test_clips_keep_the_schema_and_have_audible_sound(clips: list[Clip]) -> None:
     assert [problem(clip) for clip in clips] == [None] * synthetic.count("talking-mouth", QUERY)
     assert {clip.split for clip in clips} == set(SPLITS)
     for clip in clips:
@@ -79,7 +79,7 @@ def test_every_clip_keeps_the_schema_and_none_is_clipped_or_silent(clips: list[C
 
 
 def test_no_torch_is_imported_to_make_it() -> None:
-    """Workers start in the time that they import: NumPy and no more."""
+    """The start time of a worker is its import time, so it imports NumPy only."""
     check = "import sys, corpora.synthetic.worker; print([m for m in ('torch', 'scipy', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout.strip() == "[]"
 
@@ -171,7 +171,7 @@ def filmed(voice: str, letter: str) -> tuple[np.ndarray, np.ndarray, list[tuple[
 
 
 def at_the_letter(voice: str, letter: str) -> np.ndarray:
-    """The five frames from the one before the letter's first sound, as one vector; what the face looks like taken out."""
+    """Five frames as one vector, from the frame before the first sound of the letter. The mean picture is subtracted."""
     video, _, middles = filmed(voice, letter)
     start = middles[after_in(middles)][1]
     small = video[:, 24:80, 12:84].reshape(len(video), 14, 4, 18, 4).mean((2, 4))
@@ -180,19 +180,19 @@ def at_the_letter(voice: str, letter: str) -> np.ndarray:
 
 
 def after_in(middles: list[tuple[str, int]]) -> int:
-    """Where the letter begins: behind the n of `in`, which follows the d of `red`."""
+    """Return the start of the letter: after the n of `in`, which follows the d of `red`."""
     names = [name for name, _ in middles]
     return names.index("n", names.index("d")) + 1
 
 
 def rows_that_show_the_inside(video: np.ndarray, frame: int) -> int:
-    """In how many rows the middle of the mouth is much darker or brighter than skin and lips: teeth, or a dark gap."""
+    """Return the number of rows with teeth or a dark gap, much brighter or darker than skin and lips."""
     middle = video[frame, 30:75, 44:53].astype(float)
     return int((np.abs(middle - np.median(middle)).max(1) > 45).sum())
 
 
 def accuracy(pair: str, train: list[str], test: list[str]) -> float:
-    """How often the nearest mean of the two letters, from some voices, is the right one for voices not among them."""
+    """Return how often the nearest mean of the two letters, from the `train` voices, is right for the `test` voices."""
     centres = [np.mean([at_the_letter(voice, letter) for voice in train], axis=0) for letter in pair]
     right = [
         np.argmin([np.square(at_the_letter(voice, letter) - centre).sum() for centre in centres]) == place
@@ -203,12 +203,12 @@ def accuracy(pair: str, train: list[str], test: list[str]) -> float:
 
 
 @pytest.mark.parametrize("pair", ["bd", "mn", "pt", "fs"])
-def test_letters_that_sound_alike_in_noise_look_different_on_unseen_faces(pair: str) -> None:
+def test_letters_that_sound_alike_look_different(pair: str) -> None:
     assert accuracy(pair, speakers("train")[:12], speakers("test")) >= 0.8
 
 
 def test_sounds_that_lips_cannot_tell_apart_look_alike() -> None:
-    """It is a mouth, not an oracle: b and p differ in the throat."""
+    """b and p differ in the throat, which the mouth cannot show."""
     assert accuracy("bp", speakers("train")[:12], speakers("test")) <= 0.75
 
 
@@ -234,7 +234,7 @@ def test_labiodentals_tuck_the_lip_and_other_sounds_do_not() -> None:
 
 
 def test_the_lips_move_when_the_voice_is_heard() -> None:
-    """Loudness and opening agree best when neither is shifted, over all clips together."""
+    """Loudness and opening correlate best without a shift, over all clips together."""
     pairs = []
     for voice in speakers("test"):
         draw = np.random.default_rng(number(voice))
@@ -248,7 +248,7 @@ def test_the_lips_move_when_the_voice_is_heard() -> None:
     assert max(agreement) > 0.4
 
 
-def test_faces_differ_and_stay() -> None:
+def test_faces_differ_between_speakers_and_are_constant() -> None:
     seen = {hashlib.sha256(faces(voice).skin.tobytes()).hexdigest() for voice in speakers("train")}
     assert len(seen) == len(speakers("train"))
     assert np.array_equal(faces("en-us+f2").skin, faces("en-us+f2").skin)
