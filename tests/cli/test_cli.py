@@ -127,8 +127,8 @@ def test_a_mistake_in_a_plan_is_one_sentence(
     [
         ("- a\n- b\n", "yaml", ["a plan is a mapping"]),
         ("", "yaml", ["a plan is a mapping"]),
-        ("study: [", "yaml", ["no valid YAML: line 1"]),
-        ("study: a\nstudy: b\n", "yaml", ["stands twice"]),
+        ("study: [", "yaml", ["valid YAML: line 1"]),
+        ("study: a\nstudy: b\n", "yaml", ["twice"]),
         ("{}", "json", ["a plan needs a `study`"]),
         (
             "- **Ablated Part**: the flux capacitor\n- **Action**: REMOVE\n",
