@@ -1,9 +1,9 @@
-"""Floating-point operations of one training step, counted, and the GPU-hours that they would come to. Measures no time.
+"""Count the floating-point operations of one training step and compute GPU-hours from them. Measures no time.
 
     python bench/flops.py --preset base --frames 75
 
-`--frames` is the length of every utterance at 25 fps. Counted are the matrix products, convolutions and attention of forward and
-backward pass for one utterance (torch's own counter, a multiply-add is two); all else is small beside them.
+`--frames` is the length of every utterance at 25 fps. Torch's own counter counts the matrix products, convolutions and attention of
+the forward and backward pass for one utterance; a multiply-add counts as two. All other operations are few in comparison.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Count the utterances per second that training batches are made at: noise, crops and flips included.
+"""Measure how many utterances per second are made ready for training, noise, crops and flips included.
 
 python bench/loading.py corpora-cache/NAME
 """

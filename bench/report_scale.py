@@ -2,8 +2,8 @@
 
     python bench/report_scale.py [--arms 10] [--seeds 5] [--utterances 10000]
 
-Writes such a study into a temporary folder (not timed), then loads it, does the statistics and builds the report in a
-process of its own. The goal is 60 s and 2 GB for all of it.
+Writes such a study into a temporary folder (not timed), then loads it, computes the statistics and builds the report in a
+separate process. The goal is 60 s and 2 GB in all.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SPEAKERS = 40
 
 
 def write_study(folder: Path, arms: int, seeds: int, utterances: int) -> None:
-    """A study's folder as the pipeline leaves it, with words substituted, deleted and inserted at random."""
+    """Write a study folder as the pipeline does, with words substituted, deleted and inserted at random."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

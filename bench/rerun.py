@@ -1,4 +1,4 @@
-"""Time a study, then the same with nothing changed, and count the training steps of each: the second takes none.
+"""Time a study and a rerun with nothing changed, and count the training steps of each; the rerun takes none.
 
 PYTHONPATH=. python bench/rerun.py plans/smoke.yaml
 """

@@ -1,4 +1,4 @@
-"""What keeping a state costs: seconds and bytes of a save, seconds to take it up, and the part of the time that saves take.
+"""Measure the cost of training states: seconds and bytes of a save, seconds of a load, and the share of time that saves take.
 
 python bench/saving.py --preset base
 """
@@ -22,9 +22,7 @@ VOCABULARY, SAVES = 1000, 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny", choices=["tiny", "base", "large"])
-    parser.add_argument(
-        "--folder", type=Path, help="on the disk that states will lie on; the default is a temporary folder"
-    )
+    parser.add_argument("--folder", type=Path, help="on the disk for states; the default is a temporary folder")
     given = parser.parse_args()
     state = state_of(given.preset)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
@@ -38,7 +36,7 @@ def main() -> None:
 
 
 def state_of(preset: str) -> dict:
-    """Weights and moments as after a step; gradients are random."""
+    """Return weights and moments after a step with random gradients."""
     settings = resolve(preset)
     model = Smile(settings, VOCABULARY)
     initialise(model, 0)

@@ -1,62 +1,97 @@
-"""A whole study by an older revision and by this one, one after the other on the same machine: wall time and WER.
+"""A whole study by an older revision and by a newer one, in turn on the same machine: wall times, and every trial's WERs.
 
-    python bench/study_old_new.py ca47be8 [HEAD ...] [--plan plans/smile.yaml] [--rounds 1]
+    python bench/study_old_new.py ca47be8 HEAD [--plan plans/smile.yaml] [--rounds 1]
 
-Every revision gets a checkout and an environment of its own in a temporary folder, and prepares the corpus anew.
-Leave the machine alone meanwhile. A round of the founding plan takes six to eight minutes per revision on two cores.
+Each revision gets a checkout with its own environment in a temporary folder and prepares the corpus again. The console script
+`ablate` of that environment runs the study, so the layout of a revision does not matter. Exit code: 0 if all trials have the
+same WERs to the last digit, else 1. Use an idle machine: a round of the founding plan takes six to eight minutes per
+revision on two cores.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+Wers = Mapping[tuple[str, int], Mapping[str, float]]
+NO_STORE = {
+    name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")
+}  # else trials are reused
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One study: seconds in all, seconds in which its trials trained and were scored, and WERs by trial and condition."""
+
+    wall_s: float
+    train_s: float
+    evaluate_s: float
+    wers: Wers
+
 
 def checkout(revision: str, folder: Path) -> Path:
-    """A clone of this repository at the revision, with its environment; nothing of it is timed."""
+    """Return a clone of this repository at the revision, with its environment; this is not timed."""
     here = Path(__file__).resolve().parents[1]
+    found = subprocess.run(["git", "rev-parse", revision], check=True, cwd=here, capture_output=True, text=True)
     subprocess.run(["git", "clone", "--quiet", str(here), str(folder)], check=True)
-    subprocess.run(["git", "checkout", "--quiet", "--detach", revision], check=True, cwd=folder)
+    subprocess.run(["git", "checkout", "--quiet", "--detach", found.stdout.strip()], check=True, cwd=folder)
     subprocess.run(["make", "--silent", "setup"], check=True, cwd=folder, stdout=subprocess.DEVNULL)
     return folder
 
 
-def measure(folder: Path, plan: str, number: int) -> dict[str, Any]:
-    """One study: seconds from start to end, those in which its trials trained and were scored, and the WERs."""
+def measure(folder: Path, plan: Path, number: int) -> Measured:
+    """Run the plan once from an empty corpus cache and an empty store."""
     out = folder / f"round-{number}"
-    for stale in ("corpora-cache", "studies"):  # else a second round would find everything done
+    for stale in ("corpora-cache", "studies"):  # a second round would find everything done
         shutil.rmtree(folder / stale, ignore_errors=True)
-    started, command = time.perf_counter(), [".venv/bin/ablate", "run", plan, "--out", str(out)]
-    subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    started, command = time.perf_counter(), [".venv/bin/ablate", "run", str(plan), "--out", str(out)]
+    subprocess.run(command, check=True, cwd=folder, env=NO_STORE, stdout=subprocess.DEVNULL)
     wall = time.perf_counter() - started
-    trials = json.loads((out / "study.json").read_text())["trials"]
-    wer = {f"{t['arm']} {t['seed']}": round(100 * t["wer"]["wer/overall"], 2) for t in trials}
-    work = {what: sum(t[f"{what}_seconds"] for t in trials) for what in ("train", "evaluate")}
-    return {"wall s": wall, "train s": work["train"], "evaluate s": work["evaluate"]} | wer
+    trials = json.loads((out / "study.json").read_text(encoding="utf-8"))["trials"]
+    train, evaluate = (sum(trial.get(f"{what}_seconds") or 0 for trial in trials) for what in ("train", "evaluate"))
+    return Measured(wall, train, evaluate, {(trial["arm"], trial["seed"]): trial.get("wer") or {} for trial in trials})
 
 
-def main() -> None:
-    """Print a table: a column per revision and round."""
+def differences(first: Wers, other: Wers) -> list[str]:
+    """Return a line for each trial whose WERs differ, or that only one of the studies has."""
+    trials = dict.fromkeys([*first, *other])
+    return [
+        f"{arm} seed {seed}: {first.get((arm, seed))} and {other.get((arm, seed))}"
+        for arm, seed in trials
+        if first.get((arm, seed)) != other.get((arm, seed))
+    ]
+
+
+def main() -> int:
+    """Print a row per round and revision, then the trials that differ from those of the first row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("revisions", nargs="+")
-    parser.add_argument("--plan", default="plans/smile.yaml")
+    parser.add_argument(
+        "--plan", type=Path, default=Path("plans/smile.yaml"), help="relative to each checkout, or absolute"
+    )
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
+    found: list[tuple[str, Measured]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        folders = {name: checkout(name, Path(scratch) / name) for name in given.revisions}
-        found = {
-            f"{name} #{number}": measure(folder, given.plan, number)
-            for number in range(1, given.rounds + 1)
-            for name, folder in folders.items()
-        }
-    print(pd.DataFrame(found).round(2).to_string())
+        folders = {name: checkout(name, Path(scratch) / str(place)) for place, name in enumerate(given.revisions)}
+        for number in range(1, given.rounds + 1):
+            found += [(f"{name} #{number}", measure(folder, given.plan, number)) for name, folder in folders.items()]
+    times = {name: (run.wall_s, run.train_s, run.evaluate_s) for name, run in found}
+    print(pd.DataFrame(times, index=["wall s", "train s", "evaluate s"]).T.round(1).to_string())
+    (first, reference), *others = found
+    changed = [f"{first} and {name}: {line}" for name, run in others for line in differences(reference.wers, run.wers)]
+    print("\n".join(changed) or f"{len(reference.wers)} trials: every WER is the same to the last digit")
+    return 1 if changed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from ablation.report.blocks import Document, Pictures
@@ -57,7 +58,7 @@ def test_both_renderers_write_the_same_texts(content: Content) -> None:
         names = [panel.title for panel in one.page.panels] + [label for label, _ in one.page.legend]
         pages = "".join(to_svg(panel.figure) for panel in one.page.panels)
         expected = [unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", pages)] + [*filter(None, names)]
-        found = [text.get_text() for text in drawn(one.page).axes[0].findobj(Text)]
+        found = [text.get_text() for text in drawn(one.page).findobj(Text)]
         assert sorted(filter(None, found)) == sorted(expected)
 
 
@@ -66,9 +67,7 @@ def test_both_renderers_put_points_in_the_same_places(content: Content) -> None:
     [one] = floats(Pictures([pictures(content)[1].pictures[0]]))
     lines = re.findall(r'<polyline class="line" points="([^"]*)"', to_svg(one.page.panels[0].figure))
     in_svg = {tuple(float(number) for number in pair.split(",")) for line in lines for pair in line.split()}
-    in_pdf = {
-        (float(x), float(y)) for line in drawn(one.page).axes[0].lines for x, y in zip(*line.get_data(), strict=True)
-    }
+    in_pdf = {(float(x), float(y)) for line in drawn(one.page).findobj(Line2D) for x, y in line.get_xydata()}
     assert in_svg <= in_pdf
     assert {plot.pixel(point) for point in plot.series[0].lines[0].points} <= in_svg
 
