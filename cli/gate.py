@@ -1,4 +1,4 @@
-"""`ablate gate`: whether a study's baseline may be released, compared with the champion."""
+"""`ablate gate`: compare the baseline of a study with its champion before a release."""
 
 import sys
 from dataclasses import replace
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Margin = Annotated[
     float,
-    typer.Option("--margin", metavar="POINTS", help="How many points of WER are too many, whatever the test says."),
+    typer.Option("--margin", metavar="POINTS", help="Fail if WER is higher by more than this, whatever the test says."),
 ]
 
 
@@ -30,17 +30,17 @@ def gate(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.")],
     margin: Margin = MARGIN_POINTS,
     from_mlflow: Annotated[
-        bool, typer.Option("--from-mlflow", help="STUDY is a name: take its newest run of this revision from MLflow.")
+        bool, typer.Option("--from-mlflow", help="STUDY is a name: use its newest run of this revision in MLflow.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where its files go, with --from-mlflow.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for its files, with --from-mlflow.")] = None,
     tracking_uri: Store = None,
 ) -> None:
     """Compare a study's baseline with its champion.
 
-    Both are taken on the same utterances and noise; the champion is the one of the study's name.
+    Both are compared on the same utterances and noise. The champion is that of the model with the study's name.
 
     \b
-    Exit code: 0 passed, 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise.
+    Exit code: 0 passed; 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise.
 
     Example: ablate gate smile --margin 1
     """
@@ -57,7 +57,7 @@ def gate(
 
 
 def _fetched(study: str, uri: str, out: Path) -> Path:
-    """The files of a study that a cluster carried out, from MLflow."""
+    """Fetch the files of a study that ran on a cluster from MLflow."""
     from tracking.registry import fetch_study, newest_study
     from tracking.store import check_store
 
@@ -73,7 +73,7 @@ def _fetched(study: str, uri: str, out: Path) -> Path:
 
 
 def fail(found: Gate) -> NoReturn:
-    """Say why, on stderr."""
+    """Print the reasons to stderr and exit."""
     for line in found.failures:
         print(f"gate failed: {line}", file=sys.stderr)
     if found.refused:
@@ -82,7 +82,7 @@ def fail(found: Gate) -> NoReturn:
 
 
 def judged(folder: Path, uri: str, margin_points: float) -> Gate:
-    """The gate on the study in `folder`; too many failed trials fail it, too."""
+    """Apply the gate to the study in `folder`; too many failed trials fail it as well."""
     from ablation.decisions.comparable import Scored
     from ablation.decisions.gate import judge, too_many_failed
     from ablation.results import read_counts, read_study
@@ -99,7 +99,7 @@ def judged(folder: Path, uri: str, margin_points: float) -> Gate:
 
 
 def _champion_of(record: "Study", uri: str) -> "Scored | None":
-    """The champion's word errors with all of its seeds. One that this very study made does not count."""
+    """The champion's word errors with all of its seeds. A champion that this study promoted does not count."""
     from components.shared.champion import stored
     from tracking.registry import before, champion
 

@@ -1,1 +1,1 @@
-"""Plans: what is asked, and the arms and trials that it comes to."""
+"""Plans of studies, and the arms and trials that result from them."""

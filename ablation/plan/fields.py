@@ -1,6 +1,6 @@
-"""Checks of a plan's single fields. Each returns the value in its final type or raises UserError, one sentence.
+"""Checks of the fields of a plan. Each returns the value in its final type or raises UserError with one sentence.
 
-A sentence says the rule, the value that breaks it, and what to write instead.
+The sentence gives the rule, the value that breaks it, and what to write instead.
 """
 
 import math
@@ -18,7 +18,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def shown(value: Any) -> str:
-    """A value as it is quoted in an error, short enough for one line."""
+    """Return a value as errors quote it, short enough for one line."""
     if value is None:
         return "nothing"
     written = repr(value)
@@ -26,26 +26,26 @@ def shown(value: Any) -> str:
 
 
 def slugified(words: str) -> str:
-    """Words as a slug: lower case, hyphens between."""
+    """Return words as a slug: lower case, joined by hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
 def text(key: str, value: Any) -> str:
-    """Any text; a number or a list is an error."""
+    """Check that a value is text; numbers and lists are errors."""
     if not isinstance(value, str):
         raise UserError(f"`{key}` is text, got {shown(value)}; put it in quotes")
     return value.strip()
 
 
 def filled_text(key: str, value: Any) -> str:
-    """Text that is not empty."""
+    """Check that a value is text and not empty."""
     if not (filled := text(key, value)):
         raise UserError(f"`{key}` is empty; fill it in or leave the key out")
     return filled
 
 
 def slug(key: str, value: Any) -> str:
-    """A name that is fit for folders, runs and cluster objects."""
+    """Check a name that is valid for folders, runs and cluster objects."""
     if not isinstance(value, str) or not SLUG.fullmatch(value):
         words = slugified(str(value))[:63] if value is not None else ""
         better = words or "smile" if isinstance(value, str) or not words else f"'{words}'"
@@ -57,7 +57,7 @@ def slug(key: str, value: Any) -> str:
 
 
 def arm_name(value: Any) -> str:
-    """The name of an arm; `baseline` is taken."""
+    """Check the name of an arm; `baseline` is reserved."""
     if value == "baseline":
         raise UserError("an arm is named 'baseline', which is the name of the unchanged model; choose another")
     if not isinstance(value, str) or not ARM.fullmatch(value):
@@ -69,7 +69,7 @@ def arm_name(value: Any) -> str:
 
 
 def one_of(key: str, value: Any, known: Sequence[str]) -> str:
-    """One of a few words, whatever their case."""
+    """Check that a value is one of the known words, in any case."""
     word = text(key, value).lower()
     if word not in known:
         raise UserError(f"unknown {key} {value!r}{did_you_mean(word, known)}")
@@ -77,7 +77,7 @@ def one_of(key: str, value: Any, known: Sequence[str]) -> str:
 
 
 def mapping(key: str, value: Any) -> dict[str, Any]:
-    """A mapping whose keys are text."""
+    """Check that a value is a mapping whose keys are text."""
     if not isinstance(value, Mapping):
         raise UserError(f"`{key}` is a mapping, got {shown(value)}; write `name: value` lines below it")
     for name in value:
@@ -87,7 +87,7 @@ def mapping(key: str, value: Any) -> dict[str, Any]:
 
 
 def ordered(key: str, value: Any) -> dict[str, Any]:
-    """A mapping whose order counts: a mapping, or a list of mappings of one name each, since Kubeflow shuffles mappings."""
+    """Check a mapping whose order counts: a mapping, or a list of mappings, since Kubeflow does not keep the order of mappings."""
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         return mapping(key, value)
     pairs = [pair for item in value for pair in mapping(key, item).items()]
@@ -99,7 +99,7 @@ def ordered(key: str, value: Any) -> dict[str, Any]:
 
 
 def listed(key: str, value: Any, example: str) -> list[Any]:
-    """A list that is not empty."""
+    """Check that a value is a list and not empty."""
     if not isinstance(value, list | tuple):
         inside = value if isinstance(value, int | float) and not isinstance(value, bool) else example
         raise UserError(f"`{key}` is a list, got {shown(value)}; write [{inside}]")
@@ -109,18 +109,18 @@ def listed(key: str, value: Any, example: str) -> list[Any]:
 
 
 def seeds(key: str, value: Any) -> tuple[int, ...]:
-    """Different whole numbers from 0 to 2**32 - 1, one for every repetition of each arm."""
+    """Check different whole numbers from 0 to 2**32 - 1, one per repetition of each arm."""
     numbers = listed(key, value, "1, 2, 3")
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_SEED:
             raise UserError(f"a seed is a whole number from 0 to {LARGEST_SEED}, got {shown(number)}; write [1, 2, 3]")
         if numbers.count(number) > 1:
-            raise UserError(f"seed {number} stands {numbers.count(number)} times in `{key}`; write every seed once")
+            raise UserError(f"seed {number} occurs {numbers.count(number)} times in `{key}`; write every seed once")
     return tuple(numbers)
 
 
 def conditions(key: str, value: Any) -> dict[str, tuple[float, ...]]:
-    """Noise kind -> SNRs in dB. `clean` does not belong here: it is always scored."""
+    """Check noise kind -> SNRs in dB. `clean` is an error, as it is always scored."""
     noises = ordered(key, value)
     if "clean" in noises:
         raise UserError(f"`{key}` lists 'clean', which is always scored; remove it and list noises only")
@@ -135,18 +135,18 @@ def _snrs(key: str, value: Any) -> tuple[float, ...]:
     names = [f"{number:g}" for number in numbers]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{name} dB stands {names.count(name)} times in `{key}`; list every SNR once")
+            raise UserError(f"{name} dB occurs {names.count(name)} times in `{key}`; list every SNR once")
     return tuple(float(number) for number in numbers)
 
 
 def choices(key: str, value: Any, known: Sequence[str]) -> tuple[str, ...]:
-    """Different words out of a few."""
+    """Check a list of known words; duplicates are dropped."""
     words = [one_of(key, word, known) for word in listed(key, value, known[0])]
     return tuple(dict.fromkeys(words))
 
 
 def folders(key: str, value: Any) -> dict[str, str]:
-    """Noise kind -> folder of recordings."""
+    """Check noise kind -> folder of recordings."""
     named = {kind: filled_text(f"{key}.{kind}", folder) for kind, folder in mapping(key, value).items()}
     for kind in named:
         if kind == "clean" or not SLUG.fullmatch(kind):
@@ -158,14 +158,14 @@ def folders(key: str, value: Any) -> dict[str, str]:
 
 
 def count(key: str, value: Any) -> int:
-    """A whole number, 0 or more."""
+    """Check a whole number, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise UserError(f"`{key}` is a whole number, 0 or more, got {shown(value)}; write e.g. `{key}: 0`")
     return value
 
 
 def margin(key: str, value: Any) -> float | None:
-    """A difference in points, more than 0 and at most 100; None for none."""
+    """Check a difference in points, more than 0 and at most 100; None for no margin."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:

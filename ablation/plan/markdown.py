@@ -1,4 +1,4 @@
-"""Plans written as prose: one section per ablation, its parts named by the phrases that people use for them.
+"""Plans in Markdown: one section per ablation, with parts and kinds named by phrases.
 
     ### Ablation of the fusion
     - **Ablated Part**: dynamic scaling factor in multimodal fusion
@@ -8,7 +8,7 @@
       - no scaling factor
     - **Metrics**: WER
 
-The remaining keys of a plan may stand in front, as YAML between two lines of `---`.
+The remaining keys of a plan may be given first, as YAML between two lines of `---`.
 """
 
 import re
@@ -32,9 +32,9 @@ Section = tuple[str, dict[str, list[str]]]
 
 
 def read_markdown(text: str, catalogue: Catalogue, stem: str) -> dict[str, Any]:
-    """The plain data of a Markdown plan, as a YAML plan would hold it. Raises UserError.
+    """Return the plain data of a Markdown plan, in the form of a YAML plan. Raises UserError.
 
-    What the front matter leaves out takes the defaults of `plan.Plan`; the study's name is then the file's `stem`.
+    Keys that the front matter leaves out take the defaults of `plan.Plan`; the study's name is then the file's `stem`.
     """
     text = text.replace("\r\n", "\n").removeprefix("\ufeff")
     front, body = _split(text)
@@ -54,12 +54,12 @@ def _split(text: str) -> tuple[dict[str, Any], str]:
         return {}, text
     front = fields.mapping("front matter", load_yaml(match[1]) or {})
     if "ablations" in front:
-        raise UserError("`ablations` stands in the front matter of a Markdown plan; write them as sections below it")
+        raise UserError("`ablations` is in the front matter of a Markdown plan; write them as sections below it")
     return front, text[match.end() :]
 
 
 def _sections(body: str) -> Iterable[Section]:
-    """Each heading with its fields; what stands before the first heading counts as a section, too."""
+    """Yield each heading with its fields; text before the first heading is a section as well."""
     title, found, last = "the plan", dict[str, list[str]](), ""
     for line in body.splitlines():
         if heading := HEADING.match(line):
@@ -103,7 +103,7 @@ def _ablation(section: Section, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _replacement(phrase: str, kinds: Mapping[str, Kind], part: str) -> tuple[str, dict[str, Any]]:
-    """Arm name and spec of e.g. `static scaling factor`, or with a value `static scaling factor (0.3)`."""
+    """Return arm name and spec of a phrase such as `static scaling factor`, or `static scaling factor (0.3)` with a value."""
     names = {name: (name, kind.arm, *kind.phrases) for name, kind in kinds.items()}
     if with_value := NUMBER.fullmatch(phrase):
         kind = _lookup(with_value["phrase"], names, f"kind of {part}")
@@ -114,7 +114,7 @@ def _replacement(phrase: str, kinds: Mapping[str, Kind], part: str) -> tuple[str
 
 
 def _lookup(phrase: str, known: Mapping[str, Iterable[str]], what: str) -> str:
-    """The one name that has this phrase. Raises UserError with the nearest ones for none or several."""
+    """Return the only name with this phrase. Raises UserError with suggestions for none or several."""
     wanted = _plain(phrase)
     matches = [name for name, phrases in known.items() if wanted in {_plain(said) for said in phrases}]
     if len(matches) == 1:
@@ -127,7 +127,7 @@ def _lookup(phrase: str, known: Mapping[str, Iterable[str]], what: str) -> str:
 
 
 def _plain(phrase: str) -> str:
-    """A phrase without case, punctuation and articles."""
+    """Return a phrase without case, punctuation and articles."""
     words = re.sub(r"[^a-z0-9]+", " ", phrase.lower()).split()
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 

@@ -1,6 +1,6 @@
-"""The plan of a study: what to ablate, on what corpus, with which seeds and noises. Read from YAML, JSON or Markdown.
+"""The plan of a study: what to ablate, on which corpus, with which seeds and noises. Read from YAML, JSON or Markdown.
 
-Names are checked here as far as a plan alone can tell; parts, kinds and settings are checked in `arms.expand`.
+This module checks everything that needs no model; `arms.expand` checks parts, kinds and settings.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Ablation:
-    """One doubt about the model: a part (or a dotted setting), and what to put in its place, by arm name."""
+    """One ablation: a part (or a dotted setting) and its replacements by arm name."""
 
     part: str
     action: str = "replace"
@@ -35,14 +35,13 @@ class Ablation:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study to carry out. `conditions`: noise kind -> SNRs in dB, clean always comes on top.
+    """The plan of a study. `conditions`: noise kind -> SNRs in dB; clean is always scored in addition.
 
     `baseline` holds overrides of the preset that all arms share. Arms come from `ablations` and from the shorthands
-    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `noise` names a folder of recordings for a noise
-    kind. More than `max_failed_trials` failed trials make the run a failed one, after its report is written. The first of
-    `metrics` is the one that verdicts come from. `margin_points` is the difference, in points of it, below which an arm
-    counts as equivalent to the baseline, to be stated before anything is run; None tests no equivalence.
-    `init_from` is the checkpoint that the weights start from, a path or an address.
+    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `noise` names a folder of recordings for a noise kind. If more
+    than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
+    `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
+    stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     """
 
     study: str
@@ -63,9 +62,9 @@ class Plan:
     init_from: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
-        """The plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
+        """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
 
-        Arms and noises stand in lists: a mapping's order is lost on the way through Kubeflow.
+        Arms and noises are in lists, as Kubeflow does not keep the order of mappings.
         """
         plain = asdict(self)
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
@@ -80,12 +79,12 @@ class Plan:
         }
 
     def condition_names(self) -> list[str]:
-        """`clean`, then e.g. `babble_0db` in the plan's order."""
+        """Return `clean`, then the noisy conditions, such as `babble_0db`, in the plan's order."""
         return [condition.name for condition in conditions(self.conditions)]
 
 
 def read_plan(path: Path, catalogue: Catalogue) -> Plan:
-    """Read a plan file: `.md` as Markdown, anything else as YAML or JSON. Raises UserError, one sentence."""
+    """Read a plan file: `.md` as Markdown, others as YAML or JSON. Raises UserError with one sentence."""
     if not path.is_file():
         raise UserError(f"no plan file at {path}; give the path of a .yaml, .json or .md plan")
     try:
@@ -98,12 +97,12 @@ def read_plan(path: Path, catalogue: Catalogue) -> Plan:
 
 
 def parse_plan(text: str, catalogue: Catalogue, *, markdown: bool, stem: str = "study") -> Plan:
-    """Read a plan's text; a Markdown plan without a study name takes it from `stem`. Raises UserError."""
+    """Read the text of a plan; a Markdown plan without a study name is named `stem`. Raises UserError."""
     return plan_from_mapping(read_markdown(text, catalogue, stem) if markdown else load_yaml(text))
 
 
 def plan_from_mapping(data: Any) -> Plan:
-    """Check a plan's plain data, field by field. Raises UserError for the first thing that is wrong."""
+    """Check the plain data of a plan, field by field. Raises UserError for the first error."""
     if not isinstance(data, Mapping):
         raise UserError(f"a plan is a mapping of keys such as `study` and `ablations`, got {fields.shown(data)}")
     known = tuple(Plan.__dataclass_fields__)
@@ -119,9 +118,9 @@ def plan_from_mapping(data: Any) -> Plan:
 
 
 def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, settings: Iterable[str] = ()) -> Plan:
-    """The plan with what the command line changes: a corpus, seeds as `1,2,3`, baseline overrides as `key=value`.
+    """Return the plan with changes of the command line: a corpus, seeds as `1,2,3`, baseline overrides as `key=value`.
 
-    Raises UserError as the plan itself would.
+    Raises UserError as for a plan file.
     """
     data = plan.as_mapping()
     if corpus is not None:
@@ -137,12 +136,12 @@ def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, 
 
 
 def _check_noises(plan: Plan) -> None:
-    """Every kind of noise is built in or has a folder, and every folder is used."""
+    """Check that every kind of noise is built in or has a folder, and that every folder is used."""
     known = [*fields.BUILT_IN_NOISES, *plan.noise]
     for kind in plan.conditions:
         if kind not in known:
             hint = did_you_mean(kind, known)
-            raise UserError(f"unknown noise {kind!r}{hint}; for recordings of your own add `noise: {{{kind}: FOLDER}}`")
+            raise UserError(f"unknown noise {kind!r}{hint}; for your own recordings add `noise: {{{kind}: FOLDER}}`")
     for kind in plan.noise:
         if kind not in plan.conditions:
             raise UserError(

@@ -1,12 +1,12 @@
-"""Three ways to say many arms in a line: `leave_one_out`, `ladder` and `factorial`, each over a list of parts.
+"""Three shorthands for many arms: `leave_one_out`, `ladder` and `factorial`, each over a list of parts.
 
-A part of the list is swapped for its kind `none`, or for what stands behind it:
+Each part of the list is replaced by its kind `none`, or by the given replacement:
 
     ladder:
       - fusion.tokens: {channel-tokens: channel}
       - adapter
 
-The baseline is the model with all of them, so it is the ladder's last rung and the factorial's full cell.
+The baseline is the model with all parts, so it is the last rung of the ladder and the full cell of the factorial.
 """
 
 import itertools
@@ -22,13 +22,13 @@ from common.hints import did_you_mean
 
 @dataclass(frozen=True)
 class Swap:
-    """A part of a shorthand and what to put in its place, by arm name; nothing means its kind `none`."""
+    """A part of a shorthand and its replacements by arm name; no replacement means its kind `none`."""
 
     part: str
     replacements: dict[str, Any] = field(default_factory=dict)
 
     def as_plain(self) -> str | dict[str, Any]:
-        """As a plan writes it, with an order that Kubeflow keeps."""
+        """Return the swap as a plan writes it, in lists, whose order Kubeflow keeps."""
         if not self.replacements:
             return self.part
         return {self.part: [{name: spec} for name, spec in self.replacements.items()]}
@@ -36,7 +36,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class Change:
-    """An arm that is still to be checked: its name and its difference to the baseline."""
+    """An arm before its check: its name and its difference to the baseline."""
 
     arm: str
     part: str
@@ -46,7 +46,7 @@ class Change:
 
 
 def swaps(key: str, value: Any) -> tuple[Swap, ...]:
-    """The parts of a shorthand. Raises UserError, one sentence."""
+    """Check the parts of a shorthand. Raises UserError with one sentence."""
     found = [_swap(key, item) for item in fields.listed(key, value, "masking, adapter")]
     names = [swap.part for swap in found]
     for name in names:
@@ -57,7 +57,7 @@ def swaps(key: str, value: Any) -> tuple[Swap, ...]:
     for swap in found:
         if key == "ladder" and len(swap.replacements) > 1:
             raise UserError(
-                f"`ladder` puts one thing in place of {swap.part!r}, got {', '.join(swap.replacements)}; keep one of them"
+                f"`ladder` takes one replacement of {swap.part!r}, got {', '.join(swap.replacements)}; keep one of them"
             )
     return tuple(found)
 
@@ -73,19 +73,19 @@ def _swap(key: str, item: Any) -> Swap:
     [(part, replacements)] = fields.mapping(key, item).items()
     named = fields.ordered(f"{part} of {key}", replacements)
     if not named:
-        raise UserError(f"{part!r} of `{key}` has nothing in its place; write `- {part}` for its kind 'none'")
+        raise UserError(f"{part!r} of `{key}` has no replacement; write `- {part}` for its kind 'none'")
     return Swap(part, {fields.arm_name(name): spec for name, spec in named.items()})
 
 
 def leave_one_out(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
-    """One arm for every part that is taken away."""
+    """Yield one arm for every part, without it."""
     for swap in parts:
         for name, spec in _replacements("leave_one_out", swap, catalogue):
             yield Change(name, swap.part, _action([swap]), f"leave one out: without {swap.part}", {swap.part: spec})
 
 
 def ladder(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
-    """The baseline without all parts, then with the first, with the first two, ...; with all it is the baseline itself."""
+    """Yield the baseline without all parts, then with the first, with the first two, ...; with all it is the baseline itself."""
     without = {swap.part: next(iter(_replacements("ladder", swap, catalogue)))[1] for swap in parts}
     for rung in range(len(parts)):
         missing, added = parts[rung:], parts[rung - 1].part if rung else None
@@ -96,7 +96,7 @@ def ladder(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
 
 
 def factorial(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
-    """Every combination of the parts as they are and swapped, but for the one in which all are as they are."""
+    """Yield every combination of original and replaced parts, except the one with all original parts."""
     levels = [[None, *_replacements("factorial", swap, catalogue)] for swap in parts]
     for cell in itertools.product(*levels):
         changed = [(swap, level) for swap, level in zip(parts, cell, strict=True) if level is not None]
@@ -109,7 +109,7 @@ def factorial(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]
 
 
 def _replacements(key: str, swap: Swap, catalogue: Catalogue) -> list[tuple[str, Any]]:
-    """Arm name and spec of what can stand in a part's place."""
+    """The replacements of a part: arm name and spec."""
     if swap.replacements:
         return list(swap.replacements.items())
     part = catalogue.parts.get(swap.part)
@@ -117,8 +117,8 @@ def _replacements(key: str, swap: Swap, catalogue: Catalogue) -> list[tuple[str,
         raise UserError(f"{key}: unknown part {swap.part!r}{did_you_mean(swap.part, catalogue.parts)}")
     if "none" not in part.kinds:
         raise UserError(
-            f"{key}: {swap.part!r} has no kind 'none' to be left out by; "
-            f"write what stands in its place, `{swap.part}: {{arm-name: {{kind: ...}}}}`"
+            f"{key}: {swap.part!r} has no kind 'none', so it cannot be left out; "
+            f"write a replacement, `{swap.part}: {{arm-name: {{kind: ...}}}}`"
         )
     return [(part.kinds["none"].arm, {"kind": "none"})]
 

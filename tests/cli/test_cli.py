@@ -106,7 +106,7 @@ def scale(**spec: Any) -> dict[str, Any]:
         (scale(kind="static", value=11), ["fusion.scale.value", "10", "11"]),
         (scale(kind="learned"), ["equals the baseline"]),
         ({"ablations": 2 * scale(kind="none")["ablations"]}, ["two arms are named 'a'"]),
-        ({"seeds": [1, 1]}, ["seed 1 stands 2 times"]),
+        ({"seeds": [1, 1]}, ["seed 1 occurs 2 times"]),
         ({"conditions": {"bable": [0]}}, ["unknown noise 'bable'", "babble"]),
         ({"preset": "huge"}, ["unknown preset 'huge'", "tiny"]),
         ({"steps": 4}, ["unknown key 'steps'"]),

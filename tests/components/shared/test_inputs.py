@@ -44,7 +44,7 @@ def test_what_is_filled_in_stands_instead_of_the_plans() -> None:
         ({"name": "demo"}, "", {}, "unknown key 'name'"),
         (PLAN | {"ablations": [{"part": "masks", "action": "remove"}]}, "", {}, "masks"),
         (PLAN, "", {"preset": "tin"}, "did you mean 'tiny'"),
-        (PLAN, "", {"seeds": "1,1"}, "seed 1 stands 2 times"),
+        (PLAN, "", {"seeds": "1,1"}, "seed 1 occurs 2 times"),
         (PLAN, "", {"seeds": "one"}, "a seed is a whole number"),
         (PLAN, "", {"max_failed_trials": "few"}, "`max_failed_trials` is a whole number"),
         (PLAN, "", {"max_failed_trials": "["}, "no valid YAML"),

@@ -46,7 +46,7 @@ def run(tmp_path: Path) -> Run:
         ({}, "a run needs a plan; fill in `plan` as JSON"),
         ({"plan": {"studdy": "demo"}}, "unknown key 'studdy' in the plan: did you mean 'study'?"),
         ({"plan": PLAN, "corpus": "grid:///no/such/folder"}, "/no/such/folder"),
-        ({"plan": PLAN, "seeds": "1, 1"}, "seed 1 stands 2 times"),
+        ({"plan": PLAN, "seeds": "1, 1"}, "seed 1 occurs 2 times"),
         ({"plan": PLAN, "gpus_per_trial": "two"}, "`gpus_per_trial` is a whole number"),
         ({"plan": PLAN}, "a run needs MLflow's address"),
         ({"plan": PLAN, "tracking_uri": "http://127.0.0.1:9"}, "cannot be reached: connection refused"),
