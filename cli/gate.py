@@ -14,7 +14,7 @@ from cli.options import Store
 from common.errors import Unavailable, UserError
 from common.redact import redact
 from components.shared.revision import code_rev
-from pipelines.local import paths
+from pipelines.local import paths, studies
 
 if TYPE_CHECKING:
     from ablation.decisions.comparable import Scored
@@ -47,7 +47,7 @@ def gate(
     uri = tracking_uri or paths.tracking_uri()
     with TemporaryDirectory() as folder:
         found = judged(
-            _fetched(study, uri, out or Path(folder)) if from_mlflow else paths.study_folder(study), uri, margin
+            _fetched(study, uri, out or Path(folder)) if from_mlflow else studies.study_folder(study), uri, margin
         )
     for note in found.notes:
         print(note)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.options import StudyArgument
-from pipelines.local import paths
+from pipelines.local import studies
 
 
 def report(
@@ -28,6 +28,6 @@ def report(
     """
     from ablation.report.build import build, build_changes
 
-    folder, names = paths.study_folder(study), [name.strip() for name in formats.split(",")]
-    for path in build_changes(paths.study_folder(compare), folder, names) if compare else build(folder, names):
+    folder, names = studies.study_folder(study), [name.strip() for name in formats.split(",")]
+    for path in build_changes(studies.study_folder(compare), folder, names) if compare else build(folder, names):
         print(path)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipelines.local import paths
+from pipelines.local import paths, studies
 
 
 def ui(
@@ -23,5 +23,5 @@ def ui(
     """
     from pipelines.local.mlflow_ui import serve
 
-    folder = paths.study_folder(study) if study else paths.latest_study()
+    folder = studies.study_folder(study) if study else studies.latest_study()
     serve(folder, paths.tracking_uri(), port=port, browser=browser, console=Console())

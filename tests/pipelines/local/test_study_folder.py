@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from pipelines.local import paths, study_folder
+from pipelines.local import studies, study_folder
 from pipelines.local.study_folder import deliver, locked, scratch, writable
 
 ROOT = Path(__file__).parents[3]
@@ -123,7 +123,7 @@ def test_after_a_kill_readers_find_all_of_the_new_study(
             deliver(fill(tmp_path / "new", NEW), out)
         except Killed:
             assert (out / "study.json").read_text() == "old"
-    assert paths.study_folder(str(out)) == out
+    assert studies.study_folder(str(out)) == out
     assert files_of(out) == AFTER
 
 
@@ -135,7 +135,7 @@ def test_a_kill_before_the_delivery_leaves_all_of_the_old_study(
         patch.setattr(Path, "replace", killing(Path.replace, 0))
         with pytest.raises(Killed):
             deliver(fill(tmp_path / "new", NEW), out)
-    assert paths.study_folder(str(out)) == out
+    assert studies.study_folder(str(out)) == out
     assert files_of(out) == OLD
 
 
