@@ -24,6 +24,7 @@ from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import duration, hours, number, percent, replaced
 from ablation.results import ArmRecord
+from ablation.stats.metrics import WER
 from common.conditions import label as condition_label
 
 LINE = 60  # characters of an alignment per line
@@ -35,7 +36,7 @@ def document(content: Content) -> Document:
     sections = [
         Section("Verdicts", [Text([_baseline_sentence(content)]), Verdicts(cards(content))]),
         Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
-        Section("Figures", plots.pictures(content)),
+        Section("Figures", _figures(content)),
         Section("What each arm changed in the model", measured.changes(study)),
         Section("Secondary evidence", evidence.secondary(content)),
         Section("Learned values", curves.learned(content)),
@@ -75,6 +76,13 @@ def _baseline_sentence(content: Content) -> str:
 
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def _figures(content: Content) -> list[Block]:
+    """The figures of `plots`, whose labels say WER."""
+    if content.metric is not WER:
+        return [Text([f"The figures show WER only; the first metric of this plan is {content.metric.short}."])]
+    return [*plots.pictures(content)]
 
 
 def cards(content: Content) -> list[Card]:

@@ -90,7 +90,7 @@ def _verdicts(cards: Sequence[Card]) -> str:
         rows.append([escape(card.name), asked, *(escape(rates.get(name, "–")) for name in names), said])
     left_cm = WIDTH_CM - 2.8 - 2.2 * len(names) - BETWEEN_CM * (len(names) + 2)
     kinds = [prose(2.8), prose(0.42 * left_cm), *"r" * len(names), prose(0.58 * left_cm)]
-    head = ["arm", "in place of the baseline's", *(f"WER {escape(name)}" for name in names), "verdict"]
+    head = ["arm", "change to the baseline", *(f"{cards[0].metric} {escape(name)}" for name in names), "verdict"]
     return set_table("Verdicts.", kinds, head, rows, PAGE_LINES * len(rows) // 10)
 
 

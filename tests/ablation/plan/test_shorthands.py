@@ -60,7 +60,7 @@ def test_a_factorial_has_every_combination_once() -> None:
     assert len(overrides(plan(factorial=["masking", "siamese", "adapter", "fusion.scale"]))) == 2**4
 
 
-def test_two_shorthands_may_ask_for_one_arm_and_stand_beside_ablations() -> None:
+def test_an_arm_that_two_shorthands_ask_for_is_taken_once() -> None:
     swap = {"part": "fusion.scale", "replacements": {"half": {"kind": "static"}}}
     study = plan(ablations=[swap], leave_one_out=["masking", "adapter"], factorial=["masking", "siamese"])
     assert list(overrides(study)) == [

@@ -64,7 +64,7 @@ def test_all_formats_say_it(pair: tuple[Path, Path]) -> None:
     assert "does not record the code that decoded and scored it" in text
 
 
-def test_disjoint_seeds_are_independent_and_one_seed_is_not_judged(write_study: WriteStudy, tmp_path: Path) -> None:
+def test_disjoint_seeds_are_independent_and_one_is_not_tested(write_study: WriteStudy, tmp_path: Path) -> None:
     first = write_study(tmp_path / "a", arms=ARMS, failed=set(), seeds=(1, 2, 3))
     other = write_study(tmp_path / "b", arms=ARMS, failed=set(), seeds=(4, 5, 6))
     table = changes(first, other).table

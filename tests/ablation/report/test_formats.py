@@ -192,7 +192,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_text_and_lines_stand_out_from_the_paper_in_light_and_dark() -> None:
+def test_text_and_lines_have_contrast_in_light_and_dark() -> None:
     style = (HERE.parents[2] / "ablation" / "report" / "formats" / "style.css").read_text("utf-8")
     schemes = [
         dict(re.findall(r"--([\w-]+): (#\w+);", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)

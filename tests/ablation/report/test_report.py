@@ -118,7 +118,7 @@ def test_the_page_can_be_read_aloud(study_dir: Path) -> None:
     assert all(has["aria-label"] and has["tabindex"] == "0" for has in regions)
 
 
-def test_what_was_measured_of_each_arms_model_stands_in_every_format(study_dir: Path) -> None:
+def test_measurements_of_the_models_are_in_every_format(study_dir: Path) -> None:
     for name in ("html", "md", "tex"):
         text = (study_dir / f"report.{name}").read_text("utf-8")
         plain = text.replace("$-$", "−").replace("\\%", "%").replace("-{}", "-")
@@ -141,7 +141,9 @@ def test_every_metric_of_the_plan_has_a_table(write_study: WriteStudy, tmp_path:
     arms = {"baseline": (None, None, 1.0), "a": ("masking", {"kind": "none"}, 1.5)}
     folder = write_study(tmp_path / "s", arms=arms, failed=set(), utterances=15, metrics=["ser", "wer"])
     score_transcripts(pd.read_parquet(folder / "counts.parquet")).to_parquet(folder / "counts.parquet")
-    text, data = (path.read_text("utf-8") for path in build(folder, ["md", "json"]))
+    text, data, tex = (path.read_text("utf-8") for path in build(folder, ["md", "json", "tex"]))
+    assert "& SER clean & SER noisy &" in tex
+    assert "| SER clean | SER noisy |" in text
     assert "## Sentence error rate by arm and condition" in text
     assert "**Word error rate by arm and condition**" in text
     assert f"The sentence error rate (SER) is the number of {sentence_metric.description}" in text
@@ -157,9 +159,7 @@ def test_user_text_is_escaped(study_dir: Path) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines.splitlines()}) == 1
 
 
-def test_the_markdown_links_to_mlflow_and_to_nothing_that_a_browser_should_not_follow(
-    write_study: WriteStudy, tmp_path: Path
-) -> None:
+def test_markdown_links_to_mlflow_by_web_addresses_only(write_study: WriteStudy, tmp_path: Path) -> None:
     def links(url: str | None) -> list[str]:
         folder = write_study(tmp_path / "s", utterances=4, mlflow={"url": url})
         text = build(folder, ["md"])[0].read_text("utf-8")
@@ -171,7 +171,7 @@ def test_the_markdown_links_to_mlflow_and_to_nothing_that_a_browser_should_not_f
     assert links("javascript:alert(1)") == links(None) == []
 
 
-def test_forty_arms_fit_into_what_kubeflows_page_shows_of_markdown(write_study: WriteStudy, tmp_path: Path) -> None:
+def test_markdown_of_forty_arms_fits_into_kubeflows_page(write_study: WriteStudy, tmp_path: Path) -> None:
     """Kubeflow's page shows Markdown without HTML in it, and only so much of it."""
     evil = {f"arm-{n} <script>alert({n})</script>": ("siamese", {"kind": "none"}, 1 + n / 100) for n in range(40)}
     arms = {"baseline": (None, None, 1.0), **evil}
@@ -200,9 +200,7 @@ def test_one_seed_has_no_verdicts_and_says_so(write_study: WriteStudy, tmp_path:
     assert "With one seed, differences cannot be distinguished from chance" in (folder / "report.md").read_text("utf-8")
 
 
-def test_a_study_without_baseline_or_without_any_finished_trial_is_reported(
-    write_study: WriteStudy, tmp_path: Path
-) -> None:
+def test_studies_without_baseline_or_any_trial_are_reported(write_study: WriteStudy, tmp_path: Path) -> None:
     lost = write_study(tmp_path / "lost", failed={("baseline", 1), ("baseline", 2), ("baseline", 3)})
     build(lost)
     assert load(lost).sentences["no-scale"].text == (

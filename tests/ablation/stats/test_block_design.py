@@ -37,7 +37,7 @@ def test_unpaired_arms_are_the_one_way_layout() -> None:
 MISSING = {("a", 0), ("b", 3), ("b", 1)}
 
 
-def test_missing_trials_are_solved_as_a_regression_on_arms_and_seeds() -> None:
+def test_missing_trials_give_the_regression_on_arms_and_seeds() -> None:
     table = trials(MISSING)
     columns = [table["arm"] == "a", table["arm"] == "b", *(table["seed"] == seed for seed in range(SEEDS))]
     design = np.stack(columns, axis=1).astype(float)

@@ -28,7 +28,7 @@ def studies(design: Design, difference: float, number: int = 40_000) -> tuple[np
 @pytest.mark.parametrize(
     "design", [Design(1, 3, 1), Design(3, 3, 5), Design(9, 5, 5), Design(3, 2, 1), Design(3, 3, 5, paired=False)]
 )
-def test_the_detectable_difference_is_found_in_four_of_five_studies(design: Design) -> None:
+def test_the_detectable_difference_has_a_power_of_80_percent(design: Design) -> None:
     wanted = detectable(design, SPREAD)
     assert wanted is not None
     difference, error, df = studies(design, wanted)
@@ -44,7 +44,7 @@ def test_the_power_of_equivalence_is_that_of_simulated_studies(design: Design) -
     assert equivalence_power(design, SPREAD, 0.006) == pytest.approx(shown, abs=0.01)
 
 
-def test_unpaired_trials_have_the_freedom_of_the_baseline_as_well() -> None:
+def test_unpaired_trials_have_the_df_of_the_baseline_as_well() -> None:
     assert (Design(3, 3, 1).df, Design(3, 3, 1, paired=False).df) == (6, 8)
 
 
@@ -85,7 +85,7 @@ def study(rng: np.random.Generator, spread: float, conditions: tuple[str, ...] =
     return pd.DataFrame(rows, columns=["arm", "seed", "condition", "wer"])
 
 
-def test_the_spread_of_earlier_studies_is_pooled_without_what_seeds_do_to_all_arms() -> None:
+def test_earlier_studies_are_pooled_without_shared_seed_effects() -> None:
     rng = np.random.default_rng(5)
     found = measured_spreads([study(rng, 0.003, ("clean", "white_0db")), study(rng, 0.003)], "baseline")
     assert found["clean"].df == 2 * 2 * 19

@@ -17,7 +17,7 @@ SENTENCES = st.lists(st.sampled_from(["bin", "blue", "at", "f", "two", "now"]), 
 
 @pytest.mark.parametrize(("oracle", "metric"), [(jiwer.process_words, "wer"), (jiwer.process_characters, "cer")])
 @given(pairs=st.lists(st.tuples(SENTENCES, SENTENCES), min_size=1, max_size=5))
-def test_counts_of_all_utterances_add_up_to_what_jiwer_finds_in_the_whole(
+def test_counts_of_utterances_add_up_to_jiwers_totals(
     oracle: Callable[..., Any], metric: str, pairs: list[tuple[str, str]]
 ) -> None:
     references, hypotheses = [list(side) for side in zip(*pairs, strict=True)]
@@ -52,7 +52,7 @@ def test_a_rate_of_no_words_is_an_error_and_not_zero() -> None:
     assert score([""], ["bin"]) == [Counts(0, 0, 1, 0)]
 
 
-def test_score_takes_no_ragged_input_and_no_input_gives_no_counts() -> None:
+def test_lists_of_different_lengths_are_refused() -> None:
     assert score([], []) == []
     with pytest.raises(ValueError, match="2 and 1"):
         score(["a", "b"], ["a"])
@@ -90,7 +90,7 @@ def test_trial_metrics_pool_within_and_over_conditions() -> None:
     assert metrics == {"wer/clean": 1 / 6, "wer/babble_0db": 4 / 6, "wer/noisy": 4 / 6, "wer/overall": 5 / 12}
 
 
-def test_what_is_heard_in_silence_counts_as_insertions_of_the_whole() -> None:
+def test_words_in_silence_count_as_insertions_when_pooled() -> None:
     silent = pd.DataFrame({"reference": ["", "", "set red"], "hypothesis": ["bin now", "", "set red"]})
     counts = score_transcripts(silent.assign(condition="clean"))
     assert trial_metrics(counts)["wer/clean"] == 2 / 2
@@ -108,7 +108,7 @@ def test_a_clean_only_trial_has_no_noisy_metric() -> None:
     assert set(trial_metrics(score_transcripts(clean))) == {"wer/clean", "wer/overall"}
 
 
-def test_pool_keeps_the_order_of_appearance_and_names_an_empty_group() -> None:
+def test_pool_keeps_the_order_and_names_an_empty_group() -> None:
     counts = score_transcripts(transcripts())
     assert pool(counts, ["condition"])["condition"].tolist() == ["clean", "babble_0db"]
     counts.loc[counts["utterance_id"] == "u2", "reference_words"] = 0

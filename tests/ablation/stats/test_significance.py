@@ -56,7 +56,7 @@ def test_one_arm_in_pairs_is_the_paired_t_test() -> None:
     assert [row["diff_low"], row["diff_high"]] == pytest.approx([interval.low, interval.high], rel=1e-4)
 
 
-def test_what_seeds_do_to_all_arms_alike_is_no_spread_of_differences() -> None:
+def test_seed_effects_on_all_arms_do_not_widen_differences() -> None:
     luck = np.array([0.03, -0.02, 0.01, -0.02])
     shifted = {arm: (np.array(wers) + luck).tolist() for arm, wers in ARMS.items()}
     before, after = (compare(counts({"clean": arms})).set_index("arm") for arms in (ARMS, shifted))
@@ -65,7 +65,7 @@ def test_what_seeds_do_to_all_arms_alike_is_no_spread_of_differences() -> None:
     assert compare(counts({"clean": shifted}), paired=False)["p"].min() > after["p"].min()
 
 
-def test_detectable_is_what_the_design_finds_at_the_spread_that_was_seen() -> None:
+def test_detectable_uses_the_measured_standard_deviation() -> None:
     table = compare(counts({"clean": ARMS, "babble_0db": ARMS})).set_index("arm")
     spread = table.loc["a", "difference"] / table.loc["a", "effect"]  # but for Hedges' correction
     shrink = 1 - 3 / (4 * Design(2, 4, 2).df - 1)
@@ -142,7 +142,7 @@ def test_equivalence_is_two_one_sided_tests() -> None:
     assert equivalence(2, 3)["p_equivalent"].tolist() == pytest.approx([3 * max(below, above)] * 3)
 
 
-def test_without_a_margin_nothing_is_equivalent_and_a_margin_too_narrow_shows_nothing() -> None:
+def test_no_margin_or_a_narrow_margin_shows_no_equivalence() -> None:
     assert equivalence(None)["p_equivalent"].isna().all()
     assert equivalence(None)["verdict"].item() == Verdict.INCONCLUSIVE
     assert equivalence(0.1)["verdict"].item() == Verdict.INCONCLUSIVE

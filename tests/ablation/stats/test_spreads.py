@@ -17,7 +17,7 @@ def trials(factors: dict[str, float], seeds: int = 6) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "seed", "wer"])
 
 
-def test_one_arm_against_the_rest_is_the_ratio_of_two_independent_sums_of_squares() -> None:
+def test_one_arm_against_the_rest_is_an_f_test() -> None:
     """The contrast of the arm with the others' mean, and what the others leave among themselves."""
     table = trials({})
     wide = table.pivot_table(index="seed", columns="arm", values="wer")
@@ -41,7 +41,7 @@ def test_who_varies_more_is_doubted(paired: bool) -> None:
     )
 
 
-def test_two_arms_in_pairs_or_single_trials_leave_nothing_to_doubt() -> None:
+def test_two_paired_arms_or_single_trials_cannot_be_doubted() -> None:
     table = trials({"a": 50})
     assert doubts(table[table["arm"].isin(["baseline", "a"])], "baseline", ["a"], paired=True) == {}
     assert varies_more(table[table["seed"] == 0], "a", paired=True) == 1.0
@@ -55,7 +55,7 @@ def test_an_arm_that_alone_varies_is_doubted() -> None:
     assert doubts(table, "baseline", ["a", "b", "c"], paired=True) == {"b": Caution.ARM_VARIES}
 
 
-def test_the_own_spread_is_that_of_the_paired_and_of_welchs_t_test() -> None:
+def test_the_own_error_is_that_of_the_paired_and_welchs_t_test() -> None:
     table = trials({"a": 3}).drop(index=2)  # a trial of the baseline is missing
     arm, base = (table[table["arm"] == name].set_index("seed")["wer"] for name in ("a", "baseline"))
     found = own(table, "a", "baseline", paired=True)

@@ -51,7 +51,7 @@ def test_only_seeds_of_both_studies_count_in_pairs() -> None:
     assert (row["seeds_before"], row["seeds"], row["wer"]) == (3, 3, pytest.approx(0.15))
 
 
-def test_the_same_trials_are_no_evidence_and_do_not_narrow_the_spread() -> None:
+def test_the_same_trials_are_no_evidence_of_the_variance() -> None:
     alone = compare_studies(counts({"a": BEFORE}), counts({"a": AFTER}), ["a"])
     both = compare_studies(counts({"a": BEFORE, "b": BEFORE}), counts({"a": AFTER, "b": BEFORE}), ["b", "a"])
     assert both["arm"].tolist() == ["b", "a"]
