@@ -1,4 +1,4 @@
-"""`models:/NAME@ALIAS` and `models:/NAME/VERSION`: which stored checkpoint they mean, in one sentence where they mean none."""
+"""Addresses of registered models, `models:/NAME@ALIAS` and `models:/NAME/VERSION`, and the checkpoints behind them."""
 
 import re
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ ADDRESS = re.compile(r"models:/+([^/@]+)(?:@([^/@]+)|/(\d+))")
 
 
 def find_version(uri: str, address: str) -> tuple[str, Version]:
-    """The id of the checkpoint at an address, for `fetch_checkpoint`, and its version.
+    """Return the id of the checkpoint at an address, for `fetch_checkpoint`, and its version.
 
-    Raises UserError for another form, a store that cannot be used, and a name, alias or version that it does not have.
+    Raises UserError for an address of another form, a store that cannot be used, and an unknown name, alias or version.
     """
     parts = ADDRESS.fullmatch(address)
     if parts is None:

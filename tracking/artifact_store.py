@@ -1,4 +1,4 @@
-"""Whether an MLflow server that passes artifacts on can use the store behind it, asked before anything is trained."""
+"""Check the artifact store behind an MLflow server that proxies artifacts, before anything is trained."""
 
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
@@ -8,14 +8,14 @@ from common.errors import UserError
 from common.redact import redact
 
 PROXIED = "mlflow-artifacts:"
-RETRIES = 2  # MLflow's own seven take minutes
+RETRIES = 2  # MLflow's default of seven takes minutes
 TIMEOUT_S = 30
 
 
 def check_artifacts(uri: str, artifact_uri: str) -> None:
-    """Raises UserError if the server passes artifacts on and cannot look into where it keeps them.
+    """List the artifacts at `artifact_uri` if the server proxies them. Raises UserError if the server cannot read its store.
 
-    Without this the first checkpoint would find out, after hours of training.
+    Without this check, the first checkpoint fails after hours of training.
     """
     if not artifact_uri.startswith(PROXIED):
         return
@@ -33,5 +33,5 @@ def check_artifacts(uri: str, artifact_uri: str) -> None:
     except MlflowException as error:
         said = str(error)
     if said:
-        why = f"cannot use its store of artifacts ({redact(said).partition(chr(10))[0][:200]})"
+        why = f"cannot use its artifact store ({redact(said).partition(chr(10))[0][:200]})"
         raise UserError(f"the MLflow server {redact(uri)} {why}; check the server's S3 address and secret")

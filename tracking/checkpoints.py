@@ -1,4 +1,4 @@
-"""Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and the registry of those worth keeping."""
+"""Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and their versions in the model registry."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from common.errors import UserError
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")
-SHA256 = "sha256."  # a tag of the model for each of its files
+SHA256 = "sha256."  # prefix of a tag of the model, one for each file
 
 
 def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str]) -> str:
-    """Store a trial's checkpoint and return the model's id. A second call for a run returns the model it has.
+    """Store a trial's checkpoint and return the model's id. A second call for the same run returns the existing model.
 
-    Large files go straight to the server's S3, in parts, where MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD is true.
+    Large files go directly to the server's S3, in parts, if MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD is true.
     """
     experiment_id = client(uri).get_run(run_id).info.experiment_id
     found = client(uri).search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
@@ -44,11 +44,13 @@ def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str])
 
 
 def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliases: Sequence[str]) -> str:
-    """Make a checkpoint a version of the registered model `name` and point `aliases` at it; returns the version.
+    """Make a checkpoint a version of the registered model `name`, point `aliases` at it, and return the version.
 
-    `tags` hold its `fingerprint`: a trial that has a version already gets no second one.
+    `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one.
     """
-    mlflow.set_tracking_uri(uri)  # a registry in a database looks a `models:/` source up there, whatever its client's
+    mlflow.set_tracking_uri(
+        uri
+    )  # a registry in a database looks a `models:/` source up there, not at the client's address
     _create(uri, name)
     version = _version_of(uri, name, tags["fingerprint"])
     if version is None:
@@ -62,41 +64,22 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
 
 
 def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
-    """A checkpoint's files into the folder `out`, compared with what was stored.
+    """Download a checkpoint's files into the folder `out` and compare them with their stored checksums.
 
-    Raises UserError for a file that is missing or differs from its checksum; `out` is as it was before then.
+    Raises UserError for a file that is missing or differs; `out` is then unchanged.
     """
     model = client(uri).get_logged_model(model_id)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
-        # Not as `models:/ID`: that is looked up in the process's own store, whatever the tracking_uri.
+        # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
         source = model.artifact_location
         got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
         for name in FILES:
             if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
-                raise UserError(
-                    f"a checkpoint's files have the checksums that they were stored with; {name} of {model_id} in MLflow "
-                    "is missing or has not: train that trial again"
-                )
+                rule = "the files of a checkpoint have the SHA-256 that they were stored with"
+                raise UserError(f"{rule}; {name} of {model_id} in MLflow is missing or has not: train that trial again")
         for name in FILES:
             (got / name).replace(out / name)
-
-
-def alias_model(uri: str, name: str, alias: str) -> str | None:
-    """The id of the checkpoint behind an alias, for `fetch_checkpoint`; None where there is no such alias."""
-    try:
-        version = client(uri).get_model_version_by_alias(name, alias)
-    except MlflowException:
-        return None
-    return str(version.source).removeprefix("models:/")  # as `register` gave it; a database leaves model_id out
-
-
-def alias_tags(uri: str, name: str, alias: str) -> dict[str, str] | None:
-    """The version tags behind an alias; None where there is no such alias."""
-    try:
-        return dict(client(uri).get_model_version_by_alias(name, alias).tags)
-    except MlflowException:
-        return None
 
 
 def _sha256(file: Path) -> str:

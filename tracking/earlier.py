@@ -1,4 +1,4 @@
-"""What earlier studies in the store measured: WERs of their finished trials, and how long those took."""
+"""Results of earlier studies in the store: error rates of their finished trials, and the time that those took."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,12 +8,15 @@ from mlflow.entities import Run
 from tracking.store import client
 from tracking.studies import trial_runs
 
-STUDIES_READ = 20  # the newest; a store of years is not read whole for an estimate
+STUDIES_READ = 20  # the newest ones; an estimate does not need the whole of an old store
 
 
 @dataclass(frozen=True)
 class EarlierTrial:
-    """A finished trial of the study run `study`. `rates` maps conditions to fractions; `seconds` None if not recorded."""
+    """A finished trial of the study run `study`.
+
+    `rates` maps conditions to error rates as fractions. `seconds` is the time of training and scoring; None if not recorded.
+    """
 
     study: str
     arm: str
@@ -25,10 +28,10 @@ class EarlierTrial:
 def earlier_trials(
     uri: str, *, corpus: str, preset: str, settings: Mapping[str, str], metric: str = "wer"
 ) -> list[EarlierTrial]:
-    """Finished trials on the same corpus and preset whose parameters agree with `settings`, e.g. training.steps.
+    """Return finished trials on the same corpus and preset whose parameters equal `settings`, e.g. training.steps.
 
-    Of the newest studies of all names, newest first; `metric` is `wer` or `cer`. A trial that several studies share
-    comes once: told by its fingerprint, it is one observation.
+    They come from the newest studies of any name, the newest first. `metric` is `wer` or `cer`. A trial that several studies
+    share, which its fingerprint shows, is returned once, because it is one observation.
     """
     experiments = [experiment.experiment_id for experiment in client(uri).search_experiments()]
     query = "tags.`ablation.role` = 'study'"
@@ -47,7 +50,7 @@ def earlier_trials(
                 _trial(run, study.info.run_id, metric),
             )
             known = found.setdefault(fingerprint, trial)
-            if known.seconds is None:  # it was used again, which took no time; an older study trained it
+            if known.seconds is None:  # it was reused, which took no time; an older study trained it
                 found[fingerprint] = replace(known, seconds=trial.seconds)
     return list(found.values())
 

@@ -1,8 +1,8 @@
-"""What makes a trial the same trial: settings, seed, corpus content, noise, the code that computes it, and torch.
+"""Fingerprints of trials: hashes of settings, seed, corpus content, noise, the code that computes the trial, and torch.
 
-Code counts by what it computes (`common.source_code`): its comments, docstrings and place do not count, nor do modules that
-training never uses. What the counts of a trial depend on besides its training (conditions, test noise, scoring) is a second
-fingerprint, so that another condition scores again and trains nothing.
+Code counts by what it computes (`common.source_code`). Comments, docstrings and paths do not count, nor do modules that
+training never uses. The error counts of a trial also depend on conditions, test noise and the scoring code. These form a
+second fingerprint, so that a new condition is scored without training again.
 """
 
 import hashlib
@@ -15,11 +15,10 @@ from typing import Any
 
 from common.source_code import computed_by, used_by
 
-TRAINING = ("training.loop",)  # the modules at which training and scoring begin
+TRAINING = ("training.loop",)  # the modules in which training and scoring begin
 SCORING = ("training.evaluate", "ablation.stats.scoring")
 OLD_CODE = (
-    "the code is not comparable: the earlier trial is of a version that knew code by file names, and its trials are trained once "
-    "more"
+    "the earlier trial was stored by a version that compared code by file names, so its trials are trained once more"
 )
 
 
@@ -30,10 +29,10 @@ def trial_inputs(
     recordings: str | None = None,
     init_from: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that decides a trained checkpoint, by name and as JSON types.
+    """Return all inputs that decide a trained checkpoint, by name and as JSON types.
 
-    `corpus` is the corpus's own fingerprint, `recordings` names the file or folder that stands in for its babble,
-    `init_from` the checkpoint that its weights start from.
+    `corpus` is the fingerprint of the corpus. `recordings` is the path of the file or folder that replaces its babble.
+    `init_from` is the checkpoint from which the weights start.
     """
     return {
         "settings": dict(settings),
@@ -47,7 +46,7 @@ def trial_inputs(
 
 
 def scoring_inputs(trial: str, conditions: Mapping[str, Sequence[float]], noise: Mapping[str, str]) -> dict[str, Any]:
-    """Everything that decides the counts of a trial with the fingerprint `trial`: conditions in dB, noise, code."""
+    """Return all inputs that decide the error counts of the trial with the fingerprint `trial`: SNRs in dB, noise, code."""
     return {
         "trial": trial,
         "conditions": {kind: [float(snr_db) for snr_db in snrs_db] for kind, snrs_db in conditions.items()},
@@ -58,7 +57,7 @@ def scoring_inputs(trial: str, conditions: Mapping[str, Sequence[float]], noise:
 
 
 def _code(modules: tuple[str, ...]) -> dict[str, Any]:
-    """`computes` decides; `files` is there to say later which file has changed."""
+    """Return `computes`, which decides, and `files`, which later show which file has changed."""
     return {"computes": computed_by(modules), "files": used_by(modules)}
 
 
@@ -68,15 +67,15 @@ def scoring_code() -> str:
 
 
 def fingerprint(inputs: Mapping[str, Any]) -> str:
-    """16 hex digits; equal for inputs that must give equal results on one kind of machine."""
+    """Return 16 hex digits, equal for inputs that must give equal results on machines of one kind."""
     deciding = dict(inputs) | ({"code": inputs["code"]["computes"]} if "code" in inputs else {})
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def changes(earlier: Any, now: Any, at: str = "") -> list[str]:
-    """What differs between the inputs of two trials, one entry each: `settings.training.steps: 600 -> 700`.
+    """Return the differences between the inputs of two trials, one line each, e.g. `training.steps: 600 -> 700`.
 
-    Of code, the files that differ are named, wherever they lie.
+    For code, the lines name the files whose content differs. A file that only moved is not a difference.
     """
     if at == "code":
         return _code_changes(earlier, now)
@@ -86,8 +85,8 @@ def changes(earlier: Any, now: Any, at: str = "") -> list[str]:
     return [] if earlier == now else [f"{at.removeprefix('settings.')}: {_shown(earlier)} -> {_shown(now)}"]
 
 
-def _code_changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    if "computes" not in earlier:
+def _code_changes(earlier: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:
+    if earlier is None or "computes" not in earlier:
         return [OLD_CODE]
     if earlier["computes"] == now["computes"]:
         return []
@@ -106,9 +105,9 @@ def _shown(value: Any) -> str:
 
 @lru_cache
 def content(source: str) -> str:
-    """A hash of a file, or of all files of a folder with their names; of their content and not of dates or place.
+    """Return a hash of a file's content, or of the names and contents of all files in a folder. Dates and the path do not count.
 
-    What is not there has none, as a path of another machine; whoever reads it says so.
+    A path that does not exist here, e.g. one of another machine, gives `absent: PATH`. The reader of the path reports it.
     """
     path, digest = Path(source), hashlib.sha256()
     if not path.exists():

@@ -1,10 +1,10 @@
-"""One at a time, among processes that share nothing but an MLflow store: who trains a fingerprint, who registers.
+"""Mutual exclusion among processes that share only an MLflow store: one at a time trains a fingerprint, or registers a model.
 
-Lamport's bakery, with tags of the claimants' own runs as the tickets: whoever comes draws a number that is larger than
-all that are seen, and waits until no smaller one is left. It needs no more of a store than that what was written is read.
-A claimant shows that it is alive by counting up a tag; one that has stopped to for `STALE_S`, or whose run has ended,
-is passed over. So a holder that is alive but cannot reach the store for that long may be overtaken: work is then done
-twice, never wrongly.
+The algorithm is Lamport's bakery. The tickets are tags of the claimants' own runs: a claimant takes a number that is larger than
+all numbers it sees, and waits until no smaller number is left. The store only has to return what was written.
+A claimant shows that it is alive by a heartbeat, a tag that it counts up. The others ignore a claimant whose heartbeat has
+stopped for `STALE_S` seconds or whose run has ended. So a living holder that cannot reach the store for that long can lose
+the lease. Then work is done twice, but its results are right.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ OPEN = ("RUNNING", "SCHEDULED")
 
 @contextlib.contextmanager
 def lease(uri: str, run_id: str, key: str) -> Iterator[bool]:
-    """Hold `key` in the store during the block; yields whether somebody else had to be waited for.
+    """Hold `key` in the store during the block. Yield True if the caller had to wait for another holder.
 
-    `run_id` is a run of the caller's own that is open and holds no other lease.
+    `run_id` is an open run of the caller that holds no other lease.
     """
     ended = threading.Event()
     _tag(uri, run_id, {TICKET: CHOOSING, BEAT: "0", KEY: key})
@@ -46,7 +46,7 @@ def lease(uri: str, run_id: str, key: str) -> Iterator[bool]:
 
 
 def _wait(uri: str, run_id: str, key: str, mine: int) -> bool:
-    """Until nobody is before us; True if that took a while."""
+    """Wait until no living claimant has a smaller ticket. Return True if there was one."""
     seen: dict[str, tuple[str | None, float]] = {}
     waited = False
     while any(_alive(run, seen) and _before(run, mine, run_id) for run in _others(uri, run_id, key)):
@@ -56,14 +56,14 @@ def _wait(uri: str, run_id: str, key: str, mine: int) -> bool:
 
 
 def _others(uri: str, run_id: str, key: str) -> list[Run]:
-    """Open runs of all studies that hold or want the key."""
+    """Return the open runs of all studies that hold the key or wait for it, without our own."""
     everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
     found = client(uri).search_runs(everywhere, f"tags.`{KEY}` = '{key}'", max_results=1000)
     return [run for run in found if run.info.run_id != run_id and run.info.status in OPEN]
 
 
 def _ticket(run: Run) -> int | None:
-    """The number that a claimant has drawn; None while it is choosing."""
+    """Return the number that a claimant has taken; None while it chooses one."""
     text = run.data.tags.get(TICKET, CHOOSING)
     return None if text == CHOOSING else int(text)
 
@@ -74,7 +74,7 @@ def _before(run: Run, mine: int, my_run: str) -> bool:
 
 
 def _alive(run: Run, seen: dict[str, tuple[str | None, float]]) -> bool:
-    """Whether the run's beat has changed lately, by this machine's clock alone."""
+    """Return whether the run's heartbeat has changed within `STALE_S`, measured by the clock of this machine."""
     beat, now = run.data.tags.get(BEAT), time.monotonic()
     if run.info.run_id not in seen or seen[run.info.run_id][0] != beat:
         seen[run.info.run_id] = (beat, now)
@@ -85,12 +85,12 @@ def _beat(uri: str, run_id: str, ended: threading.Event) -> None:
     count = 0
     while not ended.wait(BEAT_S):
         count += 1
-        with contextlib.suppress(MlflowException):  # the store is away; it may be back for the next one
+        with contextlib.suppress(MlflowException):  # the store does not answer; the next heartbeat tries again
             _tag(uri, run_id, {BEAT: str(count)})
 
 
 def _release(uri: str, run_id: str) -> None:
-    with contextlib.suppress(MlflowException):  # then the beats end, and the others see that
+    with contextlib.suppress(MlflowException):  # the heartbeat has ended, so the others see that the lease is free
         client(uri).delete_tag(run_id, KEY)
 
 

@@ -1,4 +1,4 @@
-"""The champion of a registered model: who it is, why, and back to the one before. Aliases move in one request."""
+"""The champion of a registered model: promotion with its evidence, and rollback. An alias moves in one request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Version:
 
 
 def champion(uri: str, name: str) -> Version | None:
-    """The present champion; None where there is none."""
+    """Return the current champion; None if there is none."""
     try:
         found = client(uri).get_model_version_by_alias(name, CHAMPION)
     except MlflowException as error:
@@ -35,7 +35,7 @@ def champion(uri: str, name: str) -> Version | None:
 
 
 def promote(uri: str, name: str, version: str, evidence: str) -> None:
-    """Make a version the champion. Why, and whom it replaces, is written down first; then the alias moves at once."""
+    """Make a version the champion. The evidence and the replaced version become tags before the alias moves."""
     before = champion(uri, name)
     if before is not None and before.version != version:
         client(uri).set_model_version_tag(name, version, PREVIOUS, before.version)
@@ -44,15 +44,15 @@ def promote(uri: str, name: str, version: str, evidence: str) -> None:
 
 
 def rest_on(uri: str, name: str, version: str, study_run_id: str, seeds: int) -> None:
-    """Name the study whose word errors stand for a version's arm, and how many seeds of it that study has."""
+    """Tag a version with the study whose word errors represent its arm, and with that study's number of seeds."""
     for key, value in ((STUDY_RUN, study_run_id), (SEEDS, str(seeds))):
         client(uri).set_model_version_tag(name, version, key, value)
 
 
 def rollback(uri: str, name: str) -> tuple[Version, Version]:
-    """Give the alias back to the champion before; returns the one that lost it and the one that has it again.
+    """Move the alias back to the previous champion. Return the version that lost it and the version that has it now.
 
-    Raises UserError where there is no champion, or none before it.
+    Raises UserError if there is no champion, or no previous one.
     """
     now = champion(uri, name)
     if now is None:
@@ -66,13 +66,13 @@ def rollback(uri: str, name: str) -> tuple[Version, Version]:
 
 
 def before(uri: str, name: str, version: Version) -> Version | None:
-    """The champion that a version replaced; None where it was the first."""
+    """Return the champion that a version replaced; None if it was the first."""
     earlier = version.tags.get(PREVIOUS)
     return None if earlier is None else Version(earlier, dict(client(uri).get_model_version(name, earlier).tags))
 
 
 def newest_study(uri: str, study: str, code_rev: str) -> str | None:
-    """The id of the newest study run of that name and code revision; None if there is none."""
+    """Return the id of the newest study run of that name and code revision; None if there is none."""
     experiment = client(uri).get_experiment_by_name(study)
     if experiment is None:
         return None
@@ -83,7 +83,7 @@ def newest_study(uri: str, study: str, code_rev: str) -> str | None:
 
 
 def fetch_study(uri: str, study_run_id: str, out: Path) -> None:
-    """The files of a study (study.json, counts, curves, report) from its run into the folder `out`."""
+    """Download the files of a study (study.json, counts, curves, report) from its run into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         for item in client(uri).list_artifacts(study_run_id):

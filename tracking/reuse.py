@@ -1,7 +1,7 @@
-"""What finished trials left in the store, found again by fingerprint: a checkpoint to score, or counts as they are.
+"""Results of earlier trials in the store, found by fingerprint: a checkpoint to score, or error counts to reuse.
 
-A trial run keeps its files under `trial/`. The tags `ablation.model` (its checkpoint's id) and `ablation.evaluation` (the
-fingerprint of its counts) are set last, so that a run that has one has the files, too.
+A trial run keeps its files under `trial/`. The tags `ablation.model` (the id of its checkpoint) and `ablation.evaluation` (the
+fingerprint of its error counts) are set last, so that a run with one of these tags also has the files.
 """
 
 import json
@@ -25,12 +25,12 @@ TRAINED, SCORED, INPUTS, FINGERPRINT = (
 )
 REUSED_FROM = "ablation.reused_from"
 TURN = "ablation.turn"
-NEWEST = 1000  # trial runs that an explanation looks at
+NEWEST = 1000  # trial runs that an explanation reads
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A trial that was trained before, and what it was trained from."""
+    """A trial that was trained before, with the inputs of its fingerprint."""
 
     run_id: str
     study: str
@@ -40,48 +40,48 @@ class Earlier:
 
 
 def keep(uri: str, run_id: str, folder: Path, tags: Mapping[str, str]) -> None:
-    """Store a trial's files with its run, then set the tags that make it one to be found."""
+    """Store a trial's files with its run, then set the tags by which later studies find it."""
     client(uri).log_artifacts(run_id, str(folder), FOLDER)
     client(uri).log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
 def announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]) -> None:
-    """Say on a trial run what it comes to, and what from."""
+    """Tag a trial run with its fingerprint and the inputs of it."""
     tags = {FINGERPRINT: fingerprint, INPUTS: json.dumps(inputs)}
     client(uri).log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
 def find_trained(uri: str, fingerprint: str) -> str | None:
-    """The newest run that trained a checkpoint with this fingerprint; None if there is none."""
+    """Return the newest run that trained a checkpoint with this fingerprint; None if there is none."""
     return _newest(uri, f"tags.`{FINGERPRINT}` = '{fingerprint}' and tags.`{TRAINED}` != ''")
 
 
 def find_scored(uri: str, evaluation: str) -> str | None:
-    """The newest run whose counts have this fingerprint of an evaluation; None if there is none."""
+    """Return the newest run whose error counts have this fingerprint of an evaluation; None if there is none."""
     return _newest(uri, f"tags.`{SCORED}` = '{evaluation}'")
 
 
 def fetch_files(uri: str, run_id: str, out: Path) -> None:
-    """What `keep` stored, into the folder `out`."""
+    """Download the files that `keep` stored into the folder `out`."""
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         for file in Path(client(uri).download_artifacts(run_id, FOLDER, folder)).iterdir():
             file.replace(out / file.name)
 
 
 def mark_reused(uri: str, run_id: str, origin: str) -> None:
-    """Say on a trial run that it was not trained again, and whose checkpoint or counts it has."""
+    """Tag a trial run that was not trained again with the run whose checkpoint or error counts it uses."""
     client(uri).set_tag(run_id, REUSED_FROM, origin)
 
 
 def note_turn(uri: str, run_id: str, turn: int) -> None:
-    """Say on a trial run which turn of the pipeline's loop is its, from 0."""
+    """Tag a trial run with its iteration of the pipeline's loop, counted from 0."""
     client(uri).set_tag(run_id, TURN, str(turn))
 
 
 def turns(uri: str, study: str, code_rev: str, opened_after: float) -> dict[int, tuple[str, int]]:
-    """Turn of the loop -> arm and seed, in the one run of a study that was opened since, in seconds since 1970.
+    """Return iteration of the loop -> (arm, seed) for the only run of a study that was opened after `opened_after`.
 
-    Empty where there is none yet, or more than one, which nobody could tell apart.
+    `opened_after` is in seconds since 1970. Empty if there is no such run yet, or if there are several, which cannot be told apart.
     """
     experiment = client(uri).get_experiment_by_name(study)
     if experiment is None:
@@ -97,7 +97,7 @@ def turns(uri: str, study: str, code_rev: str, opened_after: float) -> dict[int,
 
 
 def trained_before(uri: str) -> list[Earlier]:
-    """The newest trials with a checkpoint, the newest first."""
+    """Return the trials with a checkpoint, at most `NEWEST`, the newest first."""
     found = _search(uri, f"tags.`{TRAINED}` != '' and tags.`{INPUTS}` != ''", NEWEST)
     return [_earlier(run.info.run_id, run.data.tags) for run in found]
 
@@ -113,6 +113,6 @@ def _newest(uri: str, query: str) -> str | None:
 
 
 def _search(uri: str, query: str, limit: int) -> list[Run]:
-    """Runs of all studies, the newest first. A store that nobody has used has none."""
+    """Return runs of all studies, the newest first. A new store has none."""
     everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
     return list(client(uri).search_runs(everywhere, query, max_results=limit, order_by=["attributes.start_time DESC"]))

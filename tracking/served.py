@@ -1,8 +1,9 @@
-"""Registered checkpoints as models that MLflow serves, by models-from-code: audio and video in, text out, no pickle.
+"""Registered checkpoints as models that MLflow serves: audio and video in, text out. They use models-from-code, not pickle.
 
-Beside `model.safetensors` and `config.json` lie four small files: MLmodel, a script of a few lines, and the requirements. The
-script imports the installed `ablate` and brings no copy of it: packages called `model` and `training` on the path would hide, or
-be hidden by, those of the process that loads them, and a hundred files more would be sent for every version.
+Each model has four small files in addition to `model.safetensors` and `config.json`: MLmodel, a short script, and two files of
+requirements. The script imports the installed `ablate` and contains no copy of it. A copy would put packages named `model` and
+`training` on the path, which would hide those of the loading process or be hidden by them. It would also add a hundred files to
+every version.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from tracking.store import client
 
 MLMODEL, CONFIG, REQUIREMENTS, ENVIRONMENT = "MLmodel", "config.json", "requirements.txt", "python_env.yaml"
 PYTHON = "3.11"
-# What transcribing imports, out of the project's own pins.
+# The packages that transcription imports. The versions are the project's own pins.
 NEEDED = (
     "av",
     "mlflow",
@@ -48,17 +49,17 @@ Load = Callable[[Path], Callable[[list[bytes], list[bytes]], list[str]]]
 
 
 class Served(PythonModel):
-    """A table of clips (columns audio and video, bytes) in, a table with the column text out."""
+    """The served model. Its input is a table of clips (columns audio and video, bytes), its output a table with the column text."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
 
     def load_context(self, context: Any) -> None:
-        """Called once, when the model is loaded."""
+        """Load the checkpoint. MLflow calls this once."""
         self._texts = self._load(Path(context.artifacts["config"]).parent)
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:  # type: ignore[override]  # its arguments are optional
-        """Raises MlflowException, which a server answers with status 400, for what is no clip."""
+        """Transcribe clips. Raises MlflowException for a bad clip, which a server answers with status 400."""
         try:
             texts = self._texts(list(model_input["audio"]), list(model_input["video"]))
         except UserError as error:
@@ -67,12 +68,12 @@ class Served(PythonModel):
 
 
 def serve(load: Load) -> None:
-    """To be called by the script in the model's folder: `load` takes that folder and returns what transcribes."""
+    """Name the served model to MLflow. The script in the model's folder calls this; `load` turns that folder into a transcriber."""
     set_model(Served(load))
 
 
 def make_servable(uri: str, model_id: str, script: Path) -> None:
-    """Lay what MLflow needs beside a stored checkpoint, once; `script` calls `serve`. The weights are not touched."""
+    """Add the files that MLflow needs to a stored checkpoint, if they are missing. `script` calls `serve`. The weights stay."""
     if any(file.path == MLMODEL for file in client(uri).list_logged_model_artifacts(model_id)):
         return
     described = Model(
@@ -83,14 +84,14 @@ def make_servable(uri: str, model_id: str, script: Path) -> None:
         loader_module=code_model.__name__,
         model_code_path=script.name,
         python_env=ENVIRONMENT,
-        artifacts={"config": {"path": CONFIG, "uri": CONFIG}},  # how the script learns where it lies
+        artifacts={"config": {"path": CONFIG, "uri": CONFIG}},  # the script finds its folder by this path
     )
     environment = {"python": PYTHON, "build_dependencies": ["pip"], "dependencies": [f"-r {REQUIREMENTS}"]}
     texts = {
         script.name: script.read_text(encoding="utf-8"),
         REQUIREMENTS: "".join(f"{line}\n" for line in requirements()),
         ENVIRONMENT: yaml.safe_dump(environment),
-        MLMODEL: described.to_yaml(),  # last: a model that has it is complete
+        MLMODEL: described.to_yaml(),  # last, so that a model with this file is complete
     }
     with TemporaryDirectory() as folder:
         for name, text in texts.items():
@@ -99,5 +100,5 @@ def make_servable(uri: str, model_id: str, script: Path) -> None:
 
 
 def requirements() -> list[str]:
-    """The pins of what transcribing needs, out of requirements.txt, which `ablate` was installed with."""
+    """Return the pinned requirements of transcription, taken from the installed metadata of `ablate`."""
     return [line for line in requires("ablate") or () if line.partition("==")[0] in NEEDED]

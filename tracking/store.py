@@ -1,4 +1,4 @@
-"""The MLflow store: a database beside the studies by default, any server otherwise. Run by ids, never by global state."""
+"""The MLflow store: by default a database next to the studies, otherwise any server. Calls use ids, never global state."""
 
 import contextlib
 import logging
@@ -35,14 +35,14 @@ UNREACHABLE = {
 
 @lru_cache
 def client(uri: str) -> MlflowClient:
-    """The client of a store; one per process and store, since each opens connections of its own."""
+    """Return the client of a store. There is one per process and store, because each client opens its own connections."""
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def prepare_store(uri: str) -> None:
-    """Create or upgrade the tables of a database store, as `mlflow db upgrade` does. Servers look after their own.
+    """Create or upgrade the tables of a database store, as `mlflow db upgrade` does. A server maintains its own tables.
 
-    Called once, before trials fan out: several first writers break a fresh database for good.
+    Call this once, before trials run in parallel: several first writers damage a new database beyond repair.
     Raises UserError if the database cannot be opened.
     """
     if not uri.startswith(DATABASES):
@@ -63,7 +63,7 @@ def prepare_store(uri: str) -> None:
 
 
 def check_store(uri: str) -> None:
-    """Make sure that the store answers and lets us in; a database is made ready. Raises UserError, one sentence."""
+    """Check that the store answers and accepts our credentials, and prepare a database. Raises UserError, one sentence."""
     prepare_store(uri)
     use_short_timeouts()
     try:
@@ -73,7 +73,7 @@ def check_store(uri: str) -> None:
 
 
 def _refusal(uri: str, said: str) -> str:
-    """Why a store cannot be used, in a sentence; MLflow says it as text alone."""
+    """Return the reason why a store cannot be used, as a sentence. MLflow's errors have only text, so this reads the text."""
     if "error code 401" in said:
         given = any(os.environ.get(name) for name in CREDENTIALS)
         problem = "does not accept the credentials" if given else "asks for credentials, and there are none"
@@ -88,7 +88,7 @@ def _refusal(uri: str, said: str) -> str:
 
 @contextlib.contextmanager
 def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes of this machine from the tables of a SQLite store meanwhile."""
+    """Keep other processes of this machine away from the tables of a SQLite store during the block."""
     if not uri.startswith(SQLITE):
         yield
         return
@@ -99,13 +99,13 @@ def _alone(uri: str) -> Iterator[None]:
 
 
 def experiment(uri: str, name: str) -> str:
-    """The id of the experiment `name`, created if there is none."""
+    """Return the id of the experiment `name`, which is created if it is missing."""
     found = client(uri).get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
     try:
         return str(client(uri).create_experiment(name, artifact_location=_artifact_location(uri, name)))
-    except MlflowException:  # another study of this name was first
+    except MlflowException:  # another study of this name has created it meanwhile
         found = client(uri).get_experiment_by_name(name)
         if found is None:
             raise
@@ -113,7 +113,7 @@ def experiment(uri: str, name: str) -> str:
 
 
 def _artifact_location(uri: str, name: str) -> str | None:
-    """Artifacts of a SQLite store lie beside its database; a server decides for itself."""
+    """Return the folder for artifacts next to a SQLite database; None for a server, which decides for itself."""
     if not uri.startswith(SQLITE):
         return None
     return (Path(uri.removeprefix(SQLITE)).resolve().parent / "artifacts" / name).as_uri()

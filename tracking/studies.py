@@ -1,7 +1,7 @@
-"""Runs of a study: one study run, one nested run per trial, made once and handed out by id.
+"""Runs of a study in MLflow: one study run, and one nested run per trial. All are created once and passed on by id.
 
-Workers only write to the run whose id they were given. Writing twice changes nothing: parameters and tags are the same,
-and a metric's timestamp is the run's start plus its step, so that a repeated call does not repeat a curve.
+A worker only writes to the run whose id it was given. A repeated write changes nothing: parameters and tags are the same, and the
+timestamp of a metric is the run's start plus the step, so that a repeated call adds no points to a curve.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ PARAM_LENGTH = 6000  # MLflow's limit
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """Ids in the store; `trials` in the order in which trials were given."""
+    """Ids in the store. `trials` has the order of the given trials."""
 
     experiment_id: str
     study: str
@@ -42,10 +42,10 @@ def open_study(
     metrics: Sequence[str] = ("wer",),
     parent_run_id: str | None = None,
 ) -> StudyRuns:
-    """Create the study run and its trial runs, and the view that they are opened on.
+    """Create the study run, its trial runs, and the view on which MLflow's page opens.
 
-    Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run that
-    somebody else made, and closes (see `enclosing_run`). Raises UserError if the store cannot be used.
+    Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
+    owner, who also closes it (see `enclosing_run`). Raises UserError if the store cannot be used.
     """
     check_store(uri)
     experiment_id = experiment(uri, study)
@@ -67,10 +67,10 @@ def open_study(
 
 
 def enclosing_run(uri: str, run_id: str | None) -> str | None:
-    """The run to nest a study under, where the environment names `run_id` as the current one; None if it is elsewhere.
+    """Return the run to nest a study under, if the environment names `run_id` as the current run; None if it is not in this store.
 
-    Kubeflow's MLflow plugin names the run of the step, and ends it with all that stands directly below it as soon as the
-    step ends. So a study goes below the run of the whole pipeline, which is that run's parent.
+    Kubeflow's MLflow plugin names the run of the step. When the step ends, it ends that run and all runs directly below it. So a
+    study goes below the run of the whole pipeline, which is the parent of the step's run.
     """
     if not run_id:
         return None
@@ -97,7 +97,7 @@ def _open_trial(uri: str, experiment_id: str, study: str, study_run_id: str, tri
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted keys, e.g. `parts.masking.kind`."""
+    """Return nested settings with dotted keys, e.g. `parts.masking.kind`."""
     found: dict[str, Any] = {}
     for key, value in settings.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
@@ -111,20 +111,20 @@ def _log_params(uri: str, run_id: str, params: Mapping[str, Any]) -> None:
 
 
 def start_trial(uri: str, run_id: str, fingerprint: str) -> None:
-    """A worker has begun with this trial."""
+    """Mark a trial run as RUNNING and tag it with its fingerprint."""
     client(uri).update_run(run_id, status="RUNNING")
     client(uri).set_tag(run_id, "ablation.fingerprint", fingerprint)
 
 
 def end_run(uri: str, run_id: str, status: str, reason: str | None = None) -> None:
-    """Close a run as FINISHED, FAILED or KILLED; `reason` says why in a sentence."""
+    """Close a run as FINISHED, FAILED or KILLED. `reason` is a sentence and becomes a tag."""
     if reason:
         client(uri).set_tag(run_id, "ablation.reason", reason)
     client(uri).set_terminated(run_id, status=status)
 
 
 def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-    """Log curves: (step, {metric: value}) pairs. NaN is left out: it is the absence of a value."""
+    """Log curves as (step, {metric: value}) pairs. NaN means that there is no value and is left out."""
     base = client(uri).get_run(run_id).info.start_time
     metrics = [
         Metric(key, value, base + step, step)
@@ -137,7 +137,7 @@ def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str,
 
 
 def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str | None) -> None:
-    """Log a trial's final metrics, on its run and on its checkpoint."""
+    """Log a trial's final metrics on its run and, unless `model_id` is None, on its checkpoint."""
     base = client(uri).get_run(run_id).info.start_time
     client(uri).log_batch(
         run_id, metrics=[Metric(key, value, base, 0, model_id=model_id) for key, value in scores.items()]
@@ -145,9 +145,9 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
 
 
 def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
-    """Attach the report to the study run; `note` (Markdown) is what its page shows first.
+    """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
-    The study run gets no metrics: MLflow would chart them beside those of the trials.
+    The study run gets no metrics, because MLflow would chart them together with those of the trials.
     """
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
@@ -155,18 +155,18 @@ def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: s
 
 
 def note_decision(uri: str, study_run_id: str, decision: str) -> None:
-    """What became of the champion, on the study run."""
+    """Tag the study run with the decision about the champion."""
     client(uri).set_tag(study_run_id, "ablation.champion", decision)
 
 
 def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
-    """All trial runs of a study run."""
+    """Return all trial runs of a study run."""
     query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run_id}'"
     return list(client(uri).search_runs([experiment_id], query, max_results=5000))
 
 
 def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED") -> int:
-    """End every run of the study that nobody else will end any more; returns how many there were."""
+    """End the study's runs that are still open, when nobody else can end them any more. Return their number."""
     runs = [*trial_runs(uri, experiment_id, study_run_id), client(uri).get_run(study_run_id)]
     left = [run.info.run_id for run in runs if run.info.status in UNFINISHED]
     for run_id in left:

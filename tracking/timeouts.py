@@ -1,11 +1,9 @@
-"""How long MLflow's client goes on asking a server that is away. Imports no mlflow."""
+"""Timeouts of MLflow's client for a server that does not answer. Imports no mlflow."""
 
 import os
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
-
-def use_short_timeouts() -> None:
-    """Some twenty seconds, where nothing else is set, and not the quarter of an hour that MLflow would by itself."""
-    for key, value in PATIENCE.items():
-        os.environ.setdefault(key, value)
+def use_short_timeouts(retries: int = 3, timeout_s: int = 20) -> None:
+    """Limit retries and the seconds of one try, unless the environment already does. MLflow's defaults add up to 15 minutes."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))

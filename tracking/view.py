@@ -1,7 +1,7 @@
 """The view on which MLflow's page of a study opens: trials grouped by arm, one bar chart per condition.
 
-Without it the page charts the study run, which has no training curves, beside all trials ungrouped. The format is
-that of MLflow's own "share this view" button: the interface's state as JSON in a tag of the experiment.
+Without it, the page charts the study run, which has no training curves, together with all trials, ungrouped. The format is that
+of MLflow's "share this view" button: the state of the interface as JSON in a tag of the experiment.
 """
 
 import json
@@ -13,7 +13,7 @@ CURVES = ("loss", "wer/valid", "fusion/scale")
 
 
 def view_state(study_run_id: str, conditions: Sequence[str], metrics: Sequence[str] = ("wer",)) -> str:
-    """The state for the trials of one study run, its metrics and conditions in the plan's order."""
+    """Return the state for the trials of one study run, with metrics and conditions in the plan's order."""
     keys = {metric: [f"{metric}/{condition}" for condition in conditions] for metric in metrics}
     columns = [f"metrics.`{key}`" for metric in metrics for key in keys[metric]]
     state = {
@@ -38,7 +38,7 @@ def view_state(study_run_id: str, conditions: Sequence[str], metrics: Sequence[s
 
 
 def deep_link(base_url: str, experiment_id: str, study_run_id: str) -> str:
-    """The address that opens the view in an MLflow server at `base_url`."""
+    """Return the address that opens the view in an MLflow server at `base_url`."""
     query = f"viewStateShareKey={study_run_id}&compareRunsMode=CHART"
     return f"{base_url.rstrip('/')}/#/experiments/{experiment_id}/runs?{query}"
 

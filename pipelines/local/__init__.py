@@ -1,1 +1,1 @@
-"""A study on this machine."""
+"""The run of a study on this machine."""

@@ -1,4 +1,4 @@
-"""What `ablate transcribe` takes for a clip: a video file, or an utterance of a prepared corpus as FOLDER#UTTERANCE_ID."""
+"""The clips of `ablate transcribe`: video files, and utterances of a prepared corpus as FOLDER#UTTERANCE_ID."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,26 +24,24 @@ MARK = "#"
 
 @dataclass(frozen=True)
 class _Sound:
-    """The int16 audio of a file at 16 kHz, and how many frames a second its picture has."""
+    """The audio of a file as int16 at 16 kHz, and the frames per second of its video."""
 
     audio: np.ndarray
     fps: float
 
 
 def read_clips(names: Sequence[str], noise: str, snr_db: float | None) -> list[Sample]:
-    """The clips in their order; `noise` (a kind) is mixed into utterances just where an evaluation mixes it in.
+    """Return the clips in the order of `names`. Noise of the kind `noise` is mixed into utterances exactly as in an evaluation.
 
     `snr_db=None` leaves them clean; 0 is a value. Raises UserError, which names the clip.
     """
     files = {name: Path(name) for name in names if not _is_utterance(name)}
     if files and snr_db is not None:
         rule = f"noise is mixed into utterances of a prepared corpus, FOLDER{MARK}UTTERANCE_ID"
-        raise UserError(
-            f"{rule}, and {next(iter(files))} is none: leave --snr-db out, or prepare a corpus of such files"
-        )
+        raise UserError(f"{rule}, and {next(iter(files))} is a file; omit --snr-db, or prepare a corpus of such files")
     sounds = {
         name: _sound(name, file) for name, file in files.items()
-    }  # before faces are looked for: those take seconds
+    }  # first, since the search for faces takes seconds
     found = cut_mouths(list(files.values()), min(len(files), os.cpu_count() or 1)) if files else ()
     mouths = dict(zip(files, found, strict=True))
     return [
@@ -80,7 +78,7 @@ def _video(name: str, sound: _Sound, mouths: Mouths) -> Sample:
 
 
 def at_25_fps(video: np.ndarray, fps: float) -> np.ndarray:
-    """Of a video with `fps` frames a second, for every 25th of a second the frame that is shown in its middle."""
+    """Resample a video from `fps` to 25 frames per second: each new frame is the one shown in the middle of its 40 ms."""
     if fps == FPS:
         return video
     middles_s = (np.arange(max(1, round(len(video) * FPS / fps))) + 0.5) / FPS

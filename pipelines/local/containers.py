@@ -1,7 +1,7 @@
-"""The pipeline's steps as containers of an image on this machine: what the image lacks shows here, not on a cluster.
+"""The pipeline's steps as containers of an image on this machine. What the image lacks shows before it runs on a cluster.
 
-Steps get the variables of SETTINGS, the scratch folder, and the folders of recordings that the plan names; nothing else
-of this machine. They share its network, so that a server on `localhost` is one for them, too.
+Steps get the variables of SETTINGS, the scratch folder, and the folders of recordings that the plan names, and nothing else
+of this machine. They share its network, so that they reach a server on `localhost`.
 """
 
 import os
@@ -19,6 +19,7 @@ from kfp.local import docker_task_handler
 
 from common.errors import UserError
 from components.shared.image import STEP_IMAGE, default_image
+from components.shared.problem import PROBLEMS_FOLDER
 
 LABEL = "ablate.scratch"
 SETTINGS = (
@@ -33,13 +34,14 @@ SETTINGS = (
     "AWS_ENDPOINT_URL_S3",
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
+    PROBLEMS_FOLDER,
 )
 
 
 def check_image(image: str, tracking_uri: str) -> None:
-    """Raises UserError if steps cannot run in `image`: no Docker, no such image, or no MLflow server for them."""
+    """Check that steps can run in `image`. Raises UserError without Docker, the image, or an MLflow server for the steps."""
     if not tracking_uri.startswith(("http://", "https://")):
-        remedy = "set MLFLOW_TRACKING_URI (docs/servers.md brings one up)"
+        remedy = "set MLFLOW_TRACKING_URI (docs/servers.md says how to start a server)"
         raise UserError(f"steps in containers need an MLflow server, and {tracking_uri} is a file; {remedy}")
     try:
         with closing(DockerClient.from_env()) as client:
@@ -52,7 +54,7 @@ def check_image(image: str, tracking_uri: str) -> None:
 
 
 def with_digest(image: str) -> str:
-    """An image of this machine by its name and its registry's digest, or its own id where it was never pushed."""
+    """Return an image's name with the digest of its registry, or with the image's id if it was never pushed."""
     with closing(DockerClient.from_env()) as client:
         found = client.images.get(image)
     name = image.partition("@")[0]
@@ -61,11 +63,11 @@ def with_digest(image: str) -> str:
 
 
 def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunner:
-    """kfp's runner for the steps of the run in `scratch`, which read `folders` under the names that they have here.
+    """Return kfp's runner for the steps of the run in `scratch`. They can read `folders` under the same paths as here.
 
-    When this process is told to end, it ends the containers.
+    SIGTERM to this process removes the containers.
     """
-    signal.signal(signal.SIGTERM, lambda number, _: _leave(scratch, number))
+    signal.signal(signal.SIGTERM, lambda number, _: _remove_containers(scratch, number))
     docker_task_handler.run_docker_container = run_container
     return local.DockerRunner(
         network_mode="host",
@@ -77,11 +79,15 @@ def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunne
 
 
 def _user(scratch: Path) -> dict[str, Any]:
-    """Who steps are: whoever runs this, who can then remove what they left. Root's are the image's own user."""
+    """Return the environment and the user of the steps.
+
+    Steps run as the user of this process, who can then remove their files. If that is root, they run as the image's user.
+    """
     environment = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
     environment[STEP_IMAGE] = with_digest(default_image())
     if os.getuid() == 0:
-        scratch.chmod(0o777)
+        for folder in (scratch, *scratch.glob("*/")):
+            folder.chmod(0o777)
         return {"environment": environment}
     return {"environment": {**environment, "HOME": "/tmp"}, "user": f"{os.getuid()}:{os.getgid()}"}
 
@@ -89,10 +95,10 @@ def _user(scratch: Path) -> dict[str, Any]:
 def run_container(
     client: DockerClient, image: str, command: list[str], volumes: Mapping[str, Any], **arguments: Any
 ) -> int:
-    """Run a container to its end, print what it says, and return its exit code.
+    """Run a container until it ends, print its output, and return its exit code.
 
-    In place of kfp's own, which lets Docker remove the container at once, may then find no exit code to read, and takes
-    that for success.
+    This replaces kfp's function, which lets Docker remove the container at once. It then may not find the exit code, and reports
+    a success.
     """
     container = client.containers.run(image, command, volumes=dict(volumes), detach=True, **arguments)
     try:
@@ -103,8 +109,8 @@ def run_container(
         container.remove(force=True)
 
 
-def _leave(scratch: Path, number: int) -> NoReturn:
-    """Remove what still runs of the run in `scratch`, and go before another thread starts more."""
+def _remove_containers(scratch: Path, number: int) -> NoReturn:
+    """Remove all containers of the run in `scratch`, and end this process before another thread starts more."""
     with closing(DockerClient.from_env()) as client:
         for container in client.containers.list(all=True, filters={"label": f"{LABEL}={scratch}"}):
             container.remove(force=True)

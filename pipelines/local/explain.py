@@ -1,4 +1,4 @@
-"""What a run would do and why: for every trial, whether it is used again, scored again, or trained."""
+"""The prediction of a run: for every trial, whether it is reused, scored again or trained, with the reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ REUSE, SCORE, TRAIN = "reuse", "score again", "train"
 
 @dataclass(frozen=True)
 class Answer:
-    """What becomes of a trial, in one of the three words, and the reason."""
+    """The prediction for one trial: REUSE, SCORE or TRAIN, and the reason."""
 
     arm: str
     seed: int
@@ -29,7 +29,7 @@ class Answer:
 
 
 def explain(plan: Plan, *, tracking_uri: str, corpora_root: Path, force: str) -> list[Answer]:
-    """One answer per trial, in the plan's order. Prepares the corpus, whose content counts; trains nothing."""
+    """Return one answer per trial, in the plan's order. This prepares the corpus, whose content counts, and trains nothing."""
     from tracking.reuse import trained_before
     from tracking.store import prepare_store
 
@@ -54,11 +54,11 @@ def _answer(item: Prints, earlier: Sequence["Earlier"], uri: str, forced: bool) 
 
 
 def _difference(item: Prints, earlier: Sequence["Earlier"]) -> str:
-    """Which inputs have changed since the trial that has most of them in common; of equally near ones, the newest."""
+    """Return the inputs that have changed since the most similar earlier trial. Among equally similar ones, the newest counts."""
     from tracking.fingerprint import changes
 
     if not earlier:
-        return "nothing was trained in this store so far"
+        return "this store has no trained trial yet"
     differing = [(changes(other.inputs, item.inputs), other) for other in earlier]
     found, nearest = min(differing, key=lambda pair: (len(pair[0]), pair[1].arm != item.arm))
     return f"{'; '.join(found)} (since {nearest.arm} seed {nearest.seed} of {nearest.study})"

@@ -1,4 +1,4 @@
-"""MLflow's pages on a study's own store, opened on the WER of every arm."""
+"""MLflow's pages on the store of a study, opened on the WER of every arm."""
 
 import json
 import os
@@ -18,11 +18,11 @@ from ablation.results import STUDY
 from common.errors import UserError
 from tracking.view import deep_link
 
-START_S = 60.0
+START_TIMEOUT_S = 60.0
 
 
 def serve(study: Path, tracking_uri: str, *, port: int, browser: bool, console: Console) -> None:
-    """Show a study; where the store is a database, by a server of our own until Ctrl-C. Raises UserError."""
+    """Show a study. If the store is a database, this runs a server for it until Ctrl-C. Raises UserError."""
     ids = json.loads((study / STUDY).read_text())["mlflow"]
     if tracking_uri.startswith(("http://", "https://")):
         _show(deep_link(tracking_uri, ids["experiment_id"], ids["study_run_id"]), browser, console)
@@ -31,7 +31,7 @@ def serve(study: Path, tracking_uri: str, *, port: int, browser: bool, console: 
     base = f"http://127.0.0.1:{port}"
     server = _start(tracking_uri, port)
     try:
-        _await(base, server)
+        _wait_until_healthy(base, server)
         _show(deep_link(base, ids["experiment_id"], ids["study_run_id"]), browser, console)
         console.print("Ctrl-C ends the server.")
         server.wait()
@@ -43,7 +43,7 @@ def serve(study: Path, tracking_uri: str, *, port: int, browser: bool, console: 
 
 
 def _start(tracking_uri: str, port: int) -> "subprocess.Popen[bytes]":
-    """One worker and no job execution: 345 MB of memory instead of 1.7 GB."""
+    """Start a server with one worker and without job execution: it takes 345 MB of memory instead of 1.7 GB."""
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri, "--port", str(port)]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return subprocess.Popen(
@@ -61,8 +61,8 @@ def _check_free(port: int) -> None:
             raise UserError(f"port {port} is in use; give another one, e.g. --port {port + 1}")
 
 
-def _await(base: str, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_S
+def _wait_until_healthy(base: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
             urllib.request.urlopen(f"{base}/health", timeout=5).close()

@@ -1,6 +1,5 @@
-"""What a plan can find and what it costs, said before anything is spent: power from earlier studies in MLflow."""
+"""The power and the cost of a plan, from earlier studies in MLflow, before anything is trained."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,23 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.plan.arms import Arm
 from ablation.plan.plan import Plan
+from tracking.timeouts import use_short_timeouts
 
 if TYPE_CHECKING:
     from ablation.stats.power import Design, Spread, Step
 
 LADDER = (2, 3, 5, 10)
-# A plan is looked at in seconds: a server that does not answer is not waited for.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+RETRIES, TIMEOUT_S = 1, 5  # `ablate plan` answers in seconds and does not wait for a server that does not answer
 SQLITE = "sqlite:///"
 NOTHING = "no study of this corpus, preset and steps in MLflow yet"
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """`steps` has a rung for the plan's own seeds and some others; `spreads` is per condition, and `sources` says whence.
+    """The power of a plan with its own number of seeds and with some others, one of `steps` each.
 
-    `trial_seconds` is the mean of earlier trials, None if there were none. `margin_seeds` are the seeds that show the
-    plan's margin in every condition where there is no difference; None without a margin, or if no number does.
+    `spreads` is the standard deviation between seeds per condition, and `source` says where it comes from. `trial_seconds` is the
+    mean of earlier trials; None if there are none. `margin_seeds` is the number of seeds that shows, in every condition, that an
+    arm without a difference is within the plan's margin; None without a margin, or if 100 seeds do not suffice.
     """
 
     design: "Design"
@@ -36,7 +36,7 @@ class Outlook:
     margin_seeds: int | None
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; differences and spreads in points of WER."""
+        """Return it for programs, with differences and spreads in points of WER."""
         from ablation.stats.significance import ALPHA, POWER
 
         return {
@@ -59,7 +59,7 @@ class Outlook:
         }
 
     def lines(self) -> list[str]:
-        """For people, a sentence a line."""
+        """Return it for people, one sentence per line."""
         spreads = sorted({round(100 * spread.wer, 2) for spread in self.spreads.values()})
         shown = f"{spreads[0]:g}" if len(spreads) == 1 else f"{spreads[0]:g} to {spreads[-1]:g}"
         return [
@@ -87,7 +87,7 @@ class Outlook:
 
 
 def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | None:
-    """The power and cost of a plan; None for one without ablations."""
+    """Return the power and cost of a plan; None for a plan without ablations."""
     from ablation.stats.power import ASSUMED_SPREAD_POINTS, Design, Spread, ladder, seeds_needed
 
     if len(arms) < 2:
@@ -108,21 +108,20 @@ def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | Non
 
 
 def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[dict[str, "Spread"], float | None, str]:
-    """Spreads and mean seconds of a trial in earlier studies of the same kind, and a word on where they are from."""
+    """Return spreads and the mean seconds of a trial in earlier studies of the same kind, and their source in words."""
     import pandas as pd
 
     from ablation.stats.power import measured_spreads
 
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return {}, None, NOTHING
-    for key, value in PATIENCE.items():
-        os.environ.setdefault(key, value)
+    use_short_timeouts(RETRIES, TIMEOUT_S)
     from tracking.earlier import earlier_trials
 
     steps = {"training.steps": str(baseline.settings["training"]["steps"])}
     try:
         trials = earlier_trials(uri, corpus=plan.corpus, preset=plan.preset, settings=steps, metric=plan.metrics[0])
-    except Exception as error:  # whatever is wrong with the store, the plan is as good
+    except Exception as error:  # the plan is valid, whatever is wrong with the store
         return {}, None, f"MLflow could not be asked: {type(error).__name__}"
     rows = [(trial.study, trial.arm, trial.seed, name, wer) for trial in trials for name, wer in trial.rates.items()]
     table = pd.DataFrame(rows, columns=["study", "arm", "seed", "condition", "wer"])

@@ -1,5 +1,6 @@
-"""Where things lie by default."""
+"""Default paths of studies, prepared corpora and the MLflow store."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -8,18 +9,19 @@ from common.hints import did_you_mean
 
 STUDIES = Path("studies")
 CORPORA = Path("corpora-cache")
-STUDY = "study.json"  # ablation.results.STUDY, whose import takes a second
+STUDY = "study.json"  # equals ablation.results.STUDY, whose import takes a second
+DELIVERY = ".delivery"  # in a study's folder: complete new results that are not yet in their place
 
 
 def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or a database beside the studies."""
+    """Return MLFLOW_TRACKING_URI, or the address of a database next to the studies."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(STUDIES / 'mlflow.db').resolve()}"
 
 
 def study_folder(study: str) -> Path:
-    """The folder of a study that was run, given as a path or by its name. Raises UserError."""
+    """Return the folder of a finished study, which is given as a path or by its name. Raises UserError if there is none."""
     for folder in (Path(study), STUDIES / study):
-        if (folder / STUDY).is_file():
+        if _holds_study(folder):
             return folder
     known = sorted(path.parent.name for path in STUDIES.glob(f"*/{STUDY}"))
     hint = did_you_mean(study, known) if known else "; run one first: ablate run plans/smoke.yaml"
@@ -27,8 +29,18 @@ def study_folder(study: str) -> Path:
 
 
 def latest_study() -> Path:
-    """The study that ended last. Raises UserError where there is none."""
+    """Return the folder of the study that ended last. Raises UserError if there is none."""
     found = sorted(STUDIES.glob(f"*/{STUDY}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError(f"no study in {STUDIES}/; run one first: ablate run plans/smoke.yaml")
     return found[-1].parent
+
+
+def _holds_study(folder: Path) -> bool:
+    """Return whether a study is in the folder. A delivery that a kill interrupted is finished first."""
+    if (folder / DELIVERY).is_dir():
+        from pipelines.local.study_folder import finish_delivery, locked
+
+        with contextlib.suppress(UserError), locked(folder):  # a run that holds the folder finishes it itself
+            finish_delivery(folder)
+    return (folder / STUDY).is_file()

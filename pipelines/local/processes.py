@@ -1,4 +1,4 @@
-"""Processes that are started as one group and end as one, and signals that do not cut their end short."""
+"""Process groups that end together, and signal handlers for the time in which they end."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE_S = 20.0  # for processes that were told to end
+GRACE_S = 20.0  # between SIGTERM and SIGKILL
 
 
 def end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that leads a group, with all of the group: first by asking, then by force."""
+    """End a process that leads a group, with the whole group: by SIGTERM, and by SIGKILL after `GRACE_S` seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -21,8 +21,8 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _group_ends(process: "subprocess.Popen[bytes]") -> bool:
-    """Wait until no process of the group is left; False if some still are after a while."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Wait until no process of the group is left. Return False if there still are some after `GRACE_S` seconds."""
+    deadline = time.monotonic() + GRACE_S
     while time.monotonic() < deadline:
         process.poll()
         if not _group_lives(process.pid):
@@ -32,7 +32,7 @@ def _group_ends(process: "subprocess.Popen[bytes]") -> bool:
 
 
 def _group_lives(group: int) -> bool:
-    """Whether a process of the group still runs. Ended ones that nobody collects do not count."""
+    """Return whether a process of the group still runs. Zombies do not count."""
     if not Path("/proc/self/stat").exists():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, 0)
@@ -48,7 +48,7 @@ def _group_lives(group: int) -> bool:
 
 @contextlib.contextmanager
 def raising_on_signals() -> Iterator[None]:
-    """Being told to end, or losing the terminal, is like Ctrl-C."""
+    """Raise KeyboardInterrupt for SIGTERM and for the loss of the terminal, as for Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -63,7 +63,7 @@ def raising_on_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ignoring_signals() -> Iterator[None]:
-    """A second Ctrl-C must not interrupt the tidying up."""
+    """Ignore Ctrl-C and SIGTERM, so that they cannot interrupt the clean-up."""
     previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

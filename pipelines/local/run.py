@@ -1,4 +1,4 @@
-"""The pipeline under `kfp.local`: the same definition as on a cluster, each step a process or a container here.
+"""The pipeline under `kfp.local`: the same definition as on a cluster, with each step as a process or a container here.
 
 Run as `python -m pipelines.local.run REQUEST` in a session of its own (see `study.py`), with its output in a file.
 """

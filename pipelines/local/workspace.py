@@ -1,4 +1,4 @@
-"""Where a running study leaves what: the scratch folder of the local pipeline, read while it is written."""
+"""The scratch folder of a running study: the places where the steps put what they make, read while they write."""
 
 import contextlib
 import json
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Trial
+from pipelines.package.steps import pipeline_steps
+
+STEP_OUTPUT = "executor_output.json"  # kfp writes it when a step has ended without an error
+TAIL_BYTES = 2048  # more than one line of a history
 
 
 @dataclass(frozen=True)
@@ -17,32 +21,53 @@ class Workspace:
 
     @property
     def log(self) -> Path:
-        """What the pipeline and its steps print."""
+        """The output of the pipeline and its steps."""
         return self.root.parent / "run.log"
 
     @property
+    def problems(self) -> Path:
+        """The folder in which steps say why they failed."""
+        return self.root / "problems"
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files of the pipeline and its steps."""
+        return self.root / "tmp"
+
+    @property
     def study(self) -> Path | None:
-        """The study folder that compare_arms has filled; None until it has."""
-        return next(iter(self.root.glob("*/compare-arms/study")), None)
+        """The study folder that compare_arms has filled; None until it has ended."""
+        return next((path.parent / "study" for path in self.root.glob(f"*/compare-arms/{STEP_OUTPUT}")), None)
 
     def first_trial(self) -> Trial | None:
-        """The first trial that resolve_plan handed out; None until it has."""
-        for path in self.root.glob("*/resolve-plan/executor_output.json"):
+        """Return the first trial that resolve_plan handed out; None until it has."""
+        for path in self.root.glob(f"*/resolve-plan/{STEP_OUTPUT}"):
             with contextlib.suppress(ValueError):  # kfp is still writing it
                 trials = json.loads(path.read_text())["parameterValues"]["Output"]
                 return Trial.from_json(trials[0])
         return None
 
     def corpus_is_prepared(self) -> bool:
-        """Whether trials can begin."""
+        """Return whether trials can begin."""
         return any(self.root.glob("*/prepare-corpus/corpus"))
 
+    def unfinished_steps(self) -> list[str]:
+        """Return the steps that have begun and not ended without an error, in the order in which they began."""
+        begun = [
+            path
+            for step in pipeline_steps().names
+            for place in ("*", "*/*")
+            for path in self.root.glob(f"{place}/{step}")
+        ]
+        left = [path for path in begun if not (path / STEP_OUTPUT).is_file()]
+        return [path.name for path in sorted(left, key=lambda path: path.stat().st_mtime_ns)]
+
     def statuses(self) -> dict[tuple[str, int], Status]:
-        """What is known of each trial that has begun, by arm and seed."""
+        """Return the state of each trial that has begun, by arm and seed."""
         return {(status.arm, status.seed): status for status, _ in self._trials()}
 
     def progress(self) -> dict[tuple[str, int], tuple[int, dict[str, float]]]:
-        """The last point of each trial's curves: step and metrics."""
+        """Return the last point of each trial's curves: step and metrics."""
         found = {}
         for status, folder in self._trials():
             if point := _last_point(folder / HISTORY_FILE):
@@ -50,18 +75,18 @@ class Workspace:
         return found
 
     def _trials(self) -> Iterator[tuple[Status, Path]]:
-        # A later step's status replaces an earlier one's, and what was finished before needed none.
+        # The status of a later step replaces that of an earlier one. Trials that had finished before passed no step.
         for place in ("*/*/train-trial/trained", "*/*/evaluate-trial/scored", "*/find-finished/finished/*"):
             for path in sorted(self.root.glob(f"{place}/{STATUS_FILE}")):
                 yield Status.read(path.parent), path.parent
 
 
 def _last_point(path: Path) -> tuple[int, dict[str, float]] | None:
-    """The last whole line of a history."""
+    """Return the last complete line of a history; None if there is none."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 2048))
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
         lines = [line for line in file.read().split(b"\n")[:-1] if line.startswith(b"{")]
     if not lines:
         return None

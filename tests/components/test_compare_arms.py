@@ -98,7 +98,8 @@ def test_counts_have_finished_trials_and_curves_have_all(done: Any) -> None:
 
 
 def test_the_report_has_the_wers_and_the_reason_of_a_failure(done: Any) -> None:
-    assert [path.name for path in done.report] == [f"report.{name}" for name in ("html", "md", "tex", "csv", "json")]
+    reports = [f"report.{name}" for name in ("html", "md", "tex", "csv", "json")]
+    assert [path.name for path in done.report] == [*reports, "report-figures.pdf"]
     text = (done.study / "report.md").read_text()
     assert "training diverged: the loss is nan" in text
     wer = done.status("no-scale").wer["wer/clean"]
@@ -128,7 +129,7 @@ def test_without_mlflow_the_report_is_written_without_passwords(
     files = compare_and_report(
         plan, items_of(done), done.scored, small_corpus, tmp_path / "study", tracking_uri=AWAY, code_rev=""
     )
-    assert [path.is_file() for path in files] == [True] * 5
+    assert [path.is_file() for path in files] == [True] * 6
     text = "".join(
         path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".json", ".html", ".md", ".tex", ".csv")
     )

@@ -22,7 +22,8 @@ from mlflow.exceptions import MlflowException
 
 from components.register_checkpoint import register_best
 from corpora.store import Corpus
-from tracking.checkpoints import alias_model, fetch_checkpoint
+from tracking.addresses import find_version
+from tracking.checkpoints import fetch_checkpoint
 from tracking.served import requirements
 from tracking.store import client
 from training.transcriber import FRAME_BYTES, Transcriber, from_bytes
@@ -71,7 +72,7 @@ def test_mlflow_loads_a_model_with_the_texts_of_the_evaluation(
 def test_the_transcriber_says_the_same_one_clip_at_a_time(
     registered: Any, clips: pd.DataFrame, heard: list[str], tmp_path: Path
 ) -> None:
-    fetch_checkpoint(registered.uri, str(alias_model(registered.uri, "demo", "baseline")), tmp_path)
+    fetch_checkpoint(registered.uri, find_version(registered.uri, "models:/demo@baseline")[0], tmp_path)
     transcriber = Transcriber.load(tmp_path)
     pairs = zip(clips["audio"], clips["video"], strict=True)
     assert [transcriber([from_bytes(*pair)])[0] for pair in pairs] == heard
@@ -124,7 +125,7 @@ def test_what_is_no_clip_is_refused(loaded: mlflow.pyfunc.PyFuncModel, audio: by
 
 
 def test_the_model_is_small_without_pickle_and_registered_once(registered: Any, plan: dict[str, Any]) -> None:
-    model_id = str(alias_model(registered.uri, "demo", "baseline"))
+    model_id = find_version(registered.uri, "models:/demo@baseline")[0]
     files = {file.path: file.file_size for file in client(registered.uri).list_logged_model_artifacts(model_id)}
     ours = {"MLmodel", "python_env.yaml", "requirements.txt", "served_model.py"}
     theirs = {"registered_model_meta"}  # which MLflow leaves where it loads a version from a folder

@@ -19,7 +19,8 @@ import yaml
 
 from ablation.results import read_study
 from pipelines.local.containers import LABEL
-from tracking.checkpoints import SHA256, alias_model, fetch_checkpoint
+from tracking.addresses import find_version
+from tracking.checkpoints import SHA256, fetch_checkpoint
 from tracking.store import client
 from tracking.studies import trial_runs
 from training.checkpoint import load
@@ -91,7 +92,7 @@ def image() -> str:
     return IMAGE
 
 
-def test_the_image_for_real_video_finds_mouths_beside_the_service(image: str) -> None:
+def test_the_image_for_real_video_has_the_mouth_packages(image: str) -> None:
     build = ("docker", "build", "-q", "-f", "docker/preprocess.Dockerfile", "--build-arg", f"SERVICE={image}", ".")
     built = call(*build)
     assert built.returncode == 0, built.stderr
@@ -108,7 +109,7 @@ def asked(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:
     return client(servers.settings["MLFLOW_TRACKING_URI"])
 
 
-def test_a_study_in_containers_is_read_back_from_the_servers(
+def test_a_study_in_containers_is_stored_on_the_servers(
     servers: Servers, image: str, asked: Any, tmp_path: Path
 ) -> None:
     uri = servers.settings["MLFLOW_TRACKING_URI"]
@@ -131,7 +132,7 @@ def test_a_study_in_containers_is_read_back_from_the_servers(
 
 def read_back(uri: str, s3_port: str, folder: Path) -> None:
     """The baseline's checkpoint comes through MLflow's proxy as it lies in S3, with the checksum that it was stored with."""
-    model_id = alias_model(uri, "smoke", "baseline")
+    model_id = find_version(uri, "models:/smoke@baseline")[0]
     assert model_id is not None
     fetch_checkpoint(uri, model_id, folder)
     weights = (folder / "model.safetensors").read_bytes()
@@ -147,9 +148,7 @@ def read_back(uri: str, s3_port: str, folder: Path) -> None:
     assert len(units.symbols) > 1
 
 
-def test_ctrl_c_by_somebody_who_is_not_root_leaves_no_container_and_no_run_open(
-    servers: Servers, image: str, asked: Any, tmp_path: Path
-) -> None:
+def test_ctrl_c_leaves_no_container_and_no_open_run(servers: Servers, image: str, asked: Any, tmp_path: Path) -> None:
     """The person is user nobody, with Docker's group and no home: in a container of the image, to start others beside it."""
     plan = yaml.safe_load((ROOT / "plans" / "smoke.yaml").read_text())
     plan["study"], plan["baseline"]["training.steps"] = "stopped", 1_000_000
@@ -210,9 +209,7 @@ def test_mlflow_does_not_start_with_a_wrong_s3_secret(servers: Servers) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_running_mlflow_whose_s3_has_another_secret_by_now_costs_no_training(
-    servers: Servers, tmp_path: Path
-) -> None:
+def test_a_changed_s3_secret_is_found_before_training(servers: Servers, tmp_path: Path) -> None:
     changed = Servers(servers.settings | {"AWS_SECRET_ACCESS_KEY": "another"})
     restart_s3 = ("up", "-d", "--no-deps", "--wait", "--timeout", "1", "s3")
     changed.compose(*restart_s3)
@@ -222,6 +219,6 @@ def test_a_running_mlflow_whose_s3_has_another_secret_by_now_costs_no_training(
         servers.compose(*restart_s3)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "cannot use its store of artifacts (401" in done.stderr
+    assert "cannot use its artifact store (401" in done.stderr
     assert done.stderr.endswith("check the server's S3 address and secret\n")
     assert [path.name for path in (tmp_path / "late").iterdir()] == ["run.log"]

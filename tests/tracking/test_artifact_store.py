@@ -40,7 +40,7 @@ def serve() -> Iterator[Serve]:
 
 def test_a_store_of_artifacts_that_fails_is_told_apart(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracking.artifact_store.RETRIES", 0)
-    with pytest.raises(UserError, match=r"cannot use its store of artifacts \(500: no bucket\)"):
+    with pytest.raises(UserError, match=r"cannot use its artifact store \(500: no bucket\)"):
         check_artifacts(serve(500, "no bucket"), "mlflow-artifacts:/1/abc/artifacts")
     check_artifacts(serve(200, '{"files": []}'), "mlflow-artifacts:/1/abc/artifacts")
     check_artifacts("http://127.0.0.1:1", "s3://bucket/1/abc/artifacts")  # clients go there themselves

@@ -7,7 +7,9 @@ import mlflow
 import pytest
 
 from common.errors import UserError
-from tracking.checkpoints import alias_model, alias_tags, fetch_checkpoint, log_checkpoint, register
+from tracking.addresses import find_version
+from tracking.checkpoints import fetch_checkpoint, log_checkpoint, register
+from tracking.registry import champion
 from tracking.store import client
 from tracking.studies import open_study
 
@@ -48,7 +50,7 @@ def test_a_checkpoint_that_cannot_be_read_is_no_ready_model(store: str, run_id: 
 def test_a_checkpoint_is_fetched_by_alias_and_checked(store: str, run_id: str, folder: Path, tmp_path: Path) -> None:
     model_id = log_checkpoint(store, run_id, folder, {})
     register(store, "smile", model_id, {"fingerprint": "a"}, ["baseline"])
-    assert (alias_model(store, "smile", "baseline"), alias_model(store, "smile", "champion")) == (model_id, None)
+    assert find_version(store, "models:/smile@baseline")[0] == model_id
     fetch_checkpoint(store, model_id, tmp_path / "back")
     assert {file.name: file.read_bytes() for file in (tmp_path / "back").iterdir()} == {
         "model.safetensors": b"weights",
@@ -74,10 +76,10 @@ def test_one_version_per_fingerprint_and_aliases_move(store: str, run_id: str, f
     again = register(store, "smile", model_id, {"arm": "baseline", "fingerprint": "a"}, ["baseline"])
     other = register(store, "smile", model_id, {"arm": "b", "fingerprint": "b"}, ["champion"])
     assert first == again != other
-    assert alias_tags(store, "smile", "baseline") == {"arm": "baseline", "fingerprint": "a"}
-    assert alias_tags(store, "smile", "champion") == {"arm": "b", "fingerprint": "b"}
+    assert find_version(store, "models:/smile@baseline")[1].tags == {"arm": "baseline", "fingerprint": "a"}
+    assert find_version(store, "models:/smile@champion")[1].tags == {"arm": "b", "fingerprint": "b"}
 
 
 def test_no_alias_is_none(store: str, run_id: str) -> None:
     assert run_id
-    assert alias_tags(store, "smile", "champion") is None
+    assert champion(store, "smile") is None

@@ -183,6 +183,6 @@ def test_a_file_that_only_moved_is_no_change() -> None:
     assert changes({"code": code(a="1")}, {"code": code(elsewhere="1")}) == []
 
 
-def test_a_trial_of_an_earlier_version_says_why_it_is_trained_again() -> None:
-    earlier = {"seed": 1, "code": {"model/a.py": "1"}}
+@pytest.mark.parametrize("earlier", [{"seed": 1, "code": {"model/a.py": "1"}}, {"seed": 1}], ids=["by name", "none"])
+def test_a_trial_of_an_earlier_version_says_why_it_is_trained_again(earlier: dict[str, Any]) -> None:
     assert changes(earlier, {"seed": 1, "code": code(a="1")}) == [OLD_CODE]

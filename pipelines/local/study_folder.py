@@ -1,0 +1,99 @@
+"""The folder of a study on this machine: one run at a time, a scratch folder, and results that are replaced all at once."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from common.errors import UserError
+from common.files import atomic_path
+from pipelines.local.paths import DELIVERY, STUDY
+from pipelines.local.workspace import Workspace
+
+SCRATCH = ".work"
+REPORTS = ("report.*", "changes-since-*")  # files that describe one result and are wrong next to another
+
+
+@contextlib.contextmanager
+def writable(out: Path) -> Iterator[None]:
+    """Make the folder, and turn every OSError of the block into UserError: results cannot be written there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        rule = f"results go to a folder that can be written to, and {out} cannot"
+        raise UserError(f"{rule}: {error.strerror or error}; correct that, or give another folder by --out") from error
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold the folder for this process. Raises UserError if another process holds it."""
+    lock = FileLock(_lock_path(out), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"another run is writing to {out}; wait for it, or give another folder by --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_path(out: Path) -> Path:
+    """Next to the folder, where the lock file can stay: a lock on a file that is removed excludes nobody."""
+    beside = out.resolve().with_name(f".{out.resolve().name}.lock")
+    return beside if os.access(beside.parent, os.W_OK) else out / ".lock"
+
+
+@contextlib.contextmanager
+def scratch(out: Path) -> Iterator[Workspace]:
+    """An empty scratch folder inside `out`, removed afterwards: MLflow and the study have what is worth keeping."""
+    root = (out / SCRATCH).resolve()
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    try:
+        yield Workspace(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def deliver(study: Path, out: Path) -> None:
+    """Replace the results in `out` by those in the folder `study`, which is on the same disk, all at once.
+
+    The rename is the moment from which `out` holds the new study. What a kill afterwards leaves undone, `finish_delivery` does.
+    """
+    study.replace(out / DELIVERY)
+    finish_delivery(out)
+
+
+def finish_delivery(out: Path) -> None:
+    """Copy delivered files into place, study.json last, and remove reports of the earlier results. Can be repeated."""
+    delivery, ended = out / DELIVERY, out / f"{DELIVERY}.done"
+    if delivery.is_dir():
+        delivered = {path.name for path in delivery.iterdir()}
+        for path in (path for pattern in REPORTS for path in out.glob(pattern) if path.name not in delivered):
+            _remove(path)
+        for path in sorted(delivery.iterdir(), key=lambda path: path.name == STUDY):
+            _put(path, out / path.name)
+        shutil.rmtree(ended, ignore_errors=True)
+        delivery.replace(ended)
+    shutil.rmtree(ended, ignore_errors=True)
+
+
+def _put(source: Path, target: Path) -> None:
+    if source.is_dir():
+        _remove(target)
+        shutil.copytree(source, target)
+    else:
+        with atomic_path(target) as part:
+            shutil.copyfile(source, part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

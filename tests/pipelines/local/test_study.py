@@ -1,0 +1,80 @@
+"""The error or the problem of a run whose pipeline ended with an exit code, from what its steps left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from components.shared.problem import Kind, Problem
+from pipelines.local.study import RunFailed, failure, problem_of
+from pipelines.local.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / ".work")
+
+
+def fail(workspace: Workspace, kind: Kind, reason: str, step: str = "resolve-plan") -> None:
+    Problem(step, kind, reason).write(workspace.problems)
+
+
+def begin(workspace: Workspace, place: str, ended: bool = False) -> None:
+    step = workspace.root / "ablation-study-1" / place
+    step.mkdir(parents=True)
+    if ended:
+        (step / "executor_output.json").write_text("{}")
+
+
+def test_bad_input_is_the_users_error(workspace: Workspace) -> None:
+    fail(workspace, "bad_input", "a rule; a remedy")
+    error = failure(workspace)
+    assert isinstance(error, UserError)
+    assert str(error) == "a rule; a remedy"
+
+
+def test_a_crash_names_step_reason_and_log(workspace: Workspace) -> None:
+    fail(workspace, "crash", "KeyError: 'zebra'", "compare-arms")
+    error = failure(workspace)
+    assert isinstance(error, RunFailed)
+    assert str(error) == (
+        "the run ended without a report: step compare-arms failed: KeyError: 'zebra'; "
+        f"the whole log is {workspace.root.parent / 'run.log'}"
+    )
+
+
+def test_a_killed_step_is_named(workspace: Workspace) -> None:
+    begin(workspace, "resolve-plan", ended=True)
+    begin(workspace, "for-loop-1-iteration-0/train-trial", ended=True)
+    begin(workspace, "for-loop-1-iteration-1/evaluate-trial")
+    assert "report: step evaluate-trial ended without a reason; the whole log is" in str(failure(workspace))
+
+
+def test_a_run_without_any_step_names_the_log(workspace: Workspace) -> None:
+    text = f"the run ended without a report: no step gave a reason; the whole log is {workspace.log}"
+    assert str(failure(workspace)) == text
+
+
+def test_a_report_with_too_many_failures_has_a_problem(workspace: Workspace) -> None:
+    fail(workspace, "crash", "KeyError: 'zebra'", "train-trial")
+    fail(workspace, "too_many_failed", "3 of 4 trials failed; the plan allows 0", "register-checkpoint")
+    assert problem_of(workspace) == "3 of 4 trials failed; the plan allows 0"
+
+
+def test_a_crash_after_the_report_is_a_problem(workspace: Workspace) -> None:
+    fail(workspace, "crash", "OSError: the disk is full", "register-checkpoint")
+    assert problem_of(workspace).startswith("step register-checkpoint failed: OSError: the disk is full; the whole log")
+
+
+def test_the_log_decides_nothing(workspace: Workspace) -> None:
+    workspace.root.mkdir()
+    workspace.log.write_text("error: the plan's why\nTooManyFailed: 1 of 2\nablation.errors.UserError: no\n")
+    assert "no step gave a reason" in str(failure(workspace))
+    assert "no step gave a reason" in problem_of(workspace)
+
+
+def test_a_study_counts_once_its_step_has_ended(workspace: Workspace) -> None:
+    begin(workspace, "compare-arms/study")
+    assert workspace.study is None
+    (workspace.root / "ablation-study-1" / "compare-arms" / "executor_output.json").write_text("{}")
+    assert workspace.study == workspace.root / "ablation-study-1" / "compare-arms" / "study"
