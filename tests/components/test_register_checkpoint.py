@@ -208,7 +208,7 @@ def test_two_studies_that_register_at_once_make_one_version(done: Any, plan: dic
         (folder / "study.json").write_text(json.dumps(record))
         command = [sys.executable, "-c", code, json.dumps(plan | {"study": "crowd"}), str(folder), done.uri]
         processes.append(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}))
-    assert [process.wait(120) for process in processes] == [0, 0]
+    assert [process.wait(250) for process in processes] == [0, 0]
     prints = [tags["fingerprint"] for tags in versions(done.uri, "crowd").values()]
     assert sorted(prints) == sorted(set(prints))
     assert len(prints) == 2  # the baseline and the candidate

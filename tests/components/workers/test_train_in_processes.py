@@ -44,10 +44,10 @@ def second_process() -> int:
 
 def interrupt(folder: Path, signals: dict[int, int]) -> None:
     """Send signals to the second process only. `signals` maps the step to wait for to the signal."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     for step, number in signals.items():
         while max((newest_step(states) or 0 for states in folder.glob("states/*")), default=0) < step:
-            assert time.monotonic() < deadline, "waited in vain"
+            assert time.monotonic() < deadline, "the training run did not get that far in time"
             time.sleep(0.005)
         os.kill(second_process(), number)
 
