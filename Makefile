@@ -21,7 +21,9 @@ setup: .venv/.ready
 	touch $@
 
 # The main job: a whole study. Other plans: make study PLAN=plans/grid.yaml ARGS="--corpus grid://DIR"
-study: setup $(if $(findstring grid,$(PLAN) $(ARGS))$(findstring lrs,$(PLAN) $(ARGS)),mouth)
+# Corpora of real video need `make mouth`; the registry of corpora knows which.
+study: setup
+	! $(BIN)/python -m corpora.mouth.needed $(PLAN) $(ARGS) || $(MAKE) mouth
 	$(BIN)/ablate run $(PLAN) $(ARGS)
 
 # All tests, or some: make test ARGS="tests/corpora -x". Two torch processes with all threads each would be slower than one.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
-from model.config import DecoderSettings, EncoderSettings
+from model.settings import DecoderSettings, EncoderSettings
 
 NETS = "espnet.nets"
 TORCH = f"{NETS}.pytorch_backend"
@@ -53,7 +53,7 @@ def search(settings: DecoderSettings, width: int, vocabulary: int) -> tuple[nn.M
     end = vocabulary - 1
     scorer = _get(f"{NETS}.scorers.ctc", "CTCPrefixScorer")(_get(f"{TORCH}.ctc", "CTC")(vocabulary, width, 0.0), end)
     found = _get(f"{NETS}.batch_beam_search", "BatchBeamSearch")(
-        beam_size=settings.beam,
+        beam_size=settings.beam_size,
         vocab_size=vocabulary,
         weights={"decoder": 1 - settings.ctc_weight, "ctc": settings.ctc_weight},
         scorers={"decoder": model, "ctc": scorer},

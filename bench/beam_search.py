@@ -18,8 +18,8 @@ import auto_avsr
 import torch
 from torch import Tensor
 
-from model.config import DecoderSettings
 from model.decoder import END, Decoder
+from model.settings import DecoderSettings
 from training.devices import join
 from training.search import beam_search
 

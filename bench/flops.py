@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.config import Settings, resolve
+from model.config import resolve
+from model.settings import Settings
 from model.smile import Inputs, Smile, initialise, parameter_count
 
 VOCABULARY = 30  # letters, space, apostrophe, blank: what a character model of English has
@@ -40,7 +41,7 @@ def report(preset: str, frames: int, tflops: float, utilisation: float) -> dict[
     settings = resolve(preset)
     parameters, operations = count(settings, frames)
     recipe = settings.training
-    utterances = recipe.frames_per_batch / frames if recipe.frames_per_batch else recipe.batch_size
+    utterances = recipe.max_frames_per_batch / frames if recipe.max_frames_per_batch else recipe.batch_size
     per_step = operations * utterances
     hours = recipe.steps * per_step / (utilisation * tflops * 1e12) / 3600
     return {

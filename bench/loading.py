@@ -9,7 +9,7 @@ from pathlib import Path
 
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
-from model.config import TrainingSettings
+from model.settings import TrainingSettings
 from training.batches import TrainingBatches
 from training.prefetch import prefetched
 

@@ -22,7 +22,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.config import EncoderSettings, resolve
+from model.config import resolve
+from model.settings import EncoderSettings
 from model.smile import Inputs, Smile, initialise
 from model.transformer import TransformerEncoder
 from training.devices import join

@@ -1,27 +1,24 @@
-"""`ablate compile`: the pipeline as a package for a Kubeflow server."""
+"""`ablate compile`: write the pipeline as a package for a Kubeflow server."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.options import ClusterFile, StepImage
+
 
 def compile_(
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Write the package to this file.")] = Path(
         "pipeline.yaml"
     ),
-    image: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="The container image of the steps, tagged by a revision; not `latest`."),
-    ] = None,
-    cluster: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="GPUs, memory, secrets and more, as in deploy/cluster.yaml.")
-    ] = None,
+    image: StepImage = None,
+    cluster: ClusterFile = None,
 ) -> None:
     """Write the Kubeflow package of the pipeline.
 
-    It is the definition that `ablate run` runs; upload it to a Kubeflow Pipelines server. Nothing is written if a
-    server would refuse the package or silently do something else.
+    The package has the same definition that `ablate run` uses. Upload it to a Kubeflow Pipelines server. The command
+    checks the package and does not write one that a server would refuse, or would silently run in another way.
 
     Example: ablate compile --image registry/ablate-python:1234567 --cluster deploy/cluster.yaml
     """

@@ -1,4 +1,4 @@
-"""`ablate corpus`: build, check and look at a corpus."""
+"""`ablate corpus`: prepare, check and show a corpus."""
 
 import json
 import sys
@@ -10,14 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from corpora.readers.registry import S3, S3_EXAMPLE, examples, needing_mouths
 from pipelines.local import paths
 
 DAMAGED = 1
 
-corpus_app = typer.Typer(help="Build, check and look at a corpus.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Prepare, check and show a corpus.", no_args_is_help=True)
 
 PreparedArgument = Annotated[
-    Path, typer.Argument(metavar="FOLDER", help="A prepared corpus, as `ablate corpus prepare` printed it.")
+    Path, typer.Argument(metavar="FOLDER", help="A prepared corpus: the folder that `ablate corpus prepare` printed.")
 ]
 
 
@@ -27,28 +28,27 @@ def prepare(
         str,
         typer.Argument(
             metavar="URI",
-            help="synthetic://talking-mouth?train=N&test=N, grid://DIR, lrs2://DIR, lrs3://DIR or s3://BUCKET/PREFIX.",
+            help=f"{examples()}. Real video ({needing_mouths()}) needs `make mouth` once.",
         ),
     ],
     root: Annotated[Path, typer.Option(metavar="DIR", help="Where prepared corpora are kept.")] = paths.CORPORA,
 ) -> None:
-    """Bring a corpus into the form that training reads.
+    """Convert a corpus into the form that training reads, and print the folder.
 
-    Done once per corpus, also by `ablate run`; prints the folder. grid://, lrs2:// and lrs3:// need `make mouth`
-    once. s3:// is downloaded as it is.
+    A corpus is converted once; `ablate run` does it too. A corpus in S3 is already converted and is downloaded as it is.
 
     Example: ablate corpus prepare "synthetic://talking-mouth?train=200&test=40"
     """
     from corpora.prepare import prepare as prepare_corpus
 
-    with _progress("bytes" if uri.startswith("s3://") else "utterances") as progress:
+    with _progress("bytes" if uri.startswith(f"{S3}://") else "utterances") as progress:
         path = prepare_corpus(uri, root, progress=progress)
     print(path)
 
 
 @contextmanager
 def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal, where there is one."""
+    """Show a progress bar if standard error is a terminal."""
     from rich.progress import Progress
 
     console = Console(stderr=True)
@@ -60,12 +60,12 @@ def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
 @corpus_app.command()
 def push(
     path: PreparedArgument,
-    uri: Annotated[str, typer.Argument(metavar="URI", help="Where to: s3://BUCKET/PREFIX.")],
+    uri: Annotated[str, typer.Argument(metavar="URI", help=f"The new place of the corpus: {S3_EXAMPLE}.")],
 ) -> None:
-    """Put a prepared corpus into S3, where every machine can use it as --corpus s3://BUCKET/PREFIX.
+    """Upload a prepared corpus to S3 and print its URI. Every machine can then use it as --corpus URI.
 
-    The server is that of AWS_ENDPOINT_URL_S3, the credentials are boto3's (AWS_ACCESS_KEY_ID, a profile, a role). A push that
-    was cut goes on where it was; the corpus can be used when all of it is there. Prints the URI.
+    AWS_ENDPOINT_URL_S3 names the server. boto3 finds the credentials (AWS_ACCESS_KEY_ID, a profile, a role). An interrupted push
+    continues where it stopped. The corpus can be used when all of it has arrived.
 
     Example: ablate corpus push corpora-cache/NAME s3://speech/grid
     """
@@ -79,9 +79,9 @@ def push(
 
 @corpus_app.command()
 def verify(path: PreparedArgument) -> None:
-    """Check a prepared corpus, byte by byte.
+    """Check every byte of a prepared corpus.
 
-    Prints a summary, or every utterance that differs from its checksum and exits with code 1.
+    Prints a summary. If an utterance differs from its checksum, prints every such utterance and exits with code 1.
 
     Example: ablate corpus verify corpora-cache/NAME
     """
@@ -99,10 +99,12 @@ def verify(path: PreparedArgument) -> None:
 @corpus_app.command()
 def show(
     path: PreparedArgument,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The picture.")] = Path("corpus.png"),
-    count: Annotated[int, typer.Option(metavar="N", help="How many utterances.", min=1)] = 6,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The PNG file to write.")] = Path(
+        "corpus.png"
+    ),
+    count: Annotated[int, typer.Option(metavar="N", help="Number of utterances.", min=1)] = 6,
 ) -> None:
-    """Draw mouths, sound and text as a picture.
+    """Draw mouths, sound and text of a few utterances into a picture.
 
     Example: ablate corpus show corpora-cache/NAME -o mouths.png
     """

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the sentence that says why."""
+"""The end of a command: an exit code, and a sentence that says why."""
 
 import sys
 from typing import NoReturn

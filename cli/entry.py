@@ -1,4 +1,4 @@
-"""The entry point of `ablate`. The command line takes seconds to import; Ctrl-C in that time shows no traceback."""
+"""The entry point of `ablate`. Importing the command line takes seconds; Ctrl-C in that time shows no traceback."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""The command line. Bad input is one sentence on stderr and exit code 2, a failed run is 1, Ctrl-C is 130.
+"""The command line. Bad input is one sentence on stderr and exit code 2; `cli.exit_codes` lists all codes.
 
-Imports that take long stand in the commands that need them, so that `--help` and `plan` answer at once.
+Commands import slow modules inside their functions, so that `--help` and `plan` answer at once.
 """
 
 import sys
@@ -21,12 +21,12 @@ from cli.transcribe import transcribe
 from cli.ui import ui
 from common.errors import UserError
 
-HELP = """Which part of my model earns its place? Ablation studies from plan to report.
+HELP = """Which component of a model is worth keeping? Ablation studies from plan to report.
 
 \b
-To begin:   ablate plan plans/smile.yaml     what would be trained, and why
-            ablate run plans/smoke.yaml      every stage once, on this machine
-            ablate COMMAND --help            all options, with an example
+Start with: ablate plan plans/smile.yaml     show what would be trained, and why
+            ablate run plans/smoke.yaml      run every stage once on this machine
+            ablate COMMAND --help            show all options and an example
 """
 
 app = typer.Typer(
@@ -39,20 +39,20 @@ app = typer.Typer(
 )
 app.command()(plan)
 app.command()(run)
-app.command(name="compile")(compile_)
 app.command()(report)
 app.command()(ui)
+app.command(name="compile")(compile_)
 app.command()(submit)
+app.add_typer(schedule_app, name="schedule")
 app.command()(transcribe)
 app.command()(champion)
 app.command()(gate)
 app.command()(ci)
 app.add_typer(corpus_app, name="corpus")
-app.add_typer(schedule_app, name="schedule")
 
 
 def main() -> None:
-    """Run the command line; `ablate` comes here by `entry.py`."""
+    """Run the command line. `cli.entry` calls this for `ablate`."""
     try:
         app()
     except UserError as error:

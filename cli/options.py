@@ -1,4 +1,4 @@
-"""Arguments that every command takes which reads a plan, and the plan that they come to."""
+"""Arguments and options that several commands take, and the plan that a command line selects."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from ablation.plan.plan import Plan, adapted, plan_from_mapping, read_plan
 from common.yaml_text import load_yaml
+from corpora.readers.registry import examples
 from recipes.smile import CATALOGUE
 
 PlanArgument = Annotated[
@@ -18,23 +19,46 @@ PlanArgument = Annotated[
         show_default=False,
     ),
 ]
-Corpus = Annotated[
-    str | None, typer.Option("--corpus", metavar="URI", help="Another corpus, e.g. grid://DIR or s3://BUCKET/PREFIX.")
+StudyArgument = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", help="The folder of a study, or its name in studies/.", show_default=False),
 ]
-Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Other seeds, e.g. 1,2,3.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The name of the study.", show_default=False)]
+Corpus = Annotated[
+    str | None,
+    typer.Option("--corpus", metavar="URI", help=f"Use another corpus: {examples()}."),
+]
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="Use other seeds, e.g. 1,2,3.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="A key of the plan, or a setting of all arms (training.steps); repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the plan, or a setting of all arms (e.g. training.steps); repeatable.",
     ),
 ]
 Store = Annotated[
-    str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store; MLFLOW_TRACKING_URI by default.")
+    str | None,
+    typer.Option("--tracking-uri", metavar="URI", help="The MLflow store; MLFLOW_TRACKING_URI by default."),
+]
+StepImage = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="REF",
+        help="The container image of the steps, with a git revision as its tag, or with a digest; not `latest`.",
+    ),
+]
+ClusterFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cluster", metavar="FILE", help="Settings of the cluster (GPUs, memory, secrets), see deploy/cluster.yaml."
+    ),
 ]
 
 
 def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
-    """The plan with the command line's changes; `--set` takes the plan's own keys, and settings of all arms."""
+    """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms."""
     checked = _read(path)
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []
     for setting in settings:

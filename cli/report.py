@@ -1,33 +1,30 @@
-"""`ablate report`: a study's report, written again, or what changed since an earlier study."""
+"""`ablate report`: write the report of a study again, or the changes since an earlier study."""
 
 from typing import Annotated
 
 import typer
 
+from cli.options import StudyArgument
 from pipelines.local import paths
 
 
 def report(
-    study: Annotated[
-        str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.", show_default=False)
-    ],
+    study: StudyArgument,
     formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="What to write, out of html, md, tex, csv and json.")
+        str, typer.Option("--format", metavar="LIST", help="Formats to write, from html, md, tex, csv and json.")
     ] = "html,md,tex,csv,json",
     compare: Annotated[
-        str | None,
-        typer.Option(metavar="EARLIER", help="Write what changed in STUDY since this earlier study instead."),
+        str | None, typer.Option(metavar="EARLIER", help="Write the changes in STUDY since this earlier study instead.")
     ] = None,
 ) -> None:
-    """Write a study's report again; trains nothing.
+    """Write the report of a study again.
 
-    With --compare, write what changed since an earlier study instead.
-
-    Arms that two studies share are compared over seeds, if corpus and conditions are the same.
-
-    Example: ablate report smile --compare smile-last-week
+    Nothing is trained. With --compare, the command writes the changes since an earlier study instead. It compares the
+    arms that both studies have over seeds, if corpus and conditions are the same.
 
     Example: ablate report smile --format html,tex
+
+    Example: ablate report smile --compare smile-last-week
     """
     from ablation.report import build, build_changes
 

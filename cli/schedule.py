@@ -1,130 +1,117 @@
-"""`ablate schedule`: the studies that a Kubeflow Pipelines server starts by itself, as `ablate submit --cron` asked."""
+"""`ablate schedule`: show and change the studies that a Kubeflow Pipelines server starts on a schedule."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.endings import fail
+from cli.exit_codes import FAILED
+from cli.options import StudyName
 from cli.server_options import Cookies, Host, Namespace, TokenFile, server_at
-from common.errors import UserError
-from common.hints import did_you_mean
 
 if TYPE_CHECKING:
-    from pipelines.server.schedules import Schedule, Schedules
-
-FAILED = 1
+    from pipelines.server.schedules import Schedules
 
 schedule_app = typer.Typer(
-    help="Show or change nightly studies on a Kubeflow server.\n\n`ablate submit --cron` sets one.",
+    help="Show or change nightly studies on a Kubeflow server.\n\n`ablate submit --cron` sets a schedule.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", show_default=False)]
+
+
+def on_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a server. The command receives the schedules of that server first.
+
+    A server that fails is one sentence and exit code 1.
+    """
+
+    @wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def with_options(
+        host: Host = None,
+        namespace: Namespace = None,
+        token_file: TokenFile = None,
+        cookies: Cookies = None,
+        **arguments: Any,
+    ) -> None:
+        _call(command, (host, namespace, token_file, cookies), arguments)
+
+    shared = list(inspect.signature(with_options, follow_wrapped=False).parameters.values())[:-1]
+    own = list(inspect.signature(command).parameters.values())[1:]
+    with_options.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    return with_options
+
+
+def _call(
+    command: Callable[..., None],
+    options: tuple[str | None, str | None, Path | None, str | None],
+    arguments: dict[str, Any],
+) -> None:
+    from pipelines.server.errors import ServerFailed
+    from pipelines.server.schedules import open_schedules
+
+    server = server_at(*options)
+    try:
+        command(open_schedules(server), **arguments)
+    except ServerFailed as error:
+        fail(f"error: {error}; run the command again later", FAILED)
 
 
 @schedule_app.command(name="list")
-def list_(
-    host: Host = None, namespace: Namespace = None, token_file: TokenFile = None, cookies: Cookies = None
-) -> None:
-    """Show every study that runs on a schedule.
+@on_server
+def list_(schedules: "Schedules") -> None:
+    """Show every scheduled study.
 
     Example: ablate schedule list --host https://kubeflow.example/pipeline
     """
-    with _asked(host, namespace, token_file, cookies) as schedules:
-        found = schedules.listed()
+    found = schedules.listed()
     for schedule in sorted(found, key=lambda schedule: schedule.name):
-        print(f"{schedule.name}: {when(schedule)}")
+        print(f"{schedule.name}: {schedule.when()}")
     if not found:
-        print("no study is scheduled; `ablate submit PLAN --cron '0 0 2 * * *'` does it")
+        print("no study has a schedule; `ablate submit PLAN --cron '0 0 2 * * *'` sets one")
 
 
 @schedule_app.command()
-def disable(
-    study: Study, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None, cookies: Cookies = None
-) -> None:
-    """Start no more runs of a study until it is enabled; one that has begun goes on.
+@on_server
+def disable(schedules: "Schedules", study: StudyName) -> None:
+    """Start no more runs until the study is enabled.
+
+    A run that has started continues.
 
     Example: ablate schedule disable smile --host https://kubeflow.example/pipeline
     """
-    with _asked(host, namespace, token_file, cookies) as schedules:
-        _switch(schedules, study, on=False)
+    _switch(schedules, study, on=False)
 
 
 @schedule_app.command()
-def enable(
-    study: Study, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None, cookies: Cookies = None
-) -> None:
-    """Start runs of a study again.
+@on_server
+def enable(schedules: "Schedules", study: StudyName) -> None:
+    """Start the runs of a study again.
 
     Example: ablate schedule enable smile --host https://kubeflow.example/pipeline
     """
-    with _asked(host, namespace, token_file, cookies) as schedules:
-        _switch(schedules, study, on=True)
+    _switch(schedules, study, on=True)
 
 
 @schedule_app.command()
-def delete(
-    study: Study, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None, cookies: Cookies = None
-) -> None:
-    """Forget the schedule of a study; its runs stay, and one that has begun goes on.
+@on_server
+def delete(schedules: "Schedules", study: StudyName) -> None:
+    """Delete the schedule of a study; keep its runs.
+
+    A run that has started continues.
 
     Example: ablate schedule delete smile --host https://kubeflow.example/pipeline
     """
-    with _asked(host, namespace, token_file, cookies) as schedules:
-        for schedule in _of(schedules, study):
-            schedules.delete(schedule)
+    for schedule in schedules.of(study):
+        schedules.delete(schedule)
     print(f"{study}: deleted")
 
 
-def when(schedule: "Schedule") -> str:
-    """A schedule's times in a line. Next is by a server whose clock is UTC, as it is where nobody has set another."""
-    from pipelines.server.schedules import next_time
-
-    if not schedule.enabled:
-        return f"{schedule.cron}, disabled"
-    try:
-        return f"{schedule.cron}, next {next_time(schedule.cron, datetime.now(UTC)):%Y-%m-%d %H:%M} UTC"
-    except ValueError:  # one that was made on the server's page may be of another kind
-        return schedule.cron or "not by cron"
-
-
-@contextmanager
-def _asked(
-    host: str | None, namespace: str | None, token_file: Path | None, cookies: str | None
-) -> "Iterator[Schedules]":
-    """The server's schedules; a server that fails meanwhile is a sentence and exit code 1."""
-    from pipelines.name import NAME
-    from pipelines.server.errors import ServerFailed
-    from pipelines.server.schedules import Schedules
-
-    server = server_at(host, namespace, token_file, cookies)
-    try:
-        server.check()
-        pipeline = server.find_pipeline(NAME)
-        if pipeline is None:
-            remedy = "`ablate submit` brings it"
-            raise UserError(f"{server.host} has no pipeline {NAME!r}, so nothing is scheduled; {remedy}")
-        yield Schedules(server, pipeline)
-    except ServerFailed as error:
-        print(f"error: {error}; say the same again later", file=sys.stderr)
-        raise typer.Exit(FAILED) from None
-
-
-def _of(schedules: "Schedules", study: str) -> list["Schedule"]:
-    found = schedules.listed(study)
-    if not found:
-        known = [schedule.name for schedule in schedules.listed()]
-        hint = did_you_mean(study, known) if known else "; `ablate submit PLAN --cron` sets one"
-        raise UserError(f"study {study!r} has no schedule on this server{hint}")
-    return found
-
-
 def _switch(schedules: "Schedules", study: str, *, on: bool) -> None:
-    for schedule in _of(schedules, study):
+    for schedule in schedules.of(study):
         schedules.switch(schedule, on=on)
     for schedule in schedules.listed(study):
-        print(f"{study}: {when(schedule)}")
+        print(f"{study}: {schedule.when()}")

@@ -1,4 +1,4 @@
-"""Options of every command that talks to a Kubeflow Pipelines server."""
+"""Options of the commands that use a Kubeflow Pipelines server, and the server that they name."""
 
 import os
 from pathlib import Path
@@ -14,33 +14,41 @@ if TYPE_CHECKING:
 HOST_ENV = "KF_PIPELINES_ENDPOINT"
 
 Host = Annotated[
-    str | None, typer.Option("--host", metavar="URL", help=f"The server, e.g. https://NAME/pipeline; or {HOST_ENV}.")
+    str | None,
+    typer.Option("--host", metavar="URL", help=f"The server, e.g. https://NAME/pipeline; {HOST_ENV} by default."),
 ]
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", metavar="NS", help="Yours, where the server has one for every user.")
+    str | None,
+    typer.Option("--namespace", metavar="NS", help="Your namespace, if the server has one for every user."),
 ]
 TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", metavar="FILE", help="A token to log in with; or KF_PIPELINES_TOKEN itself."),
+    typer.Option(
+        "--token-file", metavar="FILE", help="A file with a bearer token; KF_PIPELINES_TOKEN holds the token itself."
+    ),
 ]
 Cookies = Annotated[
     str | None,
-    typer.Option("--cookies", metavar="TEXT", help="NAME=VALUE of a browser's session; or KF_PIPELINES_COOKIES."),
+    typer.Option("--cookies", metavar="TEXT", help="NAME=VALUE of a browser session; KF_PIPELINES_COOKIES by default."),
+]
+PodsStore = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", metavar="URI", help="MLflow as the pods reach it; MLFLOW_TRACKING_URI by default."),
 ]
 
 
 def address(host: str | None) -> str:
-    """The server's address, from the option or the environment. Raises UserError."""
+    """Return the address of the server, from the option or the environment. Raises UserError."""
     from pipelines.server.client import checked_host
 
     given = host or os.environ.get(HOST_ENV)
     if not given:
-        raise UserError(f"a server has to be named: --host URL, or {HOST_ENV}")
+        raise UserError(f"the command needs the address of a server; give --host URL, or set {HOST_ENV}")
     return checked_host(given)
 
 
 def server_at(host: str | None, namespace: str | None, token_file: Path | None, cookies: str | None) -> "Server":
-    """The server that the options name; nothing has been asked of it yet. Raises UserError."""
+    """Return the server that the options name, before any request. Raises UserError."""
     from pipelines.server.client import Server
     from pipelines.server.credentials import find_credential
 

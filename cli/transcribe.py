@@ -1,4 +1,4 @@
-"""`ablate transcribe`: what a registered checkpoint understands of a clip."""
+"""`ablate transcribe`: the text of clips, by a registered checkpoint."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import Store
 from common.errors import UserError
 from pipelines.local import paths
 
@@ -23,24 +24,21 @@ def transcribe(
     ],
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="models:/NAME@ALIAS, models:/NAME/VERSION or a checkpoint's folder."),
+        typer.Option(metavar="MODEL", help="models:/NAME@ALIAS, models:/NAME/VERSION, or the folder of a checkpoint."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: clip, text and model version.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: clip, text and model version.")] = False,
     snr_db: Annotated[
-        float | None, typer.Option("--snr-db", metavar="DB", help="Mix noise into utterances, so loud; 0 is a value.")
+        float | None, typer.Option("--snr-db", metavar="DB", help="Mix noise into the sound at this SNR; 0 is a value.")
     ] = None,
-    noise: Annotated[str, typer.Option(metavar="KIND", help="Which noise: babble or white.")] = "babble",
+    noise: Annotated[str, typer.Option(metavar="KIND", help="The kind of noise: babble or white.")] = "babble",
     request: Annotated[
-        bool, typer.Option("--request", help="Print what to POST to a model that `mlflow models serve` serves.")
+        bool, typer.Option("--request", help="Print the body of a request to `mlflow models serve` instead.")
     ] = False,
-    tracking_uri: Annotated[
-        str | None,
-        typer.Option("--tracking-uri", metavar="URI", help="MLflow's store; MLFLOW_TRACKING_URI by default."),
-    ] = None,
+    tracking_uri: Store = None,
 ) -> None:
     """Transcribe clips with a registered model.
 
-    Prints the text; of several clips a line each, name and text with a tab between. Mouths in video files are found by the
+    The command prints the text. For several clips it prints one line each: name, tab, text. Video files need the
     environment that `make mouth` builds.
 
     Example: ablate transcribe clip.mpg --model models:/smile@champion
@@ -50,7 +48,7 @@ def transcribe(
     from pipelines.local.clips import read_clips
 
     if snr_db is not None and not math.isfinite(snr_db):
-        raise UserError(f"--snr-db takes a finite number of decibels, got {snr_db}; leave it out for no noise")
+        raise UserError(f"--snr-db takes a finite number of decibels, got {snr_db}; leave it out for clean sound")
     if request:
         print(_request(read_clips(clips, noise, snr_db)))
         return
@@ -70,7 +68,7 @@ def _lines(clips: Sequence[str], texts: Sequence[str]) -> list[str]:
 
 
 def _load(model: str, uri: str) -> "tuple[Transcriber, str | None]":
-    """The transcriber, and its version in the registry; None for a folder's."""
+    """Return the transcriber and its version in the registry; a folder has no version (None)."""
     from recipes.smile_transcriber import Transcriber
 
     if Path(model).is_dir():
@@ -85,7 +83,7 @@ def _load(model: str, uri: str) -> "tuple[Transcriber, str | None]":
 
 
 def _request(samples: "Sequence[Sample]") -> str:
-    """The body of a POST to /invocations, as JSON."""
+    """Return the body of a POST request to /invocations, as JSON."""
     from recipes.smile_transcriber import to_bytes
 
     rows = [[base64.b64encode(data).decode() for data in to_bytes(each)] for each in samples]

@@ -9,7 +9,7 @@ from kfp.dsl import Artifact, Dataset, Input
 from ablation.decisions.comparable import Scored
 from common.errors import UserError
 from components.shared.image import component
-from components.shared.problem import TooManyFailed as TooManyFailed
+from components.shared.problem import TooManyFailed
 from components.shared.trial import plan_of
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import UserError
+from corpora.layout import HEAD
 
 BOUND = "ABLATE_CORPORA_CACHE_GB"
-HEAD = "corpus.json"
 PART, GONE = ".part", ".gone"  # a download that goes on later; a folder that is being removed
 _LINKS = ".links"
 _FRESH_S = 60.0  # a run that was just given a folder has had no time to link or open it

@@ -5,7 +5,6 @@ Video is grey mouth crops at 25 frames a second, audio is 16 kHz mono, so every 
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -14,8 +13,6 @@ SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 MOUTH_SIZE_PX = 96
 SPLITS = ("train", "valid", "test")
-
-Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)

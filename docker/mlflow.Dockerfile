@@ -1,4 +1,4 @@
-# MLflow's server for docker/compose.yaml and for a cluster: databases on Postgres, artifacts in S3, users with passwords.
+# The MLflow server for docker/compose.yaml and for a cluster: databases on Postgres, artifacts in S3, users with passwords.
 #
 #   docker build -f docker/mlflow.Dockerfile -t ablate-mlflow:3.17.2 .
 ARG BASE=python:3.11-slim-bookworm
@@ -13,7 +13,7 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /opt/mlflow
 COPY requirements.txt .
-# The client's mlflow and boto3, by its pins; psycopg speaks to Postgres, Flask-WTF guards the login's forms.
+# mlflow and boto3 have the pinned versions of the client. psycopg connects to Postgres; Flask-WTF protects the login forms.
 RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION} \
     && uv pip install --system --no-cache --compile-bytecode --constraint requirements.txt \
         mlflow boto3 'psycopg[binary]==3.3.9' Flask-WTF==1.3.0 \

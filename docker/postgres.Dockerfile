@@ -1,10 +1,10 @@
-# Postgres from Debian. User, password and data folder are given as to the image `postgres`, which can take its place.
+# Postgres from Debian. User, password and data folder are set as for the official image `postgres`, which can replace this one.
 #
 #   docker build -f docker/postgres.Dockerfile -t ablate-postgres:15 .
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 
-# The user's number is that of the image `postgres`, so that either can open the other's volume.
+# The user id is that of the official image `postgres`, so that each image can open a volume of the other.
 RUN groupadd --system --gid 999 postgres \
     && useradd --system --uid 999 --gid postgres --home-dir /var/lib/postgresql postgres \
     && apt-get update \

@@ -1,4 +1,4 @@
-# The image for corpora of real video: the service's image and, beside it, the environment that finds mouths.
+# The image for corpora of real video: the image of the service with the additional environment that finds mouths.
 #
 #   docker build -f docker/preprocess.Dockerfile --build-arg SERVICE=registry/ablate-python:REV -t registry/ablate-python-mouth:REV .
 ARG SERVICE

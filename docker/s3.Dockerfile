@@ -1,4 +1,4 @@
-# An S3 server for one machine (SeaweedFS). Its one key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+# An S3 server for one machine (SeaweedFS). Its only key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 #
 #   docker build -f docker/s3.Dockerfile -t ablate-s3:4.48 .
 ARG BASE=python:3.11-slim-bookworm

@@ -3,25 +3,25 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model import kinds
 from model.kind import Kind
-from model.kinds import NoAdapter
 
 
 class Adapter(nn.Module):
-    """Residual bottleneck of a quarter of the width, (B, T, D) -> (B, T, D); starts as the identity."""
+    """Residual bottleneck of a quarter of the width, (B, T, D) -> (B, T, D). It starts as the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.down = nn.Linear(width, width // 4)
-        self.up = Up(width // 4, width)
+        self.up = ZeroLinear(width // 4, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.up(F.gelu(self.down(self.norm(x))))
 
 
-class Up(nn.Linear):
-    """A linear layer that starts at zero, so that the branch it ends adds nothing at first."""
+class ZeroLinear(nn.Linear):
+    """A linear layer with zeros as initial weights, so that its branch adds nothing at first."""
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
@@ -29,5 +29,10 @@ class Up(nn.Linear):
 
 
 def build_adapter(kind: Kind, width: int) -> nn.Module:
-    """The module for a kind of `adapter`: (B, T, D) -> (B, T, D)."""
-    return nn.Identity() if isinstance(kind, NoAdapter) else Adapter(width)
+    """Return the module for a kind of `adapter`: (B, T, D) -> (B, T, D)."""
+    match kind:
+        case kinds.BottleneckAdapter():
+            return Adapter(width)
+        case kinds.NoAdapter():
+            return nn.Identity()
+    raise TypeError(f"no module for {kind!r}")

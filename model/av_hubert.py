@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
-from model.config import Settings
+from model.settings import Settings
 
 FINE_TUNED = "encoder.w2v_model."  # stands before every name of the encoder in a fine-tuned checkpoint
 SETTINGS_MODULES = ("omegaconf", "argparse", "fairseq", "typing", "collections", "enum", "pathlib")

@@ -1,228 +1,42 @@
-"""Typed settings of a trial: presets, and how a plan's overrides are laid over them. Imports no torch."""
+"""The way from a plan's overrides to typed settings, and the earlier names of settings. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from common.errors import UserError
 from common.validation import sentence
-from model import checkpoint_file, kinds, masking_kinds
-from model.kind import Strict
+from model import checkpoint_file, masking_kinds
 from model.parts import PARTS, Part
+from model.presets import PRESETS
+from model.settings import Settings
 
-type_of_kind = Field(discriminator="kind")
-
-
-class Parts(Strict):
-    """One kind for every part of `parts.PARTS`; the keys are the parts' dotted names."""
-
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
-    fusion_scale: Annotated[
-        kinds.LearnedScale
-        | kinds.StaticScale
-        | kinds.NoScale
-        | kinds.ZeroScale
-        | kinds.FrozenScale
-        | kinds.PerLayerScale
-        | kinds.GatedScale,
-        type_of_kind,
-    ] = Field(kinds.LearnedScale(), alias="fusion.scale")
-    fusion_layers: Annotated[kinds.LearnedLayers | kinds.MeanLayers | kinds.LastLayer, type_of_kind] = Field(
-        kinds.LearnedLayers(), alias="fusion.layers"
-    )
-    fusion_tokens: Annotated[
-        kinds.TimeTokens | kinds.ChannelTokens | kinds.AudioOnlyTokens | kinds.VideoOnlyTokens, type_of_kind
-    ] = Field(kinds.TimeTokens(), alias="fusion.tokens")
-    masking: Annotated[
-        masking_kinds.DifferentialMasking
-        | masking_kinds.UniformMasking
-        | masking_kinds.UniformRateMasking
-        | masking_kinds.UniformLengthMasking
-        | masking_kinds.SwappedMasking
-        | masking_kinds.AsAudioMasking
-        | masking_kinds.AsVideoMasking
-        | masking_kinds.NoMasking,
-        type_of_kind,
-    ] = masking_kinds.DifferentialMasking()
-    siamese: Annotated[
-        kinds.StopGradientSiamese | kinds.EmaSiamese | kinds.NoStopGradientSiamese | kinds.NoSiamese, type_of_kind
-    ] = kinds.StopGradientSiamese()
-    siamese_loss: Annotated[kinds.CosineLoss | kinds.MseLoss, type_of_kind] = Field(
-        kinds.CosineLoss(), alias="siamese.loss"
-    )
-    adapter: Annotated[kinds.BottleneckAdapter | kinds.NoAdapter, type_of_kind] = kinds.BottleneckAdapter()
-
-
-class FrontendSettings(Strict):
-    """From samples and pixels to one vector per frame of 40 ms."""
-
-    audio: Literal["convolutions", "filterbank"] = Field(
-        "convolutions", description="convolutions over a log-mel, or AV-HuBERT's stacked filterbank"
-    )
-    video: Literal["convolutions", "resnet18"] = Field(
-        "convolutions", description="a small net frame by frame, or AV-HuBERT's ResNet-18 behind a 3-D convolution"
-    )
-    mel_bins: int = Field(80, ge=8, le=128)
-    video_pool: int = Field(4, ge=1, le=8, description="the 88 px crop is averaged over squares of this many pixels")
-    video_channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((8, 24, 48), min_length=1, strict=False)
-
-
-class EncoderSettings(Strict):
-    """The encoder over the tokens of both streams."""
-
-    architecture: Literal["conformer", "transformer"] = Field(
-        "conformer", description="rotary positions and convolutions in every layer, or AV-HuBERT's Transformer"
-    )
-    width: int = Field(96, ge=8, le=8192, multiple_of=2)
-    layers: int = Field(3, ge=1, le=48)
-    heads: int = Field(4, ge=1, le=256)
-    feedforward: int = Field(192, ge=8, le=65_536)
-    kernel: int = Field(9, ge=1, le=63, description="conformer: frames that a token's convolution sees; odd")
-    norm_first: bool = Field(True, description="transformer: normalise before attention and feed-forward, not after")
-    position_kernel: int = Field(128, ge=1, le=256, description="transformer: frames of the convolutional positions")
-    position_groups: int = Field(16, ge=1, description="transformer: groups of the convolutional positions")
-    dropout: float = Field(0.0, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> "EncoderSettings":
-        if self.width % (2 * self.heads):
-            raise ValueError("width must be a multiple of twice the heads")
-        if self.architecture == "transformer" and self.width % self.position_groups:
-            raise ValueError("width must be a multiple of position_groups")
-        return self
-
-
-class DecoderSettings(Strict):
-    """How F becomes text: by CTC alone, or, with `layers`, by a Transformer decoder and CTC together.
-
-    `character` units write any text; `word` ones only the words of the training texts, and learn far more slowly;
-    `sentencepiece` ones are pieces of words, `pieces` of them at most.
-    """
-
-    units: Literal["word", "character", "sentencepiece"] = "character"
-    pieces: int = Field(1000, ge=2, le=100_000)
-    layers: int = Field(0, ge=0, le=48, description="of the Transformer decoder; 0: none")
-    heads: int = Field(4, ge=1, le=256)
-    feedforward: int = Field(192, ge=8, le=65_536)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    beam: int = Field(40, ge=1, le=1000, description="hypotheses that the search keeps per utterance")
-    ctc_weight: float = Field(0.1, ge=0, le=1, description="of CTC in the search; the rest is the decoder's")
-    length_exponent: float = Field(
-        1.0, ge=0, le=2, description="texts are compared by score / (units + 1) to this power"
-    )
-
-
-class TrainingSettings(Strict):
-    """The recipe. `alpha` weighs the recognition loss, `beta` the masked-prediction loss."""
-
-    steps: int = Field(700, ge=1, le=100_000_000)
-    batch_size: int = Field(8, ge=1, le=100_000)
-    frames_per_batch: int | None = Field(
-        None,
-        ge=1,
-        le=10_000_000,
-        description="instead of batch_size: utterances of like length, so many frames with their padding",
-    )
-    accumulate: int = Field(
-        1, ge=1, le=10_000, description="shares in which a step's batch is computed, one after the other"
-    )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of matrix products, under autocast")
-    compile: bool = Field(False, description="compile the encoder by torch.compile")
-    schedule: Literal["cosine", "tri_stage", "inverse_sqrt"] = Field("cosine", description="after the warm-up")
-    average: int = Field(1, ge=1, le=100, description="snapshots over the last tenth of the steps to take the mean of")
-    learning_rate: float = Field(4e-3, gt=0)
-    warmup: float = Field(0.15, ge=0, lt=1, description="fraction of the steps")
-    weight_decay: float = Field(0.01, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
-    ctc_weight: float = Field(0.1, ge=0, le=1, description="of CTC in the recognition loss, beside a decoder")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="of the decoder's targets")
-    alpha: float = Field(1.0, ge=0)
-    beta: float = Field(0.3, ge=0)
-    noise_probability: float = Field(0.5, ge=0, le=1, description="share of training utterances mixed with babble")
-    curriculum: float = Field(
-        0.7, ge=0, le=1, description="fraction of the steps over which noise and masks come in, utterance by utterance"
-    )
-    noise_snr_db: tuple[float, float] = Field((-5.0, 15.0), strict=False, description="drawn evenly between these")
-
-
-class InitSettings(Strict):
-    """What the weights start from instead of being drawn. `sha256` is filled in where the file is at hand."""
-
-    checkpoint: str | None = Field(None, description="path, file:// or https:// of an AV-HuBERT checkpoint")
-    sha256: str | None = Field(None, pattern="[0-9a-f]{64}")
-
-
-class Settings(Strict):
-    """All that decides what a trial computes, besides its seed and its corpus."""
-
-    preset: str
-    parts: Parts = Parts()
-    frontend: FrontendSettings = FrontendSettings()
-    encoder: EncoderSettings = EncoderSettings()
-    decoder: DecoderSettings = DecoderSettings()
-    training: TrainingSettings = TrainingSettings()
-    init_from: InitSettings = InitSettings()
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> "Settings":
-        if self.decoder.layers and self.encoder.width % (2 * self.decoder.heads):
-            raise ValueError("encoder.width must be a multiple of twice decoder.heads")
-        return self
-
-
-def _av_hubert(
-    preset: str, width: int, layers: int, heads: int, feedforward: int, decoder_layers: int, decoder_heads: int
-) -> Settings:
-    """A model of AV-HuBERT's sizes, inputs, dropout and masks."""
-    return Settings(
-        preset=preset,
-        parts=Parts(
-            masking=masking_kinds.DifferentialMasking(
-                audio=masking_kinds.Spans(rate=0.8, length=10), video=masking_kinds.Spans(rate=0.3, length=5)
-            )
-        ),
-        frontend=FrontendSettings(audio="filterbank", video="resnet18", mel_bins=26),
-        encoder=EncoderSettings(
-            architecture="transformer", dropout=0.1, width=width, layers=layers, heads=heads, feedforward=feedforward
-        ),
-        decoder=DecoderSettings(
-            units="sentencepiece", layers=decoder_layers, heads=decoder_heads, feedforward=feedforward
-        ),
-        training=TrainingSettings(
-            steps=60_000,
-            frames_per_batch=2400,
-            learning_rate=5e-4,
-            warmup=1 / 3,
-            curriculum=0.0,
-            precision="bfloat16",
-            schedule="tri_stage",
-            average=10,
-        ),
-    )
-
-
-PRESETS: Mapping[str, Settings] = {
-    "tiny": Settings(preset="tiny"),
-    "base": _av_hubert("base", width=768, layers=12, heads=12, feedforward=3072, decoder_layers=6, decoder_heads=4),
-    "large": _av_hubert("large", width=1024, layers=24, heads=16, feedforward=4096, decoder_layers=9, decoder_heads=8),
+# Earlier name of a setting -> its name. Plans and checkpoints with the earlier names stay readable.
+EARLIER_NAMES = {
+    "decoder.beam": "decoder.beam_size",
+    "decoder.length_exponent": "decoder.length_penalty",
+    "decoder.pieces": "decoder.vocab_size",
+    "training.accumulate": "training.gradient_accumulation_steps",
+    "training.frames_per_batch": "training.max_frames_per_batch",
+    "training.warmup": "training.warmup_ratio",
 }
 
 
 def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:
-    """Lay overrides (part -> spec, or dotted setting -> value) over a preset, one layer over the other.
+    """Apply layers of overrides (part -> spec, or dotted setting -> value) to a preset; a later layer wins.
 
-    A part's spec is a mapping with `kind`, or just the kind's name. It replaces what is below it, but for masking: there
-    `audio` and `video` are the nearest ones below where a spec leaves them out. Raises UserError for an unknown preset,
-    part, kind or setting, and for a value of the wrong type or out of range.
+    The spec of a part is a mapping with `kind`, or only the name of the kind. It replaces the spec of earlier layers, with one
+    exception: if a spec of `masking` has no `audio` or `video`, the ones of the nearest earlier layer apply. Raises UserError for
+    an unknown preset, part, kind or setting, and for a value of the wrong type or out of range.
     """
     if preset not in PRESETS:
         raise UserError(f"unknown preset {preset!r}{_did_you_mean(preset, PRESETS)}")
     tree = PRESETS[preset].model_dump()
     spans = {stream: tree["parts"]["masking"][stream] for stream in ("audio", "video")}
     for overrides in layers:
-        for key, value in overrides.items():
+        for key, value in _with_present_names(overrides).items():
             if key == "masking":
                 spans |= {stream: spec for stream, spec in _spec(key, value).items() if stream in spans}
                 value = _with_spans(_spec(key, value), spans)
@@ -237,8 +51,28 @@ def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:
     return _with_hash(settings)
 
 
+def load(settings: Mapping[str, Any]) -> Settings:
+    """Return the typed form of settings as `CATALOGUE.resolve` or a checkpoint of any version gives them."""
+    tree = {name: dict(value) if isinstance(value, Mapping) else value for name, value in settings.items()}
+    for earlier, present in EARLIER_NAMES.items():
+        group, _, name = earlier.partition(".")
+        if name in tree.get(group, {}):
+            tree[group][present.partition(".")[2]] = tree[group].pop(name)
+    return Settings.model_validate(tree)
+
+
+def _with_present_names(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for key, value in overrides.items():
+        present = EARLIER_NAMES.get(key, key)
+        if present in renamed or (present != key and present in overrides):
+            raise UserError(f"{key} is the earlier name of {present}; give only {present}")
+        renamed[present] = value
+    return renamed
+
+
 def _with_hash(settings: Settings) -> Settings:
-    """A trial is known by the content that it starts from; a hash that is given is checked when the file is read."""
+    """Add the hash of the checkpoint, which identifies a trial by content. A given hash is checked when the file is read."""
     start = settings.init_from
     if start.checkpoint is None or start.sha256 is not None:
         return settings
@@ -248,8 +82,8 @@ def _with_hash(settings: Settings) -> Settings:
 
 
 def _with_spans(spec: dict[str, Any], spans: Mapping[str, Any]) -> dict[str, Any]:
-    takes_them = issubclass(PARTS["masking"].kinds[spec["kind"]], masking_kinds.Masking)
-    return {**spans, **spec} if takes_them else spec
+    has_spans = issubclass(PARTS["masking"].kinds[spec["kind"]], masking_kinds.Masking)
+    return {**spans, **spec} if has_spans else spec
 
 
 def _spec(part: str, value: Any) -> dict[str, Any]:
@@ -277,7 +111,7 @@ def _did_you_mean(word: str, known: Any, listed: Any = None) -> str:
 
 
 def _without_kinds(steps: Sequence[str]) -> Sequence[str]:
-    """The path to a setting as plans write it; pydantic names the chosen kind of a part as a step, too."""
+    """Return the path to a setting as plans write it. Pydantic also names the kind of a part as a step of the path."""
     place = [step for step in steps if step != "parts"]
     if place and place[0] in PARTS and len(place) > 1 and place[1] in PARTS[place[0]].kinds:
         del place[1]
@@ -285,18 +119,13 @@ def _without_kinds(steps: Sequence[str]) -> Sequence[str]:
 
 
 class _Catalogue:
-    """What plans are checked against: the parts, and the settings that an arm's overrides come to."""
+    """The parts, and the check of every override: implements `ablation.plan.catalogue.Catalogue`."""
 
     parts: Mapping[str, Part] = PARTS
 
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
-        """The full settings as plain JSON types; raises UserError."""
+        """Return the full settings as plain JSON types. Raises UserError."""
         return resolve(preset, *layers).model_dump(mode="json")
 
 
 CATALOGUE = _Catalogue()
-
-
-def load(settings: Mapping[str, Any]) -> Settings:
-    """The typed form of what `CATALOGUE.resolve` returned."""
-    return Settings.model_validate(settings)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.config import DecoderSettings
+from model.settings import DecoderSettings
 
 END = 0
 NO_UNIT = -1  # a target that costs nothing: behind the end of a text

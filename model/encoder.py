@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.config import EncoderSettings
+from model.settings import EncoderSettings
 
 SLOWEST = 400.0  # radians per frame fall from 1 to 1 / 400
 

@@ -10,7 +10,7 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.config import FrontendSettings
+from model.settings import FrontendSettings
 
 HOPS_PER_FRAME = 4  # 10 ms hops in a 40 ms video frame
 SAMPLES_PER_FRAME = 640

@@ -1,4 +1,4 @@
-"""Where the two streams become one: per layer F_l = F_a_l + scale * F_v_l (Eq. 9), then a learned sum of layers (Eq. 10).
+"""Fusion of the two streams: F_l = F_a_l + scale * F_v_l per layer (Eq. 9), then a learned sum of layers (Eq. 10).
 
 Shapes: B batch, T frames, D width.
 """
@@ -6,34 +6,23 @@ Shapes: B batch, T frames, D width.
 import torch
 from torch import Tensor, nn
 
+from model import kinds
 from model.kind import Kind
-from model.kinds import (
-    FrozenScale,
-    GatedScale,
-    LastLayer,
-    LearnedLayers,
-    LearnedScale,
-    MeanLayers,
-    NoScale,
-    PerLayerScale,
-    StaticScale,
-    ZeroScale,
-)
 
 
 class Scale(nn.Module):
     """(audio, video), each (B, T, D), and the layer's number from 0 -> a factor that broadcasts to them."""
 
     def progress(self, done: float) -> None:
-        """Told before every training step which fraction of the steps is done."""
+        """Set the fraction of the training steps that is done; called before every step."""
 
     def values(self) -> list[float]:
-        """The numbers that the scale consists of; [] where it is computed from the input."""
+        """Return the numbers of the scale; [] if it is computed from the input."""
         return []
 
 
 class Learned(Scale):
-    """One scalar S for all layers; kept out of weight decay, which would pull it to 0."""
+    """One scalar S for all layers. It has no weight decay, which would pull it to 0."""
 
     def __init__(self, initial: float) -> None:
         super().__init__()
@@ -52,9 +41,9 @@ class Learned(Scale):
 
 
 class Frozen(Learned):
-    """S is learned until a fraction of the steps is done; no gradient reaches it afterwards."""
+    """S is learned until a fraction of the steps is done. Afterwards it gets no gradient."""
 
-    def __init__(self, settings: FrozenScale) -> None:
+    def __init__(self, settings: kinds.FrozenScale) -> None:
         super().__init__(settings.initial)
         self.until = settings.until
         self.learns = True
@@ -86,7 +75,7 @@ class PerLayer(Scale):
 
 
 class Constant(Scale):
-    """A scale that nothing learns."""
+    """A constant scale."""
 
     scale: Tensor
 
@@ -102,7 +91,7 @@ class Constant(Scale):
 
 
 class Gated(Scale):
-    """A gate in (0, 2) per frame from both streams, 1 at first: (B, T, D), (B, T, D) -> (B, T, 1)."""
+    """A gate in (0, 2) per frame, computed from both streams, 1 at first: (B, T, D), (B, T, D) -> (B, T, 1)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -120,21 +109,21 @@ class Gated(Scale):
 
 
 def build_scale(kind: Kind, width: int, layers: int) -> Scale:
-    """The module for a kind of `fusion.scale`."""
+    """Return the module for a kind of `fusion.scale`."""
     match kind:
-        case LearnedScale():
+        case kinds.LearnedScale():
             return Learned(kind.initial)
-        case StaticScale():
+        case kinds.StaticScale():
             return Constant(kind.value)
-        case NoScale():
+        case kinds.NoScale():
             return Constant(1.0)
-        case ZeroScale():
+        case kinds.ZeroScale():
             return Constant(0.0)
-        case FrozenScale():
+        case kinds.FrozenScale():
             return Frozen(kind)
-        case PerLayerScale():
+        case kinds.PerLayerScale():
             return PerLayer(kind.initial, layers)
-        case GatedScale():
+        case kinds.GatedScale():
             return Gated(width)
     raise TypeError(f"no module for {kind!r}")
 
@@ -150,7 +139,7 @@ class LayerSum(nn.Module):
 
 
 class LearnedSum(LayerSum):
-    """The weights are a softmax of what is learned; equal at first."""
+    """The weights are a softmax of learned values; equal at first."""
 
     def __init__(self, layers: int) -> None:
         super().__init__()
@@ -165,7 +154,7 @@ class LearnedSum(LayerSum):
 
 
 class FixedSum(LayerSum):
-    """Weights that nothing learns."""
+    """Constant weights."""
 
     fixed: Tensor
 
@@ -178,7 +167,7 @@ class FixedSum(LayerSum):
 
 
 class Last(FixedSum):
-    """The last layer alone, without a sum."""
+    """Only the last layer, without a sum."""
 
     def __init__(self, layers: int) -> None:
         super().__init__([0.0] * (layers - 1) + [1.0])
@@ -188,12 +177,12 @@ class Last(FixedSum):
 
 
 def build_layer_sum(kind: Kind, layers: int) -> LayerSum:
-    """The module for a kind of `fusion.layers`."""
+    """Return the module for a kind of `fusion.layers`."""
     match kind:
-        case LearnedLayers():
+        case kinds.LearnedLayers():
             return LearnedSum(layers)
-        case MeanLayers():
+        case kinds.MeanLayers():
             return FixedSum([1 / layers] * layers)
-        case LastLayer():
+        case kinds.LastLayer():
             return Last(layers)
     raise TypeError(f"no module for {kind!r}")

@@ -1,8 +1,8 @@
-"""Which frames the student branch does not see: random spans per utterance and stream.
+"""Masks of the student branch: random spans of frames per utterance and stream.
 
-The number of spans is `rate * frames / length`, rounded up or down at random so that its mean is exact; starts are drawn
-without replacement. Utterances are drawn one by one: a batch is never trimmed to its smallest mask count, which
-would drop random frames and break the spans.
+The number of spans is `rate * frames / length`, rounded up or down at random so that its mean is exact. Starts are drawn
+without replacement. Each utterance is drawn separately. A batch is never trimmed to its smallest mask count, because that
+would unmask random frames and break the spans.
 """
 
 from collections.abc import Callable
@@ -12,24 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model import masking_kinds as kinds
 from model.kind import Kind
-from model.masking_kinds import (
-    AsAudioMasking,
-    AsVideoMasking,
-    Masking,
-    NoMasking,
-    Spans,
-    SwappedMasking,
-    UniformLengthMasking,
-    UniformMasking,
-    UniformRateMasking,
-)
+from model.masking_kinds import Masking, Spans
 
 MaskSampler = Callable[[int, np.random.Generator], np.ndarray]
 
 
 def sample_spans(frames: int, spans: Spans, generator: np.random.Generator) -> np.ndarray:
-    """Bool (frames,), True = masked. Clips shorter than a span are masked by spans of half their length."""
+    """Return bool (frames,), True = masked. A clip shorter than a span gets spans of half its length."""
     length = min(spans.length, max(1, frames // 2))
     positions = frames - length + 1
     count = min(positions, int(spans.rate * frames / length + generator.random()))
@@ -41,10 +32,10 @@ def sample_spans(frames: int, spans: Spans, generator: np.random.Generator) -> n
 
 @lru_cache(maxsize=4096)
 def expected_fraction(frames: int, spans: Spans) -> float:
-    """The mean masked fraction of `sample_spans`, exactly.
+    """Return the exact mean of the masked fraction of `sample_spans`.
 
-    Frame t stays visible if none of the `count` starts falls among the positions that cover it; starts are drawn
-    without replacement, so that chance is hypergeometric.
+    Frame t stays visible if none of the `count` starts is at a position that covers it. Starts are drawn without
+    replacement, so this probability is hypergeometric.
     """
     length = min(spans.length, max(1, frames // 2))
     positions = frames - length + 1
@@ -63,51 +54,54 @@ def expected_fraction(frames: int, spans: Spans) -> float:
 
 @lru_cache(maxsize=4096)
 def matched_rate(frames: int, lengths: tuple[int, ...], budget: tuple[Spans, ...]) -> float:
-    """The one rate at which spans of `lengths`, a stream each, mask on average as many frames as `budget` does.
+    """Return the common rate at which spans of `lengths`, one per stream, mask as many frames on average as `budget`.
 
-    Solved for every number of frames. It can exceed 1 where short spans have to hide much.
+    It is computed for every number of frames. It can exceed 1 if short spans have to mask many frames.
     """
-    from scipy.optimize import brentq  # takes a second that only the arms with a matched budget need
+    from scipy.optimize import brentq  # this import takes a second, and only arms with a matched budget need it
 
     target = float(np.mean([expected_fraction(frames, spans) for spans in budget]))
 
     def excess(rate: float) -> float:
         return float(np.mean([expected_fraction(frames, _spans(rate, length)) for length in lengths])) - target
 
-    most = 1.0
-    while excess(most) < 0:
-        most *= 2
-    return float(brentq(excess, 0.0, most))
+    upper = 1.0
+    while excess(upper) < 0:
+        upper *= 2
+    return float(brentq(excess, 0.0, upper))
 
 
 def spans_of(kind: Kind, stream: str, frames: int) -> Spans | None:
-    """The spans by which `kind` masks `stream` ("audio" or "video") in an utterance of `frames`; None for no masks."""
-    if isinstance(kind, NoMasking):
+    """Return the spans by which `kind` masks `stream` ("audio" or "video") in an utterance of `frames`; None for no masks."""
+    if isinstance(kind, kinds.NoMasking):
         return None
-    assert isinstance(kind, Masking)
+    if not isinstance(kind, Masking):
+        raise TypeError(f"no spans for {kind!r}")
     both, own = (kind.audio, kind.video), kind.audio if stream == "audio" else kind.video
     match kind:
-        case UniformMasking():
+        case kinds.DifferentialMasking():
+            return own
+        case kinds.UniformMasking():
             length = kind.length or _mean_length(kind)
             rate = matched_rate(frames, (length,), both) if kind.rate is None else kind.rate
             return _spans(rate, length)
-        case UniformRateMasking():
+        case kinds.UniformRateMasking():
             lengths = (kind.audio.length, kind.video.length)
             return _spans(matched_rate(frames, lengths, both) if kind.rate is None else kind.rate, own.length)
-        case UniformLengthMasking():
+        case kinds.UniformLengthMasking():
             length = kind.length or _mean_length(kind)
             return _spans(matched_rate(frames, (length,), (own,)) if kind.budget else own.rate, length)
-        case SwappedMasking():
+        case kinds.SwappedMasking():
             return kind.video if stream == "audio" else kind.audio
-        case AsAudioMasking():
+        case kinds.AsAudioMasking():
             return kind.audio
-        case AsVideoMasking():
+        case kinds.AsVideoMasking():
             return kind.video
-    return own
+    raise TypeError(f"no spans for {kind!r}")
 
 
 def _spans(rate: float, length: int) -> Spans:
-    """Spans that were computed and not given, so the rate may exceed 1."""
+    """Return computed spans without validation: their rate may exceed 1."""
     return Spans.model_construct(rate=rate, length=length)
 
 
@@ -116,18 +110,21 @@ def _mean_length(kind: Masking) -> int:
 
 
 def sample(kind: Kind, stream: str, frames: int, generator: np.random.Generator) -> np.ndarray:
-    """Bool (frames,), True = masked."""
+    """Return bool (frames,), True = masked."""
     spans = spans_of(kind, stream, frames)
     return np.zeros(frames, bool) if spans is None else sample_spans(frames, spans, generator)
 
 
 def sampler(kind: Kind, stream: str) -> MaskSampler:
-    """The way that `kind` masks `stream` ("audio" or "video"): (frames, generator) -> bool (frames,)."""
+    """Return the function by which `kind` masks `stream` ("audio" or "video"): (frames, generator) -> bool (frames,)."""
     return partial(sample, kind, stream)
 
 
 def mask_statistics(masks: dict[str, Tensor], lengths: list[int]) -> dict[str, dict[str, float]]:
-    """Per stream `fraction`, of all frames that are no padding, and `run`, mean length of a masked run in frames (0: none)."""
+    """Return two numbers per stream: `fraction` of the frames without padding, and `run`, the mean length of a masked run.
+
+    `run` is in frames; 0 without masked frames.
+    """
     found = {}
     for name, mask in masks.items():
         before = torch.nn.functional.pad(mask, (1, 0))[:, :-1]
@@ -136,10 +133,12 @@ def mask_statistics(masks: dict[str, Tensor], lengths: list[int]) -> dict[str, d
     return found
 
 
-def batch_mask(lengths: list[int], sample: MaskSampler, generator: np.random.Generator, share: float = 1.0) -> Tensor:
-    """Bool (B, T), True = masked; padding is never masked. On average, `share` of the utterances are masked at all."""
+def batch_mask(
+    lengths: list[int], sample: MaskSampler, generator: np.random.Generator, probability: float = 1.0
+) -> Tensor:
+    """Return bool (B, T), True = masked. Padding is never masked. An utterance gets masks with `probability`."""
     masks = np.zeros((len(lengths), max(lengths)), bool)
     for row, frames in enumerate(lengths):
-        if generator.random() < share:
+        if generator.random() < probability:
             masks[row, :frames] = sample(frames, generator)
     return torch.from_numpy(masks)

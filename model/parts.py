@@ -1,80 +1,48 @@
-"""The swappable places of SMILE and of its recipe: part -> kind -> typed settings (`kinds.py`, `masking_kinds.py`).
+"""The parts of SMILE, and the kinds of every part. Imports no torch.
 
-This table is what plans are validated against, so it imports no torch. The modules that carry a kind out stand in
-`fusion.py`, `tokens.py`, `masking.py`, `siamese.py` and `adapter.py`. The first kind of every part is SMILE's own.
+The types of the fields of `Parts` are the one source. `PARTS`, the checks of plans and the tables in docs/model.md follow from
+them. The first kind of every part is SMILE's own.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import ConfigDict, Field
+
 from model import kinds, masking_kinds
-from model.kind import Kind
+from model.kind import Kind, Strict, kinds_of
+
+
+class Parts(Strict):
+    """One kind for every part. The alias of a field is the dotted name of the part in plans."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+    fusion_scale: kinds.FusionScaleKind = Field(kinds.LearnedScale(), alias="fusion.scale")
+    fusion_layers: kinds.FusionLayersKind = Field(kinds.LearnedLayers(), alias="fusion.layers")
+    fusion_tokens: kinds.FusionTokensKind = Field(kinds.TimeTokens(), alias="fusion.tokens")
+    masking: masking_kinds.MaskingKind = masking_kinds.DifferentialMasking()
+    siamese: kinds.SiameseKind = kinds.StopGradientSiamese()
+    siamese_loss: kinds.SiameseLossKind = Field(kinds.CosineLoss(), alias="siamese.loss")
+    adapter: kinds.AdapterKind = kinds.BottleneckAdapter()
 
 
 @dataclass(frozen=True)
 class Part:
-    """A swappable place: what it is, what people call it, and its kinds by name (SMILE's own first)."""
+    """A part as plans see it: its description, the phrases that name it, and its kinds by name, SMILE's own first."""
 
     description: str
     phrases: tuple[str, ...]
     kinds: Mapping[str, type[Kind]]
 
 
-def _by_name(*of_part: type[Kind]) -> dict[str, type[Kind]]:
-    return {kind.model_fields["kind"].default: kind for kind in of_part}
+def _parts() -> dict[str, Part]:
+    found = {}
+    for name, field in Parts.model_fields.items():
+        base = field.annotation
+        assert isinstance(base, type)
+        assert issubclass(base, Kind)
+        found[field.alias or name] = Part(base.part.description, base.part.phrases, kinds_of(base))
+    return found
 
 
-PARTS: Mapping[str, Part] = {
-    "fusion.scale": Part(
-        "how much the video stream counts where the two streams are summed",
-        ("dynamic scaling factor in multimodal fusion", "dynamic scaling factor", "fusion scale", "scaling factor"),
-        _by_name(
-            kinds.LearnedScale,
-            kinds.StaticScale,
-            kinds.NoScale,
-            kinds.ZeroScale,
-            kinds.FrozenScale,
-            kinds.PerLayerScale,
-            kinds.GatedScale,
-        ),
-    ),
-    "fusion.layers": Part(
-        "how the encoder's layers are summed into what the recogniser reads",
-        ("layer sum", "sum of layers", "weighted sum of layers", "layer weights", "fusion layers"),
-        _by_name(kinds.LearnedLayers, kinds.MeanLayers, kinds.LastLayer),
-    ),
-    "fusion.tokens": Part(
-        "which tokens the encoder sees",
-        ("fusion tokens", "input modalities", "early fusion by concatenation on time", "mix attention"),
-        _by_name(kinds.TimeTokens, kinds.ChannelTokens, kinds.AudioOnlyTokens, kinds.VideoOnlyTokens),
-    ),
-    "masking": Part(
-        "which frames are hidden from the student branch in training",
-        ("differential masking rates and lengths for audio and video", "masking", "masking strategy"),
-        _by_name(
-            masking_kinds.DifferentialMasking,
-            masking_kinds.UniformMasking,
-            masking_kinds.UniformRateMasking,
-            masking_kinds.UniformLengthMasking,
-            masking_kinds.SwappedMasking,
-            masking_kinds.AsAudioMasking,
-            masking_kinds.AsVideoMasking,
-            masking_kinds.NoMasking,
-        ),
-    ),
-    "siamese": Part(
-        "how the unmasked target branch teaches the masked student branch",
-        ("siamese masked interaction learning", "siamese branch", "siamese strategy"),
-        _by_name(kinds.StopGradientSiamese, kinds.EmaSiamese, kinds.NoStopGradientSiamese, kinds.NoSiamese),
-    ),
-    "siamese.loss": Part(
-        "how the student's prediction of the target's features is judged",
-        ("siamese loss", "masked prediction loss", "masked-prediction loss"),
-        _by_name(kinds.CosineLoss, kinds.MseLoss),
-    ),
-    "adapter": Part(
-        "what adapts each stream before the encoder",
-        ("audio-visual adapter", "adapter", "audio-visual adapter before the encoder"),
-        _by_name(kinds.BottleneckAdapter, kinds.NoAdapter),
-    ),
-}
+PARTS: Mapping[str, Part] = _parts()

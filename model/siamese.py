@@ -1,28 +1,57 @@
-"""Siamese masked interaction learning: the masked student predicts the unmasked target, where it was masked.
+"""Siamese masked interaction learning: the masked student predicts the unmasked target at the masked frames.
 
-L_masked = mean over streams of mean over masked frames of the distance between h(student) and the target: 1 - cos, or
-the mean squared error. Shapes: (B, T, D) features.
+L_masked = mean over streams of the mean over masked frames of the distance between h(student) and the target. The distance is
+1 - cosine, or the mean squared error. Shapes: (B, T, D) features.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from model import kinds
 from model.kind import Kind
-from model.kinds import EmaSiamese, MseLoss
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Properties of a kind of `siamese`.
+
+    `teacher`: an averaged copy of the student computes the target; otherwise the student itself computes it.
+    `gradient`: the gradient also flows through the target.
+    """
+
+    teacher: bool = False
+    gradient: bool = False
+
+
+def strategy_of(kind: Kind) -> Strategy | None:
+    """Return the properties of a kind of `siamese`, or None for the kind without a target branch."""
+    match kind:
+        case kinds.StopGradientSiamese():
+            return Strategy()
+        case kinds.EmaSiamese():
+            return Strategy(teacher=True)
+        case kinds.NoStopGradientSiamese():
+            return Strategy(gradient=True)
+        case kinds.NoSiamese():
+            return None
+    raise TypeError(f"no strategy for {kind!r}")
 
 
 class MaskedPrediction(nn.Module):
-    """The predictor h, a two-layer perceptron, and the loss."""
+    """The predictor h, a perceptron of two layers, and the loss."""
 
     def __init__(self, width: int, loss: Kind) -> None:
         super().__init__()
         self.predictor = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        self.distance = squared_error if isinstance(loss, MseLoss) else cosine_distance
+        self.distance = distance_of(loss)
 
     def forward(self, student: dict[str, Tensor], target: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
-        """Scalar, 0 or more; 0 for a stream of which nothing is masked. `masks`: bool (B, T), True = masked."""
+        """Return a scalar >= 0. A stream without masked frames adds 0. `masks`: bool (B, T), True = masked."""
         losses = [self._loss(student[name], target[name], masks[name]) for name in student]
         return sum(losses[1:], losses[0]) / len(losses)
 
@@ -30,6 +59,16 @@ class MaskedPrediction(nn.Module):
         if not mask.any():
             return student.new_zeros(())
         return self.distance(self.predictor(student[mask]), target[mask]).mean()
+
+
+def distance_of(loss: Kind) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the distance for a kind of `siamese.loss`: predicted (N, D), target (N, D) -> (N,)."""
+    match loss:
+        case kinds.CosineLoss():
+            return cosine_distance
+        case kinds.MseLoss():
+            return squared_error
+    raise TypeError(f"no distance for {loss!r}")
 
 
 def cosine_distance(predicted: Tensor, target: Tensor) -> Tensor:
@@ -43,13 +82,13 @@ def squared_error(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """teacher <- momentum * teacher + (1 - momentum) * student, for every weight that the teacher has."""
+def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """Set teacher <- momentum * teacher + (1 - momentum) * student, for every weight of the teacher."""
     weights = dict(student.named_parameters())
     pairs = [(own, weights[name]) for name, own in teacher.named_parameters()]
     get_ema_multi_avg_fn(momentum)([own for own, _ in pairs], [new for _, new in pairs], None)
 
 
-def momentum(kind: EmaSiamese, done: float) -> float:
-    """The teacher's momentum when a fraction `done` of the steps is done."""
+def momentum(kind: kinds.EmaSiamese, done: float) -> float:
+    """Return the momentum of the teacher when a fraction `done` of the steps is done."""
     return kind.momentum + (kind.final_momentum - kind.momentum) * done

@@ -1,4 +1,4 @@
-"""Which tokens the encoder sees: the streams one after the other on time, one of them alone, or one token per frame.
+"""The tokens that the encoder sees: both streams concatenated on time, one stream only, or one token per frame.
 
 Shapes: B batch, T frames, D width. A stream is (B, T, D) by name: "audio", "video", or "joint" for both in one.
 """
@@ -6,22 +6,27 @@ Shapes: B batch, T frames, D width. A stream is (B, T, D) by name: "audio", "vid
 import torch
 from torch import Tensor, nn
 
+from model import kinds
 from model.kind import Kind
-from model.kinds import AudioOnlyTokens, ChannelTokens, VideoOnlyTokens
 
 JOINT = "joint"
 
 
 def inputs_of(tokens: Kind) -> tuple[str, ...]:
-    """The inputs that a kind of `fusion.tokens` uses."""
-    if isinstance(tokens, AudioOnlyTokens):
-        return ("audio",)
-    return ("video",) if isinstance(tokens, VideoOnlyTokens) else ("audio", "video")
+    """Return the inputs that a kind of `fusion.tokens` uses."""
+    match tokens:
+        case kinds.TimeTokens() | kinds.ChannelTokens():
+            return ("audio", "video")
+        case kinds.AudioOnlyTokens():
+            return ("audio",)
+        case kinds.VideoOnlyTokens():
+            return ("video",)
+    raise TypeError(f"no inputs for {tokens!r}")
 
 
 def streams_of(tokens: Kind) -> tuple[str, ...]:
-    """The streams that enter the encoder."""
-    return (JOINT,) if isinstance(tokens, ChannelTokens) else inputs_of(tokens)
+    """Return the streams that enter the encoder."""
+    return (JOINT,) if isinstance(tokens, kinds.ChannelTokens) else inputs_of(tokens)
 
 
 class Channels(nn.Module):
@@ -40,9 +45,9 @@ class Channels(nn.Module):
 
 
 class OneByOne(Channels):
-    """Each stream through the same projection, zeros in the other's place.
+    """Each stream through the same projection, with zeros in place of the other stream.
 
-    That is how AV-HuBERT enters an utterance of which it has one stream only, so its weights fit.
+    AV-HuBERT treats an utterance that has only one stream in this way, so its weights fit.
     """
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -54,15 +59,15 @@ class OneByOne(Channels):
 
 
 def build_tokens(kind: Kind, width: int, *, projected: bool) -> nn.Module:
-    """The module for a kind of `fusion.tokens`: dict of features -> dict of the encoder's streams.
+    """Return the module for a kind of `fusion.tokens`: dict of features -> dict of the encoder's streams.
 
-    `projected`: the encoder takes what AV-HuBERT's projection of both streams gives, whatever the tokens.
+    `projected`: the encoder expects the output of AV-HuBERT's projection of both streams, for every kind of tokens.
     """
-    if isinstance(kind, ChannelTokens):
+    if isinstance(kind, kinds.ChannelTokens):
         return Channels(width)
     return OneByOne(width) if projected else nn.Identity()
 
 
 def stream_masks(masks: dict[str, Tensor], streams: tuple[str, ...]) -> dict[str, Tensor]:
-    """Masks (B, T) per input -> per stream: a joint frame counts as masked where either input is."""
+    """Masks (B, T) per input -> masks per stream. A joint frame counts as masked if one of the inputs is masked."""
     return {JOINT: masks["audio"] | masks["video"]} if streams == (JOINT,) else masks

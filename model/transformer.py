@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.config import EncoderSettings
 from model.encoder import Offset
+from model.settings import EncoderSettings
 
 
 class Linear(nn.Linear):

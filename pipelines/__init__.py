@@ -1,1 +1,1 @@
-"""The pipeline, the ways to run it, and the command line."""
+"""The pipeline, the local run, the package for a cluster, and the client of a Kubeflow server."""

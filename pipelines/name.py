@@ -1,4 +1,4 @@
-"""What the pipeline is called on a Kubeflow server. Imports no kfp."""
+"""The name of the pipeline on a Kubeflow server. This module imports no kfp."""
 
 NAME = "ablation-study"
 DESCRIPTION = "Ablation study: which component of the model is worth keeping?"

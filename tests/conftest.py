@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from corpora.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip
-from corpora.store import CorpusWriter
+from corpora.writer import CorpusWriter
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 

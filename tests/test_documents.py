@@ -1,5 +1,6 @@
-"""What the documents tell people to type exists, and the files that they point to are there."""
+"""Commands, options and files that the documents name exist, and the generated page is up to date."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -13,17 +14,9 @@ from cli.main import app
 from model.config import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/cluster.md",
-    "docs/corpora-in-s3.md",
-    "docs/servers.md",
-    "docs/submit.md",
-    "docs/ci.md",
-    "docs/statistics.md",
-    "docs/transcribe.md",
-)
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+IGNORED = {line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()}
+FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in IGNORED)
 
 
 def read(name: str) -> str:
@@ -31,7 +24,7 @@ def read(name: str) -> str:
 
 
 def known() -> dict[str, set[str]]:
-    """Options of every command, `corpus show` and the like included."""
+    """Return the options of every command and sub-command."""
     found, waiting = {}, [("", get_command(app))]
     while waiting:
         name, command = waiting.pop()
@@ -48,7 +41,7 @@ def test_commands_and_their_options_exist(name: str) -> None:
     commands = known()
     for line in lines:
         words = line.partition("#")[0].split()
-        command = " ".join(words[:2]) if words[0] in ("corpus", "schedule") else words[0]
+        command = next((name for name in (" ".join(words[:2]), words[0]) if name in commands), words[0])
         assert command in commands, line
         assert {word for word in words if word.startswith("-")} <= commands[command], line
 
@@ -60,17 +53,30 @@ def test_targets_of_make_exist(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_files_that_are_named_exist(name: str) -> None:
-    linked = re.findall(r"\]\((?!http)([^)]+)\)", read(name))
-    folders = "ablation|cli|common|components|corpora|deploy|docs|model|pipelines|plans|recipes|tests|tracking|training"
-    quoted = re.findall(rf"`((?:{folders})/[^`*\s]*)`", read(name))
+def test_files_and_sections_exist(name: str) -> None:
+    linked = re.findall(r"\]\((?!http)([^)#]+)", read(name))
+    sections = re.findall(r"\]\(#([^)]+)\)", read(name))
+    headings = re.findall(r"^#+ (.*)", read(name), re.MULTILINE)
+    quoted = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[^`*\s]*)`", read(name))
     assert [path for path in linked if not ((ROOT / name).parent / path).exists()] == []
-    assert [path for path in quoted if not (ROOT / path).exists()] == []
+    assert [path for path in quoted if not (ROOT / path).exists() and path not in IGNORED] == []
+    assert set(sections) <= {heading.lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_plan_in_the_readme_is_one() -> None:
+def test_the_plan_in_the_readme_is_valid() -> None:
     [text] = re.findall(r"```yaml\n(.*?)```", read("README.md"), re.DOTALL)
     plan = plan_from_mapping(yaml.safe_load(text))
     assert [arm.arm for arm in expand(plan, CATALOGUE)] == ["baseline", "uniform", "half", "none"]
     for part in CATALOGUE.parts:
         assert f"`{part}`" in read("README.md")
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("generate_commands", ROOT / "docs" / "generate_commands.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    assert generator.TARGET.read_text(encoding="utf-8") == generator.document(), (
+        "docs/commands.md is not what cli/ says; run `python docs/generate_commands.py`"
+    )

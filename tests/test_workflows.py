@@ -89,7 +89,7 @@ def found(name: str, text: str, place: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_the_ci_files_are_sound(name: str, tmp_path: Path) -> None:
+def test_the_ci_files_have_no_fault(name: str, tmp_path: Path) -> None:
     assert found(name, read(name), tmp_path) == []
 
 
@@ -108,12 +108,12 @@ def test_the_ci_files_are_sound(name: str, tmp_path: Path) -> None:
         (GITLAB, "make lint", "make lnit", "make has no lnit"),
     ],
 )
-def test_what_is_wrong_with_a_ci_file_is_found(name: str, old: str, new: str, words: str, tmp_path: Path) -> None:
+def test_a_fault_in_a_ci_file_is_found(name: str, old: str, new: str, words: str, tmp_path: Path) -> None:
     assert old in read(name)
     assert words in "\n".join(found(name, read(name).replace(old, new), tmp_path))
 
 
-def test_two_pushes_to_a_branch_wait_for_each_other() -> None:
+def test_two_pushes_to_a_branch_run_in_order() -> None:
     """And none is cancelled: what it has trained would be lost to the next."""
     assert yaml.safe_load(read(GITHUB))["concurrency"] == {
         "group": "ablation-${{ github.ref }}",

@@ -30,6 +30,7 @@ PYTHON = "3.11"
 # The packages that transcription imports. The versions are the project's own pins.
 NEEDED = (
     "av",
+    "filelock",
     "mlflow",
     "numpy",
     "pandas",

@@ -16,8 +16,8 @@ from common.errors import UserError
 from corpora.noise import NoiseBank, noisy
 from corpora.schema import MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance
 from corpora.store import Corpus
-from model.config import TrainingSettings
 from model.frontend import CROP_PX
+from model.settings import TrainingSettings
 from model.smile import Inputs
 
 MARGIN_PX = MOUTH_SIZE_PX - CROP_PX
@@ -72,14 +72,14 @@ class TrainingBatches:
         self.corpus, self.recipe, self.seed, self.babble = corpus, recipe, seed, babble
         self.utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
         longest = max(utterance.frames for utterance in self.utterances)
-        if recipe.frames_per_batch is not None and recipe.frames_per_batch < longest:
-            rule = "training.frames_per_batch has to hold the longest training utterance"
-            raise UserError(f"{rule}, which has {longest} frames; got {recipe.frames_per_batch}")
+        if recipe.max_frames_per_batch is not None and recipe.max_frames_per_batch < longest:
+            rule = "training.max_frames_per_batch has to hold the longest training utterance"
+            raise UserError(f"{rule}, which has {longest} frames; got {recipe.max_frames_per_batch}")
         self._epoch = lru_cache(maxsize=2)(self._plan)
 
     def chosen(self, step: int) -> list[Utterance]:
         """The utterances of step 0, 1, ..., in the order of the batch's rows."""
-        if self.recipe.frames_per_batch is not None:
+        if self.recipe.max_frames_per_batch is not None:
             epoch, place = divmod(step, len(self._epoch(0)))
             return [self.utterances[number] for number in self._epoch(epoch)[place]]
         first = step * self.recipe.batch_size
@@ -108,12 +108,12 @@ class TrainingBatches:
         """
         draw = generator(self.seed, "order", epoch)
         order = draw.permutation(len(self.utterances)).tolist()
-        if self.recipe.frames_per_batch is None:
+        if self.recipe.max_frames_per_batch is None:
             return [[number] for number in order]
         batches: list[list[int]] = []
         for number in sorted(order, key=lambda number: self.utterances[number].frames):
             frames = self.utterances[number].frames
-            if not batches or frames * (len(batches[-1]) + 1) > self.recipe.frames_per_batch:
+            if not batches or frames * (len(batches[-1]) + 1) > self.recipe.max_frames_per_batch:
                 batches.append([])
             batches[-1].append(number)
         return [batches[place] for place in draw.permutation(len(batches))]

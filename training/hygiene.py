@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import Settings
 from model.config import load as load_settings
 from model.kind import Kind
 from model.masking import batch_mask, mask_statistics, sampler
 from model.masking_kinds import NoMasking
+from model.settings import Settings
 from model.smile import Inputs, Smile, initialise, parameter_count
 from model.tokens import inputs_of
 

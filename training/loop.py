@@ -168,9 +168,9 @@ class Training:
         masks = self.model.sample_masks(
             [utterance.frames for utterance in chosen],
             {name: generator(self.seed, "mask", name, step) for name in self.model.inputs},
-            share=curriculum(step, self.recipe),
+            probability=curriculum(step, self.recipe),
         )
-        count = self.recipe.accumulate * self.place.world
+        count = self.recipe.gradient_accumulation_steps * self.place.world
         numbers = range(self.place.rank, count, self.place.world)
         batches = [batch for number in numbers if (batch := self.batches.batch(step, number, count))]
         return [self._share(batch, masks, len(chosen)) for batch in batches]

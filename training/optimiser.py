@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from model.config import TrainingSettings
+from model.settings import TrainingSettings
 
 FINAL_FACTOR = 0.05
 
@@ -29,7 +29,7 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, step: int, recipe: Train
 def learning_rate_factor(step: int, recipe: TrainingSettings) -> float:
     """Linear warm-up, then by `schedule`: a half cosine to 0, an exponential fall to a twentieth (tri_stage, as fairseq's
     without a plateau), or the inverse square root of the step (Vaswani et al. 2017)."""
-    warm = max(1, round(recipe.warmup * recipe.steps))
+    warm = max(1, round(recipe.warmup_ratio * recipe.steps))
     if step < warm:
         return (step + 1) / warm
     done = (step - warm) / max(1, recipe.steps - warm)

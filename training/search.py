@@ -2,7 +2,7 @@
 
 Shapes: B utterances, K hypotheses of each, V vocabulary. A hypothesis scores
 (1 - ctc_weight) * log p_decoder + ctc_weight * log p_CTC(texts that begin so). Texts that have ended are compared by
-score / (units + 1) ** length_exponent; an utterance is done when no open hypothesis is as good by that measure as the
+score / (units + 1) ** length_penalty; an utterance is done when no open hypothesis is as good by that measure as the
 best text that has ended, or has a unit for every frame. It then leaves the batch.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.config import DecoderSettings
 from model.decoder import END, Decoder, Memory
+from model.settings import DecoderSettings
 from training.ctc_prefix import PrefixScores
 
 
@@ -72,10 +72,10 @@ def beam_search(
     newest = going.lengths.new_full((len(fused), 1), END)
     for size in range(going.texts.shape[-1] + 1):
         attention = going.attention[..., None] + decoder.step(newest, size, going.memory).double()  # (B', K, V)
-        per_length = (size + 1) ** settings.length_exponent
+        per_length = (size + 1) ** settings.length_penalty
         ended = _joint(attention[..., END], going.ctc.whole(), settings) / per_length
         best.offer(going.rows, going.texts, size, ended)
-        scores, parents, newest = _top(_joint(attention, going.ctc.extended(), settings), settings.beam)
+        scores, parents, newest = _top(_joint(attention, going.ctc.extended(), settings), settings.beam_size)
         is_open = (going.lengths > size) & (scores[:, 0] / per_length > best.scores[going.rows])
         if not is_open.all():
             kept = is_open.nonzero()[:, 0]

@@ -77,8 +77,11 @@ def _what_fits(model: Smile, share: Share, units: Units, place: Place) -> str:
             continue
         finally:
             model.zero_grad(set_to_none=True)
-        more = model.settings.training.accumulate * math.ceil(whole / size)
-        return f"{rule}, but {size}; set training.accumulate: {more}, or a smaller batch_size or frames_per_batch"
+        more = model.settings.training.gradient_accumulation_steps * math.ceil(whole / size)
+        return (
+            f"{rule}, but {size}; set training.gradient_accumulation_steps: {more}, "
+            "or a smaller batch_size or max_frames_per_batch"
+        )
     return f"{rule}, nor a single one; use a smaller model, or leave long utterances out of the corpus"
 
 

@@ -13,7 +13,7 @@ import sentencepiece
 from common.errors import UserError
 from corpora.schema import Utterance
 from corpora.store import Corpus
-from model.config import DecoderSettings
+from model.settings import DecoderSettings
 
 BLANK = 0
 UnitKind = Literal["word", "character", "sentencepiece"]
@@ -66,7 +66,7 @@ class Units:
 def units_of(settings: DecoderSettings, data: Corpus) -> Units:
     """The units of a corpus's training texts."""
     texts = (utterance.text for utterance in data.utterances("train"))
-    return Units.from_texts(settings.units, texts, settings.pieces)
+    return Units.from_texts(settings.units, texts, settings.vocab_size)
 
 
 def _split(kind: str, text: str) -> Sequence[str]:
@@ -77,7 +77,7 @@ def _train_pieces(texts: Sequence[str], pieces: int) -> str:
     """A unigram model (Kudo 2018). One thread and sorted texts: the same pieces on every run."""
     characters = len({character for text in texts for character in text})
     if pieces <= characters + 1:
-        raise UserError(f"decoder.pieces has to be larger than the {characters} characters by two, got {pieces}")
+        raise UserError(f"decoder.vocab_size has to be larger than the {characters} characters by two, got {pieces}")
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts),

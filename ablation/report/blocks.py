@@ -6,6 +6,8 @@ All text is plain: each format escapes it in its own way.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ablation.report.figures.spec import Figure
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -73,17 +75,17 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG and its caption."""
+    """A figure and its caption."""
 
-    svg: str
+    figure: Figure
     caption: str = ""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures that share a legend of (label, series number) and a title; `small` ones stand three in a row.
+    """Pictures that share a legend of (label, series number) and a title; `small` ones are three in a row on the page.
 
-    `screen_only` ones are left out of what is printed, for the many points that they have.
+    LaTeX leaves out those that are `screen_only`: there are too many of them for paper.
     """
 
     pictures: Sequence[Picture]

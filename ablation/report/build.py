@@ -9,9 +9,10 @@ from ablation.report.content import Content, load
 from ablation.report.document import document
 from ablation.report.formats.data import to_csv, to_json
 from ablation.report.formats.html import to_html
-from ablation.report.formats.latex import to_latex
+from ablation.report.formats.latex import FIGURES, figures_pdf, to_latex
 from ablation.report.formats.markdown import headline, to_markdown
 from common.errors import UserError
+from common.files import atomic_write
 from common.hints import did_you_mean
 
 WRITERS: Mapping[str, Callable[[Content, Document], str]] = {
@@ -36,7 +37,18 @@ def build(study_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
 def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """The same for a study that has been read already."""
     written = document(content)
-    return [write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
+    figures = write_figures(folder / FIGURES, written) if "tex" in formats else []
+    texts = [write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
+    return texts + figures
+
+
+def write_figures(path: Path, written: Document) -> list[Path]:
+    """Write the figures that `report.tex` includes. Without any, remove those of an earlier report."""
+    pages = figures_pdf(written)
+    if pages is None:
+        path.unlink(missing_ok=True)
+        return []
+    return [atomic_write(path, pages)]
 
 
 def build_changes(earlier_dir: Path, later_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:

@@ -1,15 +1,15 @@
-"""GRID (Cooke, Barker, Cunningham and Shao 2006): six-word sentences, one speaker a clip, 75 frames at 25 fps.
+"""GRID (Cooke, Barker, Cunningham and Shao 2006): six-word sentences, one speaker per clip, 75 frames at 25 fps.
 
-Splits hold out *sentences*: none of `test` or `valid` is spoken in `train`. With `speakers=disjoint` they hold out
-speakers instead. Which ones is decided by a hash of the sentence (the speaker), so it is the same on every machine.
+The splits hold out *sentences*: no sentence of `test` or `valid` is spoken in `train`. With `speakers=disjoint` they hold out
+speakers instead. A hash of the sentence (or of the speaker) decides, so the splits are the same on every machine.
 
-Three things can be wrong with a clip, and each is counted and listed with its reason:
-- The file is damaged: missing, another checksum, grey frames, not 75 of them, no sound. This is told from the file alone,
-  before splits are drawn, so the next sentence takes a damaged one's place and `test` keeps its size.
-- The file is sound but no face is found in it. Which clips these are depends on our face finder, and to leave them out
-  of `test` could make it easier; so such a clip in `test` is an error.
-- More than 2 % of the clips are left out, for whatever reason: an error too.
-`allow_rejected=N` lifts both errors for up to N clips.
+Two things can be wrong with a clip. Both are counted and listed with their reason:
+- The file is damaged: it is missing, has another checksum, grey frames, not 75 frames, or no audio. The file alone shows this,
+  before the splits are drawn. So the next sentence takes the place of a damaged one, and `test` keeps its size.
+- The file is intact, but no face is found in it. These clips depend on our face finder, and without them `test` could become
+  easier. So such a clip in `test` is an error.
+It is also an error if more than 2 % of the clips are left out, for any reason. `allow_rejected=N` permits up to N such clips and
+lifts both errors.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ SPEAKERS_HELD_OUT = {"test": 4, "valid": 2}
 
 @dataclass(frozen=True)
 class Options:
-    """What the query of a grid:// URI asks for. `test` and `valid` count sentences, or speakers if `by_speaker`."""
+    """The options of a grid:// URI. `test` and `valid` count sentences, or speakers if `by_speaker`."""
 
     test: int
     valid: int
@@ -61,29 +61,29 @@ class Options:
         )
 
     def held_out(self, source: Source) -> str:
-        """What must not be in two splits."""
+        """Return what must not be in two splits: the speaker or the sentence."""
         return source.speaker if self.by_speaker else source.text
 
 
-def count(folder: Path, query: Mapping[str, str]) -> int:
-    """How many clips `clips` will speak of. Raises UserError as it does."""
-    return len(sources(folder)[: Options.read(query).limit])
+def count(folder: str, query: Mapping[str, str]) -> int:
+    """Return the number of items that `clips` yields. Raises UserError as `clips` does."""
+    return len(sources(Path(folder))[: Options.read(query).limit])
 
 
-def stamp(folder: Path) -> str:
-    """Changes when a clip, its text, or its place among the speakers does; not when the folder is moved."""
-    rows = sorted((s.id, s.text, s.sha256 or "", *size_and_time(s.file)) for s in sources(folder))
+def stamp(folder: str) -> str:
+    """Return a text that changes when a clip, its text or its speaker changes, and not when the folder moves."""
+    rows = sorted((s.id, s.text, s.sha256 or "", *size_and_time(s.file)) for s in sources(Path(folder)))
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def clips(folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
-    """Every clip of a GRID folder, or why it is left out. Memory does not grow with the number of clips.
+def clips(folder: str, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
+    """Yield every clip of a GRID folder, or the reason why it is left out. Memory does not grow with the number of clips.
 
-    `query`: test=120, valid=30 (sentences; with speakers=disjoint speakers, 4 and 2), speakers=shared|disjoint,
-    limit=N (the first N clips by id), allow_rejected=N. Raises UserError, before the work where it can.
+    `query`: test=120, valid=30 (sentences; with speakers=disjoint these are speakers, 4 and 2), speakers=shared|disjoint,
+    limit=N (the first N clips by id), allow_rejected=N. Raises UserError, before the work where possible.
     """
     options = Options.read(query)
-    found = sources(folder)[: options.limit]
+    found = sources(Path(folder))[: options.limit]
     draw_splits([options.held_out(source) for source in found], options.test, options.valid)
     interpreter()
     tolerate = Tolerance(len(found), options.allow_rejected)
@@ -92,21 +92,21 @@ def clips(folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip
     for id_, fault in faults.items():
         if fault is not None:
             yield tolerate(Rejected(id_, fault, ""))
-    sound = [source for source in found if faults[source.id] is None]
-    yield from _cut(sound, options, workers, tolerate)
+    intact = [source for source in found if faults[source.id] is None]
+    yield from _cut(intact, options, workers, tolerate)
 
 
 def _cut(
-    sound: Sequence[Source], options: Options, workers: int, tolerate: Callable[[Rejected], Rejected]
+    intact: Sequence[Source], options: Options, workers: int, tolerate: Callable[[Rejected], Rejected]
 ) -> Iterator[Clip | Rejected]:
-    splits = draw_splits([options.held_out(source) for source in sound], options.test, options.valid)
-    for source, mouths in zip(sound, cut_mouths([source.file for source in sound], workers), strict=True):
+    splits = draw_splits([options.held_out(source) for source in intact], options.test, options.valid)
+    for source, mouths in zip(intact, cut_mouths([source.file for source in intact], workers), strict=True):
         made = _clip(source, mouths, splits[options.held_out(source)])
         yield tolerate(made) if isinstance(made, Rejected) else made
 
 
 def draw_splits(held_out: Sequence[str], test: int, valid: int) -> dict[str, str]:
-    """What is held out (sentences or speakers) -> its split: by hash the first `test`, then `valid`, then `train`.
+    """Return sentence (or speaker) -> split. In the order of their hashes the first go to `test`, then `valid`, then `train`.
 
     Raises UserError where nothing is left to train on.
     """

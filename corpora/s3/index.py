@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from common.errors import UserError
 from common.validation import sentence
+from corpora.layout import HEAD, MANIFEST, REJECTED, SHARDS
 from corpora.s3.place import Place, missing
 
 NAME = "index.json"
-NEEDED = ("corpus.json", "manifest.parquet", "rejected.csv")
+NEEDED = (HEAD, MANIFEST, REJECTED)
 # Names come from a server and become paths here: no step may begin with a dot.
 _SAFE = r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -57,7 +58,7 @@ class Index(BaseModel):
 
 def index_of(folder: Path, fingerprint: str) -> Index:
     """The index of a prepared corpus on disk; reads every byte."""
-    paths = [folder / name for name in NEEDED] + sorted((folder / "shards").iterdir())
+    paths = [folder / name for name in NEEDED] + sorted((folder / SHARDS).iterdir())
     names = [str(path.relative_to(folder)) for path in paths]
     sizes = [path.stat().st_size for path in paths]
     files = zip(names, sizes, digests(paths), strict=True)

@@ -16,9 +16,10 @@ from botocore.exceptions import ClientError
 
 from common.errors import UserError
 from corpora import cache
+from corpora.layout import HEAD, SHARDS, fingerprint
 from corpora.s3.index import NAME, File, Index, digests, index_of, read_index, write_index
 from corpora.s3.place import CONNECTIONS, Place, connection, missing
-from corpora.store import Corpus, fingerprint
+from corpora.store import Corpus
 
 Progress = Callable[[int, int], None]
 
@@ -139,7 +140,7 @@ def _fetch(client: Any, place: Place, index: Index, part: Path, progress: Progre
     sums = dict(zip(present, digests(part / file.name for file in present), strict=True))
     absent = [file for file in index.files if sums.get(file) != file.sha256]
     cache.make_room(part.parent, sum(file.bytes for file in absent), for_what=str(place))
-    (part / "shards").mkdir(exist_ok=True)
+    (part / SHARDS).mkdir(exist_ok=True)
     with _manager(client) as manager:
         count = _counter(index, absent, progress)
         coming = [
@@ -164,7 +165,7 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
             raise UserError(
                 f"{place}/{file.name} differs from its checksum in {NAME}: it was changed there; push the corpus again, elsewhere"
             )
-    corpus = Corpus(part, json.loads((part / cache.HEAD).read_text()))  # to open it would wait for our own lock
+    corpus = Corpus(part, json.loads((part / HEAD).read_text()))  # to open it would wait for our own lock
     if not corpus.fingerprint == fingerprint(corpus.all_utterances) == index.fingerprint:
         raise UserError(f"{place} has another fingerprint than its {NAME} says: push the corpus again, elsewhere")
 

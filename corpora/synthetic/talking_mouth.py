@@ -18,8 +18,9 @@ from typing import IO
 import numpy as np
 
 from corpora.schema import FPS, MOUTH_SIZE_PX, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip, Rejected
-from corpora.synthetic.drawing import Face, draw_mouth
+from corpora.synthetic.drawing import draw_mouth
 from corpora.synthetic.espeak import RATE_HZ, Phoneme, speak
+from corpora.synthetic.face import Face
 from corpora.synthetic.lines import Line, Options, draw_lines, number
 from corpora.synthetic.visemes import track
 
@@ -38,6 +39,11 @@ _SPOKEN = {"a": "[['eI]]", "i": "[['aI]]"}  # the letters that espeak takes for 
 def count(name: str, query: Mapping[str, str]) -> int:
     """How many clips `clips` will yield. Raises UserError as it does."""
     return Options.read(name, query).count
+
+
+def stamp(_name: str) -> str:
+    """Return "": the corpus has no files."""
+    return ""
 
 
 def clips(name: str, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:

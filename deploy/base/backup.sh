@@ -1,5 +1,6 @@
 #!/bin/sh
-# Dump both databases into FOLDER, each whole or not at all; then remove dumps older than DAYS days. What fails removes nothing.
+# Usage: backup.sh FOLDER DAYS. Dump both databases into FOLDER, each completely or not at all, then delete dumps older than DAYS days.
+# A failure deletes no dump.
 set -eu
 folder=$1 days=$2
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
@@ -7,7 +8,7 @@ for database in mlflow mlflow_auth; do
     part="$folder/.$database-$stamp.part"
     trap 'rm -f "$part"' EXIT
     pg_dump --format=custom --file="$part" "$database"
-    pg_restore --list "$part" >/dev/null # a dump that cannot be read is none
+    pg_restore --list "$part" >/dev/null # refuse a dump that cannot be read
     mv "$part" "$folder/$database-$stamp.dump"
     echo "$folder/$database-$stamp.dump"
 done

@@ -1,8 +1,8 @@
-"""Make what MLflow needs and has not got yet, two databases and a bucket; then become its server.
+"""Creates the two databases and the bucket of MLflow if needed, then replaces this process by the MLflow server.
 
-Settings come from the environment: Postgres by PGHOST, PGUSER and PGPASSWORD, S3 by MLFLOW_S3_ENDPOINT_URL and the
-AWS_ variables, the administrator by MLFLOW_AUTH_ADMIN_USERNAME and _PASSWORD. What is wrong with them is one sentence on
-stderr and exit code 2. No password stands in an argument or in a file.
+The settings come from the environment: PGHOST, PGUSER and PGPASSWORD for Postgres, MLFLOW_S3_ENDPOINT_URL and the AWS_
+variables for S3, MLFLOW_AUTH_ADMIN_USERNAME and _PASSWORD for the administrator. A mistake in them is one sentence on stderr
+and exit code 2. No argument and no file contains a password.
 """
 
 import os
@@ -27,17 +27,18 @@ REQUIRED = (
     "MLFLOW_FLASK_SERVER_SECRET_KEY",
     "MLFLOW_SERVER_ALLOWED_HOSTS",
 )
-DATABASES = ("mlflow", "mlflow_auth")  # the second stands in basic_auth.ini
+DATABASES = ("mlflow", "mlflow_auth")  # basic_auth.ini names the second
 BACKEND = "postgresql:///mlflow"
 
 
 def refuse(sentence: str) -> None:
+    """Print the sentence on stderr and exit with code 2."""
     print(f"error: {sentence}", file=sys.stderr)
     sys.exit(2)
 
 
 def make_databases() -> None:
-    """Create the databases that are not there; their tables are MLflow's."""
+    """Create the databases that do not exist. MLflow creates their tables."""
     with psycopg.connect(dbname="postgres", connect_timeout=10, autocommit=True) as connection:
         there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
         for name in DATABASES:
@@ -46,7 +47,7 @@ def make_databases() -> None:
 
 
 def make_bucket(name: str) -> None:
-    """Create the bucket unless it is there. A wrong key is refused here, and not by the first upload."""
+    """Create the bucket if needed. A wrong key fails here, not at the first upload."""
     client = boto3.client("s3", endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"))
     if name not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
         client.create_bucket(Bucket=name)
@@ -55,7 +56,7 @@ def make_bucket(name: str) -> None:
 def main() -> None:
     missing = [name for name in REQUIRED if not os.environ.get(name)]
     if missing:
-        refuse(f"MLflow's server needs {', '.join(missing)} in its environment; see docker/.env.example")
+        refuse(f"the MLflow server needs {', '.join(missing)} in its environment; see docker/.env.example")
     destination = os.environ["MLFLOW_ARTIFACTS_DESTINATION"]
     try:
         make_databases()
@@ -64,7 +65,7 @@ def main() -> None:
         why = str(error).strip().splitlines()[-1]
         refuse(f"Postgres on {os.environ['PGHOST']} refuses {os.environ['PGUSER']}: {why}; check PGPASSWORD")
     except (BotoCoreError, ClientError) as error:
-        refuse(f"S3 does not give {destination}: {error}; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        refuse(f"S3 refuses access to {destination}: {error}; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     subprocess.run(["mlflow", "db", "upgrade", BACKEND], check=True)
     server = ["mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", "--app-name", "basic-auth"]
     os.execvp("mlflow", [*server, "--backend-store-uri", BACKEND, "--artifacts-destination", destination])

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Make the cluster of databases at the first start, with POSTGRES_USER and POSTGRES_PASSWORD; then become the server.
+# Create the database cluster at the first start, with POSTGRES_USER and POSTGRES_PASSWORD. Then replace this process by the server.
 set -eu
-: "${POSTGRES_PASSWORD:?is not set: the database is never opened without a password}"
+: "${POSTGRES_PASSWORD:?is not set: the database requires a password}"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     password=$(mktemp)
     printf '%s\n' "$POSTGRES_PASSWORD" >"$password"

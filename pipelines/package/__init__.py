@@ -1,1 +1,1 @@
-"""The pipeline as a package for a Kubeflow server: cluster settings, compiling, checks."""
+"""The pipeline as a package for a Kubeflow server: settings of the cluster, compilation, checks."""

@@ -1,6 +1,6 @@
-"""What a cluster needs to be told about a study's steps: GPUs, memory, secrets and where pods may run. Typed and checked.
+"""Typed settings of a cluster for the steps of a study: GPUs, memory, secrets, and the nodes of the pods.
 
-`deploy/cluster.yaml` is an example with a comment on every key. Nothing in here imports kfp.
+`deploy/cluster.yaml` is an example with a comment on every key. This module imports kfp only to check `timeouts`.
 """
 
 import re
@@ -24,14 +24,12 @@ from common.hints import did_you_mean
 from common.validation import sentence
 from common.yaml_text import load_yaml
 
-TRIAL_STEPS = ("train-trial", "evaluate-trial")  # the only ones that compute with the model
-STEPS = ("resolve-plan", "prepare-corpus", "find-finished", *TRIAL_STEPS, "compare-arms", "register-checkpoint")
 UNITS = {unit: 1000**power for power, unit in enumerate("KMGTPE", 1)}
 UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", 1)}
 
 
 def _text(value: Any) -> Any:
-    """A number is as good as its text; `true` is not, since Kubernetes would have meant the word."""
+    """Return a number as text. `true` stays a boolean, because Kubernetes expects the word there."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -49,27 +47,29 @@ _DNS = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 Cpu = Annotated[
     str,
     BeforeValidator(_text),
-    _matching(r"(?=.*[1-9])(?:\d*\.)?\d+m?", "cores are a number above 0, like 8, 0.5 or 500m"),
+    _matching(r"(?=.*[1-9])(?:\d*\.)?\d+m?", "cores are a number above 0, such as 8, 0.5 or 500m"),
 ]
 Memory = Annotated[
     str,
     BeforeValidator(_text),
-    _matching(rf"[1-9]\d*(?:{'|'.join(UNITS)})", "memory is a whole number with a unit, like 32Gi"),
+    _matching(rf"[1-9]\d*(?:{'|'.join(UNITS)})", "memory is a whole number with a unit, such as 32Gi"),
 ]
-LabelKey = Annotated[str, _matching(rf"(?:{_DNS}/)?{_LABEL}", "a label's key is like team or example.org/team")]
-LabelValue = Annotated[
-    str, _matching(rf"(?:{_LABEL})?", "a label's value has letters, digits and ._- only, 63 at most")
+LabelKey = Annotated[
+    str, _matching(rf"(?:{_DNS}/)?{_LABEL}", "the key of a label is a name such as team or example.org/team")
 ]
-ResourceName = Annotated[str, _matching(rf"{_DNS}/{_LABEL}", "an accelerator's type is a resource like nvidia.com/gpu")]
-ObjectName = Annotated[str, _matching(_DNS, "names in a cluster have lower-case letters, digits, dots and hyphens")]
-SecretKey = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,253}", "a secret's key has letters, digits and ._- only")]
+LabelValue = Annotated[str, _matching(rf"(?:{_LABEL})?", "the value of a label has at most 63 letters, digits and ._-")]
+ResourceName = Annotated[
+    str, _matching(rf"{_DNS}/{_LABEL}", "the type of an accelerator is a resource such as nvidia.com/gpu")
+]
+ObjectName = Annotated[str, _matching(_DNS, "a name in a cluster has lower-case letters, digits, dots and hyphens")]
+SecretKey = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,253}", "the key of a secret has letters, digits and ._- only")]
 Variable = Annotated[
     str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "an environment variable has letters, digits and _ only")
 ]
 
 
 class Strict(BaseModel):
-    """Settings in which unknown keys are errors with a hint, and nothing is coerced."""
+    """Settings that refuse unknown keys with a hint and convert no types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -83,14 +83,14 @@ class Strict(BaseModel):
 
 
 class Accelerator(Strict):
-    """GPUs of every trial; both of its steps ask for them. `count` is the default of the run's input `gpus_per_trial`."""
+    """GPUs of every trial. Every step of a trial requests them. `count` is the default of the input `gpus_per_trial`."""
 
     type: ResourceName = "nvidia.com/gpu"
     count: int = Field(1, ge=0, le=64)
 
 
 class Toleration(Strict):
-    """A taint of nodes on which trials may run all the same."""
+    """A taint of nodes that trials tolerate."""
 
     key: LabelKey | None = None
     operator: Literal["Equal", "Exists"] = "Equal"
@@ -99,25 +99,25 @@ class Toleration(Strict):
     seconds: int | None = Field(None, ge=0)
 
     @model_validator(mode="after")
-    def _as_kubernetes_wants_it(self) -> "Toleration":
+    def _as_kubernetes_requires(self) -> "Toleration":
         if self.operator == "Exists" and self.value:
-            raise ValueError("the operator Exists takes no value; leave it out, or write Equal")
+            raise ValueError("the operator Exists takes no value; remove the value, or use Equal")
         if self.operator == "Equal" and not self.key:
-            raise ValueError("a toleration without a key tolerates everything; say so by `operator: Exists`")
+            raise ValueError("a toleration without a key tolerates every taint; write `operator: Exists` to confirm it")
         if self.seconds is not None and self.effect != "NoExecute":
-            raise ValueError("seconds count for the effect NoExecute only; leave them out")
+            raise ValueError("seconds apply to the effect NoExecute only; remove them")
         return self
 
 
 class Secret(Strict):
-    """A Secret of the cluster whose keys become environment variables of every step."""
+    """A Secret of the cluster. Its keys become environment variables of every step."""
 
     name: ObjectName
     keys: dict[SecretKey, Variable] = Field(min_length=1)
 
 
 class Cluster(Strict):
-    """All settings; without any, a package says nothing about the cluster."""
+    """All settings. The default adds nothing about the cluster to a package."""
 
     accelerator: Accelerator = Accelerator(count=0)
     cpu: Cpu | None = None
@@ -138,9 +138,13 @@ class Cluster(Strict):
     @field_validator("timeouts")
     @classmethod
     def _steps_exist(cls, timeouts: dict[str, int]) -> dict[str, int]:
-        for step in timeouts:
-            if step not in STEPS:
-                raise ValueError(f"unknown step {step!r}{did_you_mean(step, STEPS)}")
+        if timeouts:
+            from pipelines.package.steps import pipeline_steps
+
+            known = pipeline_steps().names
+            for step in timeouts:
+                if step not in known:
+                    raise ValueError(f"unknown step {step!r}{did_you_mean(step, known)}")
         return timeouts
 
     @model_validator(mode="after")
@@ -155,29 +159,29 @@ class Cluster(Strict):
     def _shared_memory_fits(self) -> "Cluster":
         if self.shm_size and self.memory and in_bytes(self.shm_size) > in_bytes(self.memory):
             raise ValueError(
-                f"shm_size {self.shm_size} counts towards memory, which is {self.memory}; make that larger"
+                f"shm_size {self.shm_size} counts towards memory, which is {self.memory}; give more memory"
             )
         return self
 
     @property
     def threads(self) -> int:
-        """Threads of a trial: as many as it has whole cores; 1 where that is not said."""
+        """Threads of a trial: its number of whole cores, at least 1."""
         cpu = self.cpu or "1"
         return max(1, int(float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)))
 
 
 def in_bytes(memory: str) -> int:
-    """32Gi as a number."""
+    """Return an amount such as 32Gi in bytes."""
     unit = memory.lstrip("0123456789")
     return int(memory.removesuffix(unit)) * UNITS[unit]
 
 
 def read_cluster(path: Path) -> Cluster:
-    """The settings in a file. Raises UserError for one that is not there, or with a mistake in it."""
+    """Read settings from a file. Raises UserError for a missing file or a mistake in it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"cluster settings cannot be read from {path}: {reason}; see deploy/cluster.yaml") from error
     try:
         given = load_yaml(text)

@@ -1,34 +1,38 @@
-"""The pipeline as a package for a Kubeflow Pipelines server."""
+"""Compiles the pipeline to a package for a Kubeflow Pipelines server."""
 
-import contextlib
+import tempfile
 from pathlib import Path
 
 from common.errors import UserError
+from common.files import atomic_write
 from pipelines.package.cluster import Cluster, read_cluster
 
 
 def compile_package(path: Path, image: str | None = None, cluster: Path | None = None) -> Path:
-    """Write the package, if nothing is wrong with it.
+    """Write the package to `path` if the checks find no fault, and return the path.
 
-    `image` is the container image of every step, with a digest or a git revision as its tag: the server's cache knows
-    an image by this string alone. `cluster` is a file of settings as `deploy/cluster.yaml`. Raises UserError for bad
-    settings, for what the lint finds (a sentence a line), and where nothing can be written.
+    `image` is the container image of every step. Its tag is a git revision, or it has a digest, because the cache of the
+    server identifies an image by this text alone. `cluster` is a file of settings such as `deploy/cluster.yaml`.
+    Raises UserError for bad settings, for every fault that the lint finds (one sentence per line), and for a path that
+    cannot be written.
     """
     settings = read_cluster(cluster) if cluster else Cluster()
+    with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
+        compiled = _compiled(Path(folder) / "pipeline.yaml", settings, image)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return atomic_write(path, compiled)
+    except OSError as error:
+        raise UserError(f"the package {path} cannot be written: {error.strerror}; give another file with -o") from error
+
+
+def _compiled(scratch: Path, settings: Cluster, image: str | None) -> bytes:
     from kfp import compiler
 
     from pipelines.package.lint import lint
     from pipelines.package.placed import placed
 
-    package, beside = placed(settings, image), path.with_name(f".{path.name}.part.yaml")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        compiler.Compiler().compile(package, str(beside))
-        if findings := lint(beside):
-            raise UserError("\n".join(findings))
-        return beside.replace(path)
-    except OSError as error:
-        raise UserError(f"the package {path} cannot be written: {error.strerror}; give another file with -o") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+    compiler.Compiler().compile(placed(settings, image), str(scratch))
+    if findings := lint(scratch):
+        raise UserError("\n".join(findings))
+    return scratch.read_bytes()

@@ -1,4 +1,4 @@
-"""A compiled package as graphs of tasks, each in its place: which values reach it from where, and which loop it is in."""
+"""A compiled package as graphs of tasks: the values that reach each task, their sources, and the loop around it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from common.errors import UserError
 
 @dataclass(frozen=True)
 class Value:
-    """A parameter inside a graph. `step` and `output` name what computes it; None for an input, an item or a constant.
+    """A parameter inside a graph. `step` and `output` name its source; `step` is None for an input, an item or a constant.
 
-    `crossed` means that it was computed outside of the loop that the graph is in.
+    `crossed` means that a step outside the loop of the graph computed it.
     """
 
     type: str
@@ -25,7 +25,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Task:
-    """A task of a graph, with the component that it calls and, of a step that runs a container, that container."""
+    """A task of a graph, with its component and, if it runs a container, the executor of that container."""
 
     name: str
     spec: Mapping[str, Any]
@@ -34,37 +34,37 @@ class Task:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Where each of the task's parameters comes from, as the package says it."""
+        """The source of each parameter of the task, as in the package."""
         return self.spec.get("inputs", {}).get("parameters", {})
 
     @property
     def artifacts(self) -> Mapping[str, Any]:
-        """Where each of the task's artifacts comes from, as the package says it."""
+        """The source of each artifact of the task, as in the package."""
         return self.spec.get("inputs", {}).get("artifacts", {})
 
     @property
     def iterator(self) -> Mapping[str, Any] | None:
-        """What the task loops over; None if it is no loop."""
+        """The items of the loop; None if the task is not a loop."""
         return self.spec.get("parameterIterator") or self.spec.get("artifactIterator")
 
     @property
     def container(self) -> Mapping[str, Any]:
-        """Image, command and resources; empty for a graph and for an importer."""
+        """Image, command and resources. Empty for a graph and for an importer."""
         return self.executor.get("container", {})
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A pipeline, or the body of a loop, a condition or an exit handler, in the order from outside to inside."""
+    """A pipeline, or the body of a loop, a condition or an exit handler."""
 
     tasks: Mapping[str, Task]
-    values: Mapping[str, Value]  # the parameters that reach it
-    artifacts: frozenset[str]  # and the artifacts
-    loop: str | None = None  # the nearest loop around it
-    handler: str | None = None  # the exit handler around it
+    values: Mapping[str, Value]  # parameters that reach the graph
+    artifacts: frozenset[str]  # artifacts that reach the graph
+    loop: str | None = None  # nearest loop around the graph
+    handler: str | None = None  # exit handler around the graph
 
     def value(self, given: Mapping[str, Any]) -> Value | None:
-        """What a parameter of one of the graph's tasks is; None if nothing of that name reaches the graph."""
+        """Return the value of a parameter of a task of the graph; None if no such value reaches the graph."""
         if "componentInputParameter" in given:
             return self.values.get(given["componentInputParameter"])
         if "taskOutputParameter" in given:
@@ -75,32 +75,40 @@ class Graph:
         return Value("")
 
 
+HOW = "ablate compile -o pipeline.yaml"
+
+
 def read_package(package: Path | Mapping[str, Any]) -> Mapping[str, Any]:
-    """The pipeline in a package file, or one that was read already. Raises UserError."""
+    """Return the pipeline of a package file, or check one that is already parsed. Raises UserError."""
     spec: Any = package
     if isinstance(package, Path):
         try:
             spec = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))), None)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"no package can be read at {package}: {type(error).__name__}; write one: {HOW}") from error
+            raise UserError(
+                f"{package} cannot be read as a package: {type(error).__name__}; write one: {HOW}"
+            ) from error
     if not isinstance(spec, Mapping) or "root" not in spec or "components" not in spec:
         raise UserError(f"a package is a compiled pipeline with `root` and `components`; write one: {HOW}")
     return spec
 
 
-HOW = "ablate compile -o pipeline.yaml"
-
-
 def graphs(spec: Mapping[str, Any]) -> Iterator[Graph]:
-    """The graphs of a package, the outermost first."""
+    """Yield the graphs of a package, the outermost first."""
     root = spec["root"]
-    inputs = root.get("inputDefinitions", {})
-    values = {name: Value(each.get("parameterType", "")) for name, each in inputs.get("parameters", {}).items()}
-    waiting = [Graph(_tasks(spec, root), values, frozenset(inputs.get("artifacts", {})))]
+    values, artifacts = _inputs(root)
+    waiting = [Graph(_tasks(spec, root), values, artifacts)]
     while waiting:
         graph = waiting.pop(0)
         yield graph
         waiting += [_inside(spec, graph, task) for task in graph.tasks.values() if "dag" in task.component]
+
+
+def _inputs(component: Mapping[str, Any]) -> tuple[dict[str, Value], frozenset[str]]:
+    """Return the parameters and the artifacts that a component declares as inputs."""
+    inputs = component.get("inputDefinitions", {})
+    values = {name: Value(each.get("parameterType", "")) for name, each in inputs.get("parameters", {}).items()}
+    return values, frozenset(inputs.get("artifacts", {}))
 
 
 def _tasks(spec: Mapping[str, Any], component: Mapping[str, Any]) -> dict[str, Task]:
@@ -113,16 +121,15 @@ def _tasks(spec: Mapping[str, Any], component: Mapping[str, Any]) -> dict[str, T
 
 
 def _inside(spec: Mapping[str, Any], graph: Graph, task: Task) -> Graph:
-    """The graph that a task of another graph stands for."""
-    inputs = task.component.get("inputDefinitions", {})
-    values = {name: Value(each.get("parameterType", "")) for name, each in inputs.get("parameters", {}).items()}
+    """Return the graph that a task of another graph calls."""
+    values, artifacts = _inputs(task.component)
     for name, given in task.parameters.items():
         value = graph.value(given) or Value("")
         values[name] = replace(value, crossed=value.step is not None) if task.iterator else value
     return Graph(
         _tasks(spec, task.component),
         values,
-        frozenset(inputs.get("artifacts", {})) | frozenset(task.artifacts),
+        artifacts | frozenset(task.artifacts),
         task.name if task.iterator else graph.loop,
         task.name if task.name.startswith("exit-handler-") else graph.handler,
     )

@@ -1,4 +1,4 @@
-"""What compiles, and then fails in a Kubeflow server or quietly does something else. kfp's compiler lets all of it pass."""
+"""Checks for faults that kfp's compiler accepts, and that a Kubeflow server refuses or silently runs in another way."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,8 +8,8 @@ from typing import Any
 from pipelines.package.graph import Graph, Task, graphs, read_package
 
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\[['\"]([^'\"]+)['\"]\]")
-CHANNEL = "pipelinechannel--"  # kfp's own names for values that cross into a graph begin so
-DEFAULT_IMAGE = re.compile(r"python:3\.\d+")  # what kfp takes where a component names none
+CHANNEL = "pipelinechannel--"  # kfp's prefix for the names of values that cross into a graph
+DEFAULT_IMAGE = re.compile(r"python:3\.\d+")  # kfp's choice if a component names no image
 REFERENCE = re.compile(
     r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?"  # registry
     r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"  # repository
@@ -19,9 +19,9 @@ REFERENCE = re.compile(
 
 
 def lint(package: Path | Mapping[str, Any]) -> list[str]:
-    """What is wrong with a compiled package, a sentence each: the rule, where, and the remedy. Raises UserError for none.
+    """Return the faults of a compiled package, each as a sentence with the rule, the place and the remedy.
 
-    A package as kfp 2.17 writes it, as a file or read already; [] is a clean one.
+    The package has the form of kfp 2.17 and is a file or already parsed. Raises UserError if it is not a package.
     """
     found: list[str] = []
     steps: dict[str, list[str]] = {}
@@ -36,7 +36,7 @@ def lint(package: Path | Mapping[str, Any]) -> list[str]:
 
 
 def _dangling(graph: Graph) -> Iterator[str]:
-    """A reference to a value that does not reach it. Cpu, memory, accelerator or image from an input, in a loop."""
+    """Find references to values that do not reach a task: cpu, memory, accelerator or image from an input, in a loop."""
     for task in graph.tasks.values():
         missing = [name for name in _taken(task.parameters, "componentInputParameter") if name not in graph.values]
         missing += [name for name in _taken(task.artifacts, "componentInputArtifact") if name not in graph.artifacts]
@@ -46,18 +46,18 @@ def _dangling(graph: Graph) -> Iterator[str]:
         for name in dict.fromkeys(missing):
             yield (
                 f"a step can only use values that reach it: {_where(graph, task)} refers to {_plain(name)}, which compiles "
-                "to a reference to nothing; write a fixed value, or give the value to the step as an argument too"
+                "to a reference to nothing; write a fixed value, or also give the value to the step as an argument"
             )
 
 
 def _upstream_in_loop(graph: Graph) -> Iterator[str]:
-    """The local runner replaces it by the loop's item, and says nothing."""
-    told = set()
+    """Find parameters of earlier steps in a loop: the local runner silently replaces them by the item of the loop."""
+    reported = set()
     for task in graph.tasks.values():
         for given in task.parameters.values():
             value = graph.value(given)
-            if value and value.crossed and (value.step, value.output) not in told:
-                told.add((value.step, value.output))
+            if value and value.crossed and (value.step, value.output) not in reported:
+                reported.add((value.step, value.output))
                 yield (
                     f"only artifacts, the item and the pipeline's inputs may cross into a loop: {_where(graph, task)} uses "
                     f"the parameter {value.output} of {value.step}, which a local run replaces by the item; pass it as an "
@@ -76,12 +76,12 @@ def _loops(graph: Graph) -> Iterator[str]:
             )
         if graph.handler:
             yield (
-                f"a loop cannot stand in an exit handler: {task.name} does in {graph.handler}, which the server refuses; "
-                "put the loop outside, and let steps return their failures as data"
+                f"a loop cannot be in an exit handler: {task.name} is in {graph.handler}, which the server refuses; "
+                "move the loop out of it, and let steps return their failures as data"
             )
         if graph.loop:
             yield (
-                f"loops cannot be nested: {task.name} stands in {graph.loop}, whose item a local run replaces by the inner "
+                f"loops cannot be nested: {task.name} is in {graph.loop}, whose item a local run replaces by the inner "
                 "one; make one flat list of all combinations before the loop"
             )
 
@@ -90,20 +90,20 @@ def _importers(graph: Graph) -> Iterator[str]:
     for task in graph.tasks.values():
         if graph.loop and "importer" in task.executor:
             yield (
-                f"an importer cannot stand in a loop: {_where(graph, task)} does, which the server refuses; import before "
+                f"an importer cannot be in a loop: {_where(graph, task)} is in one, which the server refuses; import before "
                 "the loop, or let a step read the URI"
             )
 
 
 def _accelerators(graph: Graph) -> Iterator[str]:
-    """The server reads a number that stands where it expects text as no request at all."""
+    """Find accelerator limits without effect: the server ignores a number where it expects text."""
     for task in graph.tasks.values():
         wanted = task.container.get("resources", {}).get("accelerator", {})
         count = str(wanted.get("resourceCount", ""))
         if count and not wanted.get("resourceType"):
             yield (
-                f"an accelerator limit needs an accelerator type: {_where(graph, task)} asks for {count} of none and gets "
-                "none; add set_accelerator_type"
+                f"an accelerator limit needs an accelerator type: {_where(graph, task)} requests {count} without a type and "
+                "gets none; add set_accelerator_type"
             )
         for name in PLACEHOLDER.findall(count):
             value = graph.value(task.parameters.get(name, {}))
@@ -115,14 +115,14 @@ def _accelerators(graph: Graph) -> Iterator[str]:
 
 
 def _names(graph: Graph) -> Iterator[str]:
-    """`item.name` is the name that kfp gave to the item, and not the item's key."""
+    """Find uses of `item.name`: kfp reads it as its own name of the item, not as the key of the item."""
     for task in graph.tasks.values():
         for parameter, given in task.parameters.items():
             constant = given.get("runtimeValue", {}).get("constant")
             if isinstance(constant, str) and re.fullmatch(r"(.+-)?loop-item(-param-\d+)?", constant):
                 yield (
-                    f"a key of a loop's items cannot be called `name`: {_where(graph, task)} gets the text {constant!r} as "
-                    f"{parameter} instead of the item's value; give the key another name"
+                    f"a key of the items of a loop cannot be `name`: {_where(graph, task)} gets the text {constant!r} as "
+                    f"{parameter} instead of the value of the item; give the key another name"
                 )
 
 
@@ -137,25 +137,25 @@ def _ignored_failures(graph: Graph) -> Iterator[str]:
 
 
 def _image(image: str, steps: list[str]) -> Iterator[str]:
-    """The server's cache knows the code that a step runs by the text of its image alone."""
+    """Check an image. The cache of the server identifies the code of a step by the text of its image alone."""
     where = f"image {image!r} of {', '.join(dict.fromkeys(steps))}"
     if PLACEHOLDER.search(image):
         return
     if not image or DEFAULT_IMAGE.fullmatch(image):
-        yield f"every step names its image: {where} is what kfp takes if none is given; pass base_image, or --image"
+        yield f"every step names its image: {where} is kfp's choice for a step without one; pass base_image, or --image"
         return
     reference = REFERENCE.fullmatch(image)
     if not reference:
-        yield f"an image is REPOSITORY:TAG in lower case: {where} is none; correct it, e.g. --image registry/ablate-python:1a2b3c4"
+        yield f"an image is REPOSITORY:TAG in lower case: {where} is not; correct it, e.g. --image registry/ablate-python:1a2b3c4"
     elif not reference["digest"] and reference["tag"] in (None, "latest"):
         yield (
-            f"an image has a digest, or a tag that says which code it holds: {where} can change under the server's cache; "
-            "tag it by its git revision, e.g. --image registry/ablate-python:1a2b3c4"
+            f"an image has a digest, or a tag that identifies its code: {where} can change while the cache of the server "
+            "keeps old results; tag it with its git revision, e.g. --image registry/ablate-python:1a2b3c4"
         )
 
 
 def _taken(inputs: Mapping[str, Any], kind: str) -> list[str]:
-    """The names of the graph's own inputs that a task takes."""
+    """Return the names of the inputs of the graph that a task takes."""
     return [given[kind] for given in inputs.values() if kind in given]
 
 
@@ -168,7 +168,7 @@ def _plain(name: str) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a part of a package."""
+    """Yield every text in a part of a package."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

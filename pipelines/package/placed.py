@@ -1,4 +1,4 @@
-"""The pipeline as a cluster gets it: the same definition, with image, resources and secrets put onto its tasks."""
+"""The pipeline for a cluster: the same definition, with image, resources and secrets set on its tasks."""
 
 import functools
 import inspect
@@ -12,16 +12,17 @@ from components.shared.image import STEP_IMAGE, default_image
 from components.shared.revision import code_rev
 from pipelines.ablation_pipeline import ablation_pipeline
 from pipelines.name import DESCRIPTION, NAME
-from pipelines.package.cluster import TRIAL_STEPS, Cluster
+from pipelines.package.cluster import Cluster
+from pipelines.package.steps import pipeline_steps
 
 
 def placed(settings: Cluster, image: str | None = None) -> Any:
-    """The pipeline with the settings of a cluster, its steps in `image` where one is given.
+    """Return the pipeline with the settings of a cluster. Its steps run in `image`, if one is given.
 
-    Traces the definition that local runs use once more, and then settles its tasks: that one stays as it is, since a
-    local run could make nothing of a node selector.
+    The function traces the definition of local runs again and changes the tasks of the copy. The definition itself
+    stays unchanged, because a local run cannot use settings such as a node selector.
     """
-    definition = ablation_pipeline.pipeline_func
+    definition, trial_steps = ablation_pipeline.pipeline_func, pipeline_steps().trial
 
     @functools.wraps(definition)
     def on_cluster(*arguments: Any, **named: Any) -> None:
@@ -29,10 +30,11 @@ def placed(settings: Cluster, image: str | None = None) -> Any:
         gpus = inspect.signature(definition).bind(*arguments, **named).arguments["gpus_per_trial"]
         traced = Pipeline.get_default_pipeline()
         for name, task in traced.tasks.items():
-            _settle(name, task, settings, image)
-            if (
-                name in TRIAL_STEPS
-            ):  # the step is given the number as an argument, too: else it would not reach the loop
+            _configure(name, task, settings, image)
+            if name in trial_steps:
+                _resources(task, settings)
+                _nodes(task, settings)
+                # The step also has the number as an argument: otherwise the input would not reach the loop.
                 task.set_accelerator_type(settings.accelerator.type).set_accelerator_limit(gpus)
         for group in traced.groups[0].groups:
             if isinstance(group, dsl.ParallelFor) and settings.parallelism:
@@ -43,7 +45,7 @@ def placed(settings: Cluster, image: str | None = None) -> Any:
 
 
 def _defaults(settings: Cluster) -> dict[str, Any]:
-    """What the run's form is filled in with beforehand."""
+    """Return the defaults of the inputs of a run."""
     known = {
         "code_rev": code_rev(),
         "threads": settings.threads,
@@ -62,22 +64,19 @@ def _with_defaults(function: Any, defaults: Mapping[str, Any]) -> inspect.Signat
     return signature.replace(parameters=parameters)
 
 
-def _settle(name: str, task: Any, settings: Cluster, image: str | None) -> None:
-    """What every step gets, then what a trial's steps get on top."""
+def _configure(name: str, task: Any, settings: Cluster, image: str | None) -> None:
+    """Set what every step has."""
     if image is not None:
         task.set_container_image(image)
     task.set_env_variable(STEP_IMAGE, image or default_image())
     if not settings.caching:
         task.set_caching_options(False)
-    _surroundings(task, settings)
+    _environment(task, settings)
     if name in settings.timeouts:
         kubernetes.set_timeout(task, settings.timeouts[name])
-    if name in TRIAL_STEPS:
-        _resources(task, settings)
-        _nodes(task, settings)
 
 
-def _surroundings(task: Any, settings: Cluster) -> None:
+def _environment(task: Any, settings: Cluster) -> None:
     for secret in settings.secrets:
         kubernetes.use_secret_as_env(task, secret.name, dict(secret.keys))
     for variable, value in settings.environment.items():
@@ -91,12 +90,12 @@ def _surroundings(task: Any, settings: Cluster) -> None:
 
 
 def _resources(task: Any, settings: Cluster) -> None:
-    """Requests equal limits: a trial that borrows cores or memory is slowed down or killed when others want them back."""
+    """Set requests equal to limits. A trial with borrowed cores or memory is throttled or killed when others need them."""
     if settings.cpu:
         task.set_cpu_request(settings.cpu).set_cpu_limit(settings.cpu)
     if settings.memory:
         task.set_memory_request(settings.memory).set_memory_limit(settings.memory)
-    if settings.shm_size:  # a pod has 64 MB by default, too little for data loaders that share batches
+    if settings.shm_size:  # the default of a pod, 64 MB, is too small for data loaders that share batches
         kubernetes.empty_dir_mount(task, "shm", "/dev/shm", medium="Memory", size_limit=settings.shm_size)
 
 

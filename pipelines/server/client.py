@@ -1,8 +1,8 @@
-"""A Kubeflow Pipelines server, as far as we use it: find or make a pipeline, a version, an experiment; start, watch.
+"""Client of a Kubeflow Pipelines server: finds or creates a pipeline, a version and an experiment; starts and reads runs.
 
-This speaks through kfp's generated API and not through `kfp.Client`. The client's constructor asks the server up to
-five times, with a traceback for each failure, and may write to ~/.config/kfp; its methods print, look for pipelines in no
-namespace, and wait without any time-out; and a login page in HTML is an empty answer to it, not an error.
+The client uses kfp's generated API and not `kfp.Client`. The constructor of `kfp.Client` asks the server up to five times,
+with a traceback for each failure, and may write to ~/.config/kfp. Its methods print, ignore namespaces when they look for
+pipelines, and wait without a timeout. It reads a login page in HTML as an empty answer, not as an error.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from common.errors import UserError
 from pipelines.server.credentials import Credential
 from pipelines.server.errors import FAULTS, Rejected, not_kubeflow, translated
 
-TIMES_S = (10, 60)  # to connect, and to answer
-UI_ENV = "KF_PIPELINES_UI_ENDPOINT"  # kfp's own name; for where the API and its pages have different addresses
+TIMEOUTS_S = (10, 60)  # for the connection, and for the answer
+UI_ENV = "KF_PIPELINES_UI_ENDPOINT"  # kfp's own name; the address of the pages, if the API has another one
 
 
 @dataclass(frozen=True)
 class Task:
-    """A node of a run. `after` are the ids of nodes that it comes under or after."""
+    """A node of a run. `after` holds the ids of its parents and predecessors."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it stands. `state` is the server's word for it."""
+    """The present state of a run. `state` is the text of the server."""
 
     id: str
     state: str
@@ -47,7 +47,7 @@ class Run:
 
 
 def checked_host(text: str) -> str:
-    """The server's address without a slash at its end. Raises UserError for what is no plain http(s) address."""
+    """Return the address of a server without a slash at its end. Raises UserError if it is not a plain http(s) address."""
     text = text.strip()
     try:
         parts = urlsplit(text)
@@ -58,12 +58,12 @@ def checked_host(text: str) -> str:
         raise UserError(f"a host is an address such as https://NAME/pipeline or http://localhost:8080; got {text!r}")
     if parts.username is not None or parts.query or parts.fragment or "#" in text or "?" in text:
         bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
-        raise UserError(f"a host has no user, ? or # in it; give {bare}")
+        raise UserError(f"a host has no user, ? or #; give {bare}")
     return text.rstrip("/")
 
 
 class Server:
-    """Every method raises the errors of `pipelines.server.errors`, and UserError for settings that cannot be used."""
+    """A server. Every method raises the errors of `pipelines.server.errors`, and UserError for unusable settings."""
 
     def __init__(self, host: str, credential: Credential, namespace: str | None = None) -> None:
         self.host, self.credential, self.namespace = host, credential, namespace
@@ -73,23 +73,23 @@ class Server:
         self._runs = kfp_server_api.RunServiceApi(self.api)
 
     def check(self) -> None:
-        """Whether a Kubeflow Pipelines server answers, and whether it has a namespace for every user."""
+        """Check that a Kubeflow Pipelines server answers, and that --namespace fits its mode."""
         try:
             health = self.call(kfp_server_api.HealthzServiceApi(self.api).healthz_service_get_healthz)
         except Rejected as error:
             raise not_kubeflow(self.host, f"HTTP status {error.status}") from error
         if health.multi_user and self.namespace is None:
-            raise UserError(f"{self.host} has a namespace for every user; give yours by --namespace")
+            raise UserError(f"{self.host} has a namespace for every user; give your namespace by --namespace")
         if not health.multi_user and self.namespace is not None:
             raise UserError(f"{self.host} has no namespaces for users; leave out --namespace {self.namespace}")
 
     def find_pipeline(self, name: str) -> str | None:
-        """The id of the pipeline of this name; None where there is none."""
+        """Return the id of the pipeline with this name; None if it does not exist."""
         listed = self.call(self._pipelines.pipeline_service_list_pipelines, filter=named(name), **self.in_namespace())
         return listed.pipelines[0].pipeline_id if listed.pipelines else None
 
     def pipeline(self, name: str, description: str) -> str:
-        """The id of the pipeline of this name, made where there is none."""
+        """Return the id of the pipeline with this name. Create it if needed."""
 
         def make() -> str:
             asked = kfp_server_api.V2beta1Pipeline(
@@ -97,10 +97,10 @@ class Server:
             )
             return self.call(self._pipelines.pipeline_service_create_pipeline, asked).pipeline_id
 
-        return self._found_or_made(lambda: self.find_pipeline(name), make)[0]
+        return self._found_or_created(lambda: self.find_pipeline(name), make)[0]
 
     def version(self, pipeline: str, name: str, package: Path) -> tuple[str, bool]:
-        """The id of the pipeline's version of this name, and whether the package was uploaded for it now."""
+        """Return the id of the version with this name, and True if this call uploaded the package."""
 
         def find() -> str | None:
             listed = self.call(
@@ -114,10 +114,10 @@ class Server:
                 upload, str(package), name=name, display_name=name, pipelineid=pipeline
             ).pipeline_version_id
 
-        return self._found_or_made(find, make)
+        return self._found_or_created(find, make)
 
     def experiment(self, name: str) -> str:
-        """The id of the experiment of this name, made where there is none."""
+        """Return the id of the experiment with this name. Create it if needed."""
 
         def find() -> str | None:
             listed = self.call(
@@ -131,13 +131,13 @@ class Server:
             asked = kfp_server_api.V2beta1Experiment(display_name=name, **self.in_namespace())
             return self.call(self._experiments.experiment_service_create_experiment, asked).experiment_id
 
-        return self._found_or_made(find, make)[0]
+        return self._found_or_created(find, make)[0]
 
     def start(self, name: str, *, experiment: str, pipeline: str, version: str, arguments: Mapping[str, Any]) -> str:
-        """Create a run; returns its id. Not repeated where the answer is lost: there could be two runs then.
+        """Create a run and return its id. The request is not repeated after a lost answer: it could create a second run.
 
-        A server whose MLflow plugin is on is asked to keep its own runs in the study's experiment, where the study stands
-        below them. One that does not know plugins refuses the field, has made nothing then, and is asked again without.
+        The request asks the MLflow plugin of the server to keep its own runs in the experiment of the study, as parents of
+        the study. A server without plugins refuses the field and creates nothing. Then the request is sent without it.
         """
         asked = kfp_server_api.V2beta1Run(
             display_name=name, experiment_id=experiment, **self.what_to_run(pipeline, version, arguments)
@@ -145,7 +145,7 @@ class Server:
         return self._id(self.with_plugins(self._runs.run_service_create_run, asked).run_id)
 
     def what_to_run(self, pipeline: str, version: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that say so, in a run and in a schedule of runs."""
+        """Return the fields of the pipeline and its inputs, for a run and for a schedule."""
         return {
             "pipeline_version_reference": kfp_server_api.V2beta1PipelineVersionReference(
                 pipeline_id=pipeline, pipeline_version_id=version
@@ -155,7 +155,7 @@ class Server:
         }
 
     def with_plugins(self, method: Callable[..., Any], asked: Any) -> Any:
-        """Make what is asked for, without `plugins_input` where the server does not know it."""
+        """Send a request; without `plugins_input` if the server does not know that field."""
         try:
             return self.call(method, asked)
         except Rejected as error:
@@ -165,22 +165,22 @@ class Server:
             return self.call(method, asked)
 
     def run(self, run: str) -> Run:
-        """A run and its tasks as they stand."""
+        """Return the present state of a run and its tasks."""
         found = self.call(self._runs.run_service_get_run, run)
         details = (found.run_details and found.run_details.task_details) or []
         ended = found.finished_at is not None and found.finished_at.year > 1970  # servers send the epoch for "not yet"
         return Run(run, found.state or "", ended, _message(found), _tasks(details))
 
     def page(self, run: str) -> str:
-        """Where a person looks at a run."""
+        """Return the address of the page of a run."""
         return f"{(os.environ.get(UI_ENV) or self.host).rstrip('/')}/#/runs/details/{run}"
 
     def in_namespace(self) -> dict[str, str]:
-        """The field of a request that says whose things are meant."""
+        """Return the field of a request that selects the namespace."""
         return {} if self.namespace is None else {"namespace": self.namespace}
 
-    def _found_or_made(self, find: Callable[[], str | None], make: Callable[[], str]) -> tuple[str, bool]:
-        """An id, and whether it is new. Somebody else may make the same in between: then theirs is taken."""
+    def _found_or_created(self, find: Callable[[], str | None], make: Callable[[], str]) -> tuple[str, bool]:
+        """Return an id, and True if it is new. If another client creates the same object meanwhile, its id is used."""
         if found := find():
             return found, False
         try:
@@ -196,11 +196,11 @@ class Server:
         return given
 
     def call(self, method: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
-        """One request. The generated code takes any text for an empty object, so the answer is looked at again."""
+        """Send one request. The generated code reads any text as an empty object, so this method checks the answer again."""
         try:
-            answer = method(*arguments, _request_timeout=TIMES_S, **more)
+            answer = method(*arguments, _request_timeout=TIMEOUTS_S, **more)
         except kfp_server_api.ApiTypeError:
-            raise  # we asked wrongly
+            raise  # the mistake is in our request
         except FAULTS as error:
             raise translated(error, self.host, self.credential) from error
         response = self.api.last_response
@@ -208,16 +208,18 @@ class Server:
             if isinstance(json.loads(response.data), dict):
                 return answer
         kind = (response.getheader("content-type") or "no type").partition(";")[0]
-        raise not_kubeflow(self.host, f"a page of {kind} (a login, perhaps, for {self.credential.name})")
+        raise not_kubeflow(self.host, f"a page of {kind} (perhaps a login, for {self.credential.name})")
 
 
 def _configuration(host: str, credential: Credential) -> kfp_server_api.Configuration:
     configuration = kfp_server_api.Configuration(host=host)
-    # urllib3 would try again at once, with a line in the log, and would follow the way to a page of a login.
+    # urllib3 would repeat the request at once, with a line in the log, and would follow a redirection to a login page.
     configuration.retries = False
     authority = os.environ.get("SSL_CERT_FILE")
     if authority and not Path(authority).is_file():
-        raise UserError(f"SSL_CERT_FILE names a file of certificates, and {authority} is none; correct it, or unset it")
+        raise UserError(
+            f"SSL_CERT_FILE must name a file of certificates, and {authority} is not a file; correct it, or unset it"
+        )
     configuration.ssl_ca_cert = authority
     if (token := credential.token) is not None:
 
@@ -231,13 +233,13 @@ def _configuration(host: str, credential: Credential) -> kfp_server_api.Configur
 
 
 def named(name: str) -> str:
-    """The filter for things of this name."""
+    """Return the filter for objects with this name."""
     predicate = {"operation": "EQUALS", "key": "display_name", "string_value": name}
     return json.dumps({"predicates": [predicate]})
 
 
 def _tasks(details: list[Any]) -> tuple[Task, ...]:
-    """Nodes as the server lists them: some name their parent, some their children, by id or by pod."""
+    """Return the nodes of a run. In the answer, some name their parent, some their children, by id or by pod."""
     after: dict[str, list[str]] = {}
     pods = {task.pod_name: task.task_id for task in details if task.pod_name}
     for task in details:

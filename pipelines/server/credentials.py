@@ -1,4 +1,4 @@
-"""Who we are to a Kubeflow Pipelines server: a token, a session's cookies, or nobody."""
+"""Credentials for a Kubeflow Pipelines server: a token, the cookies of a session, or none."""
 
 import os
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from pathlib import Path
 from common.errors import UserError
 
 TOKEN_ENV, COOKIES_ENV = "KF_PIPELINES_TOKEN", "KF_PIPELINES_COOKIES"
-VOLUME_ENV = "KF_PIPELINES_SA_TOKEN_PATH"  # kfp's own name for where the volume is mounted
+VOLUME_ENV = "KF_PIPELINES_SA_TOKEN_PATH"  # kfp's own name for the mount path of the volume
 VOLUME = "/var/run/secrets/kubeflow/pipelines/token"
-HOW = f"give a token by --token-file or {TOKEN_ENV}, or a browser session's cookies by --cookies"
+HOW = f"give a token by --token-file or {TOKEN_ENV}, or the cookies of a browser session by --cookies"
 
 
 @dataclass(frozen=True)
 class Credential:
-    """`name` says in messages where it is from; the secret itself appears in none."""
+    """A credential. `name` says in messages where it comes from; the secret itself is in no message."""
 
     name: str
     token: Callable[[], str] | None = field(default=None, repr=False)
@@ -23,19 +23,19 @@ class Credential:
 
     @property
     def remedy(self) -> str:
-        """What to do where the server does not accept it."""
+        """The remedy if the server does not accept the credential."""
         if self.token is None and self.cookies is None:
             return HOW
-        return "it may have expired, or may lack the right; get a new one, or ask who runs the server"
+        return "it may have expired, or may lack a permission; get a new one, or ask the administrator"
 
 
 def find_credential(token_file: Path | None, cookies: str | None) -> Credential:
-    """What was asked for, else what the environment offers, else what a pod in the cluster has mounted.
+    """Return the credential of the options, else of the environment, else of the service account of a pod.
 
-    Raises UserError for two at once, and for a file that holds no token.
+    Raises UserError for two options at once, and for a file without a token.
     """
     if token_file is not None and cookies is not None:
-        raise UserError("a server is told one identity; give either --token-file or --cookies")
+        raise UserError("a server accepts one credential; give either --token-file or --cookies")
     if token_file is not None:
         return _from_file(f"the token in {token_file}", token_file)
     if cookies is not None:
@@ -52,14 +52,14 @@ def find_credential(token_file: Path | None, cookies: str | None) -> Credential:
 
 
 def _from_file(name: str, path: Path) -> Credential:
-    """Read again for every request: tokens in files are renewed while a run is waited for."""
+    """Return a credential that reads the file for every request, because a file may get a new token during a wait."""
 
     def token() -> str:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise UserError(f"a token is read from a file, and {path} cannot be read: {reason}") from error
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise UserError(f"a file with a token must be readable, and {path} cannot be read: {reason}") from error
         return _one_line(text, str(path))
 
     token()
@@ -67,9 +67,9 @@ def _from_file(name: str, path: Path) -> Credential:
 
 
 def _one_line(text: str, source: str) -> str:
-    """What may stand in a header. Raises UserError for nothing, for more lines, and for what is not ASCII."""
+    """Return text that a header can hold. Raises UserError for empty text, several lines, and characters beyond ASCII."""
     text = text.strip()
     if not text or not text.isascii() or not text.isprintable():
-        problem = "is empty" if not text else "holds more than one line, or characters that no header may have"
+        problem = "is empty" if not text else "has more than one line, or characters that a header cannot hold"
         raise UserError(f"a credential is one line of ASCII; {source} {problem}")
     return text

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a Kubeflow Pipelines server, each as one sentence."""
+"""Errors in the exchange with a Kubeflow Pipelines server, each with a text of one sentence."""
 
 import json
 from typing import Any
@@ -9,23 +9,23 @@ from kfp_server_api.rest import ApiException
 from common.errors import Unavailable, UserError
 from pipelines.server.credentials import Credential
 
-LONGEST = 300  # characters of the server's own words
+LONGEST = 300  # characters of a message of the server
 
 
 class Unreachable(Unavailable):
-    """No connection; where there was one before, trying again may help."""
+    """No connection. A repetition may help if there was a connection before."""
 
 
 class Denied(Unavailable):
-    """401 or 403, or the page of a login."""
+    """Status 401 or 403, or a login page."""
 
 
 class NotKubeflow(UserError):
-    """Something answers, but not in the API's language."""
+    """A server that answers, but not by the API of Kubeflow."""
 
 
 class Rejected(UserError):
-    """The server understood, and does not do it; `status` is 400 to 499."""
+    """A request that the server understood and refused; `status` is 400 to 499."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
@@ -33,15 +33,15 @@ class Rejected(UserError):
 
 
 class ServerFailed(Exception):
-    """The server's own failure; trying again may help."""
+    """A failure of the server. A repetition may help."""
 
 
-# What the generated client raises, and what it stumbles over where an answer is none of the API.
+# Exceptions of the generated client, and those that an answer outside of the API causes in it.
 FAULTS = (ApiException, urllib3.exceptions.HTTPError, UnicodeDecodeError, AttributeError, TypeError)
 
 
 def translated(error: Exception, host: str, credential: Credential) -> Exception:
-    """One of the errors above for one of FAULTS."""
+    """Return one of the errors above for an exception of FAULTS."""
     if isinstance(error, AttributeError) and isinstance(error.__context__, ApiException):
         return _unreachable(host, str(error.__context__.reason))  # TLS failed, and there is no body to decode
     if isinstance(error, urllib3.exceptions.HTTPError):
@@ -52,11 +52,13 @@ def translated(error: Exception, host: str, credential: Credential) -> Exception
 
 
 def _unreachable(host: str, reason: str) -> Unreachable:
-    """For errors below HTTP: names, connections, certificates, time-outs."""
+    """Return the error for a fault below HTTP: names, connections, certificates, timeouts."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return Unreachable(f"the certificate of {host} is not trusted; name your authority's file in SSL_CERT_FILE")
+        return Unreachable(
+            f"the certificate of {host} is not trusted; set SSL_CERT_FILE to the file of your certificate authority"
+        )
     why = next((short for mark, short in _WHY if mark in reason), " ".join(reason.split())[:LONGEST])
-    return Unreachable(f"no connection to {host}: {why}; check --host, and that its port is forwarded or exposed")
+    return Unreachable(f"no connection to {host}: {why}; check --host, and that the port is forwarded or exposed")
 
 
 _WHY = [
@@ -65,23 +67,23 @@ _WHY = [
     ("Temporary failure in name resolution", "no such host"),
     ("nodename nor servname", "no such host"),
     ("No address associated", "no such host"),
-    ("timed out", "no answer in time"),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS; is it http:// instead of https://?"),
-    ("Connection aborted", "it broke off"),
-    ("IncompleteRead", "it broke off"),
+    ("timed out", "timeout"),
+    ("WRONG_VERSION_NUMBER", "it does not use TLS; try http:// instead of https://"),
+    ("Connection aborted", "the connection broke"),
+    ("IncompleteRead", "the connection broke"),
     ("Network is unreachable", "network is unreachable"),
 ]
 
 
 def _from_status(answer: ApiException, host: str, credential: Credential) -> Exception:
-    """For an answer that is no success."""
-    status, said = answer.status, _words_of(answer.body)
+    """Return the error for a status that is not a success."""
+    status, said = answer.status, _message(answer.body)
     detail = f" ({said})" if said else ""
     if 300 <= status < 400:
         return _moved((answer.headers or {}).get("location", ""), host, credential)
     if status in (401, 403):
-        did = {401: "401 Unauthorized", 403: "403 Forbidden"}[status]
-        return Denied(f"{host} answers {did} to {credential.name}{detail}; {credential.remedy}")
+        name = {401: "401 Unauthorized", 403: "403 Forbidden"}[status]
+        return Denied(f"{host} answers {name} to {credential.name}{detail}; {credential.remedy}")
     if status >= 500 or status == 429:
         return ServerFailed(f"{host} failed with HTTP status {status}{detail}")
     if status == 404 and said is None:
@@ -90,21 +92,21 @@ def _from_status(answer: ApiException, host: str, credential: Credential) -> Exc
 
 
 def _moved(location: str, host: str, credential: Credential) -> Exception:
-    """To the same request elsewhere, or to where people log in. A credential is never sent along unasked."""
+    """Return the error for a redirection: to another address, or to a login. The client never sends a credential there."""
     before, api, _ = location.partition("/apis/v2beta1/")
     if api and before.startswith(("http://", "https://")):
-        return NotKubeflow(f"{host} has moved to {before}; give that as --host")
-    return Denied(f"{host} asks to log in, and was given {credential.name}; {credential.remedy}")
+        return NotKubeflow(f"{host} has moved to {before}; give that address as --host")
+    return Denied(f"{host} requires a login, and the request had {credential.name}; {credential.remedy}")
 
 
 def not_kubeflow(host: str, what: str) -> NotKubeflow:
-    """For a web server that is another, or the right one under another path."""
-    remedy = "give the address under which /apis/v2beta1/healthz answers, in full Kubeflow https://NAME/pipeline"
-    return NotKubeflow(f"{host} is no Kubeflow Pipelines server: it answers with {what}; {remedy}")
+    """Return the error for another web server, or for the right one at another path."""
+    remedy = "give the address at which /apis/v2beta1/healthz answers, in full Kubeflow https://NAME/pipeline"
+    return NotKubeflow(f"{host} is not a Kubeflow Pipelines server: it answers with {what}; {remedy}")
 
 
-def _words_of(body: Any) -> str | None:
-    """The server's own message, on one line; None where the body is none of the API's."""
+def _message(body: Any) -> str | None:
+    """Return the message of the server on one line; None if the body is not of the API."""
     try:
         answer = json.loads(body)
     except (TypeError, ValueError):

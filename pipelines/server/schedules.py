@@ -1,6 +1,6 @@
-"""Kubeflow's recurring runs, as far as we use them: one schedule per study, set, listed, disabled, enabled, deleted.
+"""Recurring runs of Kubeflow: one schedule per study, which can be set, listed, disabled, enabled and deleted.
 
-A server lets a schedule only be made, switched and deleted: to change one is to make another and delete the first.
+A server can create, switch and delete a schedule, but not change it. A change creates another schedule and deletes the first.
 """
 
 import re
@@ -13,16 +13,18 @@ import kfp_server_api
 from croniter import CroniterError, croniter
 
 from common.errors import UserError
+from common.hints import did_you_mean
+from pipelines.name import NAME
 from pipelines.server.client import Server, named
 
 PAGE = 100
 _NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
-_FIELDS = re.compile(rf"(?:[\d*/,?-]|{_NAMES})+", re.IGNORECASE)  # the server's cron has no L, # or the like
+_FIELDS = re.compile(rf"(?:[\d*/,?-]|{_NAMES})+", re.IGNORECASE)  # the cron of the server has no L and no #
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A recurring run. `id` and `enabled` are the server's to say, and do not count when two are compared."""
+    """A recurring run. The server decides `id` and `enabled`, so a comparison of two schedules ignores them."""
 
     name: str
     cron: str
@@ -33,41 +35,65 @@ class Schedule:
     enabled: bool = field(default=True, compare=False)
     id: str = field(default="", compare=False)
 
+    def when(self) -> str:
+        """Return the fields and the next time, on a server whose clock is UTC (the default)."""
+        if not self.enabled:
+            return f"{self.cron}, disabled"
+        try:
+            return f"{self.cron}, next {next_time(self.cron, datetime.now(UTC)):%Y-%m-%d %H:%M} UTC"
+        except ValueError:  # a schedule from the page of the server may be of another kind
+            return self.cron or "not by cron"
+
 
 def checked_cron(text: str) -> str:
-    """A schedule that a server understands as it is meant. Raises UserError.
+    """Return a schedule that a server reads as intended. Raises UserError.
 
-    A server takes the five fields of Unix, too, and shifts them: `0 2 * * *` is two minutes after every hour to it.
+    A server also accepts the five fields of Unix and shifts them: it reads `0 2 * * *` as two minutes after every hour.
     """
     cron = " ".join(text.split())
     fields = cron.split(" ")
     if len(fields) == 5:
-        raise UserError(f"Kubeflow's cron begins with seconds, and {cron!r} has five fields; write '0 {cron}'")
+        raise UserError(f"the cron of Kubeflow begins with seconds, and {cron!r} has five fields; write '0 {cron}'")
     if len(fields) != 6 or not all(map(_FIELDS.fullmatch, fields)) or re.search(r"(?<!/)\b7\b", fields[5]):
         wanted = "six fields: second minute hour day month weekday, weekdays 0 (Sunday) to 6 or SUN to SAT"
-        raise UserError(f"Kubeflow's cron has {wanted}; got {text!r}; write e.g. '0 0 2 * * *' for every night at two")
+        raise UserError(
+            f"the cron of Kubeflow has {wanted}; got {text!r}; write e.g. '0 0 2 * * *' for every night at two"
+        )
     try:
         next_time(cron, datetime.now(UTC))
     except CroniterError as error:
-        raise UserError(f"{cron!r} is no time that comes: {str(error).rstrip('.')}; correct --cron") from error
+        raise UserError(
+            f"a schedule needs a time that exists, and {cron!r} has none: {str(error).rstrip('.')}; correct --cron"
+        ) from error
     return cron
 
 
 def next_time(cron: str, after: datetime) -> datetime:
-    """When a schedule runs next, on a server whose clock is that of `after`."""
+    """Return the next time of a schedule, on a server with the time zone of `after`."""
     found: datetime = croniter(cron, after, second_at_beginning=True).get_next(datetime)
     return found
 
 
+def open_schedules(server: Server) -> "Schedules":
+    """Return the schedules of our pipeline on a server. Raises UserError if the server does not have the pipeline."""
+    server.check()
+    pipeline = server.find_pipeline(NAME)
+    if pipeline is None:
+        raise UserError(
+            f"{server.host} has no pipeline {NAME!r}, so no study has a schedule; `ablate submit` uploads it"
+        )
+    return Schedules(server, pipeline)
+
+
 class Schedules:
-    """The schedules of one pipeline on a server. Every method raises what `Server`'s do."""
+    """The schedules of one pipeline on a server. Every method raises the errors of the methods of `Server`."""
 
     def __init__(self, server: Server, pipeline: str) -> None:
         self._server, self._pipeline = server, pipeline
         self._service = kfp_server_api.RecurringRunServiceApi(server.api)
 
     def listed(self, name: str | None = None) -> list[Schedule]:
-        """All of the pipeline, or those of this name. Schedules of other pipelines are nobody's business here."""
+        """Return all schedules of the pipeline, or those with this name. Schedules of other pipelines are left out."""
         found, page = [], ""
         while True:
             asked = {"filter": named(name)} if name is not None else {}
@@ -83,11 +109,20 @@ class Schedules:
             if not page:
                 return [schedule for schedule in found if schedule.pipeline == self._pipeline]
 
-    def set(self, wanted: Schedule) -> str:
-        """Let there be this one of its name and no other; returns "created", "replaced" or "unchanged".
+    def of(self, study: str) -> list[Schedule]:
+        """Return the schedules of a study. Raises UserError if it has none."""
+        found = self.listed(study)
+        if not found:
+            known = [schedule.name for schedule in self.listed()]
+            hint = did_you_mean(study, known) if known else "; `ablate submit PLAN --cron` sets one"
+            raise UserError(f"study {study!r} has no schedule on this server{hint}")
+        return found
 
-        The new one is made before the old ones go, so that there is never none; where that fails half-way, the same call
-        mends it. A schedule that somebody has disabled stays so.
+    def set(self, wanted: Schedule) -> str:
+        """Make this the only schedule with its name. Return "created", "replaced" or "unchanged".
+
+        The method creates the new schedule before it deletes the old ones, so that one always exists. After a failure
+        half-way, the same call repairs the state. A disabled schedule stays disabled.
         """
         before = self.listed(wanted.name)
         kept = next((schedule for schedule in before if schedule == wanted), None)
@@ -99,7 +134,7 @@ class Schedules:
         return "unchanged" if kept and len(before) == 1 else "replaced" if before else "created"
 
     def _make(self, wanted: Schedule, *, enabled: bool) -> None:
-        """One run at a time; nights that were missed are not made up for, since a run does all that there is to do."""
+        """Create a schedule: one run at a time, without catch-up for missed times, because one run does all the work."""
         trigger = kfp_server_api.V2beta1Trigger(
             cron_schedule=kfp_server_api.V2beta1CronSchedule(cron=wanted.cron),
         )
@@ -115,17 +150,12 @@ class Schedules:
         self._server.with_plugins(self._service.recurring_run_service_create_recurring_run, asked)
 
     def switch(self, schedule: Schedule, *, on: bool) -> None:
-        """Enable or disable; runs that have begun go on."""
-        service = self._service
-        method = (
-            service.recurring_run_service_enable_recurring_run
-            if on
-            else service.recurring_run_service_disable_recurring_run
-        )
-        self._server.call(method, schedule.id)
+        """Enable or disable a schedule. Runs that have started continue."""
+        verb = "enable" if on else "disable"
+        self._server.call(getattr(self._service, f"recurring_run_service_{verb}_recurring_run"), schedule.id)
 
     def delete(self, schedule: Schedule) -> None:
-        """Runs that have begun go on: Kubernetes would end them with the schedule that they come from."""
+        """Delete a schedule. ORPHAN keeps its running runs: Kubernetes would otherwise end them with the schedule."""
         self._server.call(
             self._service.recurring_run_service_delete_recurring_run, schedule.id, propagation_policy="ORPHAN"
         )

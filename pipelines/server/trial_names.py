@@ -1,16 +1,16 @@
-"""Which trials a run on a cluster is at, as MLflow knows them."""
+"""Names of the trials of a run on a cluster, from MLflow."""
 
 import os
 
 from pipelines.local import paths
 
-SKEW_S = 60.0  # by which clocks may differ
+SKEW_S = 60.0  # possible difference of the clocks
 
 
 def trial_names(study: str, code_rev: str, opened_after: float) -> dict[int, str]:
-    """Turn of the loop, from 0 -> arm and seed; empty where MLFLOW_TRACKING_URI names none that answers from here.
+    """Return iteration of the loop, from 0 -> arm and seed. Empty if the server of MLFLOW_TRACKING_URI does not answer.
 
-    `opened_after` is when the run was submitted, in seconds since 1970. Nothing depends on these names but what is shown.
+    `opened_after` is the time of submission, in seconds since 1970. The names are for display only.
     """
     from components.shared.history import attempt
     from tracking.reuse import turns

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipelines.server.ci import UNWRITABLE, Step, carry_out, exit_code, junit, summary
+from cli.ci_job import UNWRITABLE, Step, carry_out, exit_code, junit, summary
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["compile and lint", "smoke study", "study on the cluster", "gate"]
@@ -35,7 +35,7 @@ WORKFLOW = ROOT / ".github" / "workflows" / "ablation.yml"
         (130, 1, "infrastructure failed", "error"),
     ],
 )
-def test_a_gate_that_failed_is_told_from_infrastructure_that_did(
+def test_a_failed_gate_differs_from_failed_infrastructure(
     code: int, ours: int, outcome: str, kind: str | None, tmp_path: Path
 ) -> None:
     steps = [Step(NAMES[0], 0, 1.0, ""), Step(NAMES[1], code, 2.5, "why <it> ended\n")]
@@ -176,7 +176,7 @@ def push(cluster: Any, mlflow_server: str, tmp_path: Path) -> Callable[[str], "s
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_workflows_script_trains_and_decides_by_real_trials(
+def test_the_workflow_script_trains_and_decides_by_real_trials(
     push: Callable[..., Any], cluster: Any, ablate: Callable[..., Any], bucket: str, small_corpus: Path, tmp_path: Path
 ) -> None:
     corpus = f"s3://{bucket}/small"
@@ -228,11 +228,11 @@ def outcomes(path: Path) -> dict[str, str | None]:
 @pytest.mark.parametrize(
     ("state", "words"), [("FAILED", "failed: the run ended as FAILED"), (None, "connection refused")]
 )
-def test_infrastructure_that_failed_is_not_the_gate(
-    state: str | None, words: str, kubeflow: Any, plan_file: Callable[..., Path], nobody: Path, tmp_path: Path
+@pytest.mark.usefixtures("empty_home")
+def test_failed_infrastructure_is_not_a_failed_gate(
+    state: str | None, words: str, kubeflow: Any, plan_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     """The step on the cluster by itself; other ways for it to fail are in test_submit.py."""
-    assert nobody.is_dir()
     kubeflow.script, host = [state], kubeflow.host
     if state is None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -249,7 +249,7 @@ def test_infrastructure_that_failed_is_not_the_gate(
     assert f"| {NAMES[2]} | infrastructure failed |" in summary(steps, NAMES[2:], "")
 
 
-def test_a_gate_that_finds_no_study_is_infrastructure(
+def test_a_missing_study_is_failed_infrastructure(
     ablate: Callable[..., Any], store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
@@ -261,7 +261,7 @@ def test_a_gate_that_finds_no_study_is_infrastructure(
     assert "cannot be reached: connection refused" in answer.err
 
 
-def test_what_a_step_said_is_text_to_every_reader(tmp_path: Path) -> None:
+def test_output_of_a_step_is_valid_xml_text(tmp_path: Path) -> None:
     """Colours and other bytes that XML cannot hold are left out; the message is the gate's reasons."""
     code = r"print('\x1b[31mred\x1b[0m \x00\x08 <&]]>'); print('gate failed: a'); print('gate failed: b'); print('end')"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -272,16 +272,16 @@ def test_what_a_step_said_is_text_to_every_reader(tmp_path: Path) -> None:
     assert step.said.startswith("red  <&]]>\n")
 
 
-def test_bad_input_is_said_before_anything_runs(
-    ablate: Callable[..., Any], plan_file: Callable[..., Path], nobody: Path, tmp_path: Path
+@pytest.mark.usefixtures("empty_home")
+def test_bad_input_is_reported_before_any_step(
+    ablate: Callable[..., Any], plan_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    assert nobody.is_dir()
     for options, words in [
-        ([], "a server has to be named: --host URL, or KF_PIPELINES_ENDPOINT"),
-        (["--host", "http://k"], "a cluster cannot write to MLflow's store"),
+        ([], "needs the address of a server; give --host URL, or set KF_PIPELINES_ENDPOINT"),
+        (["--host", "http://k"], "a cluster cannot write to the MLflow store"),
         (
             ["--host", "http://k", "--tracking-uri", "http://localhost:5000"],
-            "to a pod in a cluster, localhost is the pod",
+            "in a pod, localhost is the pod itself",
         ),
     ]:
         answer = ablate("ci", plan_file(), *options)

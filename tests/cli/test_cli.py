@@ -1,4 +1,4 @@
-"""Commands that answer at once: plans are shown and checked, and every mistake is one sentence and exit code 2."""
+"""Quick commands: plans are shown and checked, and every mistake is one sentence and exit code 2."""
 
 import json
 import os
@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from cli.main import app
 
 ROOT = Path(__file__).parents[2]
 PLANS = sorted((ROOT / "plans").iterdir())
-COMMANDS = [
-    "plan",
-    "run",
-    "compile",
-    "report",
-    "ui",
-    "submit",
-    "corpus prepare",
-    "corpus push",
-    "corpus verify",
-    "corpus show",
-]
 
 Ablate = Callable[..., Any]
 PlanFile = Callable[..., Path]
+
+
+def commands(group: Any, prefix: str = "") -> list[str]:
+    """The full names of all commands and sub-commands."""
+    found = []
+    for name, command in group.commands.items():
+        found += commands(command, f"{prefix}{name} ") if hasattr(command, "commands") else [f"{prefix}{name}"]
+    return found
+
+
+COMMANDS = commands(get_command(app))
 
 
 def assert_one_sentence(answer: Any, *words: str) -> None:
@@ -39,7 +41,7 @@ def assert_one_sentence(answer: Any, *words: str) -> None:
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)
-def test_every_shipped_plan_is_shown_with_all_its_arms(ablate: Ablate, path: Path) -> None:
+def test_every_shipped_plan_is_shown_with_all_arms(ablate: Ablate, path: Path) -> None:
     answer, listed = ablate("plan", path), ablate("plan", path, "--json")
     assert (answer.code, answer.err, listed.code, listed.err) == (0, "", 0, "")
     plan = json.loads(listed.out)
@@ -61,7 +63,7 @@ def test_the_founding_plan_gives_its_four_arms(ablate: Ablate, tmp_path: Path, f
     assert arms[3]["overrides"] == {"masking": {"kind": "uniform"}}
 
 
-def test_the_command_line_changes_seeds_corpus_keys_and_settings(ablate: Ablate, plan_file: PlanFile) -> None:
+def test_options_change_seeds_corpus_keys_and_settings(ablate: Ablate, plan_file: PlanFile) -> None:
     options = [
         "--seeds",
         "4,5",
@@ -77,7 +79,7 @@ def test_the_command_line_changes_seeds_corpus_keys_and_settings(ablate: Ablate,
     assert "grid://x" in ablate("plan", plan_file(), *options).out
 
 
-def test_arms_that_are_the_same_model_are_warned_about(ablate: Ablate, plan_file: PlanFile) -> None:
+def test_identical_arms_give_a_warning(ablate: Ablate, plan_file: PlanFile) -> None:
     arms = {"one": {"kind": "static", "value": 1.0}, "none": {"kind": "none"}}
     path = plan_file(ablations=[{"part": "fusion.scale", "replacements": arms}])
     [warning] = json.loads(ablate("plan", path, "--json").out)["warnings"]
@@ -85,7 +87,7 @@ def test_arms_that_are_the_same_model_are_warned_about(ablate: Ablate, plan_file
     assert warning in ablate("plan", path).out
 
 
-def test_one_seed_is_warned_about(ablate: Ablate, plan_file: PlanFile) -> None:
+def test_one_seed_gives_a_warning(ablate: Ablate, plan_file: PlanFile) -> None:
     assert "one seed gives no verdict" in ablate("plan", plan_file(seeds=[1])).out
 
 
@@ -111,7 +113,9 @@ def scale(**spec: Any) -> dict[str, Any]:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_mistake_in_a_plan(ablate: Ablate, plan_file: PlanFile, changes: dict[str, Any], words: list[str]) -> None:
+def test_a_mistake_in_a_plan_is_one_sentence(
+    ablate: Ablate, plan_file: PlanFile, changes: dict[str, Any], words: list[str]
+) -> None:
     path = plan_file(**changes)
     for command in ("plan", "run"):
         assert_one_sentence(ablate(command, path), str(path) if "study" in changes else "", *words)
@@ -133,13 +137,15 @@ def test_a_mistake_in_a_plan(ablate: Ablate, plan_file: PlanFile, changes: dict[
         ("Just prose.\n", "md", ["Ablated Part"]),
     ],
 )
-def test_a_file_that_is_no_plan(ablate: Ablate, tmp_path: Path, text: str, suffix: str, words: list[str]) -> None:
+def test_a_file_that_is_not_a_plan_is_one_sentence(
+    ablate: Ablate, tmp_path: Path, text: str, suffix: str, words: list[str]
+) -> None:
     path = tmp_path / f"plan.{suffix}"
     path.write_text(text, encoding="utf-8")
     assert_one_sentence(ablate("plan", path), str(path), *words)
 
 
-def test_bytes_that_are_no_text(ablate: Ablate, tmp_path: Path) -> None:
+def test_a_plan_that_is_not_text_is_one_sentence(ablate: Ablate, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_bytes(b"study: \xff")
     assert_one_sentence(ablate("plan", tmp_path / "plan.yaml"), "UTF-8")
 
@@ -155,11 +161,15 @@ def test_bytes_that_are_no_text(ablate: Ablate, tmp_path: Path) -> None:
         ("seeds=[]", ["`seeds` is empty"]),
     ],
 )
-def test_a_mistake_in_a_setting(ablate: Ablate, plan_file: PlanFile, setting: str, words: list[str]) -> None:
+def test_a_mistake_in_a_setting_is_one_sentence(
+    ablate: Ablate, plan_file: PlanFile, setting: str, words: list[str]
+) -> None:
     assert_one_sentence(ablate("plan", plan_file(), "--set", setting), *words)
 
 
-def test_things_that_are_not_there(ablate: Ablate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_files_and_studies_are_one_sentence(
+    ablate: Ablate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert_one_sentence(ablate("plan", "none.yaml"), "no plan file at none.yaml")
     assert_one_sentence(ablate("report", "none"), "no study 'none'", "ablate run")
@@ -182,10 +192,10 @@ def test_things_that_are_not_there(ablate: Ablate, tmp_path: Path, monkeypatch: 
         ("synthetic://talking-mouth?train=few", ["train", "few"]),
     ],
 )
-def test_a_corpus_that_cannot_be_read(
+def test_an_unreadable_corpus_is_one_sentence(
     ablate: Ablate, plan_file: PlanFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, words: list[str]
 ) -> None:
-    """`run` says it before anything is started or written, as `corpus prepare` does."""
+    """`run` reports it before it starts or writes anything, like `corpus prepare`."""
     plan = plan_file(corpus=uri)
     (tmp_path / "empty").mkdir()
     (tmp_path / "mute").mkdir()
@@ -206,18 +216,18 @@ def test_a_prepared_corpus_is_verified_and_drawn(ablate: Ablate, small_corpus: P
     assert (tmp_path / "sheet.png").is_file()
 
 
-def test_results_cannot_go_where_a_file_is(ablate: Ablate, plan_file: PlanFile) -> None:
+def test_results_cannot_replace_a_file(ablate: Ablate, plan_file: PlanFile) -> None:
     path = plan_file()
     assert_one_sentence(ablate("run", path, "--out", path), "results go to a folder", "File exists", "--out")
 
 
-def test_results_cannot_go_where_nothing_can_be_written(ablate: Ablate, plan_file: PlanFile, tmp_path: Path) -> None:
+def test_results_need_a_writable_folder(ablate: Ablate, plan_file: PlanFile, tmp_path: Path) -> None:
     (tmp_path / "out" / ".lock").mkdir(parents=True)
     answer = ablate("run", plan_file(), "--out", tmp_path / "out")
     assert_one_sentence(answer, "results go to a folder that can be written to", "Is a directory", "--out")
 
 
-def test_ctrl_c_while_the_commands_are_still_being_loaded_is_no_traceback(tmp_path: Path) -> None:
+def test_ctrl_c_during_imports_shows_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     door = [sys.executable, "-c", "from cli.entry import main; main()"]
     done = subprocess.run(
@@ -227,13 +237,16 @@ def test_ctrl_c_while_the_commands_are_still_being_loaded_is_no_traceback(tmp_pa
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_says_what_a_command_does_with_an_example(ablate: Ablate, command: str) -> None:
+def test_help_has_an_example(ablate: Ablate, command: str) -> None:
     answer = ablate(*command.split(), "--help")
     assert (answer.code, answer.err) == (0, "")
     assert f"Example: ablate {command}" in answer.out
 
 
-def test_without_a_command_the_help_is_shown_and_nothing_in_it_is_cut_short(ablate: Ablate) -> None:
+def test_the_list_of_commands_is_complete_and_not_cut(ablate: Ablate) -> None:
     answer = ablate()
     assert all(command.split()[0] in answer.out + answer.err for command in COMMANDS)
+    assert "Which component of a model is worth keeping? Ablation studies from plan to report." in " ".join(
+        (answer.out + answer.err).split()
+    )
     assert "..." not in (answer.out + answer.err).replace("[ARGS]...", "")

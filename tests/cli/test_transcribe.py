@@ -71,7 +71,7 @@ def utterances(corpus: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("options", "condition"), [((), "clean"), (("--snr-db", "0"), "babble_0db")])
-def test_it_says_what_the_evaluation_heard_clean_and_in_noise(
+def test_text_equals_the_hypothesis_of_the_evaluation(
     say: Callable[..., Any], trained: Trained, small_corpus: Path, options: tuple[str, ...], condition: str
 ) -> None:
     rows = trained.heard[trained.heard["condition"] == condition]
@@ -81,7 +81,7 @@ def test_it_says_what_the_evaluation_heard_clean_and_in_noise(
     assert len(set(heard.values())) > 1, "a model that always says the same would pass whatever it is given"
 
 
-def test_one_clip_is_its_text_alone_under_every_address_of_the_model(
+def test_one_clip_prints_its_text_for_every_model_address(
     say: Callable[..., Any], trained: Trained, small_corpus: Path
 ) -> None:
     [clip, *_] = utterances(small_corpus)
@@ -93,7 +93,7 @@ def test_one_clip_is_its_text_alone_under_every_address_of_the_model(
     assert {f"{found['clips'][0]['text']}\n"} == said
 
 
-def test_a_request_holds_the_utterance_to_the_bit(say: Callable[..., Any], small_corpus: Path) -> None:
+def test_a_request_holds_the_utterance_bit_for_bit(say: Callable[..., Any], small_corpus: Path) -> None:
     [utterance, *_] = Corpus.open(small_corpus).utterances("test")
     body = json.loads(say(f"{small_corpus}#{utterance.id}", "--request").out)["dataframe_split"]
     assert body["columns"] == ["audio", "video"]
@@ -113,7 +113,7 @@ def test_a_request_holds_the_utterance_to_the_bit(say: Callable[..., Any], small
         ("models:/demo", "got 'models:/demo'"),
     ],
 )
-def test_a_model_that_is_not_there_is_a_sentence_with_those_that_are(
+def test_an_unknown_model_is_a_sentence_with_the_known_ones(
     say: Callable[..., Any], small_corpus: Path, model: str, why: str
 ) -> None:
     answer = say(utterances(small_corpus)[0], "--model", model)
@@ -128,7 +128,7 @@ def test_a_model_that_is_not_there_is_a_sentence_with_those_that_are(
         ("sqlite:////nowhere/mlflow.db", "no MLflow store"),
     ],
 )
-def test_a_store_that_is_away_is_a_sentence(
+def test_an_unreachable_store_is_a_sentence(
     say: Callable[..., Any], small_corpus: Path, monkeypatch: pytest.MonkeyPatch, uri: str, why: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -182,7 +182,7 @@ def video(path: Path, frames: int, *, sound: bool, fps: int = 25) -> Path:
     return path
 
 
-def test_a_clip_that_is_none_is_a_sentence(
+def test_an_invalid_clip_is_a_sentence(
     say: Callable[..., Any], small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ABLATE_MOUTH_PYTHON", str(tmp_path / "none"))
@@ -206,7 +206,7 @@ def test_a_clip_that_is_none_is_a_sentence(
     ("options", "why"),
     [(("--snr-db", "nan"), "finite"), (("--snr-db", "0", "--noise", "rain"), "no noise of kind 'rain'")],
 )
-def test_noise_that_is_none_is_a_sentence(
+def test_invalid_noise_is_a_sentence(
     say: Callable[..., Any], small_corpus: Path, options: tuple[str, ...], why: str
 ) -> None:
     answer = say(utterances(small_corpus)[0], "--model", ADDRESS, *options)
@@ -218,9 +218,7 @@ def test_noise_that_is_none_is_a_sentence(
     ("fps", "frames", "kept"),
     [(25, 4, [0, 1, 2, 3]), (50, 8, [1, 3, 5, 7]), (12.5, 2, [0, 0, 1, 1]), (30, 6, [0, 1, 3, 4, 5]), (25, 0, [])],
 )
-def test_frames_are_those_shown_in_the_middle_of_every_25th_of_a_second(
-    fps: float, frames: int, kept: list[int]
-) -> None:
+def test_frames_are_taken_in_the_middle_of_every_25th_second(fps: float, frames: int, kept: list[int]) -> None:
     assert at_25_fps(np.arange(frames), fps).tolist() == kept
 
 
@@ -232,7 +230,7 @@ def needs_faces() -> None:
 
 
 @pytest.mark.slow
-def test_a_real_clip_is_the_same_as_a_file_and_as_an_utterance_of_its_corpus(
+def test_a_real_clip_equals_its_utterance_in_the_corpus(
     say: Callable[..., Any], trained: Trained, tmp_path: Path
 ) -> None:
     needs_faces()

@@ -1,4 +1,4 @@
-"""One small study, carried out step by step on real parts: a baseline, an arm that trains, and one that diverges."""
+"""One small study, run step by step on real parts: a baseline, an arm that trains, and one that diverges."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def plan() -> dict[str, Any]:
 
 @dataclass
 class Done:
-    """What the steps left: the items of the loop and the two folders of each, then the study's folder and its report."""
+    """The results of the steps: the trials with the two folders of each, the study's folder and its report."""
 
     uri: str
     trials: list[Trial]
@@ -81,7 +81,7 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
 
 @pytest.fixture
 def finding(small_corpus: Path, tmp_path: Path) -> Callable[..., list[str]]:
-    """Opens a study of the small corpus and returns the items that are left; finished ones lie in `tmp_path / out`."""
+    """Opens a study of the small corpus and returns the trials that are left; finished ones are in `tmp_path / out`."""
 
     def call(plan: dict[str, Any], uri: str, out: str = "finished", force: str = "") -> list[str]:
         return find(plan, resolve(plan, uri, ""), small_corpus, tmp_path / out, tracking_uri=uri, force=force)
@@ -103,7 +103,7 @@ def here() -> Start:
 
 @contextmanager
 def keeping_signals() -> Iterator[None]:
-    """Steps take SIGTERM over, which is theirs in a process of their own; here it is pytest's."""
+    """Restore the handler of SIGTERM: steps replace it, since they usually run in their own process."""
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)

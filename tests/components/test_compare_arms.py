@@ -11,8 +11,9 @@ import pytest
 
 from ablation.results import Study, TrialRecord, read_counts, read_curves, read_study
 from components.compare_arms import compare_and_report, publish
-from components.register_checkpoint import TooManyFailed, register_best
+from components.register_checkpoint import register_best
 from components.resolve_plan import resolve
+from components.shared.problem import TooManyFailed
 from components.shared.trial import HISTORY_FILE, Status, Trial, read_history
 from corpora.store import Corpus
 from tracking.store import client
@@ -87,7 +88,7 @@ def test_the_record_is_put_in_place_last(done: Any, plan: dict[str, Any], small_
     assert {path.name for path in folder.iterdir()} == {path.name for path in done.study.iterdir()}
 
 
-def test_counts_are_the_finished_trials_and_curves_are_all_trials(done: Any) -> None:
+def test_counts_have_finished_trials_and_curves_have_all(done: Any) -> None:
     assert list(read_counts(done.study)["arm"].unique()) == ["baseline", "no-scale"]
     curves = read_curves(done.study)
     assert set(curves["arm"]) == {"baseline", "no-scale", "too-fast"}
@@ -96,8 +97,9 @@ def test_counts_are_the_finished_trials_and_curves_are_all_trials(done: Any) -> 
     assert list(zip(losses["step"], losses["value"], strict=True)) == logged
 
 
-def test_the_report_lists_the_failed_arm_with_its_reason_beside_the_others_wer(done: Any) -> None:
-    assert [path.name for path in done.report] == [f"report.{name}" for name in ("html", "md", "tex", "csv", "json")]
+def test_the_report_has_the_wers_and_the_reason_of_a_failure(done: Any) -> None:
+    reports = [f"report.{name}" for name in ("html", "md", "tex", "csv", "json")]
+    assert [path.name for path in done.report] == [*reports, "report-figures.pdf"]
     text = (done.study / "report.md").read_text()
     assert "training diverged: the loss is nan" in text
     wer = done.status("no-scale").wer["wer/clean"]
@@ -121,13 +123,13 @@ def test_a_page_goes_where_kubeflow_looks_for_it(done: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("impatient")
-def test_without_mlflow_the_report_is_written_all_the_same_and_holds_no_password(
+def test_without_mlflow_the_report_is_written_without_passwords(
     done: Any, plan: dict[str, Any], small_corpus: Path, tmp_path: Path
 ) -> None:
     files = compare_and_report(
         plan, items_of(done), done.scored, small_corpus, tmp_path / "study", tracking_uri=AWAY, code_rev=""
     )
-    assert [path.is_file() for path in files] == [True] * 5
+    assert [path.is_file() for path in files] == [True] * 6
     text = "".join(
         path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".json", ".html", ".md", ".tex", ".csv")
     )
@@ -151,7 +153,7 @@ def missed(done: Any, plan: dict[str, Any], store: str, tmp_path: Path) -> tuple
     return items, folders
 
 
-def test_what_mlflow_missed_is_told_again(
+def test_what_mlflow_missed_is_logged_by_the_comparison(
     missed: tuple[list[Trial], list[Path]], plan: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
 ) -> None:
     items, folders = missed
@@ -170,7 +172,7 @@ def test_what_mlflow_missed_is_told_again(
     assert found[2].data.tags["ablation.reason"].startswith("training diverged")
 
 
-def test_a_study_whose_trials_all_failed_has_a_report_and_no_champion(
+def test_a_study_without_finished_trials_has_a_report(
     plan: dict[str, Any], small_corpus: Path, store: str, tmp_path: Path
 ) -> None:
     texts = resolve(plan, store, "")

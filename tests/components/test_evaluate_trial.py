@@ -41,13 +41,13 @@ def test_wers_are_those_of_another_program_and_stand_in_mlflow(done: Any) -> Non
         assert {metric.key: metric.value for metric in model.metrics}["wer/clean"] == status.wer["wer/clean"]
 
 
-def test_a_failed_training_is_passed_on_with_its_curves_and_without_counts(done: Any) -> None:
+def test_a_failed_trial_passes_through_with_curves_only(done: Any) -> None:
     assert Status.read(done.scored[2]) == Status.read(done.trained[2])
     assert read_history(done.scored[2]) == read_history(done.trained[2])
     assert not (done.scored[2] / COUNTS_FILE).exists()
 
 
-def test_a_checkpoint_that_cannot_be_read_fails_the_trial_and_nothing_else(
+def test_an_unreadable_checkpoint_fails_only_its_trial(
     done: Any, plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path: Path
 ) -> None:
     broken, out = tmp_path / "broken", tmp_path / "out"

@@ -1,4 +1,4 @@
-"""Champions of real trials: models that have learnt nothing yet, models that have learnt something, and whom the test lets pass."""
+"""Promotion of real trials: untrained and trained models, and which of them the test makes champion."""
 
 import wave
 from collections.abc import Callable
@@ -29,7 +29,7 @@ UNTAUGHT, TAUGHT = 4, 60  # steps
 
 @dataclass
 class Studied:
-    """A study that has ended: its folder, what was said of the champion, and which trials were trained for it."""
+    """A study that has ended: its folder, the decision on the champion, and the trials that were trained for it."""
 
     folder: Path
     said: str
@@ -78,7 +78,7 @@ def study(plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path_factor
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Two seconds of something that stands in for babble."""
+    """A recording of two seconds of noise, used as babble."""
     samples = np.random.default_rng(1).normal(0, 3000, 2 * SAMPLE_RATE_HZ).astype("<i2")
     with wave.open(str(tmp_path / "street.wav"), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
@@ -101,7 +101,7 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
     assert now is not None
     assert "Dunnett's test over seeds" in now.tags["evidence"]
     assert "3 seeds, 8 utterances" in now.tags["evidence"]
-    # Seed 1 was registered by a study of one seed; what stands for the champion is what promoted it.
+    # A study of one seed registered seed 1. The champion is linked to the study that promoted it.
     assert set(stored(study.uri, "contest", now).counts["seed"]) == {1, 2, 3}
 
     tied = study("contest", LONGER)
@@ -130,7 +130,7 @@ def test_a_champion_moves_for_a_reason_and_for_no_other(study: Any, other_corpus
         assert end.value.exit_code == code
 
 
-def test_a_baseline_that_became_better_takes_over_from_its_former_self(study: Any) -> None:
+def test_a_better_baseline_replaces_its_former_version(study: Any) -> None:
     assert study("relay", {}).said == "champion is baseline: no arm is significantly better"
     better = study("relay", {}, **{"training.steps": TAUGHT})
     assert better.said == "champion is baseline: significantly better than the champion, baseline"

@@ -43,7 +43,7 @@ def test_the_study_nests_under_a_run_that_kubeflow_made(store: str, monkeypatch:
     assert client(store).get_run(inner).data.tags["mlflow.parentRunId"] == outer
 
 
-def test_kubeflows_mlflow_plugin_is_used_and_its_runs_are_its_own(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mlflow_plugin_of_kubeflow_keeps_its_own_runs(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin names the step's own run, and ends what is directly below that run when the step ends."""
     prepare_store(store)
     experiment = client(store).create_experiment("KFP-Default")

@@ -1,4 +1,4 @@
-"""A registered checkpoint says the same as the trial's evaluation: by MLflow's own loader, and behind its server."""
+"""A registered checkpoint gives the same texts as the trial's evaluation: with MLflow's loader and with its server."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def clips(small_corpus: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def heard(registered: Any, clips: pd.DataFrame) -> list[str]:
-    """What the evaluation of the baseline's checkpoint understood, in the order of `clips`."""
+    """The texts from the evaluation of the baseline's checkpoint, in the order of `clips`."""
     counts = pd.read_parquet(registered.study / "counts.parquet")
     mine = counts[(counts["arm"] == "baseline") & (counts["condition"] == "clean")]
     return mine.set_index("utterance_id")["hypothesis"].loc[clips["utterance_id"]].tolist()
@@ -61,7 +61,7 @@ def loaded(registered: Any) -> mlflow.pyfunc.PyFuncModel:
     return mlflow.pyfunc.load_model(ADDRESS)
 
 
-def test_mlflow_loads_the_registered_model_and_it_says_what_the_evaluation_stored(
+def test_mlflow_loads_a_model_with_the_texts_of_the_evaluation(
     loaded: mlflow.pyfunc.PyFuncModel, clips: pd.DataFrame, heard: list[str]
 ) -> None:
     assert loaded.predict(clips[["audio", "video"]])["text"].tolist() == heard
@@ -124,9 +124,7 @@ def test_what_is_no_clip_is_refused(loaded: mlflow.pyfunc.PyFuncModel, audio: by
     assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
-def test_the_model_is_small_and_has_no_pickle_and_registering_again_adds_nothing(
-    registered: Any, plan: dict[str, Any]
-) -> None:
+def test_the_model_is_small_without_pickle_and_registered_once(registered: Any, plan: dict[str, Any]) -> None:
     model_id = find_version(registered.uri, "models:/demo@baseline")[0]
     files = {file.path: file.file_size for file in client(registered.uri).list_logged_model_artifacts(model_id)}
     ours = {"MLmodel", "python_env.yaml", "requirements.txt", "served_model.py"}
@@ -141,7 +139,7 @@ def test_the_model_is_small_and_has_no_pickle_and_registering_again_adds_nothing
     assert (described["model_id"], str(folder.parent) in (folder / "MLmodel").read_text()) == (model_id, False)
 
 
-def test_the_requirements_are_the_projects_pins_and_all_that_transcribing_imports() -> None:
+def test_the_requirements_are_pins_of_all_that_is_imported() -> None:
     pins = {line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
     assert set(requirements()) <= pins
     names = {line.partition("==")[0] for line in requirements()}

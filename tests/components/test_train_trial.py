@@ -1,4 +1,4 @@
-"""Training a trial: what it leaves, and that diverging, being killed or being told to end are results, too."""
+"""Training of a trial: its files, and its results after divergence, a kill and SIGTERM."""
 
 import os
 import signal
@@ -40,14 +40,14 @@ def children(pid: int) -> list[int]:
 
 
 def workers(others: set[int]) -> set[int]:
-    """Processes that this one has started, without `others`: servers of other tests, above all."""
+    """Child processes of this one except `others`, which are servers of other tests."""
     return set(children(os.getpid())) - others
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 
@@ -55,9 +55,7 @@ def trains(folder: Path) -> bool:
     return (folder / HISTORY_FILE).is_file() and bool(read_history(folder))
 
 
-def test_a_trial_leaves_a_checkpoint_its_curves_and_what_became_of_it(
-    done: Any, plan: dict[str, Any], small_corpus: Path
-) -> None:
+def test_a_trial_leaves_a_checkpoint_curves_and_a_status(done: Any, plan: dict[str, Any], small_corpus: Path) -> None:
     for folder in done.trained[:2]:
         status = Status.read(folder)
         settings = arm_of(plan_of(plan), status.arm).settings
@@ -76,7 +74,7 @@ def test_arms_share_their_first_loss_but_not_their_settings(done: Any) -> None:
     assert done.status("baseline").fingerprint != done.status("no-scale").fingerprint
 
 
-def test_a_training_that_diverges_is_a_failed_trial_with_a_reason(done: Any) -> None:
+def test_a_diverged_training_run_is_a_failed_trial(done: Any) -> None:
     status = Status.read(done.trained[2])
     assert (status.arm, status.status) == ("too-fast", "failed")
     assert status.reason is not None
@@ -106,7 +104,7 @@ def test_a_worker_that_is_killed_is_reported(
     assert not workers(others)
 
 
-def test_a_worker_that_dies_again_and_again_but_gets_on_is_seen_through_and_its_curves_are_whole(
+def test_training_continues_after_crashes_with_complete_curves(
     plan: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     steps = 120  # far beyond the second kill: a busy machine may look late
@@ -135,7 +133,7 @@ def reached(states: Path) -> int:
     return max((newest_step(folder) or 0 for folder in states.glob("*")), default=0)
 
 
-def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process_but_its_state(
+def test_sigterm_leaves_a_state_but_no_open_run_and_no_process(
     endless: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     item, out = Trial.from_json(finding(endless, store)[0]), tmp_path / "out"
@@ -146,10 +144,14 @@ def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process_but_its_st
         [sys.executable, "-c", f"{code}{call}"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    wait_for(lambda: trains(out) and client(store).get_run(item.run_id).info.status == "RUNNING")
-    workers = children(step.pid)
-    step.terminate()
-    assert step.wait(60) == 128 + signal.SIGTERM
+    try:
+        wait_for(lambda: trains(out) and client(store).get_run(item.run_id).info.status == "RUNNING", 200)
+        workers = children(step.pid)
+        step.terminate()
+        assert step.wait(60) == 128 + signal.SIGTERM
+    finally:
+        step.terminate()
+        step.wait()
     assert len(workers) == 1
     assert not Path(f"/proc/{workers[0]}").exists()
     assert client(store).get_run(item.run_id).info.status == "KILLED"
@@ -159,7 +161,7 @@ def test_a_step_that_is_told_to_end_leaves_no_run_open_and_no_process_but_its_st
 
 
 class Seen:
-    """A start whose worker trains nothing: it notes who holds the lease meanwhile, and then ends as it was told to."""
+    """A start whose worker trains nothing: it records the lease of the trial's run and then ends as `end` says."""
 
     def __init__(self, store: str, item: Trial, end: BaseException | str) -> None:
         self.store, self.item, self.end = store, item, end

@@ -14,7 +14,8 @@ from components.prepare_corpus import prepare_for_trials
 from corpora import cache
 from corpora.prepare import prepare
 from corpora.schema import Clip
-from corpora.store import Corpus, CorpusWriter
+from corpora.store import Corpus
+from corpora.writer import CorpusWriter
 
 CLIP_BYTES = 40 * 96 * 96 + 40 * 1280
 

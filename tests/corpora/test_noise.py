@@ -11,7 +11,8 @@ from common.conditions import Condition, conditions
 from common.errors import UserError
 from corpora.noise import FULL_SCALE, NoiseBank, noise_manifest, noisy
 from corpora.schema import Clip
-from corpora.store import Corpus, CorpusWriter
+from corpora.store import Corpus
+from corpora.writer import CorpusWriter
 
 NOISE = Path("../shared/data/noise/babble20_dev_120s_16k.flac")
 

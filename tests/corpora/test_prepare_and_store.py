@@ -11,9 +11,11 @@ import pytest
 
 from common import source_code
 from common.errors import UserError
+from corpora.layout import fingerprint
 from corpora.prepare import Source, prepare
 from corpora.schema import Clip, Rejected
-from corpora.store import Corpus, CorpusWriter, fingerprint
+from corpora.store import Corpus
+from corpora.writer import CorpusWriter
 
 ROOT = Path(__file__).parents[2]
 SMALL = "synthetic://talking-mouth?train=3&valid=1&test=2"

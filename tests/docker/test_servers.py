@@ -92,7 +92,7 @@ def image() -> str:
     return IMAGE
 
 
-def test_the_image_for_real_video_finds_mouths_beside_the_service(image: str) -> None:
+def test_the_image_for_real_video_has_the_mouth_packages(image: str) -> None:
     build = ("docker", "build", "-q", "-f", "docker/preprocess.Dockerfile", "--build-arg", f"SERVICE={image}", ".")
     built = call(*build)
     assert built.returncode == 0, built.stderr
@@ -109,7 +109,7 @@ def asked(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:
     return client(servers.settings["MLFLOW_TRACKING_URI"])
 
 
-def test_a_study_in_containers_is_read_back_from_the_servers(
+def test_a_study_in_containers_is_stored_on_the_servers(
     servers: Servers, image: str, asked: Any, tmp_path: Path
 ) -> None:
     uri = servers.settings["MLFLOW_TRACKING_URI"]
@@ -148,9 +148,7 @@ def read_back(uri: str, s3_port: str, folder: Path) -> None:
     assert len(units.symbols) > 1
 
 
-def test_ctrl_c_by_somebody_who_is_not_root_leaves_no_container_and_no_run_open(
-    servers: Servers, image: str, asked: Any, tmp_path: Path
-) -> None:
+def test_ctrl_c_leaves_no_container_and_no_open_run(servers: Servers, image: str, asked: Any, tmp_path: Path) -> None:
     """The person is user nobody, with Docker's group and no home: in a container of the image, to start others beside it."""
     plan = yaml.safe_load((ROOT / "plans" / "smoke.yaml").read_text())
     plan["study"], plan["baseline"]["training.steps"] = "stopped", 1_000_000
@@ -211,9 +209,7 @@ def test_mlflow_does_not_start_with_a_wrong_s3_secret(servers: Servers) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_running_mlflow_whose_s3_has_another_secret_by_now_costs_no_training(
-    servers: Servers, tmp_path: Path
-) -> None:
+def test_a_changed_s3_secret_is_found_before_training(servers: Servers, tmp_path: Path) -> None:
     changed = Servers(servers.settings | {"AWS_SECRET_ACCESS_KEY": "another"})
     restart_s3 = ("up", "-d", "--no-deps", "--wait", "--timeout", "1", "s3")
     changed.compose(*restart_s3)

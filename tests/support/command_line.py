@@ -1,4 +1,4 @@
-"""The command line as a person meets it: arguments in; exit code, standard output and standard error out."""
+"""Fixtures for the command line: arguments in; exit code, standard output and standard error out."""
 
 import sys
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Answer:
 
 @pytest.fixture
 def ablate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
-    """Runs the command line's own entry point in this process, which is quick."""
+    """Run the entry point of the command line in this process, which is quick."""
 
     def call(*arguments: object) -> Answer:
         from cli.main import main
@@ -39,7 +39,7 @@ def ablate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def plan_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a plan as YAML: a small one, with some keys changed."""
+    """Write a small plan as YAML, with some keys changed."""
 
     def write(**changes: Any) -> Path:
         plan = {
@@ -54,8 +54,8 @@ def plan_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A person with an empty home and nothing in the environment that names a server or a credential; their home."""
+def empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Set up an empty home directory and an environment without servers and credentials. Return the home directory."""
     home = tmp_path / "home"
     home.mkdir()
     for name in ("HOME", "XDG_CONFIG_HOME"):

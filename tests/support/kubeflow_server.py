@@ -1,7 +1,6 @@
-"""A Kubeflow Pipelines server on loopback for tests, checked against the public definition of the API where that is here."""
+"""A Kubeflow Pipelines server on loopback for tests. The public definition of the API checks it, if its file exists."""
 
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,78 +14,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 from command_line import Answer
+from kubeflow_api import SWAGGER, Asked, Contract
 
-SWAGGER = Path("../shared/kfp/kfp_api_single_file.swagger.json")
 API = "/apis/v2beta1"
-
-
-class Contract:
-    """The public definition of the API: what is wrong with a request or an answer, by its own schemas."""
-
-    def __init__(self, path: Path) -> None:
-        definition = json.loads(path.read_text(encoding="utf-8"))
-        self.paths, self.definitions = definition["paths"], definition["definitions"]
-
-    def faults(self, asked: "Asked", status: int, answer: Any) -> list[str]:
-        for template, operations in self.paths.items():
-            if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/:]+", template), asked.path) and asked.method in operations:
-                operation = operations[asked.method]
-                schema = operation["responses"].get(str(status), operation["responses"]["default"])["schema"]
-                return [*self._request(operation, asked), *self._fit(schema, answer, "answer")]
-        return [f"no operation {asked.method} {asked.path}"]
-
-    def _request(self, operation: dict[str, Any], asked: "Asked") -> Iterator[str]:
-        known = {place: {p["name"]: p for p in operation.get("parameters", []) if p["in"] == place} for place in PLACES}
-        for name, value in asked.query.items():
-            if name not in known["query"]:
-                yield f"{asked.path}: no query parameter {name}"
-            elif name == "filter":
-                yield from self._fit({"$ref": "#/definitions/v2beta1Filter"}, json.loads(value), "filter")
-        if known["formData"] and set(asked.form) != set(known["formData"]):
-            yield f"{asked.path}: form of {sorted(asked.form)}"
-        for body in known["body"].values():
-            yield from self._fit(body["schema"], asked.body, body["name"])
-
-    def _fit(self, schema: dict[str, Any], value: Any, at: str) -> Iterator[str]:
-        """Types, names and values; more strictly than the schema, no name that it does not have."""
-        if "$ref" in schema:
-            schema = self.definitions[schema["$ref"].rpartition("/")[2]]
-        kind = schema.get("type")
-        types = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
-        if kind and not isinstance(value, types[kind]):
-            yield f"{at} is no {kind}: {value!r}"
-        elif "enum" in schema and value not in schema["enum"]:
-            yield f"{at} is none of the enum: {value!r}"
-        elif kind == "array":
-            for item in value:
-                yield from self._fit(schema["items"], item, f"{at}[]")
-        elif kind == "object" and ("properties" in schema or "additionalProperties" in schema):
-            for name, inner in value.items():
-                inside = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
-                yield from [f"{at} has no {name}"] if inside is None else self._fit(inside, inner, f"{at}.{name}")
-
-
-PLACES = ("query", "formData", "body", "path")
-
-
-@dataclass
-class Asked:
-    """A request that a server has got."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: Any = None
-    form: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
 class Kubeflow:
-    """A Kubeflow Pipelines server on loopback, with as much of one as a study needs. Tests script what it goes through.
+    """A Kubeflow Pipelines server on loopback with the parts that a study needs. Tests script its behaviour.
 
-    `script` holds one item per look at a run, the last one for ever: a state, the fields of a run, an HTTP status,
-    or "break" for a connection that breaks off. `trouble` maps "METHOD PATH" to an answer: status, body, headers.
+    `script` has one item per request for a run, and the last one repeats: a state, the fields of a run, an HTTP status,
+    or "break" for a broken connection. `trouble` maps "METHOD PATH" to an answer: status, body, headers.
     """
 
     host: str = ""
@@ -103,14 +41,14 @@ class Kubeflow:
     contract: Contract | None = None
 
     def request(self, method: str, path: str, body: Any) -> Asked:
-        """One as it could have come in."""
+        """Return a request as the server could receive it."""
         return Asked(method, f"{API}{path}", {}, {}, body)
 
     def calls(self) -> list[str]:
         return [f"{asked.method} {asked.path.removeprefix(API)}" for asked in self.asked]
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
-        """What the server says to a request of its API: status and JSON."""
+        """Return the answer to a request of the API: status and JSON."""
         parts = asked.path.removeprefix(f"{API}/").split("/")
         if parts == ["healthz"]:
             return 200, {"multi_user": self.multi_user}
@@ -134,7 +72,7 @@ class Kubeflow:
         return 200, {LISTED.get(kind, kind): page, **more} if page else {}
 
     def _change(self, method: str, id: str, verb: str = "") -> tuple[int, Any]:
-        """A schedule is switched or deleted."""
+        """Switch or delete a schedule."""
         found = [thing for thing in self.things["recurringruns"] if thing["recurring_run_id"] == id]
         if not found:
             return 404, {"code": 5, "message": f"recurring run {id} not found"}
@@ -153,7 +91,7 @@ class Kubeflow:
             thing = {"display_name": asked.query["display_name"], "pipeline_id": asked.query["pipelineid"]}
             thing["pipeline_spec"] = spec
         known = [other for other in self.things[kind] if other["display_name"] == thing["display_name"]]
-        if kind == "recurringruns":  # their names are not unique
+        if kind == "recurringruns":  # names of schedules are not unique
             thing["status"] = {"ENABLE": "ENABLED", "DISABLE": "DISABLED"}[thing["mode"]]
         elif known and kind != "runs":
             return 409, {"code": 6, "message": f"{kind} {thing['display_name']} already exists"}
@@ -235,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def kubeflow() -> Iterator[Kubeflow]:
-    """A server of the test's own. Every request and answer has to fit the public definition, where that is here."""
+    """A server for one test. Every request and answer must fit the public definition, if its file exists."""
     served = Kubeflow(contract=Contract(SWAGGER) if SWAGGER.is_file() else None)
     with ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"kubeflow": served})) as server:
         served.host = f"http://127.0.0.1:{server.server_address[1]}"
@@ -252,10 +190,10 @@ def submit(
     ablate: Callable[..., Answer],
     plan_file: Callable[..., Path],
     kubeflow: Kubeflow,
-    nobody: Path,
+    empty_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Answer]:
-    """Submits a small plan to the server, by a person with an empty home, and does not wait long for anything."""
+    """Submit a small plan to the server, with an empty home directory and short waits."""
     from pipelines.server import wait as submit_wait
 
     monkeypatch.setattr(submit_wait, "Clock", partial(submit_wait.Clock, poll_s=0.01, patience_s=0.2))
@@ -264,7 +202,7 @@ def submit(
         *options: Any, host: str = kubeflow.host, tracking: str = "http://mlflow.example:5000", **plan: Any
     ) -> Answer:
         answer = ablate("submit", plan_file(**plan), "--host", host, "--tracking-uri", tracking, *options)
-        assert list(nobody.glob(".*")) == []  # kfp's client would leave its settings there
+        assert list(empty_home.glob(".*")) == []  # kfp.Client would write its settings there
         return answer
 
     return call

@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {
     "encoder.feedforward": 64,
     "siamese": "none",
     "fusion.tokens": "audio_only",
-    "training.frames_per_batch": 100,
+    "training.max_frames_per_batch": 100,
     "training.steps": 20,
     "training.learning_rate": 1e-3,
 }

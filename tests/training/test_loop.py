@@ -9,7 +9,8 @@ import pytest
 from common.errors import UserError
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
-from model.config import CATALOGUE, TrainingSettings
+from model.config import CATALOGUE
+from model.settings import TrainingSettings
 from training import checkpoint
 from training.batches import TrainingBatches
 from training.evaluate import manifest, transcribe
@@ -109,7 +110,7 @@ def test_an_epoch_shows_every_utterance_once(beeps: Path) -> None:
 
 
 def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:
-    recipe = TrainingSettings(steps=100, warmup=0.1)
+    recipe = TrainingSettings(steps=100, warmup_ratio=0.1)
     factors = [learning_rate_factor(step, recipe) for step in range(100)]
     assert factors[9] == 1.0
     assert factors[:10] == sorted(factors[:10])
@@ -123,7 +124,7 @@ def test_a_folder_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_a_decoder_learns_beside_ctc_and_the_search_writes_its_text(beeps: Path, tmp_path: Path) -> None:
-    decoder = {"decoder.layers": 1, "decoder.feedforward": 64, "decoder.beam": 5, "decoder.dropout": 0.0}
+    decoder = {"decoder.layers": 1, "decoder.feedforward": 64, "decoder.beam_size": 5, "decoder.dropout": 0.0}
     recipe = {"training.steps": 150, "training.learning_rate": 5e-3, "training.ctc_weight": 0.3}
     history = train(beeps, tmp_path, **decoder, **recipe)
     losses = [metrics["loss/attention"] for _, metrics in history if "loss/attention" in metrics]

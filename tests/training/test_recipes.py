@@ -23,14 +23,19 @@ def test_the_plan_in_the_document_is_sound(tmp_path: Path) -> None:
     baseline, *arms = (load(arm.settings) for arm in expand(plan, CATALOGUE))
     assert (plan.preset, len(arms)) == ("base", 5)
     recipe = baseline.training
-    hours_seen = recipe.steps * (recipe.frames_per_batch or 0) / 25 / 3600
+    hours_seen = recipe.steps * (recipe.max_frames_per_batch or 0) / 25 / 3600
     assert hours_seen / 433 == pytest.approx(12, abs=0.5), "as many epochs as the document says"
 
 
 @pytest.mark.slow
 def test_base_takes_two_steps_in_half_precision(beeps: Path, tmp_path: Path) -> None:
-    small = {"decoder.units": "word", "decoder.beam": 2, "training.frames_per_batch": 20, "training.average": 1}
-    settings = CATALOGUE.resolve("base", small | {"training.steps": 2, "training.warmup": 0.0})
+    small = {
+        "decoder.units": "word",
+        "decoder.beam_size": 2,
+        "training.max_frames_per_batch": 20,
+        "training.average": 1,
+    }
+    settings = CATALOGUE.resolve("base", small | {"training.steps": 2, "training.warmup_ratio": 0.0})
     points: list[dict[str, float]] = []
     train_trial(settings, 1, beeps, tmp_path, threads=2, log=lambda _, new: points.append(new))
     losses = [point for point in points if "loss/attention" in point]

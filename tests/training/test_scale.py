@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from common.errors import UserError
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
-from model.config import CATALOGUE, TrainingSettings
+from model.config import CATALOGUE
+from model.settings import TrainingSettings
 from model.smile import Smile
 from training.averaging import Average
 from training.batches import TrainingBatches
@@ -62,7 +63,7 @@ def difference(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) ->
 def test_shares_of_a_batch_give_what_the_batch_gives(
     whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path
 ) -> None:
-    assert difference(whole, train(beeps, tmp_path / "a", **{"training.accumulate": 3})) < 1e-4
+    assert difference(whole, train(beeps, tmp_path / "a", **{"training.gradient_accumulation_steps": 3})) < 1e-4
     assert difference(whole, train(beeps, tmp_path / "b", **{"training.batch_size": 3})) > 1e-3
 
 
@@ -119,7 +120,7 @@ def test_batches_of_like_length_keep_to_their_budget_and_an_epoch_shows_every_ut
     babble = NoiseBank.from_corpus(corpus, "white")
 
     def batches(seed: int, frames: int) -> TrainingBatches:
-        return TrainingBatches(corpus, TrainingSettings(frames_per_batch=frames), seed, babble)
+        return TrainingBatches(corpus, TrainingSettings(max_frames_per_batch=frames), seed, babble)
 
     steps = len(batches(1, 120)._plan(0))
     chosen = [batches(1, 120).chosen(step) for step in range(2 * steps)]
@@ -182,7 +183,7 @@ def test_a_batch_that_memory_does_not_hold_is_answered_with_one_that_fits(
         return losses(self, inputs, *rest)
 
     monkeypatch.setattr(Smile, "losses", limited)
-    fits = r"but 3; set training.accumulate: 3, or a smaller batch_size or frames_per_batch"
+    fits = r"but 3; set training.gradient_accumulation_steps: 3, or a smaller batch_size or max_frames_per_batch"
     with pytest.raises(TrainingFailed, match=fits if holds else "nor a single one; use a smaller model"):
         train(beeps, tmp_path)
 
@@ -202,7 +203,7 @@ def test_the_mean_of_late_weights_is_what_is_kept(beeps: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(("schedule", "last"), [("tri_stage", 0.05), ("inverse_sqrt", 0.5), ("cosine", 0.0)])
 def test_schedules_rise_to_one_and_fall_to_their_end(schedule: Any, last: float) -> None:
-    recipe = TrainingSettings(steps=400, warmup=0.25, schedule=schedule)
+    recipe = TrainingSettings(steps=400, warmup_ratio=0.25, schedule=schedule)
     factors = [learning_rate_factor(step, recipe) for step in range(400)]
     assert max(factors) == factors[99] == 1.0
     assert factors[99:] == sorted(factors[99:], reverse=True)

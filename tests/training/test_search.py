@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.config import DecoderSettings
 from model.decoder import Decoder, Memory
+from model.settings import DecoderSettings
 from training.ctc_prefix import NEVER, PrefixScores
 from training.search import beam_search
 
@@ -73,7 +73,7 @@ def add(*logs: float) -> float:
 def plain_search(decoder: Decoder, fused: Tensor, log_probs: Tensor, settings: DecoderSettings) -> list[int]:
     """One utterance, one hypothesis after the other, all of its text through the decoder each time, no cache."""
     frames, vocabulary = log_probs.shape
-    weight, power = settings.ctc_weight, settings.length_exponent
+    weight, power = settings.ctc_weight, settings.length_penalty
     memo: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {(): (torch.full((frames + 1,), -math.inf).double(), None)}
     memo[()] = (memo[()][0], torch.cat([torch.zeros(1), log_probs[:, 0].cumsum(0)]).double())
 
@@ -110,7 +110,7 @@ def plain_search(decoder: Decoder, fused: Tensor, log_probs: Tensor, settings: D
                 memo[longer] = (kept[0], kept[1])
                 options.append(((1 - weight) * scores[unit].item() + weight * max(prefix, NEVER), longer))
         options.sort(key=lambda pair: -pair[0])
-        beam = [text for _, text in options[: settings.beam]]
+        beam = [text for _, text in options[: settings.beam_size]]
         if size == frames or options[0][0] / (size + 1) ** power <= best[0]:
             break
     return list(best[1])
@@ -119,7 +119,7 @@ def plain_search(decoder: Decoder, fused: Tensor, log_probs: Tensor, settings: D
 @pytest.mark.parametrize(("beam", "weight", "power"), [(3, 0.3, 1.0), (1, 0.1, 0.0), (8, 0.0, 1.0), (8, 0.7, 0.6)])
 def test_the_batched_search_finds_what_a_plain_one_finds(beam: int, weight: float, power: float) -> None:
     settings = DecoderSettings(
-        layers=2, heads=2, feedforward=32, beam=beam, ctc_weight=weight, length_exponent=power, dropout=0.1
+        layers=2, heads=2, feedforward=32, beam_size=beam, ctc_weight=weight, length_penalty=power, dropout=0.1
     )
     lengths = (9, 4, 7, 1)
     torch.manual_seed(3)
@@ -139,7 +139,7 @@ def test_the_batched_search_finds_what_a_plain_one_finds(beam: int, weight: floa
 def test_a_beam_that_holds_everything_finds_the_best_of_all_texts(weight: float) -> None:
     """Of all texts of up to four units over three, each by the sum of its paths and by the whole decoder: an exhaustive search."""
     settings = DecoderSettings(
-        layers=1, heads=2, feedforward=32, beam=VOCABULARY**4, ctc_weight=weight, length_exponent=0
+        layers=1, heads=2, feedforward=32, beam_size=VOCABULARY**4, ctc_weight=weight, length_penalty=0
     )
     torch.manual_seed(4)
     decoder = Decoder(settings, WIDTH, VOCABULARY).eval()
@@ -164,7 +164,7 @@ def exact_score(decoder: Decoder, fused: Tensor, log_probs: Tensor, text: tuple[
 
 
 def test_an_utterance_that_is_done_costs_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = DecoderSettings(layers=1, heads=2, feedforward=32, beam=4)
+    settings = DecoderSettings(layers=1, heads=2, feedforward=32, beam_size=4)
     torch.manual_seed(0)
     decoder, rows = Decoder(settings, WIDTH, VOCABULARY).eval(), []
     step = decoder.step
@@ -184,7 +184,7 @@ def test_an_utterance_that_is_done_costs_nothing_any_more(monkeypatch: pytest.Mo
 
 
 def test_padding_and_neighbours_change_no_text() -> None:
-    settings = DecoderSettings(layers=1, heads=2, feedforward=32, beam=4)
+    settings = DecoderSettings(layers=1, heads=2, feedforward=32, beam_size=4)
     torch.manual_seed(0)
     decoder = Decoder(settings, WIDTH, 8).eval()
     fused, log_probs = torch.randn(3, 12, WIDTH), random_log_probs(3, 12, vocabulary=8)

@@ -54,5 +54,5 @@ def test_pieces_give_back_every_text_and_are_the_same_on_every_run() -> None:
 
 
 def test_too_few_pieces_for_the_characters_are_refused() -> None:
-    with pytest.raises(UserError, match=r"decoder.pieces has to be larger .* got 3"):
+    with pytest.raises(UserError, match=r"decoder.vocab_size has to be larger .* got 3"):
         Units.from_texts("sentencepiece", ["place white with q three please"], pieces=3)

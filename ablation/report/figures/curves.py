@@ -1,15 +1,17 @@
-"""The report's pictures of training: losses and rates of each arm, and what the model learned about its own parts."""
+"""The report's figures of training: losses and rates of each arm, and the learned values of the model's parts."""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from ablation.report.blocks import Block, Picture, Pictures, Text
 from ablation.report.content import Content
-from ablation.report.figures import svg
+from ablation.report.figures.axis import Axis, Scale
 from ablation.report.figures.plots import panels
+from ablation.report.figures.spec import SERIES_COLOURS, SMALL, Line, Mark, Plot, Point, Series
 
 POINTS_PER_LINE = 100
 FAMILY_ARMS = 12  # arms whose layer weights are drawn
@@ -32,21 +34,23 @@ LEARNED = "fusion/"
 
 
 def learned(content: Content) -> list[Block]:
-    """What the fusion learned: single values of all arms together, families of values (one per layer) arm by arm."""
+    """Learned values of the fusion: single ones of all arms together, families (a value per layer) arm by arm."""
     metrics = [name for name in _metrics(content) if name.startswith(LEARNED)]
     families = [family for name in metrics if (family := _family(name))]
     single = [name for name in metrics if not _family(name)]
-    blocks = _by_metric(content, single, title="What the arms learned, over training steps.")
+    blocks: list[Block] = [*_by_metric(content, single, title="Learned values of each arm, over training steps.")]
     for family in dict.fromkeys(families):
         blocks += [*_at_the_end(content, family), *_layers(content, family)]
     return blocks
 
 
 def training(content: Content) -> list[Block]:
-    """Losses, WER on the validation split, and whatever else was logged."""
-    blocks = _by_metric(content, [name for name in _metrics(content) if not name.startswith(LEARNED)], screen_only=True)
+    """Losses, WER on the validation split, and all other logged values; printed where one legend holds all arms."""
+    metrics = [name for name in _metrics(content) if not name.startswith(LEARNED)]
+    blocks = _by_metric(content, metrics, title="Losses, rates and masks of each arm, over training steps.")
     if not blocks:
         return []
+    blocks = [replace(block, screen_only=len(blocks) > 1) for block in blocks]
     note = (
         "Thin: single seeds; thick: their mean, with a mark at its end. Axes fit the finished trials; the lines of failed "
         "ones may run into the edge."
@@ -65,20 +69,20 @@ def _family(metric: str) -> str | None:
     return found[1] if found else None
 
 
-def _by_metric(content: Content, metrics: Sequence[str], *, title: str = "", screen_only: bool = False) -> list[Block]:
-    """A picture per metric, for as many arms at once as can be told apart."""
+def _by_metric(content: Content, metrics: Sequence[str], *, title: str) -> list[Pictures]:
+    """A figure per metric, for as many arms at once as can be told apart."""
     tables = {name: _finite(content, content.curves["metric"] == name) for name in metrics}
     logged = {arm for table in tables.values() for arm in table["arm"]}
     arms = [arm.arm for arm in content.study.arms if arm.arm in logged]
-    blocks: list[Block] = []
+    blocks = []
     for series in panels(arms, content.study.baseline):
         drawn = [
-            Picture(_picture(content, table, [(number, table[table["arm"] == arm]) for arm, number in series.items()],
+            Picture(_plot(content, table, [(number, table[table["arm"] == arm]) for arm, number in series.items()],
                              NAMES.get(name, name), f"{NAMES.get(name, name)} of each arm over training steps"))
             for name, table in tables.items() if table["arm"].isin(series).any()
         ]  # fmt: skip
         if drawn:
-            blocks.append(Pictures(drawn, list(series.items()), small=True, title=title, screen_only=screen_only))
+            blocks.append(Pictures(drawn, list(series.items()), small=True, title=title))
     return blocks
 
 
@@ -94,7 +98,7 @@ def _number(metric: str) -> int:
 
 
 def _at_the_end(content: Content, family: str) -> list[Block]:
-    """The last value of every member of the family, of all arms: pictures with a line per arm."""
+    """The last value of every member of the family: figures with a line per arm."""
     table, members, arms = _members(content, family)
     last = table.sort_values("step", kind="stable").groupby(["arm", "seed", "metric"], sort=False)["value"].last()
     ends = last.reset_index().assign(step=lambda rows: rows["metric"].map(_number) + 1)
@@ -102,7 +106,7 @@ def _at_the_end(content: Content, family: str) -> list[Block]:
         return []
     name = f"{NAMES.get(family, family)} at the end of training"
     return [
-        Pictures([Picture(_picture(content, ends, [(number, ends[ends["arm"] == arm]) for arm, number in series.items()],
+        Pictures([Picture(_plot(content, ends, [(number, ends[ends["arm"] == arm]) for arm, number in series.items()],
                                    NAMES.get(family, family), f"{name}, of each layer and arm", "layer"))],
                  list(series.items()), small=True, title=f"{name[0].upper()}{name[1:]}.")
         for series in panels(arms, content.study.baseline)
@@ -110,14 +114,14 @@ def _at_the_end(content: Content, family: str) -> list[Block]:
 
 
 def _layers(content: Content, family: str) -> list[Block]:
-    """A picture per arm with a line per member of the family, as far as these can be told apart; else said what is not."""
+    """A figure per arm with a line per member of the family, and a remark on arms and members that are left out."""
     table, everyone, arms = _members(content, family)
     members, name = _spread(everyone), NAMES.get(family, family)
     drawn = []
     for arm in arms[:FAMILY_ARMS]:
         mine = table[table["arm"] == arm]
         lines = [(place, mine[mine["metric"] == metric]) for place, metric in enumerate(members)]
-        drawn.append(Picture(_picture(content, table, lines, name, f"{name} of {arm} over training steps"), arm))
+        drawn.append(Picture(_plot(content, table, lines, name, f"{name} of {arm} over training steps"), arm))
     if not drawn:
         return []
     legend = [(f"layer {_number(metric) + 1}", place) for place, metric in enumerate(members)]
@@ -133,35 +137,34 @@ def _layers(content: Content, family: str) -> list[Block]:
 
 
 def _spread(members: list[str]) -> list[str]:
-    """As many as can be told apart, the first and the last among them."""
-    room = svg.SERIES_COLOURS
+    """As many members as can be told apart, the first and the last included."""
+    room = SERIES_COLOURS
     if len(members) <= room:
         return members
     return [members[round(place * (len(members) - 1) / (room - 1))] for place in range(room)]
 
 
 def _finite(content: Content, chosen: pd.Series) -> pd.DataFrame:
-    """Values that are not finite (a diverged trial's last ones) end their line. Rates are in percent here."""
+    """The chosen rows without values that are not finite, e.g. a diverged trial's last ones; rates in percent."""
     table = content.curves[chosen]
     table = table[table["value"].abs() < math.inf]
     factor = table["metric"].str.startswith("wer/").map({True: 100.0, False: 1.0}).astype(float)
     return table.assign(value=table["value"] * factor)
 
 
-def _picture(
+def _plot(
     content: Content,
     table: pd.DataFrame,
-    lines: Sequence[tuple[int, pd.DataFrame]],
+    rows: Sequence[tuple[int, pd.DataFrame]],
     name: str,
     label: str,
     across: str = "step",
-) -> str:
-    """`table` gives the axes, which fit the trials that finished, `lines` the rows of each series."""
+) -> Plot:
+    """A plot of `rows`, which are those of each series; `table` gives the axes, which fit the trials that finished."""
     low, high = float(table["step"].min()), float(table["step"].max())
-    x, y = svg.Axis(low, max(high, low + 1), 56, 410), _height(content, table)
     ticks = None if across == "step" else _whole(int(low), int(high))
-    drawn = [svg.group(number, _lines(rows, number, x, y)) for number, rows in reversed(lines) if len(rows)]
-    return svg.picture(420, 234, label, [*svg.frame(x, y, across, name, ticks), *drawn])
+    x, y = Axis(across, low, max(high, low + 1), ticks=ticks), _height(content, table, name)
+    return Plot(label, x, y, [_series(its, number, y) for number, its in rows if len(its)], SMALL)
 
 
 def _whole(first: int, last: int) -> list[tuple[float, str]]:
@@ -169,32 +172,33 @@ def _whole(first: int, last: int) -> list[tuple[float, str]]:
     return [(place, str(place)) for place in range(first, last + 1, math.ceil((last - first + 1) / 12))]
 
 
-def _height(content: Content, table: pd.DataFrame) -> svg.Axis:
+def _height(content: Content, table: pd.DataFrame, name: str) -> Axis:
     failed = {(trial.arm, trial.seed) for trial in content.study.failed()}
     sound = [pair not in failed for pair in zip(table["arm"], table["seed"], strict=True)]
     values = table.loc[sound, "value"] if any(sound) else table["value"]
     low, high = float(values.min()), float(values.max())
-    scale: svg.Scale = "log" if low > 0 and high > 50 * float(values.median()) else "linear"
+    scale: Scale = "log" if low > 0 and high > 50 * float(values.median()) else "linear"
     if scale == "linear":
         low, high = (min(low, 0.0) if low < 0.3 * high else low), high
     room = 0.05 * ((high - low) or abs(high) or 1)
-    return svg.Axis(low if scale == "log" or low == 0 else low - room, high + room, 192, 30, scale)
+    return Axis(name, low if scale == "log" or low == 0 else low - room, high + room, scale)
 
 
-def _lines(table: pd.DataFrame, number: int, x: svg.Axis, y: svg.Axis) -> list[str]:
-    seeds = [_thinned(rows.groupby("step")["value"].mean(), x, y) for _, rows in table.groupby("seed")]
+def _series(table: pd.DataFrame, number: int, y: Axis) -> Series:
+    """A line per seed and, with several seeds, their mean as far as all of them have values; a mark ends it."""
+    seeds = [_thinned(rows.groupby("step")["value"].mean(), y) for _, rows in table.groupby("seed")]
     if len(seeds) < 2:
-        return [svg.line(seeds[0]), svg.marker(*seeds[0][-1], number)]
+        return Series(number, [Line(seeds[0])], [Mark(*seeds[0][-1])])
     everywhere = table.groupby("step")["value"].agg(["mean", "count"])
-    mean = _thinned(everywhere.loc[everywhere["count"] == len(seeds), "mean"], x, y)
-    thick = [svg.line(mean), svg.marker(*mean[-1], number)] if mean else []
-    return [*(svg.line(line, "line thin") for line in seeds), *thick]
+    mean = _thinned(everywhere.loc[everywhere["count"] == len(seeds), "mean"], y)
+    thin = [Line(line, thin=True) for line in seeds]
+    return Series(number, [*thin, Line(mean)], [Mark(*mean[-1])]) if mean else Series(number, thin)
 
 
-def _thinned(values: pd.Series, x: svg.Axis, y: svg.Axis) -> list[svg.Point]:
-    """At most about `POINTS_PER_LINE` points, the last one among them; beyond the axis they stay at its end."""
+def _thinned(values: pd.Series, y: Axis) -> list[Point]:
+    """At most about `POINTS_PER_LINE` points and the last one. Values beyond the axis stay at its end."""
     if values.empty:
         return []
     stride = math.ceil(len(values) / POINTS_PER_LINE) or 1
     chosen = pd.concat([values.iloc[:-1].iloc[::stride], values.iloc[-1:]])
-    return [(x(float(step)), y(float(value))) for step, value in chosen.clip(y.low, y.high).items()]
+    return [(float(step), float(value)) for step, value in chosen.clip(y.low, y.high).items()]

@@ -21,7 +21,7 @@ def to_html(document: Document) -> str:
         document=document,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         cell=cell,
-        markup=Markup,
+        drawn=lambda figure: Markup(svg.to_svg(figure)),
         swatch=lambda series: Markup(svg.swatch(series)),
         kind=lambda block: type(block).__name__,
         wrong=wrong,

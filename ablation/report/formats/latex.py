@@ -1,9 +1,11 @@
-"""A report as a LaTeX document whose tables and figures can be taken over into a paper as they are."""
+"""A report as a LaTeX document. Its tables and figures can be used in a paper unchanged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 from ablation.report.blocks import Alignment, Block, Card, Document, Pictures, Section, Table, Text, Verdicts
-from ablation.report.formats.latex_picture import colours, figures
+from ablation.report.figures.pdf import to_pdf
+from ablation.report.formats.latex_figures import floats, include
 from ablation.report.formats.latex_table import (
     BETWEEN_CM,
     HEAD_CM,
@@ -16,41 +18,50 @@ from ablation.report.formats.latex_table import (
 )
 from ablation.report.formats.latex_text import escape
 
-PREAMBLE = r"""% For a paper: take over array, booktabs, longtable and \stacked for tables, TikZ and the colours for figures.
-% Without TikZ this compiles, too, and has no figures. Training curves have too many points: report.html has them.
+FIGURES = "report-figures.pdf"
+PREAMBLE = r"""% For a paper: take over array, booktabs, longtable and \stacked for tables, graphicx and \figurepage for figures.
+% The figures are the pages of the file that \figurepage names; it has to be next to this document.
 \documentclass[10pt,a4paper]{article}
 \usepackage[margin=1.8cm]{geometry}
-\usepackage{array,booktabs,longtable}
+\usepackage{array,booktabs,longtable,graphicx}
 \IfFileExists{lmodern.sty}{\usepackage[T1]{fontenc}\usepackage{lmodern}}{}
 \IfFileExists{float.sty}{\usepackage{float}\floatplacement{table}{H}\floatplacement{figure}{H}}{}
-\IfFileExists{tikz.sty}{\usepackage{tikz}}{}
 \setlength{\parindent}{0pt}\setlength{\parskip}{.5em}\setlength{\tabcolsep}{4pt}
 \setlength{\LTleft}{0pt}\setlength{\LTright}{0pt plus 1fill}
 \setlength{\emergencystretch}{3em}
 \newcommand{\stacked}[1]{\begin{tabular}[t]{@{}r@{}}#1\end{tabular}}
-"""
+\newcommand{\figurepage}[1]{\includegraphics[page=#1]{FIGURES}}
+""".replace("FIGURES", FIGURES)
 
 
 def to_latex(document: Document) -> str:
-    """The whole report but pictures that need a screen."""
+    """Return the whole report except figures that need a screen. It includes the pages of `figures_pdf` as `FIGURES`."""
     facts = "; ".join(f"{escape(label.lower())}: {escape(text)}" for label, text in document.facts)
-    parts = [f"{PREAMBLE}\\ifdefined\\tikz\n{colours()}\n\\fi\n\\begin{{document}}"]
+    parts = [f"{PREAMBLE}\n\\begin{{document}}"]
     parts.append(rf"{{\Large\bfseries {escape(document.title)}\par}}")
     parts.append(rf"{escape(document.kind)} \textbf{{{escape(document.name)}}}. {facts}")
+    numbers = count(1)
     for section in filter(_printed, document.sections):
-        blocks = [text for block in section.blocks if (text := _block(block))]
+        blocks = [text for block in section.blocks if (text := _block(block, numbers))]
         parts += [rf"\section*{{{escape(section.title)}}}", *blocks] if blocks else []
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
 
+def figures_pdf(document: Document) -> bytes | None:
+    """Return the figures of `to_latex`, a page for each float; None for a document without figures."""
+    blocks = [block for section in filter(_printed, document.sections) for block in section.blocks]
+    pages = [one.page for block in blocks if isinstance(block, Pictures) for one in floats(block)]
+    return to_pdf(pages) if pages else None
+
+
 def _printed(section: Section) -> bool:
-    """Whether more is left than remarks on pictures that are left out."""
+    """Return False where only remarks on figures are left that need a screen."""
     pictures = [block for block in section.blocks if isinstance(block, Pictures)]
     rest = [block for block in section.blocks if not isinstance(block, Pictures | Text)]
     return not pictures or bool(rest) or not all(block.screen_only for block in pictures)
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, numbers: Iterator[int]) -> str:
     match block:
         case Text(paragraphs, small):
             return "\n\n".join(_small(text) if small else escape(text) for text in paragraphs)
@@ -61,7 +72,7 @@ def _block(block: Block) -> str:
         case Alignment():
             return _alignment(block)
         case Pictures():
-            return "" if block.screen_only else f"\\ifdefined\\tikz\n{figures(block)}\n\\fi"
+            return include(floats(block), numbers)
 
 
 def _small(text: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ablation.report import build, headline_markdown, load
+from ablation.report.formats.latex import FIGURES
 from ablation.stats.scoring import pool
 from common.errors import UserError
 
@@ -21,15 +22,15 @@ WriteStudy = Callable[..., Path]
 
 
 def test_all_formats_are_written_and_nothing_else(study_dir: Path) -> None:
-    assert {path.name for path in study_dir.glob("*report*")} == {f"report.{name}" for name in FORMATS}
+    assert {path.name for path in study_dir.glob("*report*")} == {f"report.{name}" for name in FORMATS} | {FIGURES}
     assert build(study_dir, ["csv"]) == [study_dir / "report.csv"]
     assert list(study_dir.glob(".*")) == []
 
 
 def test_rebuilding_gives_the_same_bytes(study_dir: Path) -> None:
-    before = {path: path.read_bytes() for path in study_dir.glob("report.*")}
+    before = {path: path.read_bytes() for path in study_dir.glob("report*")}
     build(study_dir)
-    assert {path: path.read_bytes() for path in study_dir.glob("report.*")} == before
+    assert {path: path.read_bytes() for path in study_dir.glob("report*")} == before
 
 
 def test_every_arm_gets_its_verdict(study_dir: Path) -> None:

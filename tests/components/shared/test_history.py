@@ -41,7 +41,7 @@ def test_every_point_is_on_disk_and_in_the_store(store: str, item: Trial, tmp_pa
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_store_that_is_away_costs_the_training_no_time_and_no_point(
+def test_an_unavailable_store_costs_no_time_and_no_point(
     item: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with History(tmp_path, AWAY, item.run_id, "f1", send_every_s=0.01) as history:

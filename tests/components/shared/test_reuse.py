@@ -1,4 +1,4 @@
-"""Finished trials are used again: real trials of a real store, and what a change of each kind trains anew."""
+"""Reuse of finished trials, with real trials in a real store, and what each kind of change trains again."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def carry_out(small_corpus: Path, here: Start) -> Callable[..., tuple[Status, St
     return call
 
 
-def test_a_rerun_with_nothing_changed_trains_nothing_and_gives_the_same_results(
+def test_an_unchanged_rerun_trains_nothing_with_equal_results(
     done: Any, sound: dict[str, Any], small_corpus: Path, carry_out: Any, tmp_path: Path
 ) -> None:
     opened = resolve(sound, done.uri, "")
@@ -111,7 +111,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         ("model/fusion.py", "CHANGED = True\n", ["baseline", "no-scale"]),
     ],
 )
-def test_a_comment_trains_nothing_and_another_fusion_trains_all_that_use_it(
+def test_a_comment_retrains_nothing_and_a_change_all_its_users(
     done: Any, sound: dict[str, Any], finding: Finding, sources: Path, file: str, text: str, trains: list[str]
 ) -> None:
     with (sources / file).open("a") as source:
@@ -158,7 +158,7 @@ def test_what_is_forced_trains(done: Any, sound: dict[str, Any], finding: Findin
         finding(sound, done.uri, force="noscale")
 
 
-def test_a_forced_trial_is_trained_by_the_step_too_and_comes_out_the_same(
+def test_a_forced_trial_is_trained_and_gives_the_same_wer(
     done: Any, sound: dict[str, Any], finding: Finding, carry_out: Any, tmp_path: Path
 ) -> None:
     [item] = finding(sound, done.uri, force="baseline")

@@ -1,4 +1,4 @@
-"""What passes between the steps: items of the loop, statuses, curves, and the plan with Kubeflow's doubles."""
+"""Records between the steps: trials, statuses, curves, and the plan with Kubeflow's doubles."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ from common.errors import UserError
 from components.shared.trial import HISTORY_FILE, Status, Trial, arm_of, plan_of, read_history
 
 
-def test_an_item_of_the_loop_survives_its_json_and_has_no_key_that_kfp_replaces() -> None:
+def test_a_trial_survives_json_and_has_no_key_that_kfp_replaces() -> None:
     item = Trial("no-scale", 2, "run", "study", "7", 12.5)
     assert Trial.from_json(item.to_json()) == item
     assert "name" not in json.loads(item.to_json())
 
 
-def test_a_status_is_read_as_it_was_written_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_status_is_read_as_written_and_leaves_no_other_file(tmp_path: Path) -> None:
     status = Status("b", 1, "run", status="finished", wer={"wer/clean": 0.25}, started=1.5)
     status.write(tmp_path / "new")
     assert Status.read(tmp_path / "new") == status

@@ -78,9 +78,7 @@ def test_work_that_ends_badly_is_a_sentence(
 
 
 @pytest.mark.parametrize("forks", ["0", "1"])
-def test_a_step_that_is_told_to_end_ends_its_worker_first(
-    folder: Path, forks: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sigterm_ends_the_worker_before_the_step(folder: Path, forks: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FORK_WORKERS, forks)
     request = {"folder": str(folder), "text": "", "sleep": 60}
     code = "from components.workers.isolation import chosen_start\n"

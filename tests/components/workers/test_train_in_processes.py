@@ -1,4 +1,4 @@
-"""A trial that several processes train, as on several GPUs; here two on CPUs, started and joined as a cluster's pod would."""
+"""A trial that several processes train, as on several GPUs: here two on CPUs, started as in a cluster's pod."""
 
 import os
 import signal
@@ -43,16 +43,16 @@ def second_process() -> int:
 
 
 def interrupt(folder: Path, signals: dict[int, int]) -> None:
-    """Send signals (by the step from which on) to the second process alone."""
-    deadline = time.monotonic() + 240
+    """Send signals to the second process only. `signals` maps the step to wait for to the signal."""
+    deadline = time.monotonic() + 600
     for step, number in signals.items():
         while max((newest_step(states) or 0 for states in folder.glob("states/*")), default=0) < step:
-            assert time.monotonic() < deadline, "waited in vain"
+            assert time.monotonic() < deadline, "the training run did not get that far in time"
             time.sleep(0.005)
         os.kill(second_process(), number)
 
 
-def test_two_processes_train_one_trial_and_go_on_together_whichever_was_ended(
+def test_two_processes_train_one_trial_and_survive_signals(
     together: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     item, alone, out = finding(together, store)[0], tmp_path / "alone", tmp_path / "out"
@@ -73,7 +73,7 @@ def test_two_processes_train_one_trial_and_go_on_together_whichever_was_ended(
     assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-4
 
 
-def test_a_training_that_diverges_in_several_processes_has_its_reason(
+def test_divergence_in_several_processes_has_its_reason(
     together: dict[str, Any], small_corpus: Path, store: str, finding: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     item = finding(together, store)[1]

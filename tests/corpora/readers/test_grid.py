@@ -129,7 +129,7 @@ def test_no_sentence_is_in_two_splits_and_the_draw_is_of_the_sentence_alone() ->
 )
 def test_a_bad_query_is_refused(query: dict[str, str], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        list(grid.clips(tmp_path, query, 1))
+        list(grid.clips(str(tmp_path), query, 1))
 
 
 def test_without_the_mouth_environment_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,10 +158,10 @@ def test_a_sound_clip_without_a_face_is_rejected_by_name_and_not_out_of_the_test
     for name in ("bbaf2n", "bbaf3s", "bbaf4p"):
         write_video(tmp_path / "s1" / f"{name}.mpg", 75)
     query = {"test": "1", "valid": "1"}
-    found = list(grid.clips(tmp_path, query | {"allow_rejected": "3"}, 1))
+    found = list(grid.clips(str(tmp_path), query | {"allow_rejected": "3"}, 1))
     assert [item.reason for item in found if isinstance(item, Rejected)] == ["no face in 75 of 75 frames"] * 3
     with pytest.raises(UserError, match="at most 0 clips may be left out"):
-        list(grid.clips(tmp_path, query, 1))
+        list(grid.clips(str(tmp_path), query, 1))
 
 
 def test_rejections_are_borne_up_to_2_percent_and_never_in_test() -> None:
@@ -185,7 +185,7 @@ def test_real_clips_give_upright_mouths_in_step_with_their_sound(tmp_path: Path)
     chosen = [row.replace("raw/", f"{DATA.resolve()}/raw/") for row in rows[1:] if row.split(",")[2] in names]
     chosen[-1] = chosen[-1].replace(chosen[-1].split(",")[4], "0" * 64)
     (tmp_path / "clips.csv").write_text("\n".join([rows[0], *chosen]))
-    found = list(grid.clips(tmp_path, {"test": "1", "valid": "1", "allow_rejected": "3"}, 2))
+    found = list(grid.clips(str(tmp_path), {"test": "1", "valid": "1", "allow_rejected": "3"}, 2))
     clips = [item for item in found if isinstance(item, Clip)]
     rejected = {item.id: item.reason for item in found if isinstance(item, Rejected)}
     assert len(clips) == 3

@@ -10,7 +10,7 @@ import pytest
 from common.errors import UserError
 from corpora.mouth.cut import interpreter
 from corpora.prepare import check, prepare
-from corpora.readers import lrs
+from corpora.readers import lrs, lrs2, lrs3
 from corpora.schema import Rejected
 from corpora.store import Corpus
 
@@ -54,7 +54,7 @@ def lrs3_tree(folder: Path) -> Path:
     return folder
 
 
-def ids(places: list[lrs.Place], split: str) -> list[str]:
+def ids(places: list[lrs.Source], split: str) -> list[str]:
     return [place.id for place in places if place.split == split]
 
 
@@ -64,7 +64,7 @@ def test_the_splits_of_lrs2_are_its_lists(tmp_path: Path, beside: bool) -> None:
     if beside:
         for path in folder.glob("*.txt"):
             path.rename(tmp_path / path.name)
-    places = lrs.chosen(lrs.lrs2, folder, {})
+    places = lrs.chosen(lrs2.sources, folder, {})
     assert {split: ids(places, split) for split in ("train", "valid", "test")} == {
         "train": ["111-00001", "111-00002"],
         "valid": ["222-00001"],
@@ -74,51 +74,55 @@ def test_the_splits_of_lrs2_are_its_lists(tmp_path: Path, beside: bool) -> None:
 
 
 def test_validation_of_lrs3_is_one_video_in_27_whatever_else_is_there(tmp_path: Path) -> None:
-    places = lrs.chosen(lrs.lrs3, lrs3_tree(tmp_path), {})
+    places = lrs.chosen(lrs3.sources, lrs3_tree(tmp_path), {})
     assert ids(places, "valid") == [f"{name}-50001" for name in HELD]
     assert 5 < len(HELD) < 30
     assert ids(places, "train") == [f"{name}-50001" for name in KEPT]
     assert len(ids(places, "test")) == 5
     for name in KEPT[:200]:
         clip(tmp_path / "trainval", f"{name}/50001").unlink()
-    assert ids(lrs.chosen(lrs.lrs3, tmp_path, {}), "valid") == ids(places, "valid")
+    assert ids(lrs.chosen(lrs3.sources, tmp_path, {}), "valid") == ids(places, "valid")
 
 
 def test_words_are_lower_case_with_their_apostrophes_and_without_braces(tmp_path: Path) -> None:
-    assert lrs.Place("train", clip(tmp_path, "a/00001")).text() == "it's now 20 past six"
-    assert lrs.Place("train", clip(tmp_path, "a/00002", "Conf: 3\nText:{S}O\n")).text() == "so"
+    assert lrs.Source("train", clip(tmp_path, "a/00001")).text() == "it's now 20 past six"
+    assert lrs.Source("train", clip(tmp_path, "a/00002", "Conf: 3\nText:{S}O\n")).text() == "so"
 
 
 def test_limits_take_the_same_clips_every_time_and_more_of_them_add_to_fewer(tmp_path: Path) -> None:
     lrs3_tree(tmp_path)
-    few, more = (lrs.chosen(lrs.lrs3, tmp_path, {"train": train, "test": "2"}) for train in ("10", "20"))
+    few, more = (lrs.chosen(lrs3.sources, tmp_path, {"train": train, "test": "2"}) for train in ("10", "20"))
     assert (len(ids(few, "train")), len(ids(more, "train"))) == (10, 20)
     assert set(ids(few, "train")) < set(ids(more, "train"))
-    assert ids(few, "train") != ids(lrs.chosen(lrs.lrs3, tmp_path, {}), "train")[:10]
+    assert ids(few, "train") != ids(lrs.chosen(lrs3.sources, tmp_path, {}), "train")[:10]
     assert ids(few, "test") == ids(more, "test")
-    assert lrs.count(lrs.lrs3, tmp_path, {"train": "10", "test": "2"}) == 12 + len(HELD)
+    assert lrs.count(lrs3.sources, tmp_path, {"train": "10", "test": "2"}) == 12 + len(HELD)
 
 
 def test_the_stamp_changes_with_words_and_splits(tmp_path: Path) -> None:
     folder = lrs2_tree(tmp_path)
-    stamps = [lrs.stamp(lrs.lrs2, folder)] * 2
-    assert lrs.stamp(lrs.lrs2, folder) == stamps[0]
+    stamps = [lrs.stamp(lrs2.sources, folder)] * 2
+    assert lrs.stamp(lrs2.sources, folder) == stamps[0]
     clip(folder / "main", "111/00001", "Text:  OTHER WORDS\n")
-    stamps.append(lrs.stamp(lrs.lrs2, folder))
+    stamps.append(lrs.stamp(lrs2.sources, folder))
     (folder / "val.txt").write_text("222/00001\n999/00001\n")
-    stamps.append(lrs.stamp(lrs.lrs2, folder))
+    stamps.append(lrs.stamp(lrs2.sources, folder))
     assert len(set(stamps)) == 3
 
 
 @pytest.mark.parametrize(
     ("change", "query", "words"),
     [
-        ({"main/222/00001.txt": "WORDS"}, "", "follow `Text:` in the .txt beside it; .*222/00001.txt has none"),
+        (
+            {"main/222/00001.txt": "WORDS"},
+            "",
+            "follow `Text:` in the .txt file next to it; .*222/00001.txt has no such line",
+        ),
         ({"test.txt": None}, "", "test.txt is neither in"),
-        ({"val.txt": ""}, "", "no clips for the split valid"),
+        ({"val.txt": ""}, "", "has no clips for the split valid"),
         ({"val.txt": "222\n"}, "", "a line of LRS2's lists is ID/00001; .*val.txt has '222'"),
         ({"val.txt": "../222\n"}, "", "a line of LRS2's lists is ID/00001"),
-        ({"val.txt": "111/00001\n"}, "", "111-00001 is there 2 times"),
+        ({"val.txt": "111/00001\n"}, "", "111-00001 occurs 2 times"),
         ({}, "?limit=3", "lrs2:// and lrs3:// take test, valid, train, allow_rejected; got limit=3"),
         ({}, "?test=0", "test= takes a whole number of at least 1, got '0'"),
     ],
@@ -138,14 +142,14 @@ def test_folders_that_are_not_there_are_named(tmp_path: Path) -> None:
     for uri, words in (
         (f"lrs2://{tmp_path}/none", "none does not exist"),
         (f"lrs3://{tmp_path}/none", "none does not exist"),
-        (f"lrs2://{tmp_path}", "main does not exist; lrs2://DIR holds main/ID"),
-        (f"lrs3://{tmp_path}", "trainval does not exist; lrs3://DIR holds trainval/ID"),
+        (f"lrs2://{tmp_path}", "main does not exist; lrs2://DIR has main/ID"),
+        (f"lrs3://{tmp_path}", "trainval does not exist; lrs3://DIR has trainval/ID"),
     ):
         with pytest.raises(UserError, match=words):
             check(uri, here=True)
     for part in ("trainval", "test"):
         (tmp_path / part).mkdir()
-    with pytest.raises(UserError, match="no clips for the split test"):
+    with pytest.raises(UserError, match="has no clips for the split test"):
         check(f"lrs3://{tmp_path}", here=True)
 
 

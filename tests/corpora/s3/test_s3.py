@@ -17,7 +17,8 @@ from corpora.s3.index import NAME, index_of, read_index, write_index
 from corpora.s3.place import Place
 from corpora.s3.transfer import pull, push
 from corpora.schema import Clip
-from corpora.store import Corpus, CorpusWriter
+from corpora.store import Corpus
+from corpora.writer import CorpusWriter
 
 
 def write_corpus(path: Path, seed: int = 0, clips: int = 3) -> Path:

@@ -14,7 +14,7 @@ from common.errors import UserError
 from corpora.s3.index import NAME
 from corpora.s3.transfer import pull, push
 from corpora.schema import Clip
-from corpora.store import CorpusWriter
+from corpora.writer import CorpusWriter
 
 CLIPS = 40
 MB = 1e6

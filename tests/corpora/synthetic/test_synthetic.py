@@ -16,7 +16,8 @@ from common.errors import UserError
 from corpora.readers.grid_sources import WORDS
 from corpora.schema import FPS, SAMPLES_PER_FRAME, SPLITS, Clip, Rejected, problem, sha256
 from corpora.synthetic import talking_mouth as synthetic
-from corpora.synthetic.drawing import Face, draw_mouth
+from corpora.synthetic.drawing import draw_mouth
+from corpora.synthetic.face import Face
 from corpora.synthetic.lines import Line, Options, draw_lines, number, speakers
 from corpora.synthetic.visemes import OPEN, PRESS, TUCK, track
 
@@ -42,7 +43,7 @@ def test_the_bytes_depend_neither_on_the_workers_nor_on_the_run(clips: list[Clip
     """espeak-ng seeds itself with the clock and remembers what it said before."""
     assert sums(made(workers=2)) == sums(clips)
     again = (
-        "from corpora import synthetic; from corpora.schema import sha256\n"
+        "from corpora.synthetic import talking_mouth as synthetic; from corpora.schema import sha256\n"
         f"for c in synthetic.clips('talking-mouth', {QUERY}, 3): print(sha256(c.video), sha256(c.audio))"
     )
     output = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, check=True).stdout

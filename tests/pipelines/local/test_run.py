@@ -138,7 +138,7 @@ def test_a_study_ends_well_with_all_of_its_results(finished: Ended) -> None:
     assert "no-scale seed 1: finished, WER" in finished.out
     assert f"Report: {Path('studies') / 'fine' / 'report.html'}" in finished.out
     reports = {f"report.{name}" for name in ("html", "md", "tex", "csv", "json")}
-    names = {"study.json", "counts.parquet", "curves.parquet", "run.log", *reports}
+    names = {"study.json", "counts.parquet", "curves.parquet", "run.log", "report-figures.pdf", *reports}
     assert {path.name for path in finished.folder.iterdir()} == names
     assert_tidy(finished.folder)
     study = read_study(finished.folder)
@@ -193,7 +193,8 @@ def test_the_report_is_written_again_from_what_is_stored(finished: Ended) -> Non
         command, cwd=place.root, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
     assert again.stdout.splitlines() == [
-        f"studies/fine/report.{suffix}" for suffix in ("html", "md", "tex", "csv", "json")
+        *(f"studies/fine/report.{suffix}" for suffix in ("html", "md", "tex", "csv", "json")),
+        "studies/fine/report-figures.pdf",
     ]
     assert {path: path.read_bytes() for path in finished.folder.glob("report.*")} == before
 

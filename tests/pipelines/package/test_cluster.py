@@ -10,12 +10,15 @@ import yaml
 from kfp import components
 
 from common.errors import UserError
-from pipelines.package.cluster import STEPS, TRIAL_STEPS, Cluster, in_bytes, read_cluster
+from pipelines.package.cluster import Cluster, in_bytes, read_cluster
 from pipelines.package.compile import compile_package
 from pipelines.package.lint import lint
+from pipelines.package.steps import Steps, pipeline_steps
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "deploy" / "cluster.yaml"
+TRIAL_STEPS = {"train-trial", "evaluate-trial"}
+STEPS = TRIAL_STEPS | {"resolve-plan", "prepare-corpus", "find-finished", "compare-arms", "register-checkpoint"}
 
 Settings = Callable[..., Path]
 
@@ -66,7 +69,7 @@ def packaged(settings: Settings, tmp_path: Path) -> Callable[..., Package]:
     return compiled
 
 
-def test_the_example_is_accepted_sets_everything_it_shows_and_comments_on_every_key(tmp_path: Path) -> None:
+def test_the_example_has_every_key_and_compiles(tmp_path: Path) -> None:
     given = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     assert set(given) == set(Cluster.model_fields)
     package = Package(compile_package(tmp_path / "pipeline.yaml", "steps:1", EXAMPLE))
@@ -74,7 +77,7 @@ def test_the_example_is_accepted_sets_everything_it_shows_and_comments_on_every_
     assert components.load_component_from_file(str(package.path)).platform_spec.platforms["kubernetes"]
 
 
-def test_a_trials_steps_get_the_gpu_cores_and_memory_and_no_other_does(packaged: Callable[..., Package]) -> None:
+def test_only_steps_of_a_trial_get_gpus_cores_and_memory(packaged: Callable[..., Package]) -> None:
     package = packaged(accelerator={"type": "amd.com/gpu", "count": 2}, cpu=6, memory="24Gi")
     for step in STEPS:
         resources = package.container(step).get("resources")
@@ -91,7 +94,7 @@ def test_a_trials_steps_get_the_gpu_cores_and_memory_and_no_other_does(packaged:
     assert package.default("gpus_per_trial") == "2"
 
 
-def test_a_trials_pods_get_shared_memory_and_their_nodes(packaged: Callable[..., Package]) -> None:
+def test_pods_of_a_trial_get_shared_memory_and_nodes(packaged: Callable[..., Package]) -> None:
     package = packaged(
         shm_size="4Gi",
         node_selector={"gpu": "h100"},
@@ -107,7 +110,7 @@ def test_a_trials_pods_get_shared_memory_and_their_nodes(packaged: Callable[...,
     assert all(package.kubernetes(step) == {} for step in STEPS if step not in TRIAL_STEPS)
 
 
-def test_every_step_gets_secrets_environment_image_settings_and_labels(packaged: Callable[..., Package]) -> None:
+def test_every_step_gets_secrets_environment_images_and_labels(packaged: Callable[..., Package]) -> None:
     package = packaged(
         secrets=[{"name": "mlflow", "keys": {"password": "MLFLOW_TRACKING_PASSWORD"}}],
         environment={"MLFLOW_S3_ENDPOINT_URL": "http://s3:9000"},
@@ -127,28 +130,28 @@ def test_every_step_gets_secrets_environment_image_settings_and_labels(packaged:
         assert pod["podMetadata"] == {"labels": {"example.org/team": "speech"}}
 
 
-def test_timeouts_go_to_the_steps_that_are_named(packaged: Callable[..., Package]) -> None:
+def test_timeouts_apply_to_the_named_steps(packaged: Callable[..., Package]) -> None:
     package = packaged(timeouts={"train-trial": 7200})
     assert package.kubernetes("train-trial") == {"activeDeadlineSeconds": "7200"}
     assert package.kubernetes("evaluate-trial") == {}
 
 
-def test_parallelism_is_the_loops(packaged: Callable[..., Package]) -> None:
+def test_parallelism_applies_to_the_loop(packaged: Callable[..., Package]) -> None:
     [loop] = [task for name, task in packaged(parallelism=3).tasks().items() if name.startswith("for-loop")]
     assert loop["iteratorPolicy"] == {"parallelismLimit": 3}
     [loop] = [task for name, task in packaged().tasks().items() if name.startswith("for-loop")]
     assert "iteratorPolicy" not in loop
 
 
-def test_caching_can_be_turned_off_and_never_holds_for_the_plans_runs(packaged: Callable[..., Package]) -> None:
+def test_caching_can_be_off_and_never_covers_resolve_plan(packaged: Callable[..., Package]) -> None:
     def cached(package: Package) -> set[str]:
         return {name for name, task in package.tasks().items() if task.get("cachingOptions", {}).get("enableCache")}
 
-    assert cached(packaged()) == set(STEPS) - {"resolve-plan", "find-finished"}
+    assert cached(packaged()) == STEPS - {"resolve-plan", "find-finished"}
     assert cached(packaged(caching=False)) == set()
 
 
-def test_the_runs_form_is_filled_in_from_the_settings(packaged: Callable[..., Package]) -> None:
+def test_settings_give_defaults_of_the_inputs(packaged: Callable[..., Package]) -> None:
     package = packaged(cpu="3500m", tracking_uri="https://mlflow.example")
     assert (package.default("threads"), package.default("tracking_uri")) == (3, "https://mlflow.example")
     package = packaged(cpu=0.5)
@@ -156,7 +159,7 @@ def test_the_runs_form_is_filled_in_from_the_settings(packaged: Callable[..., Pa
     assert package.default("gpus_per_trial") == "0"
 
 
-def test_without_settings_a_package_says_nothing_of_a_cluster_and_the_local_one_never_does(
+def test_a_package_without_settings_has_no_cluster_details(
     packaged: Callable[..., Package],
 ) -> None:
     from pipelines.ablation_pipeline import ablation_pipeline
@@ -180,10 +183,10 @@ def test_without_settings_a_package_says_nothing_of_a_cluster_and_the_local_one_
         ({"cpu": 0}, ["cpu: cores are a number above 0"]),
         ({"cpu": True}, ["cpu: this is text"]),
         ({"memory": 32}, ["memory: memory is a whole number with a unit", "got 32"]),
-        ({"memory": "32GB"}, ["like 32Gi", "got '32GB'"]),
+        ({"memory": "32GB"}, ["such as 32Gi", "got '32GB'"]),
         ({"memory": "1Gi", "shm_size": "2000M"}, ["shm_size 2000M counts towards memory, which is 1Gi"]),
         ({"node_selector": {"gpu": True}}, ["node_selector.gpu", "put it in quotes", "got True"]),
-        ({"node_selector": {"a b": "c"}}, ["node_selector.a b", "a label's key"]),
+        ({"node_selector": {"a b": "c"}}, ["node_selector.a b", "the key of a label"]),
         ({"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}, ["tolerations.0", "takes no value"]),
         ({"tolerations": [{}]}, ["tolerations.0", "operator: Exists"]),
         ({"tolerations": [{"key": "a", "effect": "NoSchedule", "seconds": 5}]}, ["NoExecute only"]),
@@ -204,7 +207,7 @@ def test_without_settings_a_package_says_nothing_of_a_cluster_and_the_local_one_
     ],
     ids=str,
 )
-def test_a_mistake_is_one_sentence_that_names_file_and_key(
+def test_a_mistake_is_one_sentence_with_file_and_key(
     settings: Settings, given: dict[str, Any], words: list[str]
 ) -> None:
     path = settings(**given)
@@ -220,12 +223,12 @@ def test_a_mistake_is_one_sentence_that_names_file_and_key(
     [
         (None, ["cannot be read", "deploy/cluster.yaml"]),
         (b"\xff", ["UTF-8"]),
-        (b"cpu: [", ["no valid YAML"]),
+        (b"cpu: [", ["valid YAML"]),
         (b"- cpu", ["a mapping"]),
-        (b"cpu: 1\ncpu: 2", ["stands twice"]),
+        (b"cpu: 1\ncpu: 2", ["twice"]),
     ],
 )
-def test_a_file_that_holds_no_settings(tmp_path: Path, text: bytes | None, words: list[str]) -> None:
+def test_a_file_without_settings_is_refused(tmp_path: Path, text: bytes | None, words: list[str]) -> None:
     if text is not None:
         (tmp_path / "cluster.yaml").write_bytes(text)
     with pytest.raises(UserError) as caught:
@@ -238,5 +241,7 @@ def test_memory_in_bytes(memory: str, number: int) -> None:
     assert in_bytes(memory) == number
 
 
-def test_the_steps_are_the_pipelines(packaged: Callable[..., Package]) -> None:
-    assert {name for name in packaged().tasks() if not name.startswith("for-loop")} == set(STEPS)
+def test_steps_are_read_from_the_package(packaged: Callable[..., Package]) -> None:
+    for steps in (pipeline_steps(), Steps.of(packaged(caching=False).path)):
+        assert (set(steps.names), set(steps.trial)) == (STEPS, TRIAL_STEPS)
+        assert len(steps.names) == len(STEPS)

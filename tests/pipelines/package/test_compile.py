@@ -59,7 +59,7 @@ def tasks(dag: Any) -> dict[str, Any]:
     return dict(dag.tasks.items())
 
 
-def test_the_loader_finds_every_step_in_the_image_that_was_given(spec: Any) -> None:
+def test_the_loader_finds_every_step_with_the_given_image(spec: Any) -> None:
     executors = spec.deployment_spec["executors"]
     assert {name.removeprefix("exec-") for name in executors} == STEPS
     assert {executor["container"]["image"] for executor in executors.values()} == {IMAGE}
@@ -67,7 +67,7 @@ def test_the_loader_finds_every_step_in_the_image_that_was_given(spec: Any) -> N
     assert {variables["ABLATE_STEP_IMAGE"] for variables in told} == {IMAGE}  # for the report's provenance
 
 
-def test_trials_run_in_a_loop_over_what_is_not_finished_yet(spec: Any) -> None:
+def test_the_loop_runs_over_unfinished_trials(spec: Any) -> None:
     outer = tasks(spec.root.dag)
     [loop] = [task for name, task in outer.items() if name.startswith("for-loop")]
     assert set(outer) == STEPS - {"train-trial", "evaluate-trial"} | {loop.task_info.name}
@@ -76,7 +76,7 @@ def test_trials_run_in_a_loop_over_what_is_not_finished_yet(spec: Any) -> None:
     assert set(tasks(inner)) == {"train-trial", "evaluate-trial"}
 
 
-def test_only_artifacts_the_item_and_the_pipelines_own_inputs_cross_into_the_loop(spec: Any) -> None:
+def test_only_artifacts_item_and_inputs_cross_into_the_loop(spec: Any) -> None:
     [loop] = [task for name, task in tasks(spec.root.dag).items() if name.startswith("for-loop")]
     produced = {
         name
@@ -86,7 +86,7 @@ def test_only_artifacts_the_item_and_the_pipelines_own_inputs_cross_into_the_loo
     assert produced == set()
 
 
-def test_the_corpus_waits_for_the_plans_check(spec: Any) -> None:
+def test_the_corpus_waits_for_the_check_of_the_plan(spec: Any) -> None:
     assert list(tasks(spec.root.dag)["prepare-corpus"].dependent_tasks) == ["resolve-plan"]
 
 
@@ -98,7 +98,7 @@ def test_every_input_is_described_and_has_a_default(spec: Any) -> None:
     assert inputs["code_rev"].default_value.string_value == code_rev()
 
 
-def test_the_plan_in_the_inputs_description_is_one(spec: Any) -> None:
+def test_the_example_plan_of_the_form_is_valid(spec: Any) -> None:
     text = spec.root.input_definitions.parameters["plan"].description
     example, end = json.JSONDecoder().raw_decode(text[text.index("{") :])
     assert len(expand(plan_of(example), CATALOGUE)) == 2
@@ -106,7 +106,7 @@ def test_the_plan_in_the_inputs_description_is_one(spec: Any) -> None:
     assert {*example, *more} == set(Plan.__dataclass_fields__)
 
 
-def test_without_an_image_it_is_this_revisions(tmp_path: Path) -> None:
+def test_the_default_image_has_the_revision_as_its_tag(tmp_path: Path) -> None:
     spec = yaml.safe_load(compile_package(tmp_path / "pipeline.yaml").read_text(encoding="utf-8"))
     images = {executor["container"]["image"] for executor in spec["deploymentSpec"]["executors"].values()}
     assert images == {f"ablate-python:{image_tag(code_rev())}"}
@@ -121,7 +121,7 @@ def test_a_bad_image_is_one_sentence_and_nothing_is_written(ablate: Any, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_package_that_was_there_stays_if_the_new_one_is_refused(ablate: Any, tmp_path: Path) -> None:
+def test_a_refused_package_leaves_the_old_file(ablate: Any, tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     assert ablate("compile", "-o", path, "--image", "steps:1").code == 0
     before = path.read_bytes()
@@ -130,7 +130,7 @@ def test_a_package_that_was_there_stays_if_the_new_one_is_refused(ablate: Any, t
     assert [file.name for file in tmp_path.iterdir()] == ["pipeline.yaml"]
 
 
-def test_a_mistake_in_a_clusters_settings_is_one_sentence(ablate: Any, tmp_path: Path) -> None:
+def test_a_mistake_in_cluster_settings_is_one_sentence(ablate: Any, tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text("memori: 1Gi\n")
     answer = ablate("compile", "-o", tmp_path / "pipeline.yaml", "--cluster", tmp_path / "cluster.yaml")
     assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
@@ -147,14 +147,14 @@ def _sigterm() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_sigterm")
-def test_the_corpus_step_prepares_what_it_is_told(tmp_path: Path) -> None:
+def test_the_corpus_step_prepares_the_given_corpus(tmp_path: Path) -> None:
     """The step itself, as its container calls it."""
     out = Dataset(uri=str(tmp_path / "given"))
     prepare_corpus.python_func(uri="synthetic://talking-mouth?train=3&test=2&valid=2", root="", corpus=out)
     assert Corpus.open(Path(out.path)).summary()["train"] == 3
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match=r"cannot be written: .*; give another file with -o"):
         compile_package(tmp_path / "folder")

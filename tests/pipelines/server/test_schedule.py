@@ -26,7 +26,7 @@ def refused(answer: Any, *words: str, code: int = 2) -> None:
         assert word in answer.err
 
 
-def test_a_nightly_study_is_a_recurring_run_of_one_at_a_time(submit: Command, kubeflow: Any) -> None:
+def test_a_nightly_study_is_a_recurring_run(submit: Command, kubeflow: Any) -> None:
     answer = submit("--cron", NIGHT)
     assert (answer.code, answer.err) == (0, "")
     assert kubeflow.things["runs"] == []
@@ -43,7 +43,7 @@ def test_a_nightly_study_is_a_recurring_run_of_one_at_a_time(submit: Command, ku
     assert second.endswith(" 02:00 UTC")
 
 
-def test_the_same_again_changes_nothing_and_anything_new_replaces(submit: Command, kubeflow: Any) -> None:
+def test_a_change_replaces_a_schedule_and_a_repetition_does_not(submit: Command, kubeflow: Any) -> None:
     def after(*options: str, **plan: Any) -> tuple[str, int]:
         said = submit("--cron", *options, **plan).out.splitlines()[1]
         [one] = kubeflow.things["recurringruns"]
@@ -60,18 +60,18 @@ def test_the_same_again_changes_nothing_and_anything_new_replaces(submit: Comman
     assert len(removed) == 4
 
 
-def test_a_replacement_that_broke_off_is_mended_by_the_same_command(submit: Command, kubeflow: Any) -> None:
+def test_the_same_command_repairs_an_interrupted_replacement(submit: Command, kubeflow: Any) -> None:
     submit("--cron", NIGHT)
     kubeflow.trouble["delete /recurringruns/recurringruns-1"] = (503, "", {})
     answer = submit("--cron", "0 30 2 * * *")
     assert (answer.code, len(kubeflow.things["recurringruns"])) == (1, 2)  # rather twice than not at all
-    assert "has confirmed no schedule" in answer.err
+    assert "has not confirmed a schedule" in answer.err
     kubeflow.trouble.clear()
     assert submit("--cron", "0 30 2 * * *").code == 0
     assert [made["recurring_run_id"] for made in kubeflow.things["recurringruns"]] == ["recurringruns-2"]
 
 
-def test_schedules_of_other_pipelines_are_left_alone(submit: Command, schedule: Command, kubeflow: Any) -> None:
+def test_schedules_of_other_pipelines_stay_unchanged(submit: Command, schedule: Command, kubeflow: Any) -> None:
     theirs = {
         "display_name": "demo",
         "recurring_run_id": "theirs",
@@ -85,7 +85,7 @@ def test_schedules_of_other_pipelines_are_left_alone(submit: Command, schedule: 
     assert kubeflow.things["recurringruns"] == [theirs]
 
 
-def test_a_disabled_schedule_stays_so_until_it_is_enabled(submit: Command, schedule: Command, kubeflow: Any) -> None:
+def test_a_disabled_schedule_stays_disabled_until_enabled(submit: Command, schedule: Command, kubeflow: Any) -> None:
     submit("--cron", NIGHT)
     assert schedule("disable", "demo").out == f"demo: {NIGHT}, disabled\n"
     assert submit("--cron", "0 0 3 * * *").out.splitlines()[1:] == ["Schedule: demo, replaced", "0 0 3 * * *, disabled"]
@@ -95,10 +95,10 @@ def test_a_disabled_schedule_stays_so_until_it_is_enabled(submit: Command, sched
     assert kubeflow.things["recurringruns"] == []
 
 
-def test_all_schedules_are_listed_however_many_pages(submit: Command, schedule: Command, kubeflow: Any) -> None:
-    refused(schedule("list"), "has no pipeline 'ablation-study'", "`ablate submit` brings it")
+def test_schedules_on_all_pages_are_listed(submit: Command, schedule: Command, kubeflow: Any) -> None:
+    refused(schedule("list"), "has no pipeline 'ablation-study'", "`ablate submit` uploads it")
     submit()
-    assert schedule("list").out.startswith("no study is scheduled; `ablate submit PLAN --cron")
+    assert schedule("list").out.startswith("no study has a schedule; `ablate submit PLAN --cron")
     kubeflow.longest_page = 1
     for study in ("two", "one", "three"):
         submit("--cron", NIGHT, study=study)
@@ -106,16 +106,16 @@ def test_all_schedules_are_listed_however_many_pages(submit: Command, schedule: 
     refused(schedule("disable", "thre"), "study 'thre' has no schedule", "did you mean 'three'?")
 
 
-def test_a_server_that_knows_no_plugins_is_asked_without(submit: Command, kubeflow: Any) -> None:
+def test_a_server_without_plugins_gets_a_request_without_them(submit: Command, kubeflow: Any) -> None:
     kubeflow.knows_plugins = False
     assert submit("--cron", NIGHT).code == 0
     assert "plugins_input" not in kubeflow.things["recurringruns"][0]
 
 
-def test_a_server_in_trouble_or_of_others(submit: Command, schedule: Command, kubeflow: Any) -> None:
+def test_a_failing_or_denying_server_is_one_sentence(submit: Command, schedule: Command, kubeflow: Any) -> None:
     submit("--cron", NIGHT)
     kubeflow.trouble["get /recurringruns"] = (503, "", {})
-    refused(schedule("list"), "failed with HTTP status 503; say the same again later", code=1)
+    refused(schedule("list"), "failed with HTTP status 503; run the command again later", code=1)
     kubeflow.token = "right"
     refused(schedule("list"), "401 Unauthorized to no credential", code=1)
 
@@ -127,21 +127,19 @@ def test_a_server_in_trouble_or_of_others(submit: Command, schedule: Command, ku
         ("nightly", "six fields"),
         ("@daily", "write e.g. '0 0 2 * * *'"),
         ("0 0 2 * * * 2027", "six fields"),
-        ("0 0 25 * * *", "'0 0 25 * * *' is no time that comes"),
-        ("0 0 0 31 2 *", "is no time that comes"),
+        ("0 0 25 * * *", "and '0 0 25 * * *' has none"),
+        ("0 0 0 31 2 *", "a schedule needs a time that exists"),
         ("0 0 2 L * *", "six fields"),
         ("0 0 2 * * 7", "weekdays 0 (Sunday) to 6"),
         ("", "got ''"),
     ],
 )
-def test_a_cron_that_a_server_refuses_or_takes_for_another(
-    submit: Command, kubeflow: Any, cron: str, words: str
-) -> None:
+def test_a_cron_that_a_server_misreads_is_refused(submit: Command, kubeflow: Any, cron: str, words: str) -> None:
     refused(submit("--cron", cron), words)
     assert kubeflow.asked == []
 
 
-def test_a_schedule_is_nothing_to_wait_for(submit: Command) -> None:
+def test_a_schedule_cannot_be_waited_for(submit: Command) -> None:
     refused(submit("--cron", NIGHT, "--wait"), "leave out --wait and --gate")
 
 
@@ -155,12 +153,12 @@ def test_a_schedule_is_nothing_to_wait_for(submit: Command) -> None:
         ("0 15 10 1,15 * ?", "2026-12-01 10:15:00"),
     ],
 )
-def test_the_next_time_is_the_one_that_a_calendar_gives(cron: str, after: str) -> None:
+def test_the_next_time_agrees_with_a_calendar(cron: str, after: str) -> None:
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
     assert f"{next_time(checked_cron(cron), noon):%Y-%m-%d %H:%M:%S}" == after
 
 
-def test_five_fields_would_have_been_another_time() -> None:
+def test_five_fields_are_refused() -> None:
     """What the refusal saves from: read with seconds first, every hour at two minutes past."""
     with pytest.raises(UserError, match="five fields"):
         checked_cron("0 2 * * *")

@@ -23,19 +23,19 @@ def refused(answer: Any, *words: str) -> None:
 
 
 @pytest.mark.skipif(not SWAGGER.is_file(), reason="the public definition of the API is not in ../shared/kfp")
-def test_what_does_not_fit_the_definition_is_found(kubeflow: Any) -> None:
+def test_a_request_outside_of_the_definition_is_found(kubeflow: Any) -> None:
     """Every other test checks its requests by this at its end."""
     for path, body, fault in [
         ("/nothing", {}, "no operation post"),
         ("/runs", {"name": "x"}, "run has no name"),
-        ("/runs", {"display_name": 1}, "run.display_name is no string: 1"),
-        ("/experiments", {"storage_state": "NEW"}, "experiment.storage_state is none of the enum: 'NEW'"),
+        ("/runs", {"display_name": 1}, "run.display_name is not of type string: 1"),
+        ("/experiments", {"storage_state": "NEW"}, "experiment.storage_state is not in the enum: 'NEW'"),
     ]:
         request = kubeflow.request("post", path, body)
         assert kubeflow.contract.faults(request, 200, {})[0].startswith(fault)
 
 
-def test_a_new_server_gets_pipeline_version_experiment_and_run(submit: Submit, kubeflow: Any) -> None:
+def test_a_new_server_gets_pipeline_version_experiment_run(submit: Submit, kubeflow: Any) -> None:
     answer = submit("--seeds", "4", "--set", "training.steps=7", "--corpus", "grid://on-the-cluster")
     assert (answer.code, answer.err) == (0, "")
     assert kubeflow.calls() == [
@@ -60,12 +60,12 @@ def test_a_new_server_gets_pipeline_version_experiment_and_run(submit: Submit, k
     assert (given["plan"]["seeds"], given["plan"]["baseline"]) == ([4], {"training.steps": 7})
 
 
-def test_kubeflows_mlflow_plugin_keeps_its_runs_in_the_studys_experiment(submit: Submit, kubeflow: Any) -> None:
+def test_the_mlflow_plugin_uses_the_experiment_of_the_study(submit: Submit, kubeflow: Any) -> None:
     assert submit().code == 0
     assert kubeflow.things["runs"][0]["plugins_input"] == {"mlflow": {"experiment_name": "demo"}}
 
 
-def test_a_server_that_knows_no_plugins_is_asked_without(submit: Submit, kubeflow: Any) -> None:
+def test_a_server_without_plugins_gets_a_request_without_them(submit: Submit, kubeflow: Any) -> None:
     kubeflow.knows_plugins = False
     assert submit().code == 0
     assert kubeflow.calls().count("post /runs") == 2
@@ -73,7 +73,7 @@ def test_a_server_that_knows_no_plugins_is_asked_without(submit: Submit, kubeflo
     assert "plugins_input" not in kubeflow.things["runs"][0]
 
 
-def test_the_run_is_given_what_the_uploaded_pipeline_asks_for(submit: Submit, kubeflow: Any) -> None:
+def test_inputs_of_the_run_fit_the_uploaded_pipeline(submit: Submit, kubeflow: Any) -> None:
     submit()
     declared = kubeflow.things["versions"][0]["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
     given = set(kubeflow.things["runs"][0]["runtime_config"]["parameters"])
@@ -81,7 +81,7 @@ def test_the_run_is_given_what_the_uploaded_pipeline_asks_for(submit: Submit, ku
     assert {name for name, about in declared.items() if not about.get("isOptional")} <= given
 
 
-def test_a_clusters_settings_are_in_what_is_uploaded(submit: Submit, kubeflow: Any, tmp_path: Path) -> None:
+def test_the_uploaded_package_has_the_cluster_settings(submit: Submit, kubeflow: Any, tmp_path: Path) -> None:
     settings = tmp_path / "cluster.yaml"
     settings.write_text("accelerator: {type: amd.com/gpu, count: 2}\n")
     assert submit("--cluster", str(settings)).code == 0
@@ -97,11 +97,11 @@ def test_the_same_code_is_uploaded_once(submit: Submit, kubeflow: Any) -> None:
     first, second = submit(), submit("--experiment", "another")
     [version] = kubeflow.things["versions"]
     assert first.out.splitlines()[0] == f"Version: {version['display_name']}, uploaded"
-    assert second.out.splitlines()[0] == f"Version: {version['display_name']}, used again"
+    assert second.out.splitlines()[0] == f"Version: {version['display_name']}, already there"
     assert [len(kubeflow.things[kind]) for kind in ("pipelines", "experiments", "runs")] == [1, 2, 2]
 
 
-def test_an_experiment_that_is_there_is_used_unless_it_is_archived(submit: Submit, kubeflow: Any) -> None:
+def test_an_existing_experiment_is_used_unless_archived(submit: Submit, kubeflow: Any) -> None:
     there = {"display_name": "demo", "experiment_id": "old", "storage_state": "AVAILABLE"}
     kubeflow.things["experiments"] = [there]
     assert submit().code == 0
@@ -110,7 +110,7 @@ def test_an_experiment_that_is_there_is_used_unless_it_is_archived(submit: Submi
     refused(submit(), "experiment 'demo' is archived", "restore it")
 
 
-def test_who_makes_the_pipeline_in_between_is_no_trouble(submit: Submit, kubeflow: Any) -> None:
+def test_a_pipeline_created_by_others_meanwhile_is_used(submit: Submit, kubeflow: Any) -> None:
     listed, found = kubeflow._list, {"pipelines": 0}
 
     def late(kind: str, asked: Any) -> Any:
@@ -125,7 +125,7 @@ def test_who_makes_the_pipeline_in_between_is_no_trouble(submit: Submit, kubeflo
     assert kubeflow.things["runs"][0]["pipeline_version_reference"]["pipeline_id"] == "theirs"
 
 
-def test_where_users_have_namespaces_everything_is_in_theirs(submit: Submit, kubeflow: Any) -> None:
+def test_a_multi_user_server_gets_the_namespace(submit: Submit, kubeflow: Any) -> None:
     kubeflow.multi_user = True
     refused(submit(), "has a namespace for every user", "--namespace")
     assert submit("--namespace", "anna").code == 0
@@ -141,7 +141,7 @@ def test_where_users_have_namespaces_everything_is_in_theirs(submit: Submit, kub
 @pytest.mark.parametrize(
     ("state", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("CANCELED", 1), ("SKIPPED", 1), ("HIBERNATED", 1)]
 )
-def test_only_success_is_success(submit: Submit, kubeflow: Any, state: str, code: int) -> None:
+def test_only_a_succeeded_run_gives_exit_code_0(submit: Submit, kubeflow: Any, state: str, code: int) -> None:
     kubeflow.contract = kubeflow.contract if state != "HIBERNATED" else None  # which the definition does not know
     kubeflow.script = ["PENDING", "RUNNING", "PAUSED", "CANCELING", state]
     answer = submit("--wait")
@@ -149,12 +149,12 @@ def test_only_success_is_success(submit: Submit, kubeflow: Any, state: str, code
     said = [line.removeprefix("run: ") for line in answer.out.splitlines() if line.startswith("run: ")]
     assert said == ["pending", "running", "paused", "canceling", state.lower()]
     assert (answer.err == "") is (code == 0)
-    known = "the run ended as" if state != "HIBERNATED" else "in state 'HIBERNATED', which is none that"
+    known = "the run ended as" if state != "HIBERNATED" else "in state 'HIBERNATED', which `ablate` does not know"
     assert code == 0 or (known in answer.err and state in answer.err)
     assert code == 0 or f"{kubeflow.host}/#/runs/details/runs-1" in answer.err
 
 
-def test_a_state_nobody_knows_ends_the_waiting_at_once_where_the_run_has_ended(submit: Submit, kubeflow: Any) -> None:
+def test_an_ended_run_in_an_unknown_state_ends_the_wait(submit: Submit, kubeflow: Any) -> None:
     kubeflow.contract = None
     kubeflow.script = [
         {"state": "EXPLODING", "finished_at": "1970-01-01T00:00:00Z"},  # which is how servers say "not yet"
@@ -165,7 +165,7 @@ def test_a_state_nobody_knows_ends_the_waiting_at_once_where_the_run_has_ended(s
     assert "ended as EXPLODED" in answer.err
 
 
-def test_troubles_of_the_server_are_waited_out(submit: Submit, kubeflow: Any) -> None:
+def test_temporary_failures_do_not_end_the_wait(submit: Submit, kubeflow: Any) -> None:
     kubeflow.script = ["RUNNING", 503, "break", 429, 500, "SUCCEEDED"]
     answer = submit("--wait")
     assert (answer.code, answer.err) == (0, "")
@@ -175,9 +175,7 @@ def test_troubles_of_the_server_are_waited_out(submit: Submit, kubeflow: Any) ->
 @pytest.mark.parametrize(
     ("step", "words"), [(503, "HTTP status 503 (the server is in trouble)"), (404, "404"), (401, "401 Unauthorized")]
 )
-def test_a_server_that_stays_away_ends_the_waiting_not_the_run(
-    submit: Submit, kubeflow: Any, step: int, words: str
-) -> None:
+def test_a_server_that_stays_away_ends_the_wait(submit: Submit, kubeflow: Any, step: int, words: str) -> None:
     kubeflow.script = ["RUNNING", step]
     answer = submit("--wait")
     assert answer.code == 1
@@ -186,7 +184,7 @@ def test_a_server_that_stays_away_ends_the_waiting_not_the_run(
     assert "/apis/v2beta1/runs/runs-1:terminate" in answer.err
 
 
-def test_the_waiting_can_be_limited(submit: Submit, kubeflow: Any) -> None:
+def test_a_timeout_ends_the_wait(submit: Submit, kubeflow: Any) -> None:
     kubeflow.script = ["RUNNING"]
     answer = submit("--wait", "--timeout", "0.001")
     assert answer.code == 1
@@ -213,7 +211,7 @@ LOOP = [
 ]
 
 
-def test_steps_are_told_apart_by_their_trial(submit: Submit, kubeflow: Any) -> None:
+def test_steps_in_the_loop_are_labelled_by_trial(submit: Submit, kubeflow: Any) -> None:
     kubeflow.script = [{"state": "RUNNING", "run_details": {"task_details": LOOP}}, "RUNNING", "SUCCEEDED"]
     answer = submit("--wait", "--seeds", "1,2")
     assert answer.code == 0
@@ -228,7 +226,7 @@ def test_steps_are_told_apart_by_their_trial(submit: Submit, kubeflow: Any) -> N
     ]
 
 
-def test_steps_are_named_by_arm_and_seed_where_mlflow_answers_from_here(
+def test_steps_are_labelled_by_arm_and_seed_from_mlflow(
     submit: Submit, kubeflow: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real store, with the runs that a study's first steps leave there; its second trial was finished before."""
@@ -267,7 +265,7 @@ def test_steps_are_named_by_arm_and_seed_where_mlflow_answers_from_here(
     assert "trial 1 train-trial: succeeded" in submit("--wait").out
 
 
-def test_the_gate_lets_no_failed_step_pass(submit: Submit, kubeflow: Any) -> None:
+def test_the_gate_fails_for_a_failed_step(submit: Submit, kubeflow: Any) -> None:
     kubeflow.script = [{"state": "SUCCEEDED", "run_details": {"task_details": LOOP}}]
     assert submit("--wait").code == 0
     answer = submit("--gate")
@@ -277,7 +275,7 @@ def test_the_gate_lets_no_failed_step_pass(submit: Submit, kubeflow: Any) -> Non
     assert submit("--gate").code == 0
 
 
-def test_a_job_in_ci_waits_for_a_server_that_is_away_and_starts_one_run(submit: Submit, kubeflow: Any) -> None:
+def test_ci_waits_for_an_absent_server_and_starts_one_run(submit: Submit, kubeflow: Any) -> None:
     answer, away = kubeflow.answer, {"left": 3}
 
     def late(asked: Any) -> Any:
@@ -291,7 +289,7 @@ def test_a_job_in_ci_waits_for_a_server_that_is_away_and_starts_one_run(submit: 
     assert [len(kubeflow.things[kind]) for kind in ("pipelines", "experiments", "runs")] == [1, 1, 1]
 
 
-def test_a_job_in_ci_does_not_wait_for_ever(submit: Submit, kubeflow: Any) -> None:
+def test_ci_stops_waiting_for_an_absent_server(submit: Submit, kubeflow: Any) -> None:
     kubeflow.trouble["get /healthz"] = (503, "", {})
     answer = submit("--gate")
     assert (answer.code, kubeflow.things["runs"]) == (1, [])

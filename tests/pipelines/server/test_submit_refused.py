@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pipelines.package.steps import Steps
 from pipelines.server.client import Run, Task
 from pipelines.server.submit import _version_name
 from pipelines.server.wait import View
@@ -37,10 +38,10 @@ def refused(answer: Any, *words: str, code: int = 2) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"tracking": "sqlite:////tmp/mlflow.db"}, "a cluster cannot write to MLflow's store"),
+        ({"tracking": "sqlite:////tmp/mlflow.db"}, "a cluster cannot write to the MLflow store"),
         ({"tracking": "file:///tmp/mlruns"}, "which is on this machine; give an MLflow server"),
         ({"tracking": "mlruns"}, "by --tracking-uri or MLFLOW_TRACKING_URI"),
-        ({"tracking": "http://localhost:5000"}, "to a pod in a cluster, localhost is the pod itself"),
+        ({"tracking": "http://localhost:5000"}, "in a pod, localhost is the pod itself"),
         ({"tracking": f"https://me:{SECRET}@mlflow.example/x"}, "https://mlflow.example has a password"),
         ({"host": "kubeflow.example"}, "got 'kubeflow.example'"),
         ({"host": "ftp://kubeflow.example"}, "https://NAME/pipeline or http://localhost:8080"),
@@ -52,22 +53,22 @@ def refused(answer: Any, *words: str, code: int = 2) -> None:
         ({"ablations": [{"part": "fusion.scales", "replacements": {"x": {"kind": "none"}}}]}, "fusion.scales"),
     ],
 )
-def test_what_is_wrong_here_is_said_before_any_request(
+def test_bad_input_is_reported_before_any_request(
     submit: Submit, kubeflow: Any, options: dict[str, Any], words: str
 ) -> None:
     refused(submit(**options), words)
     assert kubeflow.asked == []
 
 
-def test_a_server_has_to_be_named(ablate: Submit, plan_file: Submit, nobody: Path) -> None:
-    assert nobody.is_dir()
-    refused(ablate("submit", plan_file()), "--host URL, or KF_PIPELINES_ENDPOINT")
-    refused(ablate("submit", plan_file(), "--host", "http://x"), "a cluster cannot write to MLflow's store 'sqlite:")
+@pytest.mark.usefixtures("empty_home")
+def test_a_missing_host_is_one_sentence(ablate: Submit, plan_file: Submit) -> None:
+    refused(ablate("submit", plan_file()), "give --host URL, or set KF_PIPELINES_ENDPOINT")
+    refused(ablate("submit", plan_file(), "--host", "http://x"), "a cluster cannot write to the MLflow store 'sqlite:")
 
 
-def test_an_authority_that_is_no_file(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_certificate_file_is_one_sentence(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
-    refused(submit(), "SSL_CERT_FILE names a file of certificates, and /no/such.pem is none")
+    refused(submit(), "SSL_CERT_FILE must name a file of certificates, and /no/such.pem is not a file")
 
 
 def free_port() -> int:
@@ -76,10 +77,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_nobody_there(submit: Submit, kubeflow: Any) -> None:
+def test_an_unreachable_server_is_one_sentence(submit: Submit, kubeflow: Any) -> None:
     host = f"http://127.0.0.1:{free_port()}"
     refused(submit(host=host), f"no connection to {host}: connection refused; check --host", code=1)
-    refused(submit(host=kubeflow.host.replace("http:", "https:")), "it does not speak TLS; is it http://", code=1)
+    refused(submit(host=kubeflow.host.replace("http:", "https:")), "it does not use TLS; try http://", code=1)
     kubeflow.trouble["get /healthz"] = (200, "", {"content-length": "5", "content-type": "application/json"})
     refused(submit(), "no connection to", code=1)
 
@@ -87,30 +88,30 @@ def test_nobody_there(submit: Submit, kubeflow: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((404, "<h1>Not Found</h1>", HTML), "is no Kubeflow Pipelines server: it answers with 404 Not Found"),
+        ((404, "<h1>Not Found</h1>", HTML), "is not a Kubeflow Pipelines server: it answers with 404 Not Found"),
         ((404, '{"detail": "Not Found"}', {}), "HTTP status 404"),
         (
             (200, "<html>Welcome</html>", HTML),
-            "a page of text/html (a login, perhaps, for no credential); give the address",
+            "a page of text/html (perhaps a login, for no credential); give the address",
         ),
         ((200, "", {}), "a page of no type"),
         ((200, "[1]", {}), "/apis/v2beta1/healthz"),
         ((200, "null", {}), "/apis/v2beta1/healthz"),
     ],
 )
-def test_another_server(submit: Submit, kubeflow: Any, answer: Any, words: str) -> None:
+def test_a_server_that_is_not_kubeflow_is_one_sentence(submit: Submit, kubeflow: Any, answer: Any, words: str) -> None:
     kubeflow.trouble["get /healthz"] = answer
     refused(submit(), words)
 
 
 @pytest.mark.parametrize("at", ["get /pipelines", "post /pipelines/upload_version", "post /runs"])
-def test_answers_that_make_no_sense_later_on(submit: Submit, kubeflow: Any, at: str) -> None:
+def test_invalid_answers_to_later_requests_are_one_sentence(submit: Submit, kubeflow: Any, at: str) -> None:
     for status, body, words, code in [
-        (200, '{"pipelines": 5, "run_id": ""}', "is no Kubeflow Pipelines server", 2),
+        (200, '{"pipelines": 5, "run_id": ""}', "is not a Kubeflow Pipelines server", 2),
         (400, '{"code": 3, "message": "the name is\\ntoo long"}', "HTTP status 400 (the name is too long)", 2),
         (403, '{"message": "not in this namespace"}', "403 Forbidden to no credential (not in this namespace)", 1),
         (500, "boom", "failed with HTTP status 500", 1),
-        (502, "<html>Bad Gateway</html>", "it has confirmed no run", 1),
+        (502, "<html>Bad Gateway</html>", "it has not confirmed a run", 1),
     ]:
         kubeflow.things["versions"].clear()
         kubeflow.trouble[at] = (status, body, {})
@@ -118,40 +119,42 @@ def test_answers_that_make_no_sense_later_on(submit: Submit, kubeflow: Any, at: 
     assert kubeflow.things["runs"] == []
 
 
-def test_a_login_page_is_no_server_but_a_matter_of_credentials(
-    submit: Submit, kubeflow: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_login_page_asks_for_a_credential(submit: Submit, kubeflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kubeflow.trouble["get /healthz"] = (302, "", {"location": f"{kubeflow.host}/login"})
-    refused(submit(), "asks to log in, and was given no credential; give a token by --token-file", code=1)
-    refused(submit("--cookies", f"session={SECRET}"), "was given the cookies of --cookies; it may have expired", code=1)
+    refused(submit(), "requires a login, and the request had no credential; give a token by --token-file", code=1)
+    refused(
+        submit("--cookies", f"session={SECRET}"),
+        "the request had the cookies of --cookies; it may have expired",
+        code=1,
+    )
     monkeypatch.setenv("KF_PIPELINES_COOKIES", f"session={SECRET}")
     refused(submit(), "the cookies in KF_PIPELINES_COOKIES", code=1)
     assert kubeflow.asked[-1].headers["cookie"] == f"session={SECRET}"
     assert kubeflow.calls() == 3 * ["get /healthz"]
     elsewhere = "https://other.example/pipeline"
     kubeflow.trouble["get /healthz"] = (301, "", {"location": f"{elsewhere}/apis/v2beta1/healthz"})
-    refused(submit(), f"has moved to {elsewhere}; give that as --host")
+    refused(submit(), f"has moved to {elsewhere}; give that address as --host")
 
 
-def test_who_we_are_comes_from_the_first_place_that_has_it(
-    submit: Submit, kubeflow: Any, nobody: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_first_existing_credential_is_used(
+    submit: Submit, kubeflow: Any, empty_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubeflow.token = "right"
     refused(submit(), "401 Unauthorized to no credential (no valid token); give a token by --token-file", code=1)
-    (nobody / "no-volume").write_text("right\n")
+    (empty_home / "no-volume").write_text("right\n")
     assert submit().code == 0
-    (nobody / "no-volume").write_text(SECRET)
-    refused(submit(), f"the service account token in {nobody / 'no-volume'}", code=1)
+    (empty_home / "no-volume").write_text(SECRET)
+    refused(submit(), f"the service account token in {empty_home / 'no-volume'}", code=1)
     monkeypatch.setenv("KF_PIPELINES_TOKEN", "right")
     assert submit().code == 0
     monkeypatch.setenv("KF_PIPELINES_TOKEN", SECRET)
     refused(submit(), "the token in KF_PIPELINES_TOKEN", "it may have expired", code=1)
-    (nobody / "token").write_text("right")
-    assert submit("--token-file", nobody / "token").code == 0
+    (empty_home / "token").write_text("right")
+    assert submit("--token-file", empty_home / "token").code == 0
 
 
-def test_a_token_is_read_again_while_a_run_is_waited_for(submit: Submit, kubeflow: Any, nobody: Path) -> None:
-    kubeflow.token, file = "old", nobody / "token"
+def test_a_token_file_is_read_again_during_a_wait(submit: Submit, kubeflow: Any, empty_home: Path) -> None:
+    kubeflow.token, file = "old", empty_home / "token"
     file.write_text("old")
     look = kubeflow._look
 
@@ -164,10 +167,10 @@ def test_a_token_is_read_again_while_a_run_is_waited_for(submit: Submit, kubeflo
     assert submit("--wait", "--token-file", file).code == 0
 
 
-def test_credentials_that_are_none(submit: Submit, kubeflow: Any, nobody: Path) -> None:
-    bad = nobody / "bad"
+def test_invalid_credentials_are_one_sentence(submit: Submit, kubeflow: Any, empty_home: Path) -> None:
+    bad = empty_home / "bad"
     refused(submit("--token-file", bad), f"{bad} cannot be read: No such file or directory")
-    for content, words in [(b"", "is empty"), (b"a\nb", "more than one line"), (b"\xff", "it is no text")]:
+    for content, words in [(b"", "is empty"), (b"a\nb", "more than one line"), (b"\xff", "it is not text")]:
         bad.write_bytes(content)
         refused(submit("--token-file", bad), str(bad), words)
     refused(submit("--token-file", bad, "--cookies", "a=b"), "give either --token-file or --cookies")
@@ -176,13 +179,13 @@ def test_credentials_that_are_none(submit: Submit, kubeflow: Any, nobody: Path) 
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submit, nobody: Path) -> None:
+def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submit, empty_home: Path) -> None:
     kubeflow.script = ["RUNNING"]
     command = ["submit", str(plan_file()), "--host", kubeflow.host, "--tracking-uri", "http://m.example", "--wait"]
     with subprocess.Popen(
         [sys.executable, "-m", "cli.main", *command, "--image", "registry.example/ablate-python:1"],
         cwd=ROOT,
-        env=os.environ | {"PYTHONWARNINGS": "error", "HOME": str(nobody)},
+        env=os.environ | {"PYTHONWARNINGS": "error", "HOME": str(empty_home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -196,7 +199,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submi
         _, err = process.communicate()
         watchdog.cancel()
     assert process.returncode == 130
-    assert err.startswith("no longer waiting: the run goes on; to stop it: curl -X POST ")
+    assert err.startswith("no longer waiting: the run continues; to stop it: curl -X POST ")
     assert f"{kubeflow.host}/apis/v2beta1/runs/runs-1:terminate" in err
     assert len(err.splitlines()) == 1
     assert [call for call in kubeflow.calls() if "terminate" in call] == []
@@ -207,7 +210,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submi
 def test_a_terminal_shows_a_table_of_steps() -> None:
     screen = Console(file=StringIO(), force_terminal=True, width=100)
     tasks = (Task("1", "resolve-plan", "SUCCEEDED", "", ()), Task("2", "resolve-plan-driver", "SUCCEEDED", "", ()))
-    with View(screen, ["resolve-plan"]) as view:
+    with View(screen, Steps(("resolve-plan",), ())) as view:
         view.update(Run("r", "RUNNING", False, "", tasks))
     shown = screen.file.getvalue()
     assert "run running" in shown

@@ -1,4 +1,4 @@
-"""From samples and pixels to F, which the recogniser reads: what the student branch and an averaged teacher share.
+"""The backbone, from samples and pixels to F. The student branch and an averaged teacher both have one.
 
 Shapes: B batch, T frames at 25 Hz, D width. True in a padding mask = padding.
 """
@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from model.adapter import build_adapter
-from model.config import FrontendSettings, Settings
 from model.encoder import Encoder, LearnedVector
 from model.filterbank import FilterbankFrontend
 from model.frontend import AudioFrontend, VideoFrontend
 from model.fusion import build_layer_sum, build_scale
 from model.resnet import ResNetFrontend
+from model.settings import FrontendSettings, Settings
 from model.tokens import build_tokens, inputs_of, streams_of
 from model.transformer import TransformerEncoder
 
 
 @dataclass
 class Inputs:
-    """A batch: samples (B, T * 640) float, video uint8 (B, T, 88, 88), padding (B, T) bool, `lengths` in frames."""
+    """Model inputs of a batch: samples (B, T * 640) float, video uint8 (B, T, 88, 88), padding (B, T) bool, `lengths` in frames."""
 
     audio: Tensor
     video: Tensor
@@ -37,16 +37,16 @@ def _frontend(name: str, settings: FrontendSettings, width: int) -> nn.Module:
 
 
 class MaskToken(LearnedVector):
-    """Stands where a frame is masked: (B, T, D), mask (B, T) -> (B, T, D)."""
+    """Replaces masked frames by a learned vector: (B, T, D), mask (B, T) -> (B, T, D)."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         return torch.where(mask[..., None], self.vector, x)
 
 
-class Trunk(nn.Module):
-    """Frontends, adapters, tokens, encoder and fusion, as `settings.parts` says.
+class Backbone(nn.Module):
+    """Frontends, adapters, tokens, encoder and fusion, as `settings.parts` chooses them.
 
-    `inputs` are the inputs that it uses (and that are masked), `streams` what the encoder sees.
+    `inputs` are the inputs that it uses (and that are masked). `streams` are the streams that the encoder sees.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -64,23 +64,23 @@ class Trunk(nn.Module):
         self.layer_sum = build_layer_sum(parts.fusion_layers, layers)
 
     def features(self, inputs: Inputs) -> dict[str, Tensor]:
-        """What can be masked, per input (B, T, D)."""
+        """Return the maskable features (B, T, D) of every input."""
         raw = {"audio": inputs.audio, "video": inputs.video}
         return {
             name: self.adapters[name](self.norms[name](self.frontends[name](raw[name], inputs.padding)))
             for name in self.inputs
         }
 
-    def hide(self, features: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The features with learned vectors in place of the masked frames."""
+    def mask(self, features: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the features with learned vectors in place of the masked frames."""
         return {name: self.mask_tokens[name](x, masks[name]) for name, x in features.items()}
 
     def encode(self, features: dict[str, Tensor], padding: Tensor) -> list[dict[str, Tensor]]:
-        """Per layer, the streams (B, T, D)."""
+        """Return the streams (B, T, D) after every layer."""
         return self.encoder(self.tokens(features), padding)
 
     def fuse(self, layers: list[dict[str, Tensor]]) -> Tensor:
-        """Eq. 9 and 10: the encoder's layers -> F (B, T, D)."""
+        """Eq. 9 and 10: the outputs of the encoder's layers -> F (B, T, D)."""
         if self.scale is None:
             return self.layer_sum([layer[self.streams[0]] for layer in layers])
         return self.layer_sum(
@@ -91,5 +91,5 @@ class Trunk(nn.Module):
         )
 
     def per_stream(self, layers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Each stream's own sum over the layers, with the same weights: what the Siamese branches compare."""
+        """Return the sum over the layers per stream, with the weights of Eq. 10. The Siamese branches compare these."""
         return {name: self.layer_sum([layer[name] for layer in layers]) for name in self.streams}

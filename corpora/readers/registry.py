@@ -1,0 +1,67 @@
+"""The list of corpora: help texts, errors, the Makefile and the docs take it from here.
+
+`python -m corpora.readers.registry` prints it as the table of docs/corpora-in-s3.md.
+"""
+
+from corpora.readers.reader import Reader
+
+READERS: dict[str, Reader] = {
+    reader.scheme: reader
+    for reader in (
+        Reader(
+            example="synthetic://talking-mouth?train=N&test=N",
+            description="GRID's sentences, spoken by espeak-ng and shown by a drawn mouth",
+            module="corpora.synthetic.talking_mouth",
+            generated=True,
+        ),
+        Reader(
+            example="grid://DIR",
+            description="GRID as published, or a folder with a `clips.csv`",
+            module="corpora.readers.grid",
+            needs_mouth=True,
+        ),
+        Reader(
+            example="lrs2://DIR",
+            description="LRS2-BBC as published",
+            module="corpora.readers.lrs2",
+            needs_mouth=True,
+        ),
+        Reader(
+            example="lrs3://DIR",
+            description="LRS3-TED as published",
+            module="corpora.readers.lrs3",
+            needs_mouth=True,
+        ),
+    )
+}
+
+# Not a reader: a prepared corpus is downloaded as it is.
+S3 = "s3"
+S3_EXAMPLE = f"{S3}://BUCKET/PREFIX"
+
+
+def schemes() -> list[str]:
+    """All schemes of corpus URIs."""
+    return [*READERS, S3]
+
+
+def examples() -> str:
+    """An example of every corpus URI, as words: `a://A, b://B or c://C`."""
+    return f"{', '.join(reader.example for reader in READERS.values())} or {S3_EXAMPLE}"
+
+
+def needing_mouths() -> str:
+    """The schemes that need `make mouth`, as words."""
+    return ", ".join(f"{scheme}://" for scheme, reader in READERS.items() if reader.needs_mouth)
+
+
+def table() -> str:
+    """The list of corpora in Markdown."""
+    rows = [(reader.example, reader.description, reader.needs_mouth) for reader in READERS.values()]
+    rows += [(S3_EXAMPLE, "a prepared corpus, from a server that speaks S3", False)]
+    lines = [f"| `{example}` | {text} | {'yes' if mouth else 'no'} |" for example, text, mouth in rows]
+    return "\n".join(["| corpus | description | needs `make mouth` |", "|---|---|---|", *lines])
+
+
+if __name__ == "__main__":
+    print(table())
