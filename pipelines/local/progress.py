@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from components.shared.trial import Status
-from pipelines.live import LiveView
+from pipelines.display import Display
 from pipelines.local.workspace import Workspace
 
 Key = tuple[str, int]
 
 
-class Progress(LiveView):
+class Progress(Display):
     """Context manager; call `update` repeatedly. `steps` maps an arm to its number of training steps."""
 
     def __init__(self, console: Console, trials: Sequence[Key], steps: Mapping[str, int]) -> None:
@@ -26,8 +26,8 @@ class Progress(LiveView):
         """Read the run's scratch folder and show what has changed."""
         statuses = workspace.statuses()
         stage = self._stage(workspace, statuses)
-        if self.live:
-            self.live.update(self._table(stage, statuses, workspace))
+        if self.on_terminal:
+            self.draw(self._table(stage, statuses, workspace))
             return
         self._say_once(stage)
         for key in self.trials:
@@ -40,7 +40,7 @@ class Progress(LiveView):
             return "checking the plan" if workspace.first_trial() is None else "preparing the corpus"
         if ended == len(self.trials):
             return "comparing the arms"
-        return f"trials: {ended} of {len(self.trials)} done" if self.live else "running the trials"
+        return f"trials: {ended} of {len(self.trials)} done" if self.on_terminal else "running the trials"
 
     def _table(self, stage: str, statuses: Mapping[Key, Status], workspace: Workspace) -> Table:
         points = workspace.progress()
