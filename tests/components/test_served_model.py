@@ -80,10 +80,10 @@ def test_the_transcriber_says_the_same_one_clip_at_a_time(
 @pytest.mark.parametrize(
     ("audio", "video", "why"),
     [
-        (b"", bytes(FRAME_BYTES), "no sample"),
-        (bytes(1280), b"", "at least one frame"),
-        (bytes(1281), bytes(FRAME_BYTES), "no whole number"),
-        (bytes(1280), bytes(FRAME_BYTES - 1), "no whole number"),
+        (b"", bytes(FRAME_BYTES), "no audio samples"),
+        (bytes(1280), b"", "at least one video frame"),
+        (bytes(1281), bytes(FRAME_BYTES), "not a whole number"),
+        (bytes(1280), bytes(FRAME_BYTES - 1), "not a whole number"),
         (bytes(1280), bytes(10 * FRAME_BYTES), "10 frames have 6400 samples"),
         (bytes(1280 * 1501), bytes(1501 * FRAME_BYTES), "at most 60 s"),
     ],
