@@ -9,8 +9,6 @@ import urllib.request
 from functools import lru_cache
 from pathlib import Path
 
-from filelock import FileLock
-
 from common.errors import UserError
 from common.files import atomic_path
 
@@ -58,6 +56,8 @@ def _cached(address: str) -> Path:
 
 def _downloaded(address: str) -> Path:
     """Download once for all processes of the machine. The file is either complete or absent."""
+    from filelock import FileLock  # served models import this module, and their environment has no filelock
+
     path = _cached(address)
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):

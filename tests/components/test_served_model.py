@@ -110,10 +110,10 @@ def test_a_model_that_an_earlier_version_registered_loads(
 @pytest.mark.parametrize(
     ("audio", "video", "why"),
     [
-        (b"", bytes(FRAME_BYTES), "no sample"),
-        (bytes(1280), b"", "at least one frame"),
-        (bytes(1281), bytes(FRAME_BYTES), "no whole number"),
-        (bytes(1280), bytes(FRAME_BYTES - 1), "no whole number"),
+        (b"", bytes(FRAME_BYTES), "no audio samples"),
+        (bytes(1280), b"", "at least one video frame"),
+        (bytes(1281), bytes(FRAME_BYTES), "not a whole number"),
+        (bytes(1280), bytes(FRAME_BYTES - 1), "not a whole number"),
         (bytes(1280), bytes(10 * FRAME_BYTES), "10 frames have 6400 samples"),
         (bytes(1280 * 1501), bytes(1501 * FRAME_BYTES), "at most 60 s"),
     ],
