@@ -211,6 +211,27 @@ def test_an_import_cycle_is_found(tmp_path: Path, files: dict[str, str], group: 
     assert cycles(tmp_path) == [group]
 
 
+def missing(root: Path) -> list[str]:
+    """Every import of ours that names no module, by file. mypy is told to ignore those."""
+    found = []
+    for path in (path for package in MAY_IMPORT for path in sorted((root / package).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in (name for name in names if name.partition(".")[0] in MAY_IMPORT):
+                place = root.joinpath(*name.split("."))
+                if not place.is_dir() and not place.with_suffix(".py").is_file():
+                    found.append(f"{path.relative_to(root)} imports {name}, which does not exist")
+    return found
+
+
+def test_every_import_of_ours_exists(tmp_path: Path) -> None:
+    assert missing(ROOT) == []
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "bad.py").write_text("from model.gone import x")
+    assert missing(tmp_path) == ["model/bad.py imports model.gone, which does not exist"]
+
+
 def test_tests_and_images_are_no_packages() -> None:
     assert [path for folder in ("tests", "docker") for path in (ROOT / folder).rglob("__init__.py")] == []
 
