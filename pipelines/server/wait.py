@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.live import LiveView
+from pipelines.display import Display
 from pipelines.package.steps import Steps
 from pipelines.server.client import Run, Server, Task
 from pipelines.server.errors import ServerFailed, Unreachable
@@ -91,7 +91,7 @@ def failures(run: Run, view: "View") -> list[str]:
     ]
 
 
-class View(LiveView):
+class View(Display):
     """Progress of a run: a table on a terminal, else one line per event.
 
     A server identifies trials only by their iteration of the loop, which has no trials that finished before. `names` maps an
@@ -106,8 +106,8 @@ class View(LiveView):
     def update(self, run: Run) -> None:
         """Show the changes since the last call."""
         states = {"run": run.state} | {label: task.state for label, task in self.labelled(run.tasks)}
-        if self.live:
-            self.live.update(self._table(states))
+        if self.on_terminal:
+            self.draw(self._table(states))
             return
         for label, state in states.items():
             if self._shown.get(label) != state:
