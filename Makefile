@@ -40,7 +40,7 @@ docs: setup
 	$(BIN)/python docs/generate_commands.py
 	$(BIN)/python docs/generate_model.py
 
-# Mouths in real video are found by a package that cannot live beside kfp: it has an environment of its own.
+# The mouth detector has its own environment: its package conflicts with kfp.
 mouth: .venv-mouth/.ready
 
 .venv-mouth/.ready: requirements-mouth.txt | setup

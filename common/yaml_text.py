@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
             line = key.start_mark.line + 1
             if key.value in lines:
                 first = lines[key.value]
-                raise UserError(f"key {key.value!r} stands twice, on lines {first} and {line}; rename or remove one")
+                raise UserError(f"key {key.value!r} occurs twice, on lines {first} and {line}; rename or remove one")
             lines[key.value] = line
         return super().construct_mapping(node, deep)
 
@@ -56,9 +56,9 @@ def load_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UserError(f"this is no valid YAML: {place}{error.problem or error.context}") from error
+        raise UserError(f"this is not valid YAML: {place}{error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"this is no valid YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise UserError("lists and mappings are nested hundreds deep; a plan needs a few levels") from error
 

@@ -5,15 +5,13 @@ noise that it was trained on.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import av
 import numpy as np
-import pandas as pd
 
-from common.conditions import Condition
 from common.errors import UserError
 from corpora.readers.media import decode_audio
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
@@ -111,28 +109,6 @@ def _stream(corpus: Corpus, utterances: Sequence[Utterance]) -> np.ndarray:
 
 def _number(*names: str) -> int:
     return int.from_bytes(hashlib.sha256("/".join(names).encode()).digest()[:8], "little")
-
-
-def noise_manifest(
-    utterances: Sequence[Utterance], noises: Sequence[Condition], banks: Mapping[str, NoiseBank]
-) -> pd.DataFrame:
-    """Return a table of the noise of every utterance: utterance_id, kind, source, offset (samples into the track), snr_db.
-
-    The offset is a hash of (utterance, kind). So the piece of noise is the same at every SNR, for every arm, rerun and machine.
-    """
-    rows = [
-        (
-            utterance.id,
-            noise.kind,
-            banks[noise.kind].source,
-            offset(utterance, noise.kind, banks[noise.kind]),
-            noise.snr_db,
-        )
-        for noise in noises
-        if noise.kind is not None
-        for utterance in utterances
-    ]
-    return pd.DataFrame(rows, columns=["utterance_id", "kind", "source", "offset", "snr_db"])
 
 
 def offset(utterance: Utterance, kind: str, bank: NoiseBank) -> int:

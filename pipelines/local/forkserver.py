@@ -36,7 +36,8 @@ REST = (
     "tracking.checkpoints",
     "ablation.stats.scoring",
     "ablation.stats.significance",
-    "ablation.report",
+    "ablation.report.build",
+    "ablation.report.figures.pdf_canvas",  # imports matplotlib, in two seconds
 )
 TRAINING = (*PRELOAD_FOR_TRAINING, "components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished")

@@ -47,7 +47,7 @@ def test_what_is_filled_in_stands_instead_of_the_plans() -> None:
         (PLAN, "", {"seeds": "1,1"}, "seed 1 occurs 2 times"),
         (PLAN, "", {"seeds": "one"}, "a seed is a whole number"),
         (PLAN, "", {"max_failed_trials": "few"}, "`max_failed_trials` is a whole number"),
-        (PLAN, "", {"max_failed_trials": "["}, "no valid YAML"),
+        (PLAN, "", {"max_failed_trials": "["}, "not valid YAML"),
         (PLAN, "", {"corpus": "grid:///no/such/folder"}, "/no/such/folder"),
         (PLAN, "", {"corpus": "synthetic://talking-mouth?tran=3"}, "did you mean 'train'"),
         ({}, "ftp://example.org/plan.yaml", {}, "got ftp://"),
