@@ -38,6 +38,7 @@ lint: setup
 # The tables in docs/ that are generated from the code. A test says when they are stale.
 docs: setup
 	$(BIN)/python docs/generate_commands.py
+	$(BIN)/python docs/generate_corpora.py
 	$(BIN)/python docs/generate_model.py
 
 # The mouth detector has its own environment: its package conflicts with kfp.

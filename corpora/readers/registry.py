@@ -1,6 +1,6 @@
 """The list of corpora: help texts, errors, the Makefile and the docs take it from here.
 
-`python -m corpora.readers.registry` prints it as the table of docs/corpora-in-s3.md.
+`python -m corpora.readers.registry` prints the table of docs/corpora-in-s3.md, and `make docs` writes it there.
 """
 
 from corpora.readers.reader import Reader

@@ -7,6 +7,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ablation.stats.metrics import METRICS
 from components.shared.trial import Status
 from pipelines.display import Display
 from pipelines.local.workspace import Workspace
@@ -65,8 +66,12 @@ class Progress(Display):
 def describe(status: Status) -> str:
     """Return a trial's state in a few words."""
     if status.status == "finished":
-        overall = "" if status.wer is None else f", WER {100 * status.wer['wer/clean']:.1f} % clean"
-        return f"finished{overall}"
+        rates = [
+            f", {metric.short} {100 * rate:.1f} % clean"
+            for metric in METRICS.values()
+            if (rate := (status.wer or {}).get(f"{metric.name}/clean")) is not None
+        ]
+        return f"finished{''.join(rates[:1])}"
     if status.status == "failed":
         return f"failed: {status.reason}"
     return "training" if status.status == "running" else "trained, now being scored"

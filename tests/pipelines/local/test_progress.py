@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from components.shared.trial import HISTORY_FILE, Status, Trial
-from pipelines.local.progress import Progress
+from pipelines.local.progress import Progress, describe
 from pipelines.local.workspace import Workspace
 
 KEYS = [("baseline", 1), ("no-scale", 1)]
@@ -102,3 +102,17 @@ def test_a_terminal_gets_a_line_per_trial(workspace: Workspace) -> None:
     assert "training, step 5 of 10, loss 2.500" in text.getvalue()
     assert "no-scale seed 1" in text.getvalue()
     assert "waiting" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({"wer/clean": 0.5}, "finished, WER 50.0 % clean"),
+        ({"cer/clean": 0.25}, "finished, CER 25.0 % clean"),  # `metrics: [cer]`
+        ({"cer/clean": 0.25, "wer/clean": 0.5}, "finished, WER 50.0 % clean"),
+        ({}, "finished"),
+        (None, "finished"),
+    ],
+)
+def test_a_finished_trial_shows_a_rate_that_it_has(rates: dict[str, float] | None, words: str) -> None:
+    assert describe(Status("baseline", 1, "r", status="finished", wer=rates)) == words

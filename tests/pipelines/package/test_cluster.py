@@ -18,7 +18,7 @@ from pipelines.package.steps import Steps, pipeline_steps
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "deploy" / "cluster.yaml"
 TRIAL_STEPS = {"train-trial", "evaluate-trial"}
-STEPS = TRIAL_STEPS | {"resolve-plan", "prepare-corpus", "find-finished", "compare-arms", "register-checkpoint"}
+STEPS = {path.stem.replace("_", "-") for path in (ROOT / "components").glob("[a-z]*.py")}  # a file each
 
 Settings = Callable[..., Path]
 

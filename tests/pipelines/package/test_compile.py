@@ -28,15 +28,7 @@ from pipelines.package.compile import compile_package
 
 ROOT = Path(__file__).parents[3]
 IMAGE = "registry.example/ablate-python:1234567"
-STEPS = {
-    "resolve-plan",
-    "prepare-corpus",
-    "find-finished",
-    "train-trial",
-    "evaluate-trial",
-    "compare-arms",
-    "register-checkpoint",
-}
+STEPS = {path.stem.replace("_", "-") for path in (ROOT / "components").glob("[a-z]*.py")}  # a file each
 
 
 @pytest.fixture(scope="module")
