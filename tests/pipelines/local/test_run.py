@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Place:
     """A folder to work in: studies, store and prepared corpora of all runs of this file."""
 
     root: Path
+    started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @property
     def uri(self) -> str:
@@ -57,7 +58,7 @@ class Place:
 
     def start(self, command: list[str], **settings: str) -> "subprocess.Popen[str]":
         environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.root,
             env={**environment, "PYTHONPATH": str(ROOT), **settings},
@@ -65,6 +66,8 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
 
 @dataclass
@@ -79,8 +82,12 @@ class Ended:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("place"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("place"))
+    yield place
+    for process in place.started:  # a test that failed may have left one
+        process.terminate()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +145,7 @@ def test_a_study_ends_well_with_all_of_its_results(finished: Ended) -> None:
     assert "no-scale seed 1: finished, WER" in finished.out
     assert f"Report: {Path('studies') / 'fine' / 'report.html'}" in finished.out
     reports = {f"report.{name}" for name in ("html", "md", "tex", "csv", "json")}
-    names = {"study.json", "counts.parquet", "curves.parquet", "run.log", *reports}
+    names = {"study.json", "counts.parquet", "curves.parquet", "run.log", "report-figures.pdf", *reports}
     assert {path.name for path in finished.folder.iterdir()} == names
     assert_tidy(finished.folder)
     study = read_study(finished.folder)
@@ -193,7 +200,8 @@ def test_the_report_is_written_again_from_what_is_stored(finished: Ended) -> Non
         command, cwd=place.root, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
     assert again.stdout.splitlines() == [
-        f"studies/fine/report.{suffix}" for suffix in ("html", "md", "tex", "csv", "json")
+        *(f"studies/fine/report.{suffix}" for suffix in ("html", "md", "tex", "csv", "json")),
+        "studies/fine/report-figures.pdf",
     ]
     assert {path: path.read_bytes() for path in finished.folder.glob("report.*")} == before
 
@@ -255,7 +263,7 @@ def test_ctrl_c_leaves_nothing_and_a_run_holds_its_folder(place: Place) -> None:
     assert [path.name for path in (place.root / "corpora-cache").glob(".*")] in ([], [".links"])  # nothing half made
 
     again = place.start(command)
-    wait_for(lambda: len(re.findall(r"training goes on after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
+    wait_for(lambda: len(re.findall(r"training continues after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=60)
     assert again.returncode == 130
