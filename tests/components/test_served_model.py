@@ -210,4 +210,4 @@ def test_the_server_says_the_same_and_refuses_what_is_no_clip(
     assert (status, said) == (200, {"predictions": [{"text": text} for text in heard]})
     status, said = post(server, {"dataframe_records": [row(b"", bytes(FRAME_BYTES))]})
     assert (status, said["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
-    assert "no sample" in said["message"]
+    assert "no audio samples" in said["message"]

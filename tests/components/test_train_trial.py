@@ -215,7 +215,9 @@ def test_a_trial_that_was_trained_before_starts_no_worker(
     seen = Seen(done.uri, item, "a worker was started")
     out = tmp_path / "out"
     status = train(item.to_json(), louder, small_corpus, out, tracking_uri=done.uri, threads=1, start=seen)
-    assert (status.status, status.reused_from, seen.leases) == ("trained", done.status("baseline").run_id, [])
+    assert (status.status, seen.leases) == ("trained", [])
+    trained_by = client(done.uri).get_run(str(status.reused_from))  # the newest of those that trained it
+    assert trained_by.data.tags["ablation.fingerprint"] == item.fingerprint
     assert (out / "model.safetensors").read_bytes() == (done.trained[0] / "model.safetensors").read_bytes()
     assert lease_of(done.uri, item) is None
 

@@ -33,7 +33,7 @@ def test_a_long_revision_is_cut() -> None:
 
 
 def test_outside_of_git_the_sources_give_the_tag(tmp_path: Path) -> None:
-    for package in ("ablation", "components", "corpora", "model", "tracking", "training"):
+    for package in ("ablation", "common", "components", "corpora", "model", "recipes", "tracking", "training"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     program = "from components.shared.image import default_image; print(default_image())"
 
