@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from ablation.stats.cells import Cells, cells
 from ablation.stats.significance import RATES
@@ -133,8 +133,8 @@ def _margin_of_error(variances: tuple[float, float], dfs: tuple[int, int], level
     if not total:
         return math.nan
     shares, tail = parts / total, 0.5 + level / 2
-    satterthwaite = stats.t.ppf(tail, 1 / (shares**2 / df).sum())
-    cochran = shares @ stats.t.ppf(tail, df)
+    satterthwaite = stdtrit(1 / (shares**2 / df).sum(), tail)  # the same digits as scipy.stats.t.ppf, much faster
+    cochran = shares @ stdtrit(df, tail)
     return float((satterthwaite + cochran) / 2 * math.sqrt(total))
 
 

@@ -1,7 +1,7 @@
 """Many trials in one study: real ones, through the local runner, each of one step on twenty utterances.
 
 Log and inputs per trial have limits that do not depend on the number of trials. A log that grows with the square of it, as that
-of kfp does, has tens of MB here, and the inputs of a task that contain all trials have more than 4 kB.
+of kfp does, has 11 MB here, twenty times the bound, and the inputs of a task that contain all trials have more than 4 kB.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from pipelines.package.compile import compile_package
 from pipelines.package.lint import lint
 
 ROOT = Path(__file__).parents[3]
-ARMS, SEEDS = 4, 10
+ARMS, SEEDS = 4, 6
 TRIALS = ARMS * SEEDS
 LOG_BYTES = 25_000  # per trial
 INPUT_BYTES = 4_000  # per task, however many trials
@@ -65,7 +65,7 @@ def inputs_of(log: str) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_forty_trials_cost_forty_times_one(tmp_path: Path) -> None:
+def test_many_trials_cost_many_times_one(tmp_path: Path) -> None:
     assert lint(compile_package(tmp_path / "pipeline.yaml", "steps:1")) == []
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(PLAN))
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
