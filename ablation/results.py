@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -188,7 +189,10 @@ def _read_table(
 ) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"the study in {path.parent} is incomplete: {path.name} is missing; run the study again")
-    found = pq.read_schema(path).names
+    try:
+        found = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is damaged, it is not a Parquet file; run the study again") from error
     if missing := [column for column in columns if column not in found]:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}; run the study again")
     present = [column for column in optional if column in found]

@@ -79,7 +79,7 @@ class DecoderSettings(Strict):
 
 
 class TrainingSettings(Strict):
-    """How a model is trained."""
+    """Settings of the training of a model."""
 
     steps: int = Field(700, ge=1, le=100_000_000, description="steps of the optimiser")
     batch_size: int = Field(8, ge=1, le=100_000, description="utterances per step")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import boto3
 import numpy as np
 import pytest
 
+from common import source_code
 from corpora.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip
 from corpora.writer import CorpusWriter
 
@@ -27,6 +29,7 @@ FOREIGN_WARNINGS = (
     "ignore:.*Any type hint is inferred as AnyType",
 )
 
+ROOT = Path(__file__).parents[1]
 SUNG = ("do", "mi", "so")
 LETTERED = ("low", "middle", "high")  # more letters than a word has frames
 FRAMES_PER_WORD = 5
@@ -88,6 +91,18 @@ def other_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared corpus that a tiny model learns in seconds: every word is a tone and a brightness."""
     return _prepared(tmp_path_factory.mktemp("corpora") / "beeps", LETTERED, train=60, valid=8, test=20)
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of our sources, from which fingerprints are then computed. Call `source_code.forget` after a change."""
+    root = tmp_path / "sources"
+    for package in source_code.FOLLOWED:
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_code, "ROOT", root)
+    source_code.forget()
+    yield root
+    source_code.forget()
 
 
 @pytest.fixture

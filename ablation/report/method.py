@@ -1,4 +1,4 @@
-"""How the numbers of a report were computed and what they mean, for the study at hand."""
+"""The method section of a report: the computation and the meaning of its numbers, for one study."""
 
 from collections.abc import Sequence
 

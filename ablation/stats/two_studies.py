@@ -27,7 +27,7 @@ COLUMNS = [
 
 
 class Relation(StrEnum):
-    """How an arm's trials of two studies relate: the same trials, trials of the same seeds, or independent ones."""
+    """The relation of an arm's trials in two studies: the same trials, trials of the same seeds, or independent ones."""
 
     SAME = "same"
     PAIRED = "paired"

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What the test says about an arm against the baseline in one condition."""
+    """The result of the test of an arm against the baseline in one condition."""
 
     WORSE = "worse"
     BETTER = "better"
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 
 class NotTested(StrEnum):
-    """Why an arm has no test in a condition."""
+    """The reason why an arm has no test in a condition."""
 
     NO_BASELINE = "no_baseline"
     ONE_SEED = "one_seed"
@@ -25,7 +25,7 @@ class NotTested(StrEnum):
 
 
 class Caution(StrEnum):
-    """Why an arm is tested with its own variance as well as with the pooled one."""
+    """The reason why an arm is tested with its own variance as well as with the pooled one."""
 
     BASELINE_VARIES = "baseline_varies"
     ARM_VARIES = "arm_varies"

@@ -1,4 +1,4 @@
-"""Why a step failed, as a file that other processes read instead of searching the log for it.
+"""The reason why a step failed, as a file that other processes read instead of searching the log for it.
 
 The environment variable ABLATE_PROBLEMS names the folder of these files. Without it a step reports only on stderr, as it
 does in a cluster, where the log of the pod is the place to look.

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -161,17 +160,6 @@ def test_a_corpus_without_a_usable_clip_says_why(tmp_path: Path) -> None:
     ):
         writer.reject(Rejected("a", "grey", ""))
     assert not (tmp_path / "corpus").exists()
-
-
-@pytest.fixture
-def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of our sources. The names of prepared corpora depend on them."""
-    for package in source_code.FOLLOWED:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(source_code, "ROOT", tmp_path)
-    source_code.forget()
-    yield tmp_path
-    source_code.forget()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A fingerprint changes with what decides a trial's result, and with nothing else; and it says what has changed."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +57,15 @@ def test_recordings_count_by_content_and_name_and_not_by_place(tmp_path: Path) -
 
 
 @pytest.fixture
-def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """A copy of our sources, from which fingerprints are then computed. `copy(path, text)` appends to a file of it."""
-    for package in FOLLOWED:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(source_code, "ROOT", tmp_path)
+def copy(sources: Path) -> Callable[[str, str], None]:
+    """`copy(path, text)` appends to a file of a copy of our sources."""
 
     def append(path: str, text: str) -> None:
-        with (tmp_path / path).open("a") as file:
+        with (sources / path).open("a") as file:
             file.write(text)
         source_code.forget()
 
-    source_code.forget()
-    yield append
-    source_code.forget()
+    return append
 
 
 @pytest.mark.parametrize(

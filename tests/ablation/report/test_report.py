@@ -235,6 +235,7 @@ def test_perfect_scores_do_not_break_the_pictures(write_study: WriteStudy, tmp_p
         ("study.json", b'{"study": "s"}', "is not what `ablate run` writes: preset: field required"),
         ("counts.parquet", None, "counts.parquet is missing; run the study again"),
         ("curves.parquet", "short", "lacks the columns metric, value"),
+        ("counts.parquet", b"PAR1 cut short", "counts.parquet is damaged"),
     ],
 )
 def test_a_broken_folder_gets_one_clear_sentence(

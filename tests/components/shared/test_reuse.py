@@ -1,7 +1,7 @@
 """Reuse of finished trials, with real trials in a real store, and what each kind of change trains again."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,17 +89,6 @@ def test_an_arm_that_is_added_trains_and_no_other(
 def test_another_seed_trains(done: Any, sound: dict[str, Any], finding: Finding) -> None:
     items = finding(sound | {"seeds": [1, 2]}, done.uri)
     assert [(trial.arm, trial.seed) for trial in map(Trial.from_json, items)] == [("baseline", 2), ("no-scale", 2)]
-
-
-@pytest.fixture
-def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of our sources, which fingerprints are taken from."""
-    root = tmp_path / "sources"
-    for package in source_code.FOLLOWED:
-        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(source_code, "ROOT", root)
-    yield root
-    source_code.forget()
 
 
 @pytest.mark.parametrize(
