@@ -176,9 +176,7 @@ def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
             return found
 
 
-def reap(
-    uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None
-) -> int:
+def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None) -> int:
     """End the study's runs that are still open, when nobody else can end them any more. Return their number.
 
     `reason` is a sentence for all of them.

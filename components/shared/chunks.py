@@ -44,5 +44,7 @@ def trials_per_task(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"`trials_per_task` is a whole number from 1, got {text!r}; leave it empty to let the study choose")
+        raise UserError(
+            f"`trials_per_task` is a whole number from 1, got {text!r}; leave it empty to let the study choose"
+        )
     return int(text)

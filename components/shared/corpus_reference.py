@@ -1,4 +1,5 @@
 """stub"""
+
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
