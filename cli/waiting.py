@@ -26,16 +26,11 @@ def say(console: Console, line: str) -> None:
 def wait_for(server: "Server", run: "Submitted", console: Console, gate: bool, deadline: float | None) -> None:
     """Return only if the run succeeded; with `gate`, only if all its steps did."""
     from pipelines.server import wait as waiting
-    from pipelines.server.trials import Trials, store
-    from pipelines.server.view import View
 
     stop = f"to stop it: ablate submit --terminate {run.run} --host {server.host}, or use its page {run.page}"
-    view = View(console, run.steps, plugin_said=bool(run.note))
-    view.trials = trials = Trials(store(), run.run, view.say)
     try:
-        with view:
-            ended = waiting.wait(server, run.run, view, deadline=deadline, clock=waiting.Clock())
-        ending = _ending(server, run, ended, trials)
+        ended, trials = follow(server, run, console, deadline)
+        ending = ending_of(server, run, ended, trials)
     except KeyboardInterrupt:
         fail(f"no longer waiting: the run continues; {stop}", INTERRUPTED)
     except (waiting.Lost, UserError) as error:
@@ -47,7 +42,22 @@ def wait_for(server: "Server", run: "Submitted", console: Console, gate: bool, d
     _fail_with(ending)
 
 
-def _ending(server: "Server", run: "Submitted", ended: "Run", trials: "Trials") -> "Ending":
+def follow(server: "Server", run: "Submitted", console: Console, deadline: float | None) -> "tuple[Run, Trials]":
+    """Show the progress of a run until it has ended. Return the run and its trials.
+
+    Raises Lost, and UserError if the server no longer gives the run.
+    """
+    from pipelines.server import wait as waiting
+    from pipelines.server.trials import Trials, store
+    from pipelines.server.view import View
+
+    view = View(console, run.steps, plugin_said=bool(run.note))
+    view.trials = trials = Trials(store(), run.run, view.say)
+    with view:
+        return waiting.wait(server, run.run, view, deadline=deadline, clock=waiting.Clock()), trials
+
+
+def ending_of(server: "Server", run: "Submitted", ended: "Run", trials: "Trials") -> "Ending":
     """Return the end of a run in sentences. Nothing in its pods can close its MLflow runs any more, so this does."""
     from pipelines.server.ending import describe
     from pipelines.server.reasons import Reasons, find_reasons

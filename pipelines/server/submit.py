@@ -125,14 +125,14 @@ def check_scheduled(server: Server, at: Prepared, arguments: Mapping[str, Any]) 
     check_inputs(server.inputs(at.pipeline, at.version), arguments, f"version {at.version_name} on {server.host}")
 
 
-def submit(server: Server, plan: Plan, arguments: dict[str, Any], at: Prepared) -> Submitted:
-    """Start a run. Raises the errors of `pipelines.server.errors`.
+def submit(server: Server, plan: Plan, arguments: dict[str, Any], at: Prepared, name: str = "") -> Submitted:
+    """Start a run; its name is made of study and revision unless one is given. Raises the errors of `pipelines.server.errors`.
 
     Open MLflow runs of earlier runs that have ended are closed first, so that the new study does not wait for their trials.
     """
     if uri := store():
         close_ended(server, uri, plan.study)
-    name = run_name(plan.study, arguments["code_rev"])
+    name = name or run_name(plan.study, arguments["code_rev"])
     made = server.create(name, experiment=at.experiment, pipeline=at.pipeline, version=at.version, arguments=arguments)
     note = plugin_note(made) if made.plugin_failure else ""
     return Submitted(made.id, name, server.page(made.id), at.steps, note)
