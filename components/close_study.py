@@ -25,8 +25,8 @@ def close(
 ) -> tuple[str, "Compared | None"]:
     """End what is open of the study that the pipeline's run `run` has opened. Return what was done, and the report if it is new.
 
-    If the comparison has not stored a report, `out` gets the study folder with a report on the trials that have a result. `why` says
-    why the pipeline ended. This does nothing for a study that register_checkpoint has ended, its last step.
+    If the comparison has not stored a report, `out` gets the study folder with a report on the trials that have a result. `why`
+    says why the pipeline ended. This does nothing for a study that register_checkpoint has ended, its last step.
     """
     from tracking.results import find_studies, has_report, study_status
     from tracking.studies import reap

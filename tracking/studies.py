@@ -49,7 +49,8 @@ def open_study(
     """Create the study run, its trial runs, and the view on which MLflow's page opens.
 
     Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
-    owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the study. Raises UserError if the store cannot be used.
+    owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the
+    study. Raises UserError if the store cannot be used.
     """
     check_store(uri)
     experiment_id = experiment(uri, study)

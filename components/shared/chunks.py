@@ -15,8 +15,8 @@ MOST_TURNS = 64  # 668 kB of the object, with 36 % to spare
 def chunks(trials: int, trials_per_task: int | None = None) -> list[str]:
     """Return one text such as `4-6` per turn: the positions of its trials, from 1. Empty if no trial is left.
 
-    Without `trials_per_task`, every trial has a turn of its own, up to 64 trials. More are divided evenly into 64 turns. Raises UserError
-    if `trials_per_task` gives too many turns.
+    Without `trials_per_task`, every trial has a turn of its own, up to 64 trials. More are divided evenly into 64 turns. Raises
+    UserError if `trials_per_task` gives too many turns.
     """
     if trials_per_task is None:
         turns = min(trials, MOST_TURNS)

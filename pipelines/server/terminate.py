@@ -52,16 +52,15 @@ def close_study(uri: str, run: str, reason: str) -> int | None:
 
     Raises UserError if MLflow does not answer.
     """
-    from tracking.results import find_study
-
+    from tracking.results import find_studies
     from tracking.store import check_store
     from tracking.studies import reap
     from tracking.timeouts import use_short_timeouts
 
     use_short_timeouts(RETRIES, TIMEOUT_S)
     check_store(uri)
-    study = find_study(uri, run)
-    return None if study is None else reap(uri, study.experiment_id, study.study, "KILLED", reason)
+    found = find_studies(uri, run)
+    return sum(reap(uri, study.experiment_id, study.study, "KILLED", reason) for study in found) if found else None
 
 
 def close_ended(server: Server, uri: str, study: str) -> int:
