@@ -36,7 +36,7 @@ def checked(script: str, made: dsl.Input[dsl.Dataset]):
 
 @dsl.container_component
 def joined(made: dsl.Input[list[dsl.Dataset]]):  # type: ignore[valid-type]
-    return shell("echo joined")
+    return shell("echo joined", made)
 
 
 @dsl.container_component

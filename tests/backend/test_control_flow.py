@@ -4,12 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
-from kfp import dsl
-from small_pipelines import collected, compiled, loop, one, opened, said, worked
-
 from emulator.backend import Backend, fill_outputs
 from emulator.faults import lose_pod, terminate
 from emulator.package import Refused
+from kfp import dsl
+from small_pipelines import collected, compiled, loop, one, opened, said, worked
 
 SLOW_B = 'echo "made $item" > "$out"; [ "$item" != b ] || sleep 30'
 
@@ -37,14 +36,21 @@ def test_a_failed_turn_fails_the_loop_and_others_go_on(backend: Backend, tmp_pat
     assert [step.state for step in run.of("checked")] == ["succeeded", "omitted", "succeeded"]
     assert (run.step("said").state, run.step("said-2").state) == ("omitted", "succeeded")
     failed = run.of("worked")[1]
-    assert (failed.code, failed.command_code, failed.pods) == (1, 3, 1)  # the launcher ends with 1, and exit codes end it
+    assert (failed.code, failed.command_code, failed.pods) == (
+        1,
+        3,
+        1,
+    )  # the launcher ends with 1, and exit codes end it
     assert run.step("closed").parameters["Output"].split()[1] == "FAILED"
 
 
 def test_a_lost_pod_leaves_the_final_state_running(backend: Backend, tmp_path: Path) -> None:
     arguments = {"items": ["a", "b"], "script": SLOW_B}
     run = backend.run(loop(tmp_path), arguments, faults=[lose_pod("worked", "sigkill", turn=1, file="/minio/**/made")])
-    assert [(step.state, step.code, step.pods) for step in run.of("worked")] == [("succeeded", 0, 1), ("failed", 137, 1)]
+    assert [(step.state, step.code, step.pods) for step in run.of("worked")] == [
+        ("succeeded", 0, 1),
+        ("failed", 137, 1),
+    ]
     assert (run.state, run.step("said").state) == ("FAILED", "omitted")
     assert run.step("closed").parameters["Output"].split()[1] == "RUNNING"  # nobody was left to store the failure
 
@@ -66,7 +72,9 @@ def test_a_loop_without_items_has_no_turn(backend: Backend, tmp_path: Path) -> N
     assert run.state == "SUCCEEDED", run.told()
     assert run.of("worked") == []
     assert run.step("said").state == "succeeded"
-    assert run.step("closed").parameters["Output"].split()[1] == "RUNNING"  # genuine: no step ends the empty loop's graph
+    assert (
+        run.step("closed").parameters["Output"].split()[1] == "RUNNING"
+    )  # genuine: no step ends the empty loop's graph
 
 
 def test_nothing_can_be_collected_from_an_empty_loop(backend: Backend, tmp_path: Path) -> None:
@@ -77,7 +85,9 @@ def test_nothing_can_be_collected_from_an_empty_loop(backend: Backend, tmp_path:
 
 
 @pytest.mark.parametrize(("limit", "most"), [(None, 2), (1, 1)])
-def test_turns_run_side_by_side_within_the_limit(backend: Backend, tmp_path: Path, limit: int | None, most: int) -> None:
+def test_turns_run_side_by_side_within_the_limit(
+    backend: Backend, tmp_path: Path, limit: int | None, most: int
+) -> None:
     script = 'date +%s.%N > "$out"; sleep 0.3; date +%s.%N >> "$out"'
     run = backend.run(loop(tmp_path, limit), {"items": ["a", "b", "c"], "script": script})
     files = [next(backend.objects.keys(step.artifacts["made"].uri))[0] for step in run.of("worked")]
@@ -86,7 +96,7 @@ def test_turns_run_side_by_side_within_the_limit(backend: Backend, tmp_path: Pat
 
 
 def test_terminate_kills_all_processes_within_seconds(backend: Backend, tmp_path: Path) -> None:
-    script = 'trap "echo told" TERM; touch "$out"; echo a > "$out"; sleep 60 & wait; sleep 60'
+    script = "trap 'echo told' TERM; sleep 60 & wait; sleep 60"
     began = time.monotonic()
     run = backend.run(loop(tmp_path), {"items": ["a"], "script": script}, faults=[terminate("worked", log="")])
     assert time.monotonic() - began < 10
@@ -112,7 +122,7 @@ def test_an_ignored_failure_runs_once_per_upstream_task(backend: Backend, tmp_pa
         worked(item="x", script='echo > "$out"').after(first, second).ignore_upstream_failure()
 
     run = backend.run(compiled(pipeline, tmp_path))
-    assert [step.state for step in run.of("worked")] == ["succeeded", "succeeded"]  # once too early
+    assert [step.good for step in run.of("worked")] == [True, True]  # the first one too early
 
 
 def test_what_the_server_refuses(backend: Backend, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from pathlib import Path
 
 V2, V1 = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")
@@ -31,7 +32,7 @@ class Limit:
 
     def __init__(self, name: str, limit: int) -> None:
         self.limit, self.kind = limit, kind()
-        self.group = (V1 if self.kind == "v1" else V2) / f"ablate-{os.getpid()}-{name}"
+        self.group = (V1 if self.kind == "v1" else V2) / f"ablate-{os.getpid()}-{name}-{uuid.uuid4().hex[:8]}"
         if self.kind == "v1":
             self.group.mkdir()
             (self.group / "memory.limit_in_bytes").write_text(str(limit))

@@ -54,6 +54,7 @@ class Pod:
     shm_bytes: int = SHM_BYTES
     limit: Limit | None = None
     reason: str = ""
+    to_tell: bool = False
     process: "subprocess.Popen[bytes] | None" = None
 
     def prepare(self) -> None:
@@ -87,7 +88,7 @@ class Pod:
         os.chown(self.host(HOME), USER, USER)
         told = {
             "root": str(self.folder / "root"),
-            "result": str(self.folder / "result"),
+            **{name: str(self.folder / name) for name in ("result", "ready", "log")},
             "groups": self.limit.procs if self.limit else [],
             "mounts": self._mounts(),
             "read_only": self.read_only,
@@ -99,7 +100,7 @@ class Pod:
         (self.folder / "pod.json").write_text(json.dumps(told))
         apart = ["unshare", "-m", "-p", "-f", "--kill-child", "--propagation", "private"]
         init = [sys.executable, "-I", "-S", str(Path(__file__).with_name("pod_init.py")), str(self.folder / "pod.json")]
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "init.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [*apart, *init], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={}, start_new_session=True
             )
@@ -107,32 +108,41 @@ class Pod:
     def poll(self) -> int | None:
         """Return the exit code of the pod's container, None while it runs. Enforces the memory limit."""
         assert self.process is not None
+        self._tell()
         if self.limit and not self.reason and self.limit.exceeded(self.pids() if self.limit.kind == "watched" else []):
             self.kill("OOMKilled")
         code = self.process.poll()
         if code is None:
             return None
         if code == NOT_MADE:
-            raise RuntimeError(f"the root of the pod {self.name} cannot be made: {self.log()}")
+            raise RuntimeError(f"the root of the pod {self.name} cannot be made: {(self.folder / 'init.log').read_text()}")
         if self.limit:
             self.reason = self.reason or ("OOMKilled" if self.limit.exceeded([]) else "")
             self.limit.close()
             self.limit = None
-        if self.reason == "OOMKilled":
+        if self.reason in {"OOMKilled", "SIGKILL"}:
             return 137
         return 128 - code if code < 0 else code
 
     def kill(self, reason: str) -> None:
-        """Kill all processes at once."""
+        """Kill all processes at once, if there are any."""
         self.reason = self.reason or reason
-        assert self.process is not None
-        self.process.kill()
+        if self.process is None or self.process.poll() is not None:
+            return
+        for pid in self.pids()[:1] or [self.process.pid]:
+            os.kill(pid, signal.SIGKILL)
 
     def terminate(self, reason: str) -> None:
-        """Send SIGTERM as the kubelet does; the pod's first process forwards it."""
-        self.reason = self.reason or reason
-        for pid in self.pids()[:1]:
-            os.kill(pid, signal.SIGTERM)
+        """Send SIGTERM as the kubelet does, once the pod's first process can forward it."""
+        self.reason, self.to_tell = self.reason or reason, True
+        self._tell()
+
+    def _tell(self) -> None:
+        ready = self.folder / "ready"
+        if self.to_tell and ready.exists() and ready.stat().st_size:
+            self.to_tell = False
+            for pid in self.pids()[:1]:
+                os.kill(pid, signal.SIGTERM)
 
     def pids(self) -> list[int]:
         """Return the pod's processes, the first one first."""

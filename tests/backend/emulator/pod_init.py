@@ -65,7 +65,7 @@ def launcher(argv: list[str], env: dict[str, str], told: int) -> None:
 
 def main() -> int:
     told = json.loads(Path(sys.argv[1]).read_text())
-    result = os.open(told["result"], os.O_WRONLY | os.O_CREAT, 0o600)
+    result, ready, log = (os.open(told[name], os.O_WRONLY | os.O_CREAT, 0o600) for name in ("result", "ready", "log"))
     try:
         for procs in told["groups"]:
             Path(procs).write_text("0")
@@ -81,9 +81,12 @@ def main() -> int:
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         launcher(told["argv"], told["env"], result)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda which, _: os.killpg(child, which))
+    os.write(ready, b"1")
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == child:

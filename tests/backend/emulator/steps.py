@@ -146,7 +146,10 @@ class Attempts:
         step.folder = pod.folder
         launcher.download(pod, self.artifacts, self.objects, step)
         stub = self.cluster.stubs.get(step.name)
-        step.code = self._stubbed(stub, pod) if stub else self._watched(pod)
+        try:
+            step.code = self._stubbed(stub, pod) if stub else self._watched(pod)
+        finally:
+            pod.kill("")
         step.seconds += time.monotonic() - began
         step.log, step.command_code = pod.log(), pod.command_code()
         self._close(pod)
@@ -166,7 +169,7 @@ class Attempts:
         while (code := pod.poll()) is None:
             for fault in self.cluster.faults:
                 with self.cluster.lock:
-                    due = fault.due(self.step, pod)
+                    due = not pod.reason and fault.due(self.step, pod)
                     fault.times -= due
                 if due:
                     self._inject(fault, pod)
