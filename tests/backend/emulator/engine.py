@@ -33,9 +33,9 @@ class Engine:
     def go(self, inputs: Mapping[str, Json]) -> Run:
         """Run everything. Raises what the emulator itself stumbles over."""
         root = Execution(next(self._ids), "root", self.package.root, parameters=dict(inputs))
-        self._driver(".root", DAG_DRIVER, root.component, {"runtime-config": dumps({"parameterValues": inputs})})
-        self.workflow.graph(".root", "root")
-        done = self._graph(root, ".root(0)")
+        self._driver("(0).root", DAG_DRIVER, root.component, {"runtime-config": dumps({"parameterValues": inputs})})
+        self.workflow.graph("(0).root", "root")
+        done = self._graph(root, "(0).root(0)")
         if self._errors:
             raise self._errors[0]
         self._size(exact=True)
@@ -48,7 +48,7 @@ class Engine:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more may start: after a Terminate, or when the workflow is too large to be stored."""
+        """Whether nothing but exit tasks may start: after a Terminate, or when the workflow is too large to be stored."""
         return self.cluster.stopped.is_set() or bool(self.run.message) or bool(self._errors)
 
     def _graph(self, graph: Execution, path: str, turn: int | None = None) -> bool:
@@ -110,11 +110,10 @@ class Engine:
         if "parameterIterator" in task:
             return self._loop(name, task, component, graph, place)
         good = self._nested(name, task, component, graph, place, turn, started)
-        if exit_task and started and not self.over:
+        if exit_task and started and not self.run.message:  # after a Terminate, too
             other = tasks[exit_task]
-            self._container(
-                exit_task, other, self.package.component(other), graph, f"{place}.onExit(0).{exit_task}", turn
-            )
+            hook = f"{place}.onExit(0).{exit_task}"
+            self._container(exit_task, other, self.package.component(other), graph, hook, turn, leaving=True)
         return good
 
     def _nested(
@@ -203,6 +202,7 @@ class Engine:
         graph: Execution,
         path: str,
         turn: int | None,
+        leaving: bool = False,
     ) -> Step:
         """Run one step, or let a cached result take its place."""
         label = component["executorLabel"]
@@ -215,7 +215,7 @@ class Engine:
             return self._record(Step(name, turn, "driver-failed", reason=str(error)))
         parts = {
             "component": component, "container": container, "settings": settings, "artifacts": artifacts,
-            "objects": self.objects, "cluster": self.cluster,
+            "objects": self.objects, "cluster": self.cluster, "leaving": leaving,
         }  # fmt: skip
         attempts = Attempts.of(name, turn, parameters, parts, self.job)
         execution = Execution(next(self._ids), name, component, graph)

@@ -115,7 +115,9 @@ class Pod:
         if code is None:
             return None
         if code == NOT_MADE:
-            raise RuntimeError(f"the root of the pod {self.name} cannot be made: {(self.folder / 'init.log').read_text()}")
+            raise RuntimeError(
+                f"the root of the pod {self.name} cannot be made: {(self.folder / 'init.log').read_text()}"
+            )
         if self.limit:
             self.reason = self.reason or ("OOMKilled" if self.limit.exceeded([]) else "")
             self.limit.close()

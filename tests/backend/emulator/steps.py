@@ -98,6 +98,7 @@ class Attempts:
     artifacts: Artifacts
     objects: Objects
     cluster: Cluster
+    leaving: bool = False  # an exit task, which runs after a Terminate as well
 
     @classmethod
     def of(
@@ -128,7 +129,7 @@ class Attempts:
             return
         for _ in range(RETRIES + 1):
             with self.cluster.slots:
-                if self.cluster.stopped.is_set():
+                if self._stopped:
                     step.state, step.reason = "omitted", "Terminate"
                     return
                 again = self._attempt()
@@ -173,7 +174,7 @@ class Attempts:
                     fault.times -= due
                 if due:
                     self._inject(fault, pod)
-            if self.cluster.stopped.is_set() and not pod.reason:
+            if self._stopped and not pod.reason:
                 pod.terminate("Terminate")
             told_at = told_at or (time.monotonic() if pod.reason in {"Terminate", "deleted"} else None)
             if told_at and time.monotonic() - told_at > GRACE_S:
@@ -204,6 +205,10 @@ class Attempts:
                 step.state, step.code, step.reason = "failed", 1, str(error)
         if self.published:
             launcher.upload_log(pod, self.objects, step)
+
+    @property
+    def _stopped(self) -> bool:
+        return self.cluster.stopped.is_set() and not self.leaving
 
     @property
     def published(self) -> bool:
