@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
-from components.evaluate_trial import evaluate
+from components.shared.evaluate_one import evaluate
 from components.shared.trial import COUNTS_FILE, Status, read_history
 from components.workers.isolation import Start
 from corpora.store import Corpus
