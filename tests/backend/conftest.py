@@ -51,7 +51,7 @@ def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _await(address: str) -> None:
-    for _ in range(300):
+    for _ in range(900):
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
             return
         time.sleep(0.2)
