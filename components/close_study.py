@@ -16,19 +16,27 @@ NOTHING = "The report is an output of compare-arms, which has ended.\n"
 
 
 def close(
-    run: str, out: Path, *, tracking_uri: str, code_rev: str, why: str = "the pipeline ended before the study was complete"
+    run: str,
+    out: Path,
+    *,
+    tracking_uri: str,
+    code_rev: str,
+    why: str = "the pipeline ended before the study was complete",
 ) -> tuple[str, "Compared | None"]:
     """End what is open of the study that the pipeline's run `run` has opened. Return what was done, and the report if it is new.
 
-    If the comparison has not stored a report, `out` gets the study folder with a report on the trials that have a result. `why` says
-    why the pipeline ended. This does nothing for a study that register_checkpoint has ended, its last step.
+    If the comparison has not stored a report, `out` gets the study folder with a report on the trials that have a result. `why`
+    says why the pipeline ended. This does nothing for a study that register_checkpoint has ended, its last step.
     """
-    from tracking.results import find_study, has_report, study_status
+    from tracking.results import find_studies, has_report, study_status
     from tracking.studies import reap
 
-    study = find_study(tracking_uri, run)
-    if study is None:
+    studies = find_studies(tracking_uri, run)
+    if not studies:
         return "the run has opened no study; the log of resolve-plan says why", None
+    study, *repeated = studies
+    for other in repeated:
+        reap(tracking_uri, other.experiment_id, other.study, "KILLED", "the first step was started again")
     if study_status(tracking_uri, study.study) in ENDED:
         return "the study has ended before, and nothing is open", None
     reported = has_report(tracking_uri, study.study)

@@ -23,8 +23,8 @@ CORPUS_FILE = "corpus.json"  # the corpus's summary, with the inputs of the stud
 def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracking_uri: str, force: str = "") -> Todo:
     """Return the trials that are left to train or to score, and the statuses of those that were finished before.
 
-    `trials` are all trials, as `resolve_plan` opened them; `content` is the fingerprint of the corpus. `force` names arms, separated
-    by commas, that are trained in any case; `*` names all. Raises UserError.
+    `trials` are all trials, as `resolve_plan` opened them; `content` is the fingerprint of the corpus. `force` names arms,
+    separated by commas, that are trained in any case; `*` names all. Raises UserError.
     """
     from tracking.several import each
 

@@ -14,7 +14,6 @@ from components.shared.trial import Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
 
-
 RESOLVED_FILE = "resolved.json"  # the plan and its trials, with the inputs of the study's run
 
 

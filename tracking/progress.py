@@ -11,8 +11,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tracking.search import all_experiments, search_runs
 from tracking.store import client
+from tracking.studies import KFP_RUN
 
-KFP_RUN = "ablation.kfp_run"
 REASON = "ablation.reason"
 State = Literal["waiting", "running", "finished", "failed", "stopped"]
 STATES: dict[str, State] = {

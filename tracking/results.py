@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from mlflow.entities import Run
 
 from tracking.reuse import FAILED, REASON, SCORED, fetch_files
+from tracking.search import all_experiments, search_runs
 from tracking.store import client
 from tracking.studies import KFP_RUN, StudyRuns, trial_runs
 
@@ -38,11 +39,13 @@ def read_input(uri: str, study_run_id: str, name: str) -> str:
         return Path(path).read_text(encoding="utf-8")
 
 
-def find_study(uri: str, kfp_run: str) -> StudyRuns | None:
-    """Return the study that a run of the pipeline has opened, without its trials; None if it has not."""
-    everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
-    found = client(uri).search_runs(everywhere, f"tags.`{KFP_RUN}` = '{kfp_run}'", max_results=1) if everywhere else []
-    return StudyRuns(found[0].info.experiment_id, found[0].info.run_id, ()) if found else None
+def find_studies(uri: str, kfp_run: str) -> list[StudyRuns]:
+    """Return the studies that a run of the pipeline has opened, without their trials, the newest first.
+
+    There are several if the pod of the first step was lost and started again.
+    """
+    found = search_runs(uri, all_experiments(uri), f"tags.`{KFP_RUN}` = '{kfp_run}'")
+    return [StudyRuns(run.info.experiment_id, run.info.run_id, ()) for run in found]
 
 
 def study_status(uri: str, study_run_id: str) -> str:

@@ -49,7 +49,8 @@ def open_study(
     """Create the study run, its trial runs, and the view on which MLflow's page opens.
 
     Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
-    owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the study. Raises UserError if the store cannot be used.
+    owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the
+    study. Raises UserError if the store cannot be used.
     """
     check_store(uri)
     experiment_id = experiment(uri, study)
@@ -176,9 +177,7 @@ def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
             return found
 
 
-def reap(
-    uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None
-) -> int:
+def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None) -> int:
     """End the study's runs that are still open, when nobody else can end them any more. Return their number.
 
     `reason` is a sentence for all of them.

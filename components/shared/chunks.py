@@ -15,8 +15,8 @@ MOST_TURNS = 64  # 668 kB of the object, with 36 % to spare
 def chunks(trials: int, trials_per_task: int | None = None) -> list[str]:
     """Return one text such as `4-6` per turn: the positions of its trials, from 1. Empty if no trial is left.
 
-    Without `trials_per_task`, every trial has a turn of its own, up to 64 trials. More are divided evenly into 64 turns. Raises UserError
-    if `trials_per_task` gives too many turns.
+    Without `trials_per_task`, every trial has a turn of its own, up to 64 trials. More are divided evenly into 64 turns. Raises
+    UserError if `trials_per_task` gives too many turns.
     """
     if trials_per_task is None:
         turns = min(trials, MOST_TURNS)
@@ -44,5 +44,7 @@ def trials_per_task(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"`trials_per_task` is a whole number from 1, got {text!r}; leave it empty to let the study choose")
+        raise UserError(
+            f"`trials_per_task` is a whole number from 1, got {text!r}; leave it empty to let the study choose"
+        )
     return int(text)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from components.shared.outcome import marking_killed, record_failure, store_checkpoint, store_scores
+from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint, store_scores
 from components.shared.reuse import log_reused, take_scored
 from components.shared.trial import HISTORY_FILE, Status
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
@@ -42,7 +42,11 @@ def evaluate(
         "tracking_uri": tracking_uri,
         "threads": threads,
     }
-    with exiting_on_sigterm(), start(WORKER) as run, marking_killed(tracking_uri, status.run_id):
+    with (
+        exiting_on_sigterm(),
+        start(WORKER, 1, lambda: mark_killed(tracking_uri, status.run_id)) as run,
+        marking_killed(tracking_uri, status.run_id),
+    ):
         ended = _take(status, out, tracking_uri) or _score(run, request, trained, out)
         return ended.write(out)
 

@@ -34,9 +34,7 @@ class Overrides:
     max_failed_trials: str = ""
 
 
-def checked_inputs(
-    plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str, per_task: str = ""
-) -> Plan:
+def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str, per_task: str = "") -> Plan:
     """Return the plan of a run after all inputs have been checked. Its corpus exists. Raises UserError."""
     found = chosen_plan(plan, plan_uri, overrides)
     chunks(len(trials(found, expand(found, CATALOGUE))), trials_per_task(per_task))

@@ -63,9 +63,20 @@ def _keep(uri: str, status: Status, folder: Path, what: str) -> None:
         keep(uri, status.run_id, Path(copies), tags[what])
 
 
+STOPPED = "its step was stopped from outside; run the study again"
+
+
+def mark_killed(uri: str, run_id: str) -> None:
+    """End the trial's run in MLflow as KILLED. There may be time for one request only."""
+    from components.shared.history import attempt
+    from tracking.studies import end_run
+
+    attempt(lambda: end_run(uri, run_id, "KILLED"))
+
+
 @contextlib.contextmanager
 def marking_killed(uri: str, run_id: str) -> Iterator[None]:
-    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED."""
+    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED, with the reason."""
     from components.shared.history import attempt
 
     try:
@@ -73,7 +84,7 @@ def marking_killed(uri: str, run_id: str) -> Iterator[None]:
     except SystemExit:
         from tracking.studies import end_run
 
-        attempt(lambda: end_run(uri, run_id, "KILLED"))
+        attempt(lambda: end_run(uri, run_id, "KILLED", STOPPED))
         raise
 
 

@@ -17,7 +17,9 @@ from typing import Literal, NoReturn
 
 from common.errors import UserError
 from common.files import atomic_write
+from common.own_store import use_own_store
 from common.redact import redact
+from common.user_environment import ensure_user_environment
 
 PROBLEMS_FOLDER = "ABLATE_PROBLEMS"
 Kind = Literal["bad_input", "too_many_failed", "crash"]
@@ -59,13 +61,15 @@ def problems(folder: Path) -> list[Problem]:
 
 @contextlib.contextmanager
 def reporting(step: str) -> Iterator[None]:
-    """Report an exception of the block as the problem of `step`, and end the process with exit code 1.
+    """Prepare the environment of `step`, and report an exception of the block as its problem: the process ends with exit code 1.
 
     The last line on stderr is `error: <sentence>`. UserError and TooManyFailed print nothing else. Any other exception prints its
     traceback first, from the block on: the frames of Kubeflow's executor say nothing about the cause. No line has a password.
     SIGTERM, which raises SystemExit, is not a problem of the step.
     """
     try:
+        ensure_user_environment()
+        use_own_store()
         yield
     except UserError as error:
         _end(Problem(step, "bad_input", _line(error)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from components.shared.outcome import marking_killed, record_failure, store_checkpoint
+from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
 from components.shared.reuse import take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
@@ -53,7 +53,7 @@ def train(
     # The worker's process comes first: a fork must not inherit the lease's thread or an open store.
     with (
         exiting_on_sigterm(),
-        start(WORKER, max(1, gpus)) as run,
+        start(WORKER, max(1, gpus), lambda: mark_killed(tracking_uri, item.run_id)) as run,
         marking_killed(tracking_uri, item.run_id),
         training_lease(tracking_uri, item),
     ):
@@ -87,4 +87,3 @@ def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -
         print(f"{reason}; training continues after step {step}", flush=True)
         reached = step
     return None
-

@@ -26,7 +26,8 @@ class Trial:
 
     `fingerprint` names the checkpoint by everything that decides it, `evaluation` the word-error counts (see
     `tracking.fingerprint`). Both are empty until `find_finished`, since they depend on the content of the corpus. A `forced`
-    trial is trained even if an earlier one has the same fingerprint. `opened` is the time at which the study was opened, in seconds since 1970.
+    trial is trained even if an earlier one has the same fingerprint. `opened` is the time at which the study was
+    opened, in seconds since 1970.
     """
 
     arm: str
@@ -59,8 +60,9 @@ class Status:
     """The state of a trial: which steps are done, their results, and the reason of a failure.
 
     `status` is `running`, then `trained`, then `finished`; or `failed`, with the `reason` in one sentence. `untracked` is the
-    error with which MLflow did not take a result, None if MLflow has everything. `reused_from` is the MLflow run that trained the checkpoint and `scored_by` the run that counted its errors,
-    if an earlier study did so; the durations are those of that run then. `wer` maps a metric key, e.g. `wer/clean`, to a
+    error with which MLflow did not take a result, None if MLflow has everything. `reused_from` is the MLflow
+    run that trained the checkpoint and `scored_by` the run that counted its errors, if an earlier study did so; the
+    durations are those of that run then. `wer` maps a metric key, e.g. `wer/clean`, to a
     fraction. `started` and `ended` are in seconds since 1970, `train_seconds` and `evaluate_seconds` are durations.
     """
 

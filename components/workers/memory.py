@@ -13,7 +13,7 @@ from pathlib import Path
 
 SHARE = 0.95  # of the limit, at which a worker is ended
 CLOSE = 0.8  # of the limit, from which the memory is read more often
-CALM_S, ALERT_S = 0.1, 0.01  # between two readings; one takes 0.1 ms
+CALM_S, ALERT_S = 0.1, 0.02  # between two readings; one takes 0.1 to 0.5 ms
 NO_LIMIT_BYTES = 1 << 50  # more than any machine has: kernels write about 2^63 for "no limit"
 GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _GIB = 1 << 30

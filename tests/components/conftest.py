@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from components.compare_arms import compare_study
-from components.shared.evaluate_one import evaluate
 from components.find_finished import find, store_corpus
 from components.resolve_plan import resolve
 from components.shared import history
-from components.shared.trial import Resolved, Status, Todo, Trial
+from components.shared.evaluate_one import evaluate
 from components.shared.train_one import train
-from components.workers.isolation import Run, Start, fresh
+from components.shared.trial import Resolved, Status, Todo, Trial
+from components.workers.isolation import OnStop, Run, Start, fresh
 from corpora.store import Corpus
 
 STEPS = 6
@@ -120,7 +120,7 @@ def finding(searching: Callable[..., Todo]) -> Callable[..., list[str]]:
 
 
 @contextmanager
-def in_this_process(module: str, _processes: int = 1) -> Iterator[Run]:
+def in_this_process(module: str, _processes: int = 1, _on_stop: OnStop | None = None) -> Iterator[Run]:
     """A start of workers without processes, as `components.workers.isolation.Start` describes it."""
     yield lambda request: import_module(module).work(dict(request))
 

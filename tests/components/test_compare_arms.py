@@ -156,7 +156,9 @@ def test_a_study_without_finished_trials_has_a_report(
     assert run.data.tags["ablation.champion"] == "no champion: baseline has no finished trial in this study"
 
 
-def test_a_trial_without_a_result_is_a_failed_one(done: Any, opening: Any, plan: dict[str, Any], tmp_path: Path) -> None:
+def test_a_trial_without_a_result_is_a_failed_one(
+    done: Any, opening: Any, plan: dict[str, Any], tmp_path: Path
+) -> None:
     """A pod that was lost, and one whose run says why it ended."""
     given = opening(plan | {"study": "lost"}, done.uri)
     stopped = Trial.from_json(given.trials[1])

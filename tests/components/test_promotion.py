@@ -13,12 +13,12 @@ import typer
 from cli.exit_codes import BAD_INPUT, GATE_FAILED
 from cli.gate import fail, judged
 from components.compare_arms import compare_study
-from components.shared.evaluate_one import evaluate
 from components.find_finished import find
 from components.register_checkpoint import register_best
 from components.shared.champion import stored
-from components.shared.trial import Resolved, Trial
+from components.shared.evaluate_one import evaluate
 from components.shared.train_one import train
+from components.shared.trial import Resolved, Trial
 from components.workers.isolation import Start
 from corpora.schema import SAMPLE_RATE_HZ
 from corpora.store import Corpus

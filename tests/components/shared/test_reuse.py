@@ -12,10 +12,10 @@ from ablation.results import read_counts, read_curves, read_study
 from common import source_code
 from common.errors import UserError
 from components.compare_arms import compare_study
-from components.shared.evaluate_one import evaluate
 from components.find_finished import find
-from components.shared.trial import COUNTS_FILE, Status, Todo, Trial, read_history
+from components.shared.evaluate_one import evaluate
 from components.shared.train_one import train
+from components.shared.trial import COUNTS_FILE, Status, Todo, Trial, read_history
 from components.workers.isolation import Start
 from corpora.store import Corpus
 from tracking.reuse import fetch_files

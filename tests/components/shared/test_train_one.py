@@ -15,8 +15,8 @@ import pytest
 
 from common.errors import UserError
 from components.shared.outcome import sentence
-from components.shared.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from components.shared.train_one import train
+from components.shared.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
 from components.workers.isolation import Run
 from corpora.store import Corpus
 from tracking.fingerprint import fingerprint, trial_inputs
@@ -168,7 +168,7 @@ class Seen:
         self.leases: list[str | None] = []
 
     @contextmanager
-    def __call__(self, _module: str, _processes: int = 1) -> Iterator[Run]:
+    def __call__(self, _module: str, _processes: int = 1, _on_stop: object = None) -> Iterator[Run]:
         assert lease_of(self.store, self.item) is None  # a fork must not inherit it
         yield self.run
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from kfp import components
-from kfp.dsl import Dataset
+from kfp.dsl import Artifact, Dataset
 
 from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
@@ -141,9 +141,11 @@ def _sigterm() -> Iterator[None]:
 @pytest.mark.usefixtures("_sigterm")
 def test_the_corpus_step_prepares_the_given_corpus(tmp_path: Path) -> None:
     """Call the step as its container does."""
-    out = Dataset(uri=str(tmp_path / "given"))
-    prepare_corpus.python_func(uri="synthetic://talking-mouth?train=3&test=2&valid=2", root="", corpus=out)
+    out, reference = Dataset(uri=str(tmp_path / "given")), Artifact(uri=str(tmp_path / "reference"))
+    uri = "synthetic://talking-mouth?train=3&test=2&valid=2"
+    prepare_corpus.python_func(uri=uri, root="", reference=reference, corpus=out)
     assert Corpus.open(Path(out.path)).summary()["train"] == 3
+    assert reference.metadata["fingerprint"] == Corpus.open(Path(out.path)).fingerprint
 
 
 def test_an_unwritable_path_is_one_sentence(tmp_path: Path) -> None:
