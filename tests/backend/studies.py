@@ -11,7 +11,7 @@ from emulator.records import Run
 from pipelines.package.compile import compile_package
 
 IMAGE = "registry/ablate-python:0123456789ab"
-CORPUS = "synthetic://talking-mouth?train=8&test=4&valid=2"
+CORPUS = "synthetic://talking-mouth?train=24&test=4&valid=2"
 TINY = {
     "training.steps": 3,
     "training.batch_size": 4,
