@@ -78,7 +78,7 @@ def _check_answers(uri: str) -> None:
         raise Unavailable(str(error)) from error
 
 
-def judged_run(study: str, kfp_run: str, margin_points: float, out: Path) -> Gate:
+def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
     """Fetch the files of the study that a Kubeflow run opened into `out`, and apply the gate.
 
     Raises Unavailable if MLflow does not answer, or does not have the study.

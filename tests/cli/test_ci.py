@@ -39,7 +39,7 @@ def ci(
     assert empty_home.is_dir()
     monkeypatch.setattr(waiting, "Clock", partial(waiting.Clock, poll_s=0.01, patience_s=0.2))
     monkeypatch.setattr(command, "run_command", lambda *_: Result())
-    monkeypatch.setattr(command, "judged_run", lambda _, run, *__: Gate(notes=(f"judged {run}",)))
+    monkeypatch.setattr(command, "judged_run", lambda run, *_: Gate(notes=(f"judged {run}",)))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
 
     def call(*options: Any, host: str = kubeflow.host, **plan: Any) -> Any:
@@ -345,7 +345,7 @@ def test_a_missing_study_is_failed_infrastructure(
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     with pytest.raises(Unavailable, match="no study of the Kubeflow run some-run"):
-        judged_run("demo", "some-run", 2.0, tmp_path / "study")
+        judged_run("some-run", 2.0, tmp_path / "study")
     answer = ablate("gate", "demo", "--from-mlflow")
     assert (answer.code, answer.out) == (1, "")
     assert "has no run of study 'demo'" in answer.err
