@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import components.compare_arms as compare_arms
 from ablation.results import read_study
 from components.close_study import close
 from components.compare_arms import compare_study
@@ -87,6 +88,16 @@ def test_a_study_without_a_result_has_no_report(plan: dict[str, Any], store: str
     found = states(store, given)
     assert found.pop("") == ("FAILED", "no corpus")
     assert {status for status, _ in found.values()} == {"KILLED"}
+
+
+def test_a_fault_of_the_report_leaves_no_open_run(
+    done: Any, study: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = study("faulty")
+    monkeypatch.setattr(compare_arms, "compare_study", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        close("faulty", tmp_path / "study", tracking_uri=done.uri, code_rev="")
+    assert {status for status, _ in states(done.uri, given).values()} == {"FINISHED", "KILLED", "FAILED"}
 
 
 def test_a_report_that_is_there_is_not_written_again(done: Any, study: Opened, tmp_path: Path) -> None:
