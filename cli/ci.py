@@ -149,7 +149,7 @@ def _compiled(study: "ClusterStudy", folder: Path) -> Result:
 def _gated(study: "ClusterStudy", mode: Mode) -> Result:
     """Apply the gate to the results of a run that has succeeded."""
     assert study.judged is not None
-    found = judged_run(study.plan.study, study.judged.id, mode.margin, mode.folder / "study")
+    found = judged_run(study.judged.id, mode.margin, mode.folder / "study")
     for note in found.notes:
         _say(note)
     if found.failures:

@@ -78,20 +78,21 @@ def _check_answers(uri: str) -> None:
         raise Unavailable(str(error)) from error
 
 
-def judged_run(study: str, kfp_run: str, margin_points: float, out: Path) -> Gate:
+def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
     """Fetch the files of the study that a Kubeflow run opened into `out`, and apply the gate.
 
     Raises Unavailable if MLflow does not answer, or does not have the study.
     """
-    from tracking.registry import fetch_study, study_of_run
+    from tracking.registry import fetch_study
+    from tracking.results import find_studies
 
     uri = paths.tracking_uri()
     _check_answers(uri)
-    run_id = study_of_run(uri, study, kfp_run)
-    if run_id is None:
+    found = find_studies(uri, kfp_run)
+    if not found:
         remedy = "set MLFLOW_TRACKING_URI to the server that the pods write to"
         raise Unavailable(f"MLflow in {redact(uri)} has no study of the Kubeflow run {kfp_run}; {remedy}")
-    fetch_study(uri, run_id, out)
+    fetch_study(uri, found[0].study, out)
     return judged(out, uri, margin_points)
 
 

@@ -39,10 +39,12 @@ def close(
         reap(tracking_uri, other.experiment_id, other.study, "KILLED", "the first step was started again")
     if study_status(tracking_uri, study.study) in ENDED:
         return "the study has ended before, and nothing is open", None
-    reported = has_report(tracking_uri, study.study)
     _end_trials(tracking_uri, study)
-    done, compared = ("the report was there", None) if reported else _report(tracking_uri, study, out, code_rev)
-    reap(tracking_uri, study.experiment_id, study.study, "FAILED", why)
+    try:
+        reported = has_report(tracking_uri, study.study)
+        done, compared = ("the report was there", None) if reported else _report(tracking_uri, study, out, code_rev)
+    finally:  # a fault that ended the comparison may end the report here as well
+        reap(tracking_uri, study.experiment_id, study.study, "FAILED", why)
     return f"the study is closed; {done}", compared
 
 

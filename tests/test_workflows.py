@@ -116,7 +116,7 @@ def test_the_ci_files_have_no_fault(name: str, tmp_path: Path) -> None:
     ("name", "old", "new", "words"),
     [
         (GITHUB, "runs-on:", "run-on:", "run-on"),
-        (GITHUB, "persist-credentials: false", "persist-credentials: true", "artipacked"),
+        (GITHUB, "persist-credentials: false", "clean: true", "artipacked"),
         (GITHUB, '"$ABLATE_IMAGE"', "$ABLATE_IMAGE", "SC2086"),
         (GITHUB, "model/**", "modle/**", "no file matches modle/**"),
         (GITHUB, "secrets.KF_PIPELINES_TOKEN", "secrets.KF_TOKEN", "does not describe KF_TOKEN"),

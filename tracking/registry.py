@@ -12,7 +12,6 @@ from tracking.store import client
 
 CHAMPION = "champion"
 EVIDENCE, PREVIOUS, ROLLED_BACK = "evidence", "previous_champion", "rolled_back_to"
-KFP_RUN = "ablation.kfp_run"  # of a study run: the Kubeflow run that opened it
 STUDY_RUN, SEEDS = "study_run", "seeds"
 
 
@@ -78,17 +77,6 @@ def newest_study(uri: str, study: str, code_rev: str) -> str | None:
     if experiment is None:
         return None
     query = f"tags.`ablation.role` = 'study' and params.code_rev = '{code_rev}'"
-    order = ["attributes.start_time DESC"]
-    found = client(uri).search_runs([experiment.experiment_id], query, max_results=1, order_by=order)
-    return str(found[0].info.run_id) if found else None
-
-
-def study_of_run(uri: str, study: str, kfp_run: str) -> str | None:
-    """Return the id of the study run that a Kubeflow run opened, the newest if there are several; None if there is none."""
-    experiment = client(uri).get_experiment_by_name(study)
-    if experiment is None:
-        return None
-    query = f"tags.`ablation.role` = 'study' and tags.`{KFP_RUN}` = '{kfp_run}'"
     order = ["attributes.start_time DESC"]
     found = client(uri).search_runs([experiment.experiment_id], query, max_results=1, order_by=order)
     return str(found[0].info.run_id) if found else None

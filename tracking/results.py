@@ -45,7 +45,7 @@ def find_studies(uri: str, kfp_run: str) -> list[StudyRuns]:
     There are several if the pod of the first step was lost and started again.
     """
     found = search_runs(uri, all_experiments(uri), f"tags.`{KFP_RUN}` = '{kfp_run}'")
-    return [StudyRuns(run.info.experiment_id, run.info.run_id, ()) for run in found]
+    return [StudyRuns(run.info.experiment_id, run.info.run_id, ()) for run in reversed(found)]
 
 
 def study_status(uri: str, study_run_id: str) -> str:

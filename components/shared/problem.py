@@ -33,7 +33,7 @@ class TooManyFailed(RuntimeError):
 class Problem:
     """The reason why one step ended early.
 
-    `step` is the name of the step in Kubeflow, e.g. `train-trial`. `kind` is `bad_input` if the user can correct it,
+    `step` is the name of the step in Kubeflow, e.g. `train-trials`. `kind` is `bad_input` if the user can correct it,
     `too_many_failed` if the plan's limit on failed trials is exceeded, and `crash` for everything else. `reason` is one
     line without passwords; of a crash, it starts with the type of the exception.
     """

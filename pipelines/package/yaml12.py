@@ -16,9 +16,9 @@ from common.errors import UserError
 
 WORD = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./$@ -]*[A-Za-z0-9_./$@-])?")
 NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"}
-# Numbers of Go's parsers that kfp leaves without quotes. Go drops `_` first, and takes upper case in `0B1`.
+# Numbers of Go's parsers that kfp leaves without quotes. Go takes upper case in `0B1`.
 NUMBER = re.compile(
-    r"[-+]?(?:0[bB][01_]+|0[oO][0-7_]+|0[xX][0-9a-fA-F_]+|(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"[-+]?(?:0[bB][01]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
 )
 WIDTH = 120
 
@@ -88,9 +88,14 @@ def numbers_for_go(text: str) -> Iterator[str]:
         yield from _unquoted(node)
 
 
+def is_number_for_go(text: str) -> bool:
+    """Return True if a server reads a text without quotes as a number. It drops every `_` but the first character."""
+    return not text.startswith("_") and NUMBER.fullmatch(text.replace("_", "")) is not None
+
+
 def _unquoted(node: yaml.Node) -> Iterator[str]:
     if isinstance(node, yaml.ScalarNode):
-        if node.tag == "tag:yaml.org,2002:str" and node.style is None and NUMBER.fullmatch(node.value):
+        if node.tag == "tag:yaml.org,2002:str" and node.style is None and is_number_for_go(node.value):
             yield node.value
         return
     for inside in node.value:

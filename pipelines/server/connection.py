@@ -30,7 +30,7 @@ def checked_host(text: str) -> str:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
-    if not valid:
+    if not valid or not text.isprintable() or " " in text:
         raise UserError(f"a host is an address such as https://NAME/pipeline or http://localhost:8080; got {text!r}")
     if parts.username is not None or parts.query or parts.fragment or "#" in text or "?" in text:
         bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")

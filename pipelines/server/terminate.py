@@ -1,7 +1,7 @@
 """Terminates a run on a Kubeflow server, and closes the MLflow runs of studies whose Kubeflow run has ended.
 
-A terminated run is killed within seconds: nothing in its pods can close its MLflow runs. Open ones would keep their leases, and the
-next study of the same trials would wait for them.
+The pods of a terminated run are killed within a second of SIGTERM. The last step of the pipeline still runs and closes the study,
+unless its own pod is lost or MLflow is away. Open runs would keep their leases, and the next study of the same trials would wait.
 """
 
 import re

@@ -3,21 +3,25 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import yaml
 from junit_report import outcomes
+from kubeflow_recorded import scenario, workflow
 
 from ablation.decisions.gate import Gate
 from cli import ci as command
 from cli.ci_job import COMPILE, GATE, SMOKE, STEPS, STUDY, Job, Outcome, Result, run_command
 from cli.ci_report import junit, summary
 from common.errors import Unavailable, UserError
+from pipelines.package.steps import pipeline_steps
 from pipelines.server import ci_runs
 from pipelines.server import wait as waiting
 from pipelines.server.errors import ServerFailed
+from pipelines.server.trials import Trials
 
 ENDED = "2026-11-25T22:59:53Z"
 
@@ -35,7 +39,7 @@ def ci(
     assert empty_home.is_dir()
     monkeypatch.setattr(waiting, "Clock", partial(waiting.Clock, poll_s=0.01, patience_s=0.2))
     monkeypatch.setattr(command, "run_command", lambda *_: Result())
-    monkeypatch.setattr(command, "judged_run", lambda _, run, *__: Gate(notes=(f"judged {run}",)))
+    monkeypatch.setattr(command, "judged_run", lambda run, *_: Gate(notes=(f"judged {run}",)))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
 
     def call(*options: Any, host: str = kubeflow.host, **plan: Any) -> Any:
@@ -120,6 +124,30 @@ def test_a_failed_run_is_explained_and_started_again_only_on_demand(
     assert len(names(kubeflow)) == 2
     assert ci("--no-wait", "--again").code == 0  # it runs: --again does not start a third
     assert names(kubeflow) == [names(kubeflow)[0]] * 2
+
+
+@pytest.mark.parametrize("options", [[], ["--only-gate"]])
+def test_the_reasons_of_trials_and_pods_reach_the_reports(
+    options: list[str],
+    ci: Callable[..., Any],
+    kubeflow: Any,
+    report: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A memory kill as a genuine server showed it, and a failed trial as MLflow tells it."""
+    failed = SimpleNamespace(arm="no-scale", seed=1, state="failed", reason="the loss is not a number")
+    monkeypatch.setattr(Trials, "now", lambda *_, **__: [failed])
+    assert ci("--no-wait").code == 0
+    today = dict(zip(("train-trial", "evaluate-trial"), pipeline_steps().trial, strict=True))
+    ended = scenario("run-memory-kill", today)
+    kubeflow.script, kubeflow.old_api = [ended], workflow(today)
+    kubeflow.things["runs"][0] |= {key: ended[key] for key in ("state", "finished_at")}
+    answer = ci(*options)
+    assert answer.code == 1
+    for place in (answer.err, str(report()[STUDY]), (tmp_path / "summary.md").read_text()):
+        assert "failed: no-scale seed 1: the loss is not a number" in place.replace("\\", "")
+        assert "OOMKilled (exit code 137)" in place.replace("\\", "")
 
 
 @pytest.mark.parametrize("state", [None, "PENDING", "SUCCEEDED", "FAILED"])
@@ -317,7 +345,7 @@ def test_a_missing_study_is_failed_infrastructure(
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     with pytest.raises(Unavailable, match="no study of the Kubeflow run some-run"):
-        judged_run("demo", "some-run", 2.0, tmp_path / "study")
+        judged_run("some-run", 2.0, tmp_path / "study")
     answer = ablate("gate", "demo", "--from-mlflow")
     assert (answer.code, answer.out) == (1, "")
     assert "has no run of study 'demo'" in answer.err

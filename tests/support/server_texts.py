@@ -22,7 +22,7 @@ REFUSED = [
     "\ufffe",
 ]
 KEPT = ["{", "}}", "{ {", "$(NAME)", "$$", "[[a]]", "é", "한국어", "\u2028", "a\n\tb", "\ufeffa", "100 %", "${A}"]
-NUMBERS = ["1e5", "1.5e3", "1e+5", "12345e6", "0o17", "0B1", "1E5", "-1e5", "7e12345"]
+NUMBERS = ["1e5", "1.5e3", "1e+5", "12345e6", "0o17", "0B1", "1E5", "-1e5", "7e12345", "3e7_8"]
 # Texts that PyYAML quotes by itself, or that no parser takes for anything else.
 TEXTS = [
     "1_000",

@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from components.shared.chunks import MOST_TURNS
 from pipelines.package.graph import Graph, Task
 from pipelines.package.rules.places import where
 
 SPARE = 0.7
-MOST_TURNS = 64  # of a loop over computed items, as find-finished promises
 STATE_BYTES = 1024 * 1024  # the largest workflow, with its nodes packed
 STATE_BASE = 41_000
 STATE_STEP = 4_900  # a step of one turn, packed: 9.8 kB a turn of two steps

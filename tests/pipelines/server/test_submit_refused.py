@@ -46,6 +46,8 @@ def refused(answer: Any, *words: str, code: int = 2) -> None:
         ({"host": "kubeflow.example"}, "got 'kubeflow.example'"),
         ({"host": "ftp://kubeflow.example"}, "https://NAME/pipeline or http://localhost:8080"),
         ({"host": "http://kubeflow.example:http"}, "a host is an address"),
+        ({"host": "http://kubeflow .example"}, "a host is an address"),
+        ({"host": "http://kubeflow\n.example"}, "a host is an address"),
         ({"host": "http://kubeflow.example/#/runs"}, "give http://kubeflow.example"),
         ({"host": f"http://me:{SECRET}@kubeflow.example/pipeline/"}, "give http://kubeflow.example/pipeline"),
         ({"corpus": "ftp://x"}, "no corpus scheme 'ftp'"),
