@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from emulator.backend import Backend
-from emulator.pod import needs
+from emulator.pod import PROJECT, needs
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +27,17 @@ def backend(tmp_path: Path) -> Backend:
 
 
 @pytest.fixture(scope="session")
-def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def image() -> None:
+    """Compile what steps import, as the image's build does. Pods cannot write next to the sources, and would each do it again."""
+    modules = "components.workers.train, components.workers.evaluate, components.compare_arms, ablation.report.build"
+    command = (
+        f"import {modules}, tracking.registry, mlflow.pyfunc, torch, matplotlib.pyplot, pyarrow.parquet, scipy.stats"
+    )
+    subprocess.run([sys.executable, "-c", command], cwd=PROJECT, check=True)
+
+
+@pytest.fixture(scope="session")
+def mlflow_address(image: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: ARG001
     """A real MLflow server on SQLite, which pods reach on loopback."""
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -126,6 +126,16 @@ def test_an_ignored_failure_runs_once_per_upstream_task(backend: Backend, tmp_pa
     assert [step.good for step in run.of("worked")] == [True, True]  # the first one too early
 
 
+def test_a_failed_exit_task_does_not_fail_the_run(backend: Backend, tmp_path: Path) -> None:
+    @dsl.pipeline(name="leaving")
+    def pipeline() -> None:
+        with dsl.ExitHandler(said(script="exit 1")):
+            said(script="echo inner")
+
+    run = backend.run(compiled(pipeline, tmp_path))
+    assert (run.state, sorted(step.state for step in run.steps)) == ("SUCCEEDED", ["failed", "succeeded"]), run.told()
+
+
 def test_what_the_server_refuses(backend: Backend, tmp_path: Path) -> None:
     package = one(tmp_path)
     with pytest.raises(Refused, match="not found"):

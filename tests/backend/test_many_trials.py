@@ -6,27 +6,20 @@ from pathlib import Path
 import pytest
 from emulator.backend import Backend, fill_outputs
 from emulator.package import Package
-from emulator.pod import Pod
+from emulator.pod import PROJECT, Pod
 from emulator.records import Run, Step
 from emulator.workflow import MOST_BYTES
+from studies import IMAGE
 
 from components.shared.chunks import MOST_TURNS, chunks
 from pipelines.package.compile import compile_package
-from studies import IMAGE
 
 SPARE = 0.7  # of every limit may be used
-CLUSTER = """
-accelerator: {type: nvidia.com/gpu, count: 1}
-cpu: "8"
-memory: 32Gi
-shm_size: 8Gi
-parallelism: 64
-secrets:
-  - {name: mlflow-credentials, keys: {username: MLFLOW_TRACKING_USERNAME, password: MLFLOW_TRACKING_PASSWORD}}
-environment: {MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: "true", MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD: "true"}
-tracking_uri: http://mlflow.ablate:5000
-"""
-SECRETS = {"mlflow-credentials": {"username": "u", "password": "p"}}
+CLUSTER = PROJECT / "deploy" / "cluster.yaml"  # volumes, secrets and variables of every pod count too
+SECRETS = {
+    "mlflow-credentials": {"username": "u", "password": "p"},
+    "s3-credentials": {"accesskey": "a", "secretkey": "b"},
+}
 ARMS = {f"learning-rate-{number}": number / 1000 for number in range(1, 10)}
 PLAN = {
     "study": "thousand",
@@ -37,9 +30,8 @@ PLAN = {
 
 
 def stubbed(folder: Path, trials: int) -> Run:
-    """Run a study of so many trials with stubs, as a cluster with secrets and resources runs it."""
-    (folder / "cluster.yaml").write_text(CLUSTER)
-    package = compile_package(folder / "package.yaml", image=IMAGE, cluster=folder / "cluster.yaml")
+    """Run a study of so many trials with stubs, with the settings of deploy/cluster.yaml."""
+    package = compile_package(folder / "package.yaml", image=IMAGE, cluster=CLUSTER)
 
     def found(step: Step, pod: Pod) -> None:
         fill_outputs(step, pod)
@@ -49,7 +41,9 @@ def stubbed(folder: Path, trials: int) -> Run:
 
     steps = [label.removeprefix("exec-") for label in Package.read(package).spec["deploymentSpec"]["executors"]]
     stubs = dict.fromkeys(steps, fill_outputs) | {"find-finished": found}
-    return Backend(folder / "backend", secrets=SECRETS).run(package, {"plan": PLAN}, stubs=stubs)
+    return Backend(folder / "backend", secrets=SECRETS, claims={"ablate-data": folder}).run(
+        package, {"plan": PLAN}, stubs=stubs
+    )
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import pytest
 from emulator.records import Run
 from emulator.workflow import MOST_BYTES
-
 from studies import Place, plan
 
 pytestmark = pytest.mark.slow

@@ -4,11 +4,11 @@ import pytest
 from emulator import memory
 from emulator.faults import lose_pod, terminate
 from emulator.records import Run
-
 from studies import OPEN, Place, plan
 
 pytestmark = pytest.mark.slow
 TRAINING = "/minio/**/trained/*/history.jsonl"  # a trial has logged its first step
+WAITING = "waiting for run"  # what a step says that waits for the lease of another run
 ENDLESS = {"training.steps": 1_000_000}
 
 
@@ -53,7 +53,7 @@ def test_the_next_study_trains_what_was_lost(place: Place, lost: Run) -> None:
     assert run.state == "SUCCEEDED", run.told()
     assert len(run.of("train-trials")) == 2
     assert set(place.statuses(run).values()) == {"FINISHED"}
-    assert all(step.seconds < 110 for step in run.of("train-trials"))  # no wait for a lease
+    assert not any(WAITING in step.log for step in run.of("train-trials"))
 
 
 def test_a_trial_over_its_memory_fails_and_its_pod_lives(place: Place) -> None:
@@ -90,5 +90,4 @@ def test_the_next_study_does_not_wait_for_a_terminated_one(place: Place, termina
     run = place.run(plan("ended", baseline=ENDLESS), {"trials_per_task": "2"}, faults=[fault])
     assert fault.times == 0, run.told()  # the trial was training
     [step] = run.of("train-trials")
-    assert step.seconds < 100  # a lease would be waited for at least 120 s
-    assert "waiting for run" not in step.log
+    assert WAITING not in step.log

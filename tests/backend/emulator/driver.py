@@ -213,3 +213,16 @@ def _placeholders(given: Mapping[str, Any]) -> dict[str, str]:
     for name, output in given["outputs"]["parameters"].items():
         found[f"{{{{$.outputs.parameters['{name}'].output_file}}}}"] = output["outputFile"]
     return found
+
+
+def before(task: Mapping[str, Any]) -> set[str]:
+    """Return the tasks that a task waits for: those named, and those whose outputs it takes."""
+    given = task.get("inputs", {})
+    sources = [*given.get("parameters", {}).values(), *given.get("artifacts", {}).values()]
+    outputs = [source.get("taskOutputParameter") or source.get("taskOutputArtifact") for source in sources]
+    return {*task.get("dependentTasks", []), *(output["producerTask"] for output in outputs if output)}
+
+
+def cache_key(container: Mapping[str, Any], parameters: Mapping[str, Json], artifacts: Artifacts) -> str:
+    uris = {name: [item.uri for item in items] for name, items in artifacts.items()}
+    return dumps({"container": dict(container), "parameters": dict(parameters), "artifacts": uris})

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from emulator.driver import Job, resolve, turn_inputs
-from emulator.graph import Artifacts, Execution
+from emulator.driver import Job, before, cache_key, resolve, turn_inputs
+from emulator.graph import Execution
 from emulator.objects import Objects
 from emulator.package import Package
 from emulator.records import Run, Step
@@ -64,10 +64,10 @@ class Engine:
         changed = threading.Condition()
 
         def one(name: str) -> None:
-            before = _before(tasks[name])
+            earlier = before(tasks[name])
             with changed:
-                changed.wait_for(lambda: all(each in ended for each in before))
-                ready = all(ended[each] for each in before)
+                changed.wait_for(lambda: all(each in ended for each in earlier))
+                ready = all(ended[each] for each in earlier)
             good = self._guarded(lambda: self._task(name, tasks, exits.get(name), graph, path, turn, ready))
             with changed:
                 ended[name] = good
@@ -224,7 +224,7 @@ class Engine:
         self._driver(path, CONTAINER_DRIVER, component, given, patch)
         self.workflow.step(path, patch)
         self._record(attempts.step)
-        key = _key(container, parameters, artifacts) if task.get("cachingOptions", {}).get("enableCache") else None
+        key = cache_key(container, parameters, artifacts) if task.get("cachingOptions", {}).get("enableCache") else None
         if not self._from_cache(key, attempts.step):
             attempts.run()
         self._publish(execution, attempts, key)
@@ -287,16 +287,3 @@ class Engine:
         self.run.packed_bytes = self.workflow.packed_bytes(exact)
         if self.run.packed_bytes > MOST_BYTES:
             self.run.message = f"{TOO_LARGE} compressed size {self.run.packed_bytes} > maxSize {MOST_BYTES}"
-
-
-def _before(task: Mapping[str, Any]) -> set[str]:
-    """Return the tasks that a task waits for: those named, and those whose outputs it takes."""
-    given = task.get("inputs", {})
-    sources = [*given.get("parameters", {}).values(), *given.get("artifacts", {}).values()]
-    outputs = [source.get("taskOutputParameter") or source.get("taskOutputArtifact") for source in sources]
-    return {*task.get("dependentTasks", []), *(output["producerTask"] for output in outputs if output)}
-
-
-def _key(container: Mapping[str, Any], parameters: Mapping[str, Json], artifacts: Artifacts) -> str:
-    uris = {name: [item.uri for item in items] for name, items in artifacts.items()}
-    return dumps({"container": dict(container), "parameters": dict(parameters), "artifacts": uris})
