@@ -89,7 +89,7 @@ def find_finished(
     Args:
         tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
         force: Arms that are trained even if earlier trials have the same fingerprints, separated by commas; * for all.
-        trials_per_task: Trials of each turn, a whole number as text. Empty: one, or as many as give 64 turns.
+        trials_per_task: Trials of each turn, a whole number as text. Empty: one, or as many as give 48 turns.
         resolved: Input. The plan and its trials, as resolve_plan wrote them.
         reference: Input. The reference to the prepared corpus, whose content is part of each fingerprint.
         todo: Output. A JSON file with the plan, the trials that are left, with their fingerprints, and the statuses of the

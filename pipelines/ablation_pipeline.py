@@ -59,7 +59,7 @@ def ablation_pipeline(
         corpora_root: Folder of prepared corpora that all steps see, on a volume. Empty prepares the corpus in the run.
         state_root: Folder, on a volume that all steps see, for the states of training runs. An interrupted one continues from
             its state when the study is run again. Empty: it continues only after a crash within its own pod.
-        trials_per_task: Trials that one task of the loop trains one after the other. Empty: one, or as many as give 64 tasks.
+        trials_per_task: Trials that one task of the loop trains one after the other. Empty: one, or as many as give 48 tasks.
         threads: CPU threads of a trial, at most as many as its cores.
         code_rev: Revision of the code, for the report's provenance. Leave it unchanged.
         force: Arms to train even if the same trials were finished before, separated by commas; * for all.

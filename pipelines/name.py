@@ -16,7 +16,7 @@ INPUTS = {
     "tracking_uri": "address of MLflow as the pods reach it",
     "gpus_per_trial": "GPUs of each trial; 0: none",
     "threads": "CPU threads of a trial",
-    "trials_per_task": "trials in one turn of the loop; empty: chosen for at most 64 turns",
+    "trials_per_task": "trials in one turn of the loop; empty: chosen for at most 48 turns",
     "corpora_root": "folder of prepared corpora on a volume; empty: none",
     "state_root": "folder of training states on a volume; empty: none",
     "code_rev": "leave it as it is",

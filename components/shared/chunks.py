@@ -1,7 +1,7 @@
 """The turns of the pipeline's loop. One turn has a chunk of trials, because a cluster cannot run any number of turns.
 
-Argo stores the state of all steps in one object of at most 1 MiB: 41 kB and 9.8 kB for each turn of two steps, measured. 100 turns
-train completely and then fail.
+Argo stores the state of all steps in one object of at most 1 MiB, packed. What a turn adds depends on the settings of the pods:
+9.8 kB were measured with few of them. A run with too many turns trains completely and then fails.
 """
 
 import math
@@ -9,13 +9,15 @@ from itertools import pairwise
 
 from common.errors import UserError
 
-MOST_TURNS = 64  # 668 kB of the object, with 36 % to spare
+MOST_TURNS = (
+    48  # with the settings of deploy/cluster.yaml at most 70 % of the object; tests/backend/test_many_trials.py
+)
 
 
 def chunks(trials: int, trials_per_task: int | None = None) -> list[str]:
     """Return one text such as `4-6` per turn: the positions of its trials, from 1. Empty if no trial is left.
 
-    Without `trials_per_task`, every trial has a turn of its own, up to 64 trials. More are divided evenly into 64 turns. Raises
+    Without `trials_per_task`, every trial has a turn of its own, up to 48 trials. More are divided evenly into 48 turns. Raises
     UserError if `trials_per_task` gives too many turns.
     """
     if trials_per_task is None:

@@ -1,7 +1,8 @@
 """The states of the steps of a run, from the nodes that the server records.
 
 A step in the loop has a node for each turn, all with the step's name. Each node has a driver, which Kubeflow runs before it
-(`NAME-driver`), and a twin for each attempt (`NAME(0)`). Nodes that are left out have no state.
+(`NAME-driver`), and a twin for each attempt (`NAME(0)`). Nodes that are left out have no state. While a run goes on, the server may
+show a node twice for some seconds.
 """
 
 import math
@@ -67,6 +68,11 @@ class _Found:
             self.counts[task.state] += 1
         self.started = min(self.started, task.started.timestamp() if task.started else math.inf)
 
+    def as_one(self) -> None:
+        """Keep one node, of a step that is in no loop: the state that says most of its nodes that are shown twice."""
+        if self.counts.total() > 1:
+            self.counts = Counter([min(self.counts, key=lambda state: (state in OPEN, state != "RUNNING"))])
+
 
 def step_states(run: Run, steps: Steps) -> list[StepState]:
     """Return the states of the steps that have begun, in the order in which they began."""
@@ -76,6 +82,8 @@ def step_states(run: Run, steps: Steps) -> list[StepState]:
             found[task.name].add(task, driver=False)
         elif task.state == "FAILED" and task.name.removesuffix(DRIVER) in found:
             found[task.name.removesuffix(DRIVER)].add(task, driver=True)
+    for name in set(steps.names) - set(steps.trial):
+        found[name].as_one()
     begun = sorted(found.items(), key=lambda item: item[1].started)
     states = [_state(name, seen, run.ended) for name, seen in begun]
     return [state for state in states if state.counts or state.failed_drivers or state.unrecorded]

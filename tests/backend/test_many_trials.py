@@ -9,10 +9,10 @@ from emulator.package import Package
 from emulator.pod import PROJECT, Pod
 from emulator.records import Run, Step
 from emulator.workflow import MOST_BYTES
-from studies import IMAGE
 
 from components.shared.chunks import MOST_TURNS, chunks
 from pipelines.package.compile import compile_package
+from studies import IMAGE
 
 SPARE = 0.7  # of every limit may be used
 CLUSTER = PROJECT / "deploy" / "cluster.yaml"  # volumes, secrets and variables of every pod count too

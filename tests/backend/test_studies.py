@@ -3,6 +3,7 @@
 import pytest
 from emulator.records import Run
 from emulator.workflow import MOST_BYTES
+
 from studies import Place, plan
 
 pytestmark = pytest.mark.slow

@@ -4,6 +4,7 @@ import pytest
 from emulator import memory
 from emulator.faults import lose_pod, terminate
 from emulator.records import Run
+
 from studies import OPEN, Place, plan
 
 pytestmark = pytest.mark.slow

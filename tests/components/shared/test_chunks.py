@@ -20,7 +20,7 @@ def test_every_trial_is_in_one_turn(trials: int) -> None:
 @given(st.integers(1, 500), st.integers(1, 600))
 def test_a_given_size_is_kept(trials: int, size: int) -> None:
     if trials > size * MOST_TURNS:
-        with pytest.raises(UserError, match="at most 64 tasks"):
+        with pytest.raises(UserError, match="at most 48 tasks"):
             chunks(trials, size)
         return
     sizes = [len(positions(chunk)) for chunk in chunks(trials, size)]
@@ -30,9 +30,9 @@ def test_a_given_size_is_kept(trials: int, size: int) -> None:
 
 
 def test_the_remedy_of_too_many_turns_works() -> None:
-    with pytest.raises(UserError, match="have 334; give at least 16, or leave it empty"):
+    with pytest.raises(UserError, match="have 334; give at least 21, or leave it empty"):
         chunks(1000, 3)
-    assert len(chunks(1000, 16)) <= MOST_TURNS
+    assert len(chunks(1000, 21)) <= MOST_TURNS
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "all", "1e2"])

@@ -154,11 +154,11 @@ def test_what_later_steps_read_is_what_was_resolved(tmp_path: Path) -> None:
     assert plan_of(found.plan).seeds == (5,)
 
 
-def test_a_study_has_any_number_of_trials_in_64_tasks() -> None:
+def test_a_study_has_any_number_of_trials_in_48_tasks() -> None:
     large = PLAN | {"seeds": list(range(500))}
     assert len(checked_inputs(large, "", Overrides(), "0").seeds) == 500
-    assert len(checked_inputs(large, "", Overrides(), "0", "16").seeds) == 500
-    with pytest.raises(UserError, match=r"at most 64 tasks .* have 100; give at least 16"):
+    assert len(checked_inputs(large, "", Overrides(), "0", "25").seeds) == 500
+    with pytest.raises(UserError, match=r"at most 48 tasks .* have 100; give at least 21"):
         checked_inputs(large, "", Overrides(), "0", "10")
     with pytest.raises(UserError, match="a whole number from 1"):
         checked_inputs(large, "", Overrides(), "0", "some")

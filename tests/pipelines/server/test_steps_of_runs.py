@@ -81,6 +81,13 @@ def test_steps_of_a_running_run_run() -> None:
     assert (state.state, state.words, state.unrecorded) == ("RUNNING", "2 turns: 1 pending, 1 running", 0)
 
 
+def test_a_node_that_is_shown_twice_counts_once() -> None:
+    tasks = (Task("resolve-plan", "RUNNING"), Task("resolve-plan", "RUNNING"), Task("compare-arms", "RUNNING"))
+    tasks += (Task("compare-arms", "SUCCEEDED"),)
+    states = step_states(Run("r", "RUNNING", tasks=tasks), STEPS)
+    assert {state.name: state.words for state in states} == {"resolve-plan": "running", "compare-arms": "succeeded"}
+
+
 def test_a_failed_driver_fails_its_step() -> None:
     tasks = (Task("compare-arms-driver", "FAILED"), Task("compare-arms-driver(0)", "FAILED"), Task("compare-arms", ""))
     run = Run("r", "FAILED", ended=True, tasks=tasks)
