@@ -57,7 +57,7 @@ def _end_trials(uri: str, study: "StudyRuns") -> None:
 
     found = outcomes(uri, study.experiment_id, study.study).values()
     lost = [trial for trial in found if trial.status in UNFINISHED]
-    waiting = "it was not trained, since the pipeline ended before its turn"
+    waiting = "it did not begin: its pod was lost before, or the pipeline ended; run the study again"
     each(
         uri,
         lambda trial: end_run(uri, trial.run_id, "KILLED", LOST if trial.status == "RUNNING" else waiting),

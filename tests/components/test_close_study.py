@@ -78,7 +78,7 @@ def test_a_trial_that_did_not_begin_says_so(done: Any, study: Opened, tmp_path: 
     close("too-early", tmp_path / "study", tracking_uri=done.uri, code_rev="")
     status, reason = states(done.uri, given)["too-fast"]
     assert status == "KILLED"
-    assert reason == "it was not trained, since the pipeline ended before its turn"
+    assert str(reason).startswith("it did not begin: its pod was lost before, or the pipeline ended")
 
 
 def test_a_study_without_a_result_has_no_report(plan: dict[str, Any], store: str, tmp_path: Path) -> None:
