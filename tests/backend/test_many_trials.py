@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from emulated_studies import IMAGE
 from emulator.backend import Backend, fill_outputs
 from emulator.package import Package
 from emulator.pod import PROJECT, Pod
@@ -12,7 +13,6 @@ from emulator.workflow import MOST_BYTES
 
 from components.shared.chunks import MOST_TURNS, chunks
 from pipelines.package.compile import compile_package
-from studies import IMAGE
 
 SPARE = 0.7  # of every limit may be used
 CLUSTER = PROJECT / "deploy" / "cluster.yaml"  # volumes, secrets and variables of every pod count too

@@ -1,10 +1,9 @@
 """Whole studies on the emulated server: a first one, and the next one that reuses its trials."""
 
 import pytest
+from emulated_studies import Place, plan
 from emulator.records import Run
 from emulator.workflow import MOST_BYTES
-
-from studies import Place, plan
 
 pytestmark = pytest.mark.slow
 SPARE = 0.7  # of every limit may be used

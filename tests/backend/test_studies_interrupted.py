@@ -1,11 +1,10 @@
 """Studies on the emulated server that lose pods, use too much memory, or are terminated; and what the next study finds."""
 
 import pytest
+from emulated_studies import OPEN, Place, plan
 from emulator import memory
 from emulator.faults import lose_pod, terminate
 from emulator.records import Run
-
-from studies import OPEN, Place, plan
 
 pytestmark = pytest.mark.slow
 TRAINING = "/minio/**/trained/*/history.jsonl"  # a trial has logged its first step
