@@ -31,10 +31,10 @@ def _check_name(kind: str, name: str) -> None:
     length, most = len(name.encode(errors="replace")), NAMES[kind]
     if length > most:
         raise UserError(
-            f"the name of a {kind} has at most {most} bytes, and {name[:40]!r}... has {length}; give a shorter one"
+            f"the {kind} name has at most {most} bytes, and {name[:40]!r}... has {length}; give a shorter one"
         )
     if broken := fault(name) or (fault_of_lines(name)):
-        raise UserError(f"the name of a {kind}, {name!r}: {broken}")
+        raise UserError(f"the {kind} name {name!r}: {broken}")
 
 
 def fault_of_lines(name: str) -> str | None:

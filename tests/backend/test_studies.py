@@ -5,7 +5,7 @@ from emulated_studies import Place, plan
 from emulator.records import Run
 from emulator.workflow import MOST_BYTES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # whole studies, step by step
 SPARE = 0.7  # of every limit may be used
 PLAN = plan("first", seeds=[1, 2])
 TRIALS = {(arm, seed) for arm in ("baseline", "no-scale") for seed in (1, 2)}

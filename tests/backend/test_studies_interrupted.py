@@ -6,7 +6,7 @@ from emulator import memory
 from emulator.faults import lose_pod, terminate
 from emulator.records import Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # whole studies, step by step
 TRAINING = "/minio/**/trained/*/history.jsonl"  # a trial has logged its first step
 WAITING = "waiting for run"  # what a step says that waits for the lease of another run
 ENDLESS = {"training.steps": 1_000_000}

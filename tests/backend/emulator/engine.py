@@ -73,7 +73,9 @@ class Engine:
                 ended[name] = good
                 changed.notify_all()
 
-        threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in tasks if name not in exits.values()]
+        threads = [
+            threading.Thread(target=one, args=(name,), daemon=True) for name in tasks if name not in exits.values()
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
