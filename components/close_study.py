@@ -28,10 +28,15 @@ def close(
     If the comparison has not stored a report, `out` gets the study folder with a report on the trials that have a result. `why`
     says why the pipeline ended. This does nothing for a study that register_checkpoint has ended, its last step.
     """
+    from components.shared.history import attempt
     from tracking.results import find_studies, has_report, study_status
     from tracking.studies import reap
 
-    studies = find_studies(tracking_uri, run)
+    if not tracking_uri:
+        return "the run has no address of MLflow, so it has opened no study", None
+    studies: list[StudyRuns] = []
+    if away := attempt(lambda: studies.extend(find_studies(tracking_uri, run))):
+        return f"nothing was closed, since MLflow does not answer: {away}", None
     if not studies:
         return "the run has opened no study; the log of resolve-plan says why", None
     study, *repeated = studies
@@ -118,21 +123,16 @@ def close_study(
     Returns:
         What was done, in one sentence.
     """
+    import os
     from pathlib import Path
 
     from components.close_study import NOTHING, close, reason_of
-    from components.shared.inputs import store_of
     from components.shared.problem import reporting
 
     with reporting("close-study"):
         folder, places = Path(study.path), (Path(report.path), Path(summary.path))
-        did, compared = close(
-            run,
-            folder,
-            tracking_uri=store_of(tracking_uri),
-            code_rev=code_rev,
-            why=reason_of(status),
-        )
+        uri = tracking_uri.strip() or os.environ.get("MLFLOW_TRACKING_URI", "")
+        did, compared = close(run, folder, tracking_uri=uri, code_rev=code_rev, why=reason_of(status))
         print(did, flush=True)
         if compared:
             compared.publish(*places)

@@ -130,3 +130,13 @@ def test_a_run_that_opened_no_study_is_closed(store: str, tmp_path: Path) -> Non
     said, compared = close("unknown", tmp_path / "study", tracking_uri=store, code_rev="")
     assert said == "the run has opened no study; the log of resolve-plan says why"
     assert compared is None
+
+
+@pytest.mark.parametrize(("uri", "words"), [("", "no address of MLflow"), ("http://127.0.0.1:9", "does not answer")])
+def test_without_mlflow_nothing_is_closed(
+    uri: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    said, compared = close("unknown", tmp_path / "study", tracking_uri=uri, code_rev="")
+    assert words in said
+    assert compared is None
