@@ -4,6 +4,7 @@ The pipeline runs in its own session, so that Ctrl-C reaches only this process. 
 order: the processes, their runs in MLflow, the scratch folder. Results are delivered once they are complete.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -81,6 +82,8 @@ def run_study(
         finish_delivery(out)
         code = _supervise(plan, workspace, arguments, console, image)
         if workspace.study is None:
+            with contextlib.suppress(OSError):  # the first step made it, and no training run has left a state
+                (out / STATES_FOLDER).rmdir()
             raise failure(workspace)
         deliver(workspace.study, out)
         shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
