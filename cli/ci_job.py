@@ -1,110 +1,154 @@
-"""The steps of a CI job, run in order. Each ends as passed, gate failed, bad input, or infrastructure failed.
+"""The steps of a CI job, run in order. Each ends with an outcome and its reasons, as values."""
 
-A step is an `ablate` command in its own process. Its output is the log, and its exit code is the outcome.
-"""
-
-import re
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from xml.etree import ElementTree
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeVar
 
-from cli.exit_codes import BAD_INPUT, FAILED, GATE_FAILED, SUCCESS
-from common.files import atomic_write
+from cli.exit_codes import BAD_INPUT, FAILED, GATE_FAILED, INTERRUPTED, SUCCESS
+from common.errors import UserError
+from common.redact import redact
 
-OUTCOMES = {SUCCESS: "passed", BAD_INPUT: "bad input", GATE_FAILED: "gate failed"}  # others: infrastructure failed
-# Colour codes, and characters that XML 1.0 cannot hold.
-UNWRITABLE = re.compile(r"\x1b\[[0-9;]*m|[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+T = TypeVar("T")
+
+COMPILE, SMOKE, STUDY, GATE = STEPS = ("compile and lint", "smoke study", "study on the cluster", "gate")
+SHOWN = 20  # lines of the output of a command that failed
+
+
+class Outcome(Enum):
+    """The end of a step: its words and its exit code."""
+
+    PASSED = ("passed", SUCCESS)
+    SUBMITTED = ("submitted", SUCCESS)
+    NOT_FINISHED = ("not finished yet", SUCCESS)
+    NOT_RUN = ("not run", SUCCESS)
+    GATE_FAILED = ("gate failed", GATE_FAILED)
+    BAD_INPUT = ("bad input", BAD_INPUT)
+    FAILED = ("infrastructure failed", FAILED)
+    INTERRUPTED = ("interrupted", INTERRUPTED)
+
+    @property
+    def words(self) -> str:
+        """The outcome in words."""
+        return self.value[0]
+
+    @property
+    def code(self) -> int:
+        """The exit code of a job that ends so."""
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step gives back. `reasons` are sentences; `page` is the address of its run; `log` is the end of its output."""
+
+    outcome: Outcome = Outcome.PASSED
+    reasons: tuple[str, ...] = ()
+    page: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step that has ended. `said` is the end of its output; `page` is the address of its run on the server."""
+    """A step that has ended or was not run."""
 
     name: str
-    code: int
     seconds: float
-    said: str
-    page: str = ""
+    result: Result
+
+
+@dataclass
+class Job:
+    """The steps so far. `say` receives each line at once; reasons of a failure go to stderr."""
+
+    say: Callable[[str], None]
+    ended: dict[str, Step] = field(default_factory=dict)
+
+    def step(self, name: str, action: Callable[[], Result]) -> bool:
+        """Run a step and keep its result. Return True if it passed, so that the next step may run."""
+        self.say(f"--- {name}")
+        started = time.monotonic()
+        found = _attempted(action)
+        self._end(name, found if isinstance(found, Result) else _failure(found), time.monotonic() - started)
+        return self.ended[name].result.outcome is Outcome.PASSED
+
+    def ask(self, name: str, question: Callable[[], T]) -> T | None:
+        """Return the answer to a question that a step needs. If that fails, the step has failed; see `stopped`."""
+        started = time.monotonic()
+        found = _attempted(question)
+        if not isinstance(found, BaseException):
+            return found
+        self._end(name, _failure(found), time.monotonic() - started)
+        return None
+
+    def skip(self, name: str, why: str) -> None:
+        """Keep the reason for which a step does not run."""
+        self.ended[name] = Step(name, 0.0, Result(Outcome.NOT_RUN, (why,)))
 
     @property
-    def outcome(self) -> str:
-        """The exit code in words."""
-        return OUTCOMES.get(self.code, "infrastructure failed")
+    def outcome(self) -> Outcome:
+        """The end of the job: that of the last step that ran."""
+        ran = [step.result.outcome for step in self.ended.values() if step.result.outcome is not Outcome.NOT_RUN]
+        return ran[-1] if ran else Outcome.NOT_RUN
 
     @property
-    def why(self) -> str:
-        """The reasons of the gate, or the last line of the output."""
-        lines = [line.strip() for line in self.said.splitlines() if line.strip()] or ["there is no output"]
-        return "; ".join([line for line in lines if line.startswith("gate failed: ")] or lines[-1:])
+    def stopped(self) -> bool:
+        """True if a step has failed."""
+        return self.outcome.code != SUCCESS
+
+    def steps(self) -> list[Step]:
+        """Return all steps, those included that were not reached."""
+        missing = Result(Outcome.NOT_RUN, ("not reached",))
+        return [self.ended.get(name, Step(name, 0.0, missing)) for name in STEPS]
+
+    def _end(self, name: str, result: Result, seconds: float) -> None:
+        self.ended[name] = Step(name, seconds, result)
+        prefix = f"{result.outcome.words}: "
+        for reason in result.reasons:
+            if result.outcome.code == SUCCESS:
+                self.say(f"{prefix}{reason}")
+            else:
+                print(f"{prefix}{reason}", file=sys.stderr, flush=True)
 
 
-def carry_out(commands: Sequence[tuple[str, Sequence[str]]], say: Callable[[str], None]) -> list[Step]:
-    """Run `ablate` with the arguments of each step until one fails. `say` receives every line of output at once."""
-    done: list[Step] = []
-    for name, arguments in commands:
-        done.append(_run(name, arguments, say))
-        if done[-1].code:
-            break
-    return done
+def _attempted(action: Callable[[], T]) -> T | BaseException:
+    try:
+        return action()
+    except (Exception, KeyboardInterrupt) as error:
+        return error
 
 
-def _run(name: str, arguments: Sequence[str], say: Callable[[str], None]) -> Step:
-    say(f"--- {name}: ablate {' '.join(arguments)}")
-    started = time.monotonic()
+def _failure(error: BaseException) -> Result:
+    """Return the result for an error: bad input, an interruption, or failed infrastructure."""
+    from pipelines.server.errors import ServerFailed
+    from pipelines.server.wait import Lost
+
+    if isinstance(error, KeyboardInterrupt):
+        return Result(Outcome.INTERRUPTED, ("the job was stopped; a run on the cluster continues",))
+    if isinstance(error, UserError):
+        outcome = Outcome.BAD_INPUT if error.exit_code == BAD_INPUT else Outcome.FAILED
+        return Result(outcome, tuple(str(error).splitlines()))
+    if not isinstance(error, ServerFailed | Lost):  # not foreseen, or of MLflow's client, which has no common class
+        traceback.print_exception(error)
+    first = (redact(str(error)).splitlines() or [type(error).__name__])[0]
+    return Result(Outcome.FAILED, (first,))
+
+
+def run_command(arguments: Sequence[str], say: Callable[[str], None]) -> Result:
+    """Run an `ablate` command in its own process. `say` receives every line of its output at once."""
     command, lines = [sys.executable, "-m", "cli.main", *arguments], []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             say(line.rstrip("\n"))
             lines.append(line)
-    pages = [line.removeprefix("Run: ").strip() for line in lines if line.startswith("Run: ")]
-    said = UNWRITABLE.sub("", "".join(lines[-20:]))
-    return Step(name, process.returncode, time.monotonic() - started, said, "".join(pages[:1]))
-
-
-def exit_code(steps: Sequence[Step]) -> int:
-    """Return the code of the last step if it is in `OUTCOMES`, else 1 for failed infrastructure."""
-    code = steps[-1].code
-    return code if code in OUTCOMES else FAILED
-
-
-def summary(steps: Sequence[Step], names: Sequence[str], report: str) -> str:
-    """Return Markdown: the outcome of every step, the end of the log if one failed, and the report of the study."""
-    ended = {step.name: step for step in steps}
-    rows = [
-        f"| {name} | {ended[name].outcome} | {ended[name].seconds:.0f} s |"
-        if name in ended
-        else f"| {name} | not run | |"
-        for name in names
-    ]
-    parts = [f"# Ablation: {steps[-1].outcome}", "\n".join(["| step | outcome | time |", "|---|---|---|", *rows])]
-    parts += [f"[The run on the cluster]({step.page})" for step in steps if step.page]
-    if steps[-1].code:
-        parts.append(f"```\n{steps[-1].said.strip()}\n```")
-    return "\n\n".join([*parts, *([report] if report else [])]) + "\n"
-
-
-def junit(steps: Sequence[Step], names: Sequence[str], path: Path) -> None:
-    """Write JUnit XML. A failed gate is a failure, any other failed step is an error, and the rest is skipped."""
-    suite = ElementTree.Element("testsuite", name="ablate", tests=str(len(names)))
-    ended = {step.name: step for step in steps}
-    counts = {"failures": 0, "errors": 0, "skipped": len(names) - len(steps)}
-    for name in names:
-        case = ElementTree.SubElement(suite, "testcase", classname="ablate.ci", name=name)
-        step = ended.get(name)
-        if step is None:
-            ElementTree.SubElement(case, "skipped")
-            continue
-        case.set("time", f"{step.seconds:.3f}")
-        if step.code:
-            kind = "failure" if step.code == GATE_FAILED else "error"
-            counts["failures" if step.code == GATE_FAILED else "errors"] += 1
-            ElementTree.SubElement(case, kind, message=f"{step.outcome}: {step.why}").text = step.said
-    for key, value in counts.items():
-        suite.set(key, str(value))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
+    if process.returncode == SUCCESS:
+        return Result()
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "there is no output")
+    outcome = Outcome.BAD_INPUT if process.returncode == BAD_INPUT else Outcome.FAILED
+    reason = f"`ablate {' '.join(arguments)}` ended with exit code {process.returncode}: {last}"
+    return Result(outcome, (reason,), log="".join(lines[-SHOWN:]))

@@ -64,8 +64,9 @@ def push(
 ) -> None:
     """Upload a prepared corpus to S3 and print its URI. Every machine can then use it as --corpus URI.
 
-    AWS_ENDPOINT_URL_S3 names the server. boto3 finds the credentials (AWS_ACCESS_KEY_ID, a profile, a role). An interrupted push
-    continues where it stopped. The corpus can be used when all of it has arrived.
+    ABLATE_S3_ENDPOINT names the server, ABLATE_S3_ACCESS_KEY_ID and ABLATE_S3_SECRET_ACCESS_KEY are the credentials. What is not
+    set there is taken from boto3's usual chain (AWS_*, a profile, a role). An interrupted push continues where it stopped. The
+    corpus can be used when all of it has arrived.
 
     Example: ablate corpus push corpora-cache/NAME s3://speech/grid
     """

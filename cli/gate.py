@@ -59,17 +59,41 @@ def gate(
 def _fetched(study: str, uri: str, out: Path) -> Path:
     """Fetch the files of a study that ran on a cluster from MLflow."""
     from tracking.registry import fetch_study, newest_study
+
+    _check_answers(uri)
+    run_id = newest_study(uri, study, code_rev())
+    if run_id is None:
+        raise Unavailable(f"MLflow in {redact(uri)} has no run of study {study!r} at revision {code_rev()}; run it")
+    fetch_study(uri, run_id, out)
+    return out
+
+
+def _check_answers(uri: str) -> None:
+    """Check that MLflow answers. Raises Unavailable."""
     from tracking.store import check_store
 
     try:
         check_store(uri)
     except UserError as error:
         raise Unavailable(str(error)) from error
-    run_id = newest_study(uri, study, code_rev())
-    if run_id is None:
-        raise Unavailable(f"MLflow in {redact(uri)} has no run of study {study!r} at revision {code_rev()}; run it")
-    fetch_study(uri, run_id, out)
-    return out
+
+
+def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
+    """Fetch the files of the study that a Kubeflow run opened into `out`, and apply the gate.
+
+    Raises Unavailable if MLflow does not answer, or does not have the study.
+    """
+    from tracking.registry import fetch_study
+    from tracking.results import find_studies
+
+    uri = paths.tracking_uri()
+    _check_answers(uri)
+    found = find_studies(uri, kfp_run)
+    if not found:
+        remedy = "set MLFLOW_TRACKING_URI to the server that the pods write to"
+        raise Unavailable(f"MLflow in {redact(uri)} has no study of the Kubeflow run {kfp_run}; {remedy}")
+    fetch_study(uri, found[0].study, out)
+    return judged(out, uri, margin_points)
 
 
 def fail(found: Gate) -> NoReturn:

@@ -31,6 +31,10 @@ Cookies = Annotated[
     str | None,
     typer.Option("--cookies", metavar="TEXT", help="NAME=VALUE of a browser session; KF_PIPELINES_COOKIES by default."),
 ]
+Terminate = Annotated[
+    str | None,
+    typer.Option(metavar="RUN", help="End a run instead: its id, or the address of its page."),
+]
 PodsStore = Annotated[
     str | None,
     typer.Option("--tracking-uri", metavar="URI", help="MLflow as the pods reach it; MLFLOW_TRACKING_URI by default."),
@@ -39,7 +43,7 @@ PodsStore = Annotated[
 
 def address(host: str | None) -> str:
     """Return the address of the server, from the option or the environment. Raises UserError."""
-    from pipelines.server.client import checked_host
+    from pipelines.server.connection import checked_host
 
     given = host or os.environ.get(HOST_ENV)
     if not given:

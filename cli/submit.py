@@ -1,10 +1,11 @@
 """`ablate submit`: run a study on a Kubeflow Pipelines server, now or on a schedule."""
 
-import sys
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,20 +14,27 @@ from rich.console import Console
 from ablation.plan.arms import expand
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
-from cli.options import ClusterFile, Corpus, PlanArgument, Seeds, Settings, StepImage, chosen_plan
-from cli.server_options import Cookies, Host, Namespace, PodsStore, TokenFile, address, server_at
+from cli.options import ClusterFile, Corpus, Seeds, Settings, StepImage, chosen_plan
+from cli.server_options import HOST_ENV, Cookies, Host, Namespace, PodsStore, Terminate, TokenFile, address, server_at
+from cli.waiting import end_run, say, wait_for
 from common.errors import UserError
 from components.shared.revision import code_rev
-from pipelines.server.trial_names import trial_names
 from recipes.smile import CATALOGUE
 
 if TYPE_CHECKING:
     from pipelines.server.client import Server
-    from pipelines.server.submit import Prepared, Submitted
+    from pipelines.server.submit import Prepared
 
 
 def submit(
-    path: PlanArgument,
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PLAN",
+            help="A plan in YAML, JSON or Markdown: a file, or its http(s) or s3 address.",
+            show_default=False,
+        ),
+    ] = None,
     host: Host = None,
     corpus: Corpus = None,
     seeds: Seeds = None,
@@ -50,6 +58,7 @@ def submit(
     timeout: Annotated[
         float | None, typer.Option(metavar="MINUTES", help="The longest wait; the run continues after it.", min=0)
     ] = None,
+    terminate: Terminate = None,
 ) -> None:
     """Run a study on a Kubeflow Pipelines server.
 
@@ -57,6 +66,10 @@ def submit(
     the token of the service account. Ctrl-C ends the waiting and not the run. With --cron, the command creates the
     schedule of the study, or replaces it if anything has changed. The six fields are second, minute, hour, day, month
     and weekday.
+
+    --terminate RUN needs no plan. It ends a run, waits for its end and closes the study's runs in MLflow. To continue
+    such a study, submit its plan again: finished trials are reused. Do not use Retry on the server's page: a terminated
+    run hangs after it.
 
     \b
     Exit code: 0 submitted or, with --wait, succeeded; 1 the run did not succeed, or the server is away or denies access;
@@ -67,29 +80,52 @@ def submit(
     from pipelines.server.submit import arguments_for, pods_store, prepare
     from pipelines.server.submit import submit as start
 
-    checked, console, rev = chosen_plan(path, corpus, seeds, settings or []), Console(), code_rev()
+    console, deadline = Console(), _deadline(timeout)
+    if terminate is not None:
+        if path is not None or cron is not None:
+            raise UserError("--terminate ends a run that exists; leave out the plan and --cron")
+        _terminate(terminate, (host, namespace, token_file, cookies), console, tracking_uri, deadline)
+        return
+    if path is None:
+        raise UserError("the command needs a plan, or --terminate RUN; give e.g. plans/smile.yaml")
+    checked, rev = chosen_plan(path, corpus, seeds, settings or []), code_rev()
     expand(checked, CATALOGUE)
     if timeout is not None and not (wait or gate):
         raise UserError("--timeout limits the waiting; give --wait or --gate too")
     timing = None if cron is None else _checked_cron(cron, wait or gate)
     address(host)
     arguments = arguments_for(checked, pods_store(tracking_uri, cluster), rev)
-    server, deadline = server_at(host, namespace, token_file, cookies), _deadline(timeout)
+    server = server_at(host, namespace, token_file, cookies)
     # A CI job asks again if a server is away. A person gets the error at once.
     patience: dict[str, Any] = {"ask": partial(_patiently, console, deadline)} if gate else {}
     with _unconfirmed(server, "run" if timing is None else "schedule"):
-        at = prepare(
-            server, image=image, cluster=cluster, experiment=experiment or checked.study, code_rev=rev, **patience
-        )
+        named = experiment or checked.study
+        at = prepare(server, arguments, image=image, cluster=cluster, experiment=named, **patience)
         if timing is not None:
             _schedule(server, checked.study, timing, at, arguments, console)
             return
-        names = partial(trial_names, checked.study, rev, time.time())
         run = start(server, checked, arguments, at)
     _say_version(console, at)
-    _say(console, f"Run: {run.page}")
+    say(console, f"Run: {run.page}")
+    if run.note:
+        say(console, run.note)
     if wait or gate:
-        _wait(server, run, console, gate, deadline, names)
+        wait_for(server, run, console, gate, deadline)
+
+
+def _terminate(
+    text: str,
+    options: tuple[str | None, str | None, Path | None, str | None],
+    console: Console,
+    tracking_uri: str | None,
+    deadline: float | None,
+) -> None:
+    from pipelines.server.terminate import run_named
+    from pipelines.server.trials import store
+
+    run, page_host = run_named(text)
+    host = options[0] or os.environ.get(HOST_ENV) or page_host
+    end_run(server_at(host, *options[1:]), run, console, store() or tracking_uri, deadline)
 
 
 def _deadline(timeout_min: float | None) -> float | None:
@@ -113,7 +149,7 @@ def _patiently(console: Console, deadline: float | None, ready: "Callable[[], Pr
     from pipelines.server import wait as waiting
 
     try:
-        return waiting.patiently(ready, lambda line: _say(console, line), deadline, waiting.Clock())
+        return waiting.patiently(ready, lambda line: say(console, line), deadline, waiting.Clock())
     except waiting.Lost as error:
         fail(f"error: {error}; no run was started", FAILED)
 
@@ -130,47 +166,16 @@ def _schedule(
     server: "Server", study: str, cron: str, at: "Prepared", arguments: Mapping[str, Any], console: Console
 ) -> None:
     from pipelines.server.schedules import Schedule, Schedules
+    from pipelines.server.submit import check_scheduled
 
+    check_scheduled(server, at, arguments)
     schedules = Schedules(server, at.pipeline)
     did = schedules.set(Schedule(study, cron, at.experiment, at.pipeline, at.version, arguments))
     _say_version(console, at)
-    _say(console, f"Schedule: {study}, {did}")
+    say(console, f"Schedule: {study}, {did}")
     for schedule in schedules.listed(study):
-        _say(console, schedule.when())
-
-
-def _wait(
-    server: "Server",
-    run: "Submitted",
-    console: Console,
-    gate: bool,
-    deadline: float | None,
-    names: Callable[[], Mapping[int, str]],
-) -> None:
-    """Return only if the run succeeded."""
-    from pipelines.server import wait as waiting
-
-    stop = f"to stop it: curl -X POST {server.host}/apis/v2beta1/runs/{run.run}:terminate, or use its page {run.page}"
-    try:
-        with waiting.View(console, run.steps, names) as view:
-            ended = waiting.wait(server, run.run, view, deadline=deadline, clock=waiting.Clock())
-    except KeyboardInterrupt:
-        fail(f"no longer waiting: the run continues; {stop}", INTERRUPTED)
-    except (waiting.Lost, UserError) as error:
-        fail(f"no longer waiting: {error}; the run may continue, {stop}", FAILED)
-    problems = waiting.failures(ended, view)
-    if ended.state == "SUCCEEDED" and not (gate and problems):
-        _say(console, f"Succeeded: {run.name}")
-        return
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    why = f": {ended.error}" if ended.error else ""
-    fail(f"failed: the run ended as {ended.state}{why}; see {run.page}", FAILED)
+        say(console, schedule.when())
 
 
 def _say_version(console: Console, at: "Prepared") -> None:
-    _say(console, f"Version: {at.version_name}, {'uploaded' if at.uploaded else 'already there'}")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(console, f"Version: {at.version_name}, {'uploaded' if at.uploaded else 'already there'}")

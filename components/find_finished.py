@@ -1,110 +1,118 @@
-"""Find the trials that were finished before, by their fingerprints, and return those that are left."""
+"""Find the trials that were finished before, by their fingerprints, and divide those that are left into tasks."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from kfp.dsl import Artifact, Dataset, Input, Output
+from kfp.dsl import Artifact, Input, Output
 
 from ablation.plan.arms import expand
-from components.shared.fingerprints import fingerprints
+from components.shared.fingerprints import Prints, fingerprints
 from components.shared.image import component
 from components.shared.reuse import forced_arms
-from components.shared.trial import Trial, plan_of
+from components.shared.trial import Status, Todo, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
 
+CORPUS_FILE = "corpus.json"  # the corpus's summary, with the inputs of the study's run
 
-def find(
-    plan: Mapping[str, Any], trials: Sequence[str], corpus: Path, out: Path, *, tracking_uri: str, force: str = ""
-) -> list[str]:
-    """Return the trials to train or to score, each as the JSON of a `components.shared.trial.Trial`; at least one.
 
-    `trials` are all trials, as `resolve_plan` opened them. `out` gets a folder for each finished one, which has an earlier
-    trial with the same fingerprints in the store. `force` names arms, separated by commas, that are trained in any case; `*`
-    names all. Raises UserError.
+def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracking_uri: str, force: str = "") -> Todo:
+    """Return the trials that are left to train or to score, and the statuses of those that were finished before.
+
+    `trials` are all trials, as `resolve_plan` opened them; `content` is the fingerprint of the corpus. `force` names arms,
+    separated by commas, that are trained in any case; `*` names all. Raises UserError.
     """
+    from tracking.several import each
+
     exit_on_sigterm()
     checked = plan_of(plan)
     arms = expand(checked, CATALOGUE)
     forced = forced_arms(force, arms)
-    out.mkdir(parents=True, exist_ok=True)
-    items = []
-    for text, prints in zip(trials, fingerprints(checked, arms, corpus), strict=True):
-        item = Trial.from_json(text)
-        _announce(tracking_uri, item.run_id, prints.trained, prints.inputs)
-        items.append(replace(item, fingerprint=prints.trained, evaluation=prints.scored, forced=item.arm in forced))
-    left = [item for item in items if item.forced or not _reused(item, out, tracking_uri)]
-    for turn, item in enumerate(left):
-        _note_turn(tracking_uri, item.run_id, turn)
-    # Kubeflow cannot collect from an empty loop, so one trial passes through it that needs no work.
-    return [item.to_json() for item in left] or [replace(items[0], done=True).to_json()]
+    pairs = list(zip(map(Trial.from_json, trials), fingerprints(checked, arms, content), strict=True))
+
+    def look(pair: tuple[Trial, Prints]) -> tuple[Trial, Status | None]:
+        item, prints = pair
+        item = replace(item, fingerprint=prints.trained, evaluation=prints.scored, forced=item.arm in forced)
+        _announce(tracking_uri, item, prints)
+        return item, None if item.forced else _reused(item, tracking_uri)
+
+    found = each(tracking_uri, look, pairs)
+    left = [item.to_json() for item, status in found if status is None]
+    return Todo(dict(plan), left, [asdict(status) for _, status in found if status is not None])
 
 
-def _announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]) -> None:
+def _announce(uri: str, item: Trial, prints: Prints) -> None:
     from components.shared.history import attempt
     from tracking.reuse import announce
 
-    attempt(lambda: announce(uri, run_id, fingerprint, inputs))
+    attempt(lambda: announce(uri, item.run_id, prints.trained, prints.inputs))
 
 
-def _note_turn(uri: str, run_id: str, turn: int) -> None:
-    from components.shared.history import attempt
-    from tracking.reuse import note_turn
-
-    attempt(lambda: note_turn(uri, run_id, turn))
-
-
-def _reused(item: Trial, out: Path, uri: str) -> bool:
-    """Return True if this trial was finished before. Its folder is in `out` then, and its run in MLflow is finished."""
-    from components.shared.history import attempt
+def _reused(item: Trial, uri: str) -> Status | None:
+    """Return the status of a trial that was finished before; None if it was not. Its run in MLflow then has all results."""
+    from components.shared.history import attempt_patiently
     from components.shared.reuse import log_reused, take_scored
 
-    folder = out / f"{item.arm}-{item.seed}"
-    status = take_scored(uri, item, folder)
-    if status is None:
-        return False
-    error = attempt(lambda: log_reused(uri, status, folder))
-    replace(status, untracked=error).write(folder)
-    return True
+    with TemporaryDirectory(prefix="ablate-") as name:
+        folder = Path(name)
+        status = take_scored(uri, item, folder)
+        if status is None or attempt_patiently(lambda: log_reused(uri, status, folder)):
+            return None
+        return status
+
+
+def store_corpus(uri: str, study_run_id: str, summary: Mapping[str, Any]) -> None:
+    """Store the corpus's summary for the report. Raises MlflowException, without which the study could not be reported."""
+    from tracking.results import keep_input
+
+    keep_input(uri, study_run_id, CORPUS_FILE, json.dumps(summary))
 
 
 @component
 def find_finished(
-    tracking_uri: str, force: str, resolved: Input[Artifact], corpus: Input[Dataset], finished: Output[Dataset]
+    tracking_uri: str,
+    force: str,
+    trials_per_task: str,
+    resolved: Input[Artifact],
+    reference: Input[Artifact],
+    todo: Output[Artifact],
 ) -> list[str]:
-    """Find the trials that an earlier study finished, by their fingerprints, and return the trials that are left.
+    """Find the trials that an earlier study finished, by their fingerprints, and divide the others into the turns of the loop.
 
     MLflow: searches all experiments for earlier trials and downloads their counts and curves; sets the fingerprint of every
-    trial of this study on its run; ends the runs of the finished trials, with the WERs and curves of the earlier ones.
+    trial of this study on its run; stores the results of the finished trials with their runs, and ends these runs.
 
     Args:
         tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
         force: Arms that are trained even if earlier trials have the same fingerprints, separated by commas; * for all.
+        trials_per_task: Trials of each turn, a whole number as text. Empty: one, or as many as give 48 turns.
         resolved: Input. The plan and its trials, as resolve_plan wrote them.
-        corpus: Input. The prepared corpus, whose content is part of each fingerprint.
-        finished: Output. A folder with one folder per finished trial, which has its counts, curves and status as
-            evaluate_trial writes them.
+        reference: Input. The reference to the prepared corpus, whose content is part of each fingerprint.
+        todo: Output. A JSON file with the plan, the trials that are left, with their fingerprints, and the statuses of the
+            finished ones.
 
     Returns:
-        The trials that are left to train or to score, each as JSON of `components.shared.trial.Trial`. If none is left, one
-        trial that is marked as done, since Kubeflow cannot collect the results of an empty loop.
+        One text per turn of the loop, e.g. `4-6`: the positions of its trials in `todo`. Empty if every trial is finished.
     """
     from pathlib import Path
 
-    from components.find_finished import find
+    from components.find_finished import find, store_corpus
+    from components.shared.chunks import chunks
+    from components.shared.chunks import trials_per_task as per_task
+    from components.shared.corpus_reference import CorpusReference
     from components.shared.inputs import store_of
     from components.shared.problem import reporting
-    from components.shared.trial import Resolved
+    from components.shared.trial import Resolved, Trial
 
     with reporting("find-finished"):
-        given = Resolved.read(resolved.path)
-        return find(
-            given.plan,
-            given.trials,
-            Path(corpus.path),
-            Path(finished.path),
-            tracking_uri=store_of(tracking_uri),
-            force=force,
-        )
+        given, corpus = Resolved.read(resolved.path), CorpusReference.read(Path(reference.path))
+        uri = store_of(tracking_uri)
+        store_corpus(uri, Trial.from_json(given.trials[0]).study_run_id, corpus.summary)
+        found = find(given.plan, given.trials, corpus.fingerprint, tracking_uri=uri, force=force)
+        found.write(Path(todo.path))
+        print(f"{len(found.finished)} of {len(given.trials)} trials were finished before", flush=True)
+        return chunks(len(found.trials), per_task(trials_per_task))

@@ -5,17 +5,24 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from kfp.dsl import Artifact, Output, OutputPath
+import yaml
+from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
 from ablation.plan.arms import expand, trials
 from components.shared.image import component
-from components.shared.trial import Trial, plan_of
+from components.shared.trial import Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
 
+RESOLVED_FILE = "resolved.json"  # the plan and its trials, with the inputs of the study's run
 
-def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[str]:
-    """Open the study in MLflow; return its trials, each as the JSON of a `components.shared.trial.Trial`. Raises UserError."""
+
+def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str = "") -> list[str]:
+    """Open the study in MLflow; return its trials, each as the JSON of a `components.shared.trial.Trial`. Raises UserError.
+
+    The study's run keeps the plan and the trials, and is found by `run`, the id of the pipeline's run.
+    """
+    from tracking.results import keep_input
     from tracking.studies import flat, open_study
 
     exit_on_sigterm()
@@ -34,12 +41,20 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str) -> list[s
             for item in order
         ],
         parent_run_id=os.environ.get("MLFLOW_RUN_ID"),
+        kfp_run=run,
     )
     opened = time.time()
-    return [
+    items = [
         Trial(item.arm, item.seed, run_id, runs.study, runs.experiment_id, opened).to_json()
         for item, run_id in zip(order, runs.trials, strict=True)
     ]
+    keep_input(tracking_uri, runs.study, RESOLVED_FILE, Resolved(dict(plan), items).to_json())
+    return items
+
+
+def plan_page(plan: Mapping[str, Any]) -> str:
+    """Return the plan as Markdown for Kubeflow's page, which shows an input that is a mapping as `[object Object]`."""
+    return f"# Plan of the study {plan['study']}\n\n```yaml\n{yaml.safe_dump(dict(plan), sort_keys=False)}```\n"
 
 
 @component
@@ -51,11 +66,15 @@ def resolve_plan(
     seeds: str,
     max_failed_trials: str,
     gpus_per_trial: str,
+    trials_per_task: str,
     tracking_uri: str,
+    state_root: str,
     code_rev: str,
+    run: str,
     resolved: Output[Artifact],
+    page: Output[Markdown],
     corpus_uri: OutputPath(str),  # type: ignore[valid-type]
-) -> list[str]:
+) -> str:
     """Check the plan and the inputs of the run, and open the study and its trials in MLflow.
 
     MLflow: creates the experiment named as the study if it is missing, one run for the study and a nested run per trial, with
@@ -70,26 +89,34 @@ def resolve_plan(
         seeds: Seeds of every arm, e.g. 1, 2, 3. Empty takes the plan's.
         max_failed_trials: Number of trials that may fail before the run counts as failed. Empty takes the plan's.
         gpus_per_trial: GPUs of each trial, a whole number as text. The step only checks it.
+        trials_per_task: Trials of each turn of the loop, a whole number as text, or empty. The step only checks it.
         tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
+        state_root: Folder on a volume for the states of training runs, or empty. The step checks that it can be written to.
         code_rev: Revision of the code, logged as a parameter of the study's run.
+        run: Id of the pipeline's run, a tag of the study's run.
         resolved: Output. A JSON file with the plan, after all changes by the inputs, and its trials. Every later step reads
             it.
+        page: Output. The same plan as Markdown, for people.
         corpus_uri: Output. The URI of the corpus that the changed plan names, as text.
 
     Returns:
-        All trials of the study, each as JSON of `components.shared.trial.Trial` with the id of its MLflow run.
+        The id of the study's run in MLflow.
     """
     from pathlib import Path
 
-    from components.resolve_plan import resolve
+    from components.resolve_plan import plan_page, resolve
     from components.shared.inputs import Overrides, checked_inputs, store_of
     from components.shared.problem import reporting
-    from components.shared.trial import Resolved
+    from components.shared.trial import Resolved, Trial
+    from components.shared.volumes import check_writable
 
     with reporting("resolve-plan"):
         overrides = Overrides(corpus, preset, seeds, max_failed_trials)
-        chosen = checked_inputs(plan, plan_uri, overrides, gpus_per_trial).as_mapping()
-        items = resolve(chosen, store_of(tracking_uri), code_rev)
+        chosen = checked_inputs(plan, plan_uri, overrides, gpus_per_trial, trials_per_task).as_mapping()
+        if state_root:
+            check_writable(Path(state_root), "state_root")
+        items = resolve(chosen, store_of(tracking_uri), code_rev, run)
         Path(corpus_uri).write_text(chosen["corpus"], encoding="utf-8")
+        Path(page.path).write_text(plan_page(chosen), encoding="utf-8")
         Resolved(chosen, items).write(Path(resolved.path))
-        return items
+        return Trial.from_json(items[0]).study_run_id

@@ -86,6 +86,17 @@ def prepare(
     return path
 
 
+def place_of(uri: str, root: Path) -> Path:
+    """Return the folder below `root` in which `prepare` puts the corpus, or finds it. Raises UserError; writes nothing."""
+    if uri.startswith(f"{S3}://"):
+        from corpora.s3.transfer import place_of as place_of_s3
+
+        return place_of_s3(uri, root)
+    source = Source.parse(uri)
+    source.reader.count(source.place, source.query)  # refuses a source that is not there
+    return root / source.folder()
+
+
 def _write(source: Source, path: Path, uri: str, workers: int, progress: Callable[[int], None]) -> None:
     with CorpusWriter(path, uri) as writer:
         for done, clip in enumerate(source.reader.clips(source.place, source.query, workers), start=1):

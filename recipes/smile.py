@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
 from model.config import CATALOGUE as CATALOGUE
+from model.presets import PRESETS as PRESETS
 from training.resume import SAVE_EVERY_S as SAVE_EVERY_S
 from training.resume import newest_step as newest_step
 

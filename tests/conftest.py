@@ -169,7 +169,7 @@ def s3_client(s3_server: str) -> Any:
 @pytest.fixture
 def bucket(s3_server: str, s3_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A new bucket, with the environment that boto3 needs to use it and nothing of the machine's own."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "ABLATE_S3_"))]:
         monkeypatch.delenv(name)
     settings = {"ENDPOINT_URL_S3": s3_server, "ACCESS_KEY_ID": S3_KEY, "SECRET_ACCESS_KEY": S3_SECRET}
     nothing = {"CONFIG_FILE": tmp_path / "none", "SHARED_CREDENTIALS_FILE": tmp_path / "none"}

@@ -150,7 +150,7 @@ def test_nobody_imports_across_a_border() -> None:
         ("ablation", "from model.config import CATALOGUE"),
         ("common", "from ablation.results import Study"),
         ("cli", "from training.loop import train_trial"),
-        ("recipes", "from components.train_trial import train"),
+        ("recipes", "from components.shared.train_one import train"),
         ("ablation", "def f():\n    import mlflow.entities"),
         ("ablation.report", "from kfp import dsl"),
         ("corpora", "from torch import Tensor"),

@@ -2,26 +2,39 @@
 
 The algorithm is Lamport's bakery. The tickets are tags of the claimants' own runs: a claimant takes a number that is larger than
 all numbers it sees, and waits until no smaller number is left. The store only has to return what was written.
-A claimant shows that it is alive by a heartbeat, a tag that it counts up. The others ignore a claimant whose heartbeat has
-stopped for `STALE_S` seconds or whose run has ended. So a living holder that cannot reach the store for that long can lose
-the lease. Then work is done twice, but its results are right.
+A claimant shows that it is alive by a heartbeat, a tag with a count and the time. The others ignore a claimant whose run has
+ended, or that has been silent for `STALE_S` seconds. Silence is measured by the clock of the one who waits, from its first look
+on. The time in the heartbeat is only used at that first look, with `SKEW_S` seconds of tolerance for the other machine's clock:
+so the lease of a process that was killed a while ago is free at once, and a heartbeat that changes is alive whatever its time.
+The trial run of a silent holder is ended as KILLED, since nobody else does it.
+
+A heartbeat is one request, which takes up to 1 s on a server with users: every 10 s is a load of at most a tenth of a request at
+a time per training. 60 s of silence are six heartbeats; a holder that cannot reach the store for longer can lose the lease while
+it lives. Then work is done twice, but its results are right, and its run is opened again with its next heartbeat.
 """
 
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from tracking.progress import REASON
+from tracking.search import all_experiments, search_runs
 from tracking.store import client
+from tracking.studies import end_run
 
 KEY, TICKET, BEAT = "ablation.lease", "ablation.lease_ticket", "ablation.lease_beat"
 CHOOSING = "choosing"
-POLL_S = 1.0
-BEAT_S = 15.0
-STALE_S = 120.0
+GONE = "its process is gone"
+POLL_S = 2.0
+BEAT_S = 10.0
+STALE_S = 60.0
+SKEW_S = 30.0
+SAY_EVERY_S = 60.0
 OPEN = ("RUNNING", "SCHEDULED")
 
 
@@ -32,11 +45,11 @@ def lease(uri: str, run_id: str, key: str) -> Iterator[bool]:
     `run_id` is an open run of the caller that holds no other lease.
     """
     ended = threading.Event()
-    _tag(uri, run_id, {TICKET: CHOOSING, BEAT: "0", KEY: key})
+    _tag(uri, run_id, {TICKET: CHOOSING, BEAT: _stamp(0), KEY: key})
     beating = threading.Thread(target=_beat, args=(uri, run_id, ended), daemon=True)
     beating.start()
     try:
-        mine = 1 + max((_ticket(run) or 0 for run in _others(uri, run_id, key)), default=0)
+        mine = 1 + max((_ticket(run) or 0 for run in _others(uri, all_experiments(uri), run_id, key)), default=0)
         _tag(uri, run_id, {TICKET: str(mine)})
         yield _wait(uri, run_id, key, mine)
     finally:
@@ -45,20 +58,77 @@ def lease(uri: str, run_id: str, key: str) -> Iterator[bool]:
         _release(uri, run_id)
 
 
+@dataclass
+class Silence:
+    """The time since one claimant's last sign of life. `since` is a time of the monotonic clock of this process.
+
+    `unsure` are seconds before `since` that the claimant's own clock reports, but that may be the difference of two clocks.
+    """
+
+    beat: str | None
+    since: float
+    unsure: float = 0.0
+
+    @classmethod
+    def at_first_look(cls, beat: str | None) -> "Silence":
+        """Start with the time in the heartbeat, if it has one: everything beyond the tolerance counts as silence."""
+        written = _written_at(beat)
+        age = 0.0 if written is None else max(0.0, time.time() - written)
+        return cls(beat, time.monotonic() - max(0.0, age - SKEW_S), min(age, SKEW_S))
+
+    @property
+    def seconds(self) -> float:
+        """The silence that is certain."""
+        return time.monotonic() - self.since
+
+
+@dataclass
+class Watch:
+    """The claimants that one waiting process has seen."""
+
+    seen: dict[str, Silence] = field(default_factory=dict)
+
+    def silence(self, run: Run) -> Silence:
+        """Return how long a claimant has been silent, after another look at it."""
+        known, beat = self.seen.get(run.info.run_id), run.data.tags.get(BEAT)
+        if known is None:
+            self.seen[run.info.run_id] = Silence.at_first_look(beat)
+        elif known.beat != beat:
+            self.seen[run.info.run_id] = Silence(beat, time.monotonic())
+        return self.seen[run.info.run_id]
+
+
 def _wait(uri: str, run_id: str, key: str, mine: int) -> bool:
     """Wait until no living claimant has a smaller ticket. Return True if there was one."""
-    seen: dict[str, tuple[str | None, float]] = {}
-    waited = False
-    while any(_alive(run, seen) and _before(run, mine, run_id) for run in _others(uri, run_id, key)):
-        waited = True
+    watch, said = Watch(), None
+    experiments = all_experiments(uri)  # a claimant of a later experiment sees our ticket and takes a larger one
+    while True:
+        before = [run for run in _others(uri, experiments, run_id, key) if _before(run, mine, run_id)]
+        silences = [(run, watch.silence(run)) for run in sorted(before, key=_place)]
+        alive = [(run, silence) for run, silence in silences if silence.seconds < STALE_S]
+        for run, silence in silences:
+            if silence.seconds >= STALE_S:
+                _end_gone(uri, run)
+        if not alive:
+            return said is not None
+        if said is None or time.monotonic() - said >= SAY_EVERY_S:
+            print(_sentence(key, *alive[0]), flush=True)
+            said = time.monotonic()
         time.sleep(POLL_S)
-    return waited
 
 
-def _others(uri: str, run_id: str, key: str) -> list[Run]:
+def _sentence(key: str, run: Run, silence: Silence) -> str:
+    tags, seconds = run.data.tags, silence.seconds + silence.unsure
+    trains = tags.get("ablation.role") == "trial"
+    trial = f"{tags.get('ablation.arm')} seed {tags.get('ablation.seed')} of " if trains else ""
+    does = "trains the same trial" if trains else f"holds the lease {key!r}"
+    study = tags.get("ablation.study")
+    return f"waiting for run {run.info.run_id} ({trial}{study}) which {does}; last sign of life {seconds:.0f} s ago"
+
+
+def _others(uri: str, experiments: Sequence[str], run_id: str, key: str) -> list[Run]:
     """Return the open runs of all studies that hold the key or wait for it, without our own."""
-    everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
-    found = client(uri).search_runs(everywhere, f"tags.`{KEY}` = '{key}'", max_results=1000)
+    found = search_runs(uri, experiments, f"tags.`{KEY}` = '{key}'")
     return [run for run in found if run.info.run_id != run_id and run.info.status in OPEN]
 
 
@@ -73,20 +143,51 @@ def _before(run: Run, mine: int, my_run: str) -> bool:
     return ticket is None or (ticket, run.info.run_id) < (mine, my_run)
 
 
-def _alive(run: Run, seen: dict[str, tuple[str | None, float]]) -> bool:
-    """Return whether the run's heartbeat has changed within `STALE_S`, measured by the clock of this machine."""
-    beat, now = run.data.tags.get(BEAT), time.monotonic()
-    if run.info.run_id not in seen or seen[run.info.run_id][0] != beat:
-        seen[run.info.run_id] = (beat, now)
-    return now - seen[run.info.run_id][1] < STALE_S
+def _place(run: Run) -> tuple[bool, int, str]:
+    """Sort the holder first and those that still choose a ticket last."""
+    ticket = _ticket(run)
+    return ticket is None, ticket or 0, run.info.run_id
+
+
+def _end_gone(uri: str, seen: Run) -> None:
+    """End the trial run of a process that is gone, unless it has written something since we saw it."""
+    if seen.info.status != "RUNNING" or seen.data.tags.get("ablation.role") != "trial":
+        return
+    with contextlib.suppress(MlflowException):  # the store does not answer; the run is not in our way
+        run = client(uri).get_run(seen.info.run_id)
+        tags = run.data.tags
+        if run.info.status == "RUNNING" and KEY in tags and tags.get(BEAT) == seen.data.tags.get(BEAT):
+            end_run(uri, seen.info.run_id, "KILLED", GONE)
+
+
+def _open_again(uri: str, run_id: str) -> None:
+    """Undo `_end_gone` by another process, which took us for dead while the store did not answer us."""
+    run = client(uri).get_run(run_id)
+    if run.info.status == "KILLED" and run.data.tags.get(REASON) == GONE:
+        client(uri).update_run(run_id, status="RUNNING")
+        client(uri).delete_tag(run_id, REASON)
 
 
 def _beat(uri: str, run_id: str, ended: threading.Event) -> None:
-    count = 0
+    count, heard = 0, time.monotonic()
     while not ended.wait(BEAT_S):
         count += 1
         with contextlib.suppress(MlflowException):  # the store does not answer; the next heartbeat tries again
-            _tag(uri, run_id, {BEAT: str(count)})
+            _tag(uri, run_id, {BEAT: _stamp(count)})
+            if time.monotonic() - heard >= STALE_S:
+                _open_again(uri, run_id)
+            heard = time.monotonic()
+
+
+def _stamp(count: int) -> str:
+    """Return a heartbeat: a count, so that each differs from the last, and the time in seconds since 1970."""
+    return f"{count} {time.time():.0f}"
+
+
+def _written_at(beat: str | None) -> float | None:
+    """Return the time in a heartbeat; None if there is none, as in the heartbeats of older versions."""
+    _, _, written = (beat or "").partition(" ")
+    return float(written) if written.isdecimal() else None
 
 
 def _release(uri: str, run_id: str) -> None:

@@ -87,5 +87,7 @@ def fetch_study(uri: str, study_run_id: str, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         for item in client(uri).list_artifacts(study_run_id):
+            if item.is_dir:  # what only the steps of the pipeline need
+                continue
             got = Path(client(uri).download_artifacts(study_run_id, item.path, folder))
             got.replace(out / got.name)

@@ -1,7 +1,8 @@
 """Results of earlier trials in the store, found by fingerprint: a checkpoint to score, or error counts to reuse.
 
 A trial run keeps its files under `trial/`. The tags `ablation.model` (the id of its checkpoint) and `ablation.evaluation` (the
-fingerprint of its error counts) are set last, so that a run with one of these tags also has the files.
+fingerprint of its error counts) are set last, so that a run with one of these tags also has the files. So is `ablation.failed`, on
+a run whose trial failed and which keeps its curves.
 """
 
 import json
@@ -14,7 +15,6 @@ from typing import Any
 from mlflow.entities import Run, RunTag
 
 from tracking.store import client
-from tracking.studies import trial_runs
 
 FOLDER = "trial"
 TRAINED, SCORED, INPUTS, FINGERPRINT = (
@@ -24,7 +24,7 @@ TRAINED, SCORED, INPUTS, FINGERPRINT = (
     "ablation.fingerprint",
 )
 REUSED_FROM = "ablation.reused_from"
-TURN = "ablation.turn"
+REASON, FAILED = "ablation.reason", "ablation.failed"
 NEWEST = 1000  # trial runs that an explanation reads
 
 
@@ -71,29 +71,6 @@ def fetch_files(uri: str, run_id: str, out: Path) -> None:
 def mark_reused(uri: str, run_id: str, origin: str) -> None:
     """Tag a trial run that was not trained again with the run whose checkpoint or error counts it uses."""
     client(uri).set_tag(run_id, REUSED_FROM, origin)
-
-
-def note_turn(uri: str, run_id: str, turn: int) -> None:
-    """Tag a trial run with its iteration of the pipeline's loop, counted from 0."""
-    client(uri).set_tag(run_id, TURN, str(turn))
-
-
-def turns(uri: str, study: str, code_rev: str, opened_after: float) -> dict[int, tuple[str, int]]:
-    """Return iteration of the loop -> (arm, seed) for the only run of a study that was opened after `opened_after`.
-
-    `opened_after` is in seconds since 1970. Empty if there is no such run yet, or if there are several, which cannot be told apart.
-    """
-    experiment = client(uri).get_experiment_by_name(study)
-    if experiment is None:
-        return {}
-    query = f"tags.`ablation.role` = 'study' and params.code_rev = '{code_rev}'"
-    since = f"attributes.start_time >= {int(1000 * opened_after)}"
-    found = client(uri).search_runs([experiment.experiment_id], f"{query} and {since}")
-    if len(found) != 1:
-        return {}
-    runs = trial_runs(uri, experiment.experiment_id, found[0].info.run_id)
-    tags = [run.data.tags for run in runs if TURN in run.data.tags]
-    return {int(tag[TURN]): (tag["ablation.arm"], int(tag["ablation.seed"])) for tag in tags}
 
 
 def trained_before(uri: str) -> list[Earlier]:

@@ -14,12 +14,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from tracking.artifact_store import check_artifacts
+from tracking.several import each
 from tracking.store import check_store, client, experiment
 from tracking.view import TAG_PREFIX, view_state
 
+PAGE = 1000  # runs per request
 BATCH = 1000  # metrics per request: MLflow's own limit
 UNFINISHED = ("RUNNING", "SCHEDULED")
 PARAM_LENGTH = 6000  # MLflow's limit
+KFP_RUN = "ablation.kfp_run"  # tag of a study: the run of the pipeline that opened it
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,20 @@ def open_study(
     trials: Sequence[Mapping[str, Any]],
     metrics: Sequence[str] = ("wer",),
     parent_run_id: str | None = None,
+    kfp_run: str = "",
 ) -> StudyRuns:
     """Create the study run, its trial runs, and the view on which MLflow's page opens.
 
     Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
-    owner, who also closes it (see `enclosing_run`). Raises UserError if the store cannot be used.
+    owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the
+    study. Raises UserError if the store cannot be used.
     """
     check_store(uri)
     experiment_id = experiment(uri, study)
     outer = enclosing_run(uri, parent_run_id)
     parent = {MLFLOW_PARENT_RUN_ID: outer} if outer else {}
     tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
+    tags |= {KFP_RUN: kfp_run} if kfp_run else {}
     study_run = client(uri).create_run(experiment_id, run_name=f"{study} study", tags=tags)
     study_id = str(study_run.info.run_id)
     try:
@@ -59,7 +65,7 @@ def open_study(
         _log_params(uri, study_id, params)
         view = view_state(study_id, conditions, metrics)
         client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view)
-        ids = tuple(_open_trial(uri, experiment_id, study, study_id, trial) for trial in trials)
+        ids = tuple(each(uri, lambda trial: _open_trial(uri, experiment_id, study, study_id, trial), trials))
     except BaseException:
         reap(uri, experiment_id, study_id)
         raise
@@ -162,13 +168,21 @@ def note_decision(uri: str, study_run_id: str, decision: str) -> None:
 def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
     """Return all trial runs of a study run."""
     query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run_id}'"
-    return list(client(uri).search_runs([experiment_id], query, max_results=5000))
+    found, page = [], None
+    while True:
+        answer = client(uri).search_runs([experiment_id], query, max_results=PAGE, page_token=page)
+        found += list(answer)
+        page = answer.token
+        if not page:
+            return found
 
 
-def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED") -> int:
-    """End the study's runs that are still open, when nobody else can end them any more. Return their number."""
+def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None) -> int:
+    """End the study's runs that are still open, when nobody else can end them any more. Return their number.
+
+    `reason` is a sentence for all of them.
+    """
     runs = [*trial_runs(uri, experiment_id, study_run_id), client(uri).get_run(study_run_id)]
     left = [run.info.run_id for run in runs if run.info.status in UNFINISHED]
-    for run_id in left:
-        end_run(uri, run_id, status)
+    each(uri, lambda run_id: end_run(uri, run_id, status, reason), left)
     return len(left)

@@ -34,7 +34,7 @@ def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
     study = content.study
     sections = [
-        Section("Verdicts", [Text([_baseline_sentence(content)]), Verdicts(cards(content))]),
+        Section("Verdicts", [Text([baseline_sentence(content)]), Verdicts(cards(content))]),
         Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
         Section("Figures", _figures(content)),
         Section("What each arm changed in the model", measured.changes(study)),
@@ -62,7 +62,7 @@ def web_address(text: str | None) -> str:
     return text if text and text.startswith(("http://", "https://")) else ""
 
 
-def _baseline_sentence(content: Content) -> str:
+def baseline_sentence(content: Content) -> str:
     base, label = content.pooled.get(content.study.baseline), content.metric.label
     if base is None:
         return "No trial of the baseline finished, so no arm can be compared with it."

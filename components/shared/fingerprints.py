@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ablation.plan.arms import Arm, trials
@@ -20,12 +19,11 @@ class Prints:
     inputs: dict[str, Any]
 
 
-def fingerprints(plan: Plan, arms: Sequence[Arm], corpus: Path) -> list[Prints]:
-    """Return the fingerprints of every trial in the plan's order. `corpus` is the folder of a prepared corpus."""
-    from corpora.store import Corpus
+def fingerprints(plan: Plan, arms: Sequence[Arm], content: str) -> list[Prints]:
+    """Return the fingerprints of every trial in the plan's order. `content` is the fingerprint of the prepared corpus."""
     from tracking.fingerprint import fingerprint, scoring_inputs, trial_inputs
 
-    by_name, content = {arm.arm: arm for arm in arms}, Corpus.open(corpus).fingerprint
+    by_name = {arm.arm: arm for arm in arms}
     found = []
     for trial in trials(plan, list(arms)):
         inputs = trial_inputs(

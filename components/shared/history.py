@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +13,14 @@ from components.shared.trial import HISTORY_FILE
 from tracking.timeouts import use_short_timeouts
 
 SEND_EVERY_S = 5.0
+PATIENCE_S = 300.0  # a server that is replaced is back by then; after it, a result counts as not stored
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 30.0
 
 
 def attempt(call: Callable[[], object]) -> str | None:
     """Call something that uses MLflow. Return None on success, else the error in one line, without passwords.
 
-    An error of MLflow must not cost a training run: `compare_arms` logs what is missing.
+    An error of MLflow must not cost a training run: the end of the trial logs what is missing.
     """
     use_short_timeouts()
     try:
@@ -27,6 +30,15 @@ def attempt(call: Callable[[], object]) -> str | None:
         print(f"tracking: {text}", flush=True)
         return text.splitlines()[0]
     return None
+
+
+def attempt_patiently(call: Callable[[], object]) -> str | None:
+    """Call something that stores a result in MLflow, again and again for `PATIENCE_S` while it fails. Return as `attempt`."""
+    pause_s, ends = FIRST_PAUSE_S, time.monotonic() + PATIENCE_S
+    while (error := attempt(call)) and time.monotonic() + pause_s < ends:
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    return error
 
 
 class History:

@@ -14,7 +14,7 @@ from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan, adapted, parse_plan, plan_from_mapping
 from common.errors import UserError
 from common.yaml_text import load_yaml
-from components.shared.limits import check_fits_cluster
+from components.shared.chunks import chunks, trials_per_task
 from components.shared.trial import plan_of
 from corpora.prepare import check
 from recipes.smile import CATALOGUE
@@ -34,12 +34,10 @@ class Overrides:
     max_failed_trials: str = ""
 
 
-def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str) -> Plan:
+def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str, per_task: str = "") -> Plan:
     """Return the plan of a run after all inputs have been checked. Its corpus exists. Raises UserError."""
     found = chosen_plan(plan, plan_uri, overrides)
-    arms = expand(found, CATALOGUE)
-    if "KUBERNETES_SERVICE_HOST" in os.environ:  # set in every pod; a local run has no such limit
-        check_fits_cluster(trials(found, arms))
+    chunks(len(trials(found, expand(found, CATALOGUE))), trials_per_task(per_task))
     gpu_count(gpus)
     check(found.corpus, here=True)
     return found

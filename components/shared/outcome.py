@@ -8,38 +8,75 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from components.shared.trial import HISTORY_FILE, Status, read_history
+from components.shared.trial import COUNTS_FILE, HISTORY_FILE, Status, read_history
 from recipes.smile import is_final
 
 
 def store_checkpoint(uri: str, status: Status, folder: Path) -> Status:
-    """Store a trial's checkpoint in MLflow. The status gets its `model_id`, or the error as `untracked`."""
-    from components.shared.history import attempt
+    """Store a trial's checkpoint in MLflow, with the points of its curves that are missing there.
+
+    The status gets its `model_id`, or the error as `untracked`.
+    """
+    from components.shared.history import attempt_patiently
     from tracking.checkpoints import log_checkpoint
 
     tags = {"arm": status.arm, "seed": str(status.seed), "fingerprint": str(status.fingerprint)}
     found: list[str] = []
-    error = attempt(lambda: found.append(log_checkpoint(uri, status.run_id, folder, tags)))
-    status = replace(status, model_id=found[0] if found else None, untracked=status.untracked or error)
-    if found:
-        error = attempt(lambda: _store_curves(uri, status, folder))
-    return replace(status, untracked=status.untracked or error)
+
+    def store() -> None:
+        if status.untracked:  # an error during training: some points, and the start of the run, may be missing
+            _log_again(uri, status, folder)
+        found[:] = [log_checkpoint(uri, status.run_id, folder, tags)]
+        _keep(uri, replace(status, model_id=found[0]), folder, TRAINED_TAG)
+
+    error = attempt_patiently(store)
+    return replace(status, model_id=found[0] if found else None, untracked=error)
 
 
-def _store_curves(uri: str, status: Status, folder: Path) -> None:
-    """Store what a later study needs in addition to the checkpoint to use this trial again."""
-    from tracking.reuse import TRAINED, keep
+def _log_again(uri: str, status: Status, folder: Path) -> None:
+    """Log the curves. To log a point twice changes nothing."""
+    from tracking.studies import log_history, start_trial
 
-    with TemporaryDirectory() as copies:
+    if status.fingerprint:
+        start_trial(uri, status.run_id, status.fingerprint)
+    log_history(uri, status.run_id, read_history(folder))
+
+
+TRAINED_TAG, SCORED_TAG, FAILED_TAG = "trained", "scored", "failed"
+
+
+def _keep(uri: str, status: Status, folder: Path, what: str) -> None:
+    """Store a trial's status, curves and counts with its run. A later study can use them, and the comparison reads them."""
+    from tracking.reuse import FAILED, SCORED, TRAINED, keep
+
+    tags = {
+        TRAINED_TAG: {TRAINED: str(status.model_id)},
+        SCORED_TAG: {SCORED: str(status.evaluation)},
+        FAILED_TAG: {FAILED: "true"},
+    }
+    names = (HISTORY_FILE, COUNTS_FILE) if what == SCORED_TAG else (HISTORY_FILE,)
+    with TemporaryDirectory(prefix="ablate-") as copies:
         status.write(Path(copies))
-        if (folder / HISTORY_FILE).is_file():
-            shutil.copyfile(folder / HISTORY_FILE, Path(copies) / HISTORY_FILE)
-        keep(uri, status.run_id, Path(copies), {TRAINED: str(status.model_id)})
+        for file in (folder / name for name in names):
+            if file.is_file():
+                shutil.copyfile(file, Path(copies) / file.name)
+        keep(uri, status.run_id, Path(copies), tags[what])
+
+
+STOPPED = "its step was stopped from outside; run the study again"
+
+
+def mark_killed(uri: str, run_id: str) -> None:
+    """End the trial's run in MLflow as KILLED. There may be time for one request only."""
+    from components.shared.history import attempt
+    from tracking.studies import end_run
+
+    attempt(lambda: end_run(uri, run_id, "KILLED"))
 
 
 @contextlib.contextmanager
 def marking_killed(uri: str, run_id: str) -> Iterator[None]:
-    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED."""
+    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED, with the reason."""
     from components.shared.history import attempt
 
     try:
@@ -47,19 +84,25 @@ def marking_killed(uri: str, run_id: str) -> Iterator[None]:
     except SystemExit:
         from tracking.studies import end_run
 
-        attempt(lambda: end_run(uri, run_id, "KILLED"))
+        attempt(lambda: end_run(uri, run_id, "KILLED", STOPPED))
         raise
 
 
 def record_failure(status: Status, out: Path, uri: str) -> Status:
-    """Write the failed status, and then end the run in MLflow, which may be the cause of the failure."""
-    from components.shared.history import attempt
+    """Write the failed status, and then store it and end the run in MLflow, which may be the cause of the failure."""
+    from components.shared.history import attempt_patiently
     from tracking.studies import end_run
 
     status = replace(status, ended=time.time())
     status.write(out)
-    error = attempt(lambda: end_run(uri, status.run_id, "FAILED", status.reason))
-    return replace(status, untracked=error)
+
+    def store() -> None:
+        if status.untracked:
+            _log_again(uri, status, out)
+        _keep(uri, replace(status, untracked=None), out, FAILED_TAG)
+        end_run(uri, status.run_id, "FAILED", status.reason)
+
+    return replace(status, untracked=attempt_patiently(store))
 
 
 def sentence(error: Exception) -> str:
@@ -73,7 +116,7 @@ def store_scores(uri: str, status: Status, folder: Path) -> None:
 
     The checkpoint of another run keeps the metrics that it got there, and the time of its training is not claimed again.
     """
-    from tracking.reuse import SCORED, keep, mark_reused
+    from tracking.reuse import mark_reused
     from tracking.studies import end_run, log_history, log_scores
 
     ours = status.reused_from is None
@@ -87,5 +130,5 @@ def store_scores(uri: str, status: Status, folder: Path) -> None:
         mark_reused(uri, status.run_id, str(status.reused_from))
         log_history(uri, status.run_id, read_history(folder))
     log_scores(uri, status.run_id, scores, status.model_id if ours else None)
-    keep(uri, status.run_id, folder, {SCORED: str(status.evaluation)})
+    _keep(uri, status, folder, SCORED_TAG)
     end_run(uri, status.run_id, "FINISHED")

@@ -1,21 +1,25 @@
 """The reason why a step failed, as a file that other processes read instead of searching the log for it.
 
 The environment variable ABLATE_PROBLEMS names the folder of these files. Without it a step reports only on stderr, as it
-does in a cluster, where the log of the pod is the place to look.
+does in a cluster, where the log of the pod is the place to look. There, the sentence is the last line that the step writes;
+only Kubeflow's launcher writes after it.
 """
 
 import contextlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from common.errors import UserError
 from common.files import atomic_write
+from common.own_store import use_own_store
 from common.redact import redact
+from common.user_environment import ensure_user_environment
 
 PROBLEMS_FOLDER = "ABLATE_PROBLEMS"
 Kind = Literal["bad_input", "too_many_failed", "crash"]
@@ -29,7 +33,7 @@ class TooManyFailed(RuntimeError):
 class Problem:
     """The reason why one step ended early.
 
-    `step` is the name of the step in Kubeflow, e.g. `train-trial`. `kind` is `bad_input` if the user can correct it,
+    `step` is the name of the step in Kubeflow, e.g. `train-trials`. `kind` is `bad_input` if the user can correct it,
     `too_many_failed` if the plan's limit on failed trials is exceeded, and `crash` for everything else. `reason` is one
     line without passwords; of a crash, it starts with the type of the exception.
     """
@@ -57,26 +61,35 @@ def problems(folder: Path) -> list[Problem]:
 
 @contextlib.contextmanager
 def reporting(step: str) -> Iterator[None]:
-    """Report an exception of the block as the problem of `step`.
+    """Prepare the environment of `step`, and report an exception of the block as its problem: the process ends with exit code 1.
 
-    UserError and TooManyFailed print `error: <sentence>` on stderr and end the process with exit code 1, without a
-    traceback. Any other exception is raised again. SIGTERM, which raises SystemExit, is not a problem of the step.
+    The last line on stderr is `error: <sentence>`. UserError and TooManyFailed print nothing else. Any other exception prints its
+    traceback first, from the block on: the frames of Kubeflow's executor say nothing about the cause. No line has a password.
+    SIGTERM, which raises SystemExit, is not a problem of the step.
     """
     try:
+        ensure_user_environment()
+        use_own_store()
         yield
     except UserError as error:
         _end(Problem(step, "bad_input", _line(error)))
     except TooManyFailed as error:
         _end(Problem(step, "too_many_failed", _line(error)))
     except Exception as error:
-        text = _line(error)
-        _record(Problem(step, "crash", f"{type(error).__name__}: {text}" if text else type(error).__name__))
-        raise
+        text, kind = _line(error), type(error).__name__
+        problem = Problem(step, "crash", f"{kind}: {text}" if text else kind)
+        _end(problem, redact("".join(traceback.format_exception(error))))
 
 
-def _end(problem: Problem) -> None:
+def _end(problem: Problem, details: str = "") -> NoReturn:
+    """Write the problem down and exit. What was printed before is flushed, as it would appear after the sentence otherwise."""
     _record(problem)
-    print(f"error: {problem.reason}", file=sys.stderr)
+    sentence = (
+        f"the step {problem.step} failed with {problem.reason}; see the traceback above" if details else problem.reason
+    )
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    print(f"{details}error: {sentence}", file=sys.stderr, flush=True)
     raise SystemExit(1) from None
 
 

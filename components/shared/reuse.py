@@ -123,13 +123,17 @@ def _relabel(path: Path, status: Status) -> None:
 
 
 def log_reused(uri: str, status: Status, folder: Path) -> None:
-    """Log the WERs and curves of a reused trial, and which run they come from. Log no durations: this trial took no time."""
-    from tracking.reuse import mark_reused
+    """Store the results of a reused trial with its own run, and which run they come from.
+
+    The comparison then needs no run of another study. No durations are logged: this trial took no time.
+    """
+    from tracking.reuse import SCORED, keep, mark_reused
     from tracking.studies import end_run, log_history, log_scores
 
     mark_reused(uri, status.run_id, str(status.reused_from))
     log_history(uri, status.run_id, read_history(folder))
     log_scores(uri, status.run_id, {**(status.wer or {}), "parameters": float(status.parameters or 0)}, None)
+    keep(uri, status.run_id, folder, {SCORED: str(status.evaluation)})
     end_run(uri, status.run_id, "FINISHED")
 
 

@@ -19,25 +19,24 @@ from common.redact import redact
 from common.source_code import sources_fingerprint
 from components.shared.image import STEP_IMAGE
 from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
-from corpora.store import Corpus
 from recipes.smile import CATALOGUE, examine
 
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "jiwer", "rapidfuzz", "kfp", "mlflow")
 
 
 def study_of(
-    plan: Plan, item: Trial, statuses: Sequence[Status], corpus: Path, tracking_uri: str, code_rev: str
+    plan: Plan, item: Trial, statuses: Sequence[Status], corpus: Mapping[str, Any], tracking_uri: str, code_rev: str
 ) -> Study:
     """Return the record of a study whose trials have ended.
 
-    `item` is any trial of the study, `statuses` are those of all trials in the plan's order.
+    `item` is any trial of the study, `statuses` are those of all trials in the plan's order, `corpus` is the corpus's summary.
     """
     arms = expand(plan, CATALOGUE)
     return Study(
         study=plan.study,
         question=plan.question,
         preset=plan.preset,
-        corpus=Corpus.open(corpus).summary(),
+        corpus=dict(corpus),
         seeds=list(plan.seeds),
         conditions=plan.condition_names(),
         metrics=list(plan.metrics),

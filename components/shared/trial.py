@@ -5,9 +5,9 @@ A trial that fails does not fail its step: its status says why.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ablation.plan.arms import Arm, expand
 from ablation.plan.plan import Plan, plan_from_mapping
@@ -26,8 +26,8 @@ class Trial:
 
     `fingerprint` names the checkpoint by everything that decides it, `evaluation` the word-error counts (see
     `tracking.fingerprint`). Both are empty until `find_finished`, since they depend on the content of the corpus. A `forced`
-    trial is trained even if an earlier one has the same fingerprint. A `done` trial needs no step: it was finished before.
-    `opened` is the time at which the study was opened, in seconds since 1970.
+    trial is trained even if an earlier one has the same fingerprint. `opened` is the time at which the study was
+    opened, in seconds since 1970.
     """
 
     arm: str
@@ -39,7 +39,11 @@ class Trial:
     fingerprint: str = ""
     evaluation: str = ""
     forced: bool = False
-    done: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The name of the trial's folder."""
+        return f"{self.arm}-{self.seed}"
 
     def to_json(self) -> str:
         """Return the text that crosses the pipeline."""
@@ -55,10 +59,10 @@ class Trial:
 class Status:
     """The state of a trial: which steps are done, their results, and the reason of a failure.
 
-    `status` is `running`, then `trained`, then `finished`; or `failed`, with the `reason` in one sentence; or `reused` for a
-    trial that passes through the loop without work. `untracked` is the first error that MLflow returned, None if MLflow has
-    everything. `reused_from` is the MLflow run that trained the checkpoint and `scored_by` the run that counted its errors,
-    if an earlier study did so; the durations are those of that run then. `wer` maps a metric key, e.g. `wer/clean`, to a
+    `status` is `running`, then `trained`, then `finished`; or `failed`, with the `reason` in one sentence. `untracked` is the
+    error with which MLflow did not take a result, None if MLflow has everything. `reused_from` is the MLflow
+    run that trained the checkpoint and `scored_by` the run that counted its errors, if an earlier study did so; the
+    durations are those of that run then. `wer` maps a metric key, e.g. `wer/clean`, to a
     fraction. `started` and `ended` are in seconds since 1970, `train_seconds` and `evaluate_seconds` are durations.
     """
 
@@ -88,12 +92,8 @@ class Status:
 
     @property
     def label(self) -> str:
-        """The name of the trial's artifacts on Kubeflow's pages."""
+        """The trial in words, with its outcome if it failed."""
         return f"{self.arm} seed {self.seed}{' (failed)' if self.failed else ''}"
-
-    def plain_wer(self) -> dict[str, float]:
-        """Return the WER of each condition under names without special characters: `wer_clean`, `wer_babble_0db`."""
-        return {key.replace("/", "_"): value for key, value in (self.wer or {}).items()}
 
     def fail(self, reason: str) -> "Status":
         """Return the same trial as failed, for a reason in one sentence."""
@@ -113,20 +113,43 @@ class Status:
 
 @dataclass(frozen=True)
 class Resolved:
-    """The file from resolve_plan to every later step: the plan with all changes, and the items of the loop."""
+    """The file from resolve_plan to every later step: the plan with all changes, and all trials."""
 
     plan: dict[str, Any]
     trials: list[str]
 
+    def to_json(self) -> str:
+        """Return the record as text."""
+        return json.dumps(asdict(self), indent=1)
+
     def write(self, path: Path) -> None:
         """Write the record as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        path.write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path | str) -> "Resolved":
+    def from_json(cls, text: str) -> Self:
+        """Read the text that `to_json` returned."""
+        return cls(**json.loads(text))
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
         """Read a file that `write` wrote."""
-        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Todo(Resolved):
+    """The file from find_finished to the steps of the loop: `trials` are those that are left, with their fingerprints.
+
+    `finished` has the status of each trial that was finished before.
+    """
+
+    finished: list[dict[str, Any]] = field(default_factory=list)
+
+    def statuses(self) -> list[Status]:
+        """Return the statuses of the trials that were finished before."""
+        return [Status(**record) for record in self.finished]
 
 
 def read_history(folder: Path) -> list[tuple[int, dict[str, float]]]:

@@ -1,4 +1,4 @@
-"""The process that scores. `evaluate_trial` starts it for a checkpoint that has to be scored.
+"""The process that scores. `evaluate_trials` starts it for a checkpoint that has to be scored.
 
 It imports no kfp, which takes two seconds that no trial needs, and it takes no decision about reuse.
 """

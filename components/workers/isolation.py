@@ -1,12 +1,14 @@
 """Separate processes for the heavy work of a step, so that a crash or a kill for lack of memory is a result of the step.
 
 A step starts its worker, waits for it and says how it ended. The step decides on leases and reuse; the worker trains or scores.
+While the step waits, it watches the memory of its container (`components.workers.memory`).
 """
 
 import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,10 +20,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
+from common.user_environment import ensure_user_environment
+from components.workers.memory import CALM_S, MemoryWatch, limited_groups, offer_to_kernel
+
 FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
 
 Run = Callable[[Mapping[str, Any]], str | None]
 Worker = Callable[[dict[str, Any]], None]
+OnStop = Callable[[], None]
 
 
 class Start(Protocol):
@@ -29,9 +35,13 @@ class Start(Protocol):
 
     The context manager yields a function that runs `work(request)` of a module in a new process, or in several that
     torchrun starts, e.g. one per GPU. The function returns None on success, or one sentence that says how the worker ended.
+    If SIGTERM comes meanwhile, `on_stop` is called first of all, then the worker is ended: a cluster kills all processes of a
+    step within a second.
     """
 
-    def __call__(self, module: str, processes: int = 1) -> AbstractContextManager[Run]: ...
+    def __call__(
+        self, module: str, processes: int = 1, on_stop: OnStop | None = None
+    ) -> AbstractContextManager[Run]: ...
 
 
 def chosen_start() -> Start:
@@ -40,36 +50,72 @@ def chosen_start() -> Start:
 
 
 @contextlib.contextmanager
-def fresh(module: str, processes: int = 1) -> Iterator[Run]:
+def fresh(module: str, processes: int = 1, on_stop: OnStop | None = None) -> Iterator[Run]:
     """Start each worker as a new interpreter."""
-    yield lambda request: _wait(lambda file: _Interpreter(module, processes, file), request)
+    yield lambda request: _wait(lambda file: _Interpreter(module, processes, file), request, on_stop)
 
 
 @contextlib.contextmanager
-def forked(module: str, processes: int = 1) -> Iterator[Run]:
+def forked(module: str, processes: int = 1, on_stop: OnStop | None = None) -> Iterator[Run]:
     """Start the first worker as a fork of this process, without the seconds that an interpreter takes to import torch.
 
     The fork happens at once, before the step has a thread (of a lease) or an open store, neither of which survives a fork.
     It waits for its request and exits if there is none. A second worker, and one of several processes, is a new interpreter.
     """
-    with contextlib.ExitStack() as standing_by, fresh(module, processes) as run_fresh:
+    with contextlib.ExitStack() as standing_by, fresh(module, processes, on_stop) as run_fresh:
         ready = [standing_by.enter_context(contextlib.closing(_Forked(module)))] if processes == 1 else []
-        yield lambda request: _wait(ready.pop().begin, request) if ready else run_fresh(request)
+        yield lambda request: _wait(ready.pop().begin, request, on_stop) if ready else run_fresh(request)
 
 
-def _wait(begin: Callable[[str], "_Interpreter | _Forked"], request: Mapping[str, Any]) -> str | None:
-    """Hand a request (JSON types) to a worker and wait for its end. SIGTERM to this process ends the worker first."""
+def _wait(
+    begin: Callable[[str], "_Interpreter | _Forked"], request: Mapping[str, Any], on_stop: OnStop | None
+) -> str | None:
+    """Hand a request (JSON types) to a worker and wait for its end. On SIGTERM, call `on_stop` and end the worker."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file, exiting_on_sigterm():
         json.dump(dict(request), file)
         file.flush()
-        worker = begin(file.name)
+        worker, watch = begin(file.name), MemoryWatch(limited_groups())
         try:
+            offer_to_kernel(worker.pid)
+            _await_end(worker.pid, watch)
             code = worker.wait()
         except SystemExit:
-            worker.terminate()
-            worker.wait()
+            try:
+                if on_stop:
+                    on_stop()
+            finally:
+                worker.terminate()
+                worker.wait()
             raise
-    return None if code == 0 else _explain(code)
+    return None if code == 0 else watch.reason or _explain(code)
+
+
+def _await_end(pid: int, watch: MemoryWatch) -> None:
+    """Wait until a worker has ended, if there is a limit of memory to watch. The worker is not collected."""
+    if not watch.groups:
+        return
+    with contextlib.closing(_Ends(pid)) as ends:
+        while not ends.within(CALM_S if watch.reason else watch.look(pid)):
+            pass
+
+
+class _Ends:
+    """The end of a child process as something to wait for."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._descriptor = pid, -1
+        with contextlib.suppress(OSError):  # a sandbox without this call: `within` then asks
+            self._descriptor = os.pidfd_open(pid)
+
+    def within(self, seconds: float) -> bool:
+        """Return True once the process has ended; wait for at most some seconds."""
+        watched = [self._descriptor] if self._descriptor != -1 else []
+        select.select(watched, [], [], seconds)
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def close(self) -> None:
+        if self._descriptor != -1:
+            os.close(self._descriptor)
 
 
 class _Interpreter:
@@ -77,6 +123,7 @@ class _Interpreter:
 
     def __init__(self, module: str, processes: int, request: str) -> None:
         self._process = subprocess.Popen([sys.executable, *_launcher(processes), "-m", module, request])
+        self.pid = self._process.pid
 
     def wait(self) -> int:
         """The exit code, or minus the number of the signal that ended it."""
@@ -94,8 +141,8 @@ class _Forked:
         sys.stderr.flush()
         reading, self._writing = os.pipe()
         self._code: int | None = None
-        self._pid = os.fork()
-        if self._pid == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             os.close(self._writing)
             run_and_leave(lambda: _stand_by(module, reading))
         os.close(reading)
@@ -109,12 +156,12 @@ class _Forked:
     def wait(self) -> int:
         """The exit code, or minus the number of the signal that ended it."""
         if self._code is None:
-            self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self._code
 
     def terminate(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
+            os.kill(self.pid, signal.SIGTERM)
 
     def close(self) -> None:
         """Let a child exit that was not needed, end one that still works, and wait for it."""
@@ -163,6 +210,7 @@ def run_worker(work: Worker) -> None:
     exits at once: an orderly shutdown of torch takes a second and has no use.
     """
     exit_on_sigterm()
+    ensure_user_environment()
     work(json.loads(Path(sys.argv[1]).read_text()))
     sys.stdout.flush()
     sys.stderr.flush()

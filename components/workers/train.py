@@ -1,4 +1,4 @@
-"""The process that trains, or several of them that torchrun starts. `train_trial` starts it for a trial that has to be trained.
+"""The process that trains, or several of them that torchrun starts. `train_trials` starts it for a trial that has to be trained.
 
 It imports no kfp, which takes two seconds that no trial needs, and it takes no decision about leases or reuse.
 """

@@ -1,7 +1,7 @@
 """A place in S3 for a corpus or a plan, and one sentence for each error of a server.
 
-Any server that speaks S3 works. boto3 reads its address from AWS_ENDPOINT_URL_S3 and finds credentials in its usual chain
-(environment, profile, web identity, instance). This module does not read credentials.
+Any server that speaks S3 works. Its address and credentials are in ABLATE_S3_* (`common.own_store`). For what is not set there,
+boto3 reads AWS_ENDPOINT_URL_S3 and finds credentials in its usual chain (environment, profile, web identity, instance).
 """
 
 import os
@@ -24,10 +24,10 @@ from botocore.exceptions import (
 from s3transfer.exceptions import RetriesExceededError
 
 from common.errors import UserError
+from common.own_store import ACCESS_KEY, ENDPOINT, REGION, SECRET_KEY, USUAL, OwnStore
 
 SCHEME = "s3"
 CONNECTIONS = 16  # at a time, for all files together; a transfer has parts of 8 MiB
-_ENDPOINT = "AWS_ENDPOINT_URL_S3"
 _FALSE_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "AuthFailure")
 _STALE = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed")
 _FORBIDDEN = ("AccessDenied", "AllAccessDisabled", "403", "Forbidden")
@@ -60,29 +60,36 @@ class Place:
 @contextmanager
 def connection(place: Place) -> Iterator[Any]:
     """Yield the S3 client of boto3. An error of boto3 inside the block becomes a UserError."""
-    server = os.environ.get(_ENDPOINT, "S3")
+    own = OwnStore.read()
+    server = own.settings.get(ENDPOINT) or os.environ.get(USUAL[ENDPOINT][0]) or "S3"
     try:
-        client = _client()
+        client = _client(own)
         server = client.meta.endpoint_url
         yield client
     except ClientError as error:
-        raise UserError(_refusal(error, place, server)) from error
+        raise UserError(_refusal(error, place, server, own)) from error
     except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound) as error:
-        remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        remedy = f"set {ACCESS_KEY} and {SECRET_KEY}, or what boto3 reads: {_keys(own)}, or AWS_PROFILE"
         raise UserError(f"{place} needs credentials for S3 ({_without_period(error)}): {remedy}") from error
     except (BotoCoreError, RetriesExceededError) as error:
         cause = getattr(error, "last_exception", error)  # a download that failed wraps its last error
-        remedy = f"check {_ENDPOINT} and the network, then rerun the command: files that have arrived whole are kept"
+        check = f"check {own.name_of(ENDPOINT)} and the network"
+        remedy = f"{check}, then rerun the command: files that have arrived whole are kept"
         raise UserError(f"{place} cannot be reached at {server} ({_without_period(cause)}): {remedy}") from error
 
 
-def _client() -> Any:
+def _client(own: OwnStore) -> Any:
     """Return a client with a new session. The default session of boto3 keeps old credentials after a change."""
     settings = Config(connect_timeout=10, read_timeout=60, max_pool_connections=CONNECTIONS)
     try:
-        return boto3.Session().client("s3", config=settings)
+        return boto3.Session().client("s3", config=settings, **own.for_client())
     except ValueError as error:
-        raise UserError(f"{_ENDPOINT} is an address like http://host:8333; boto3 says: {error}") from error
+        name = own.name_of(ENDPOINT)
+        raise UserError(f"{name} is an address like http://host:8333; boto3 says: {error}; correct it") from error
+
+
+def _keys(own: OwnStore) -> str:
+    return f"{own.name_of(ACCESS_KEY)} and {own.name_of(SECRET_KEY)}"
 
 
 def read_object(place: Place, most: int) -> bytes:
@@ -101,18 +108,18 @@ def missing(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound")
 
 
-def _refusal(error: ClientError, place: Place, server: str) -> str:
+def _refusal(error: ClientError, place: Place, server: str, own: OwnStore) -> str:
     code, says = error.response["Error"]["Code"], error.response["Error"].get("Message") or "no reason given"
     if code == "NoSuchBucket":
         return f"{server} has no bucket {place.bucket!r}: create it, or correct {place}"
     if code in _FALSE_KEYS:
-        return f"{server} does not accept these credentials ({code}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return f"{server} does not accept these credentials ({code}): check {_keys(own)}"
     if code in _STALE:
         return f"{server} does not accept these credentials any more ({code}): renew them, or set the clock of this machine"
     if code in _FORBIDDEN:
         return f"{server} does not let these credentials use {place} ({code}): ask for permission to list, read and write there"
     if code in _OTHER_REGION:
-        return f"the bucket {place.bucket!r} is in another region ({code}): set AWS_DEFAULT_REGION"
+        return f"the bucket {place.bucket!r} is in another region ({code}): set {own.name_of(REGION)}"
     return f"{server} refused {error.operation_name} for {place} ({code}: {_without_period(says)})"
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from common.errors import UserError
 from corpora import cache
 from corpora.layout import SHARDS, fingerprint
-from corpora.s3.index import NAME, File, Index, digests, index_of, read_index, write_index
+from corpora.s3.index import NAME, NEEDED, File, Index, digests, index_of, read_index, write_index
 from corpora.s3.place import CONNECTIONS, Place, connection, missing
 from corpora.store import Corpus
 
@@ -96,11 +96,33 @@ def pull(uri: str, root: Path, progress: Progress = _silent) -> Path:
     place = Place.parse(uri)
     with connection(place) as client:
         index = _found(client, place)
-        path = root / f"s3-{index.fingerprint[:16]}"
+        path = root / _folder(index)
         if not cache.has(path):
             _into(path, client, place, index, progress)
     progress(index.bytes, index.bytes)
     return path
+
+
+def place_of(uri: str, root: Path) -> Path:
+    """Return the folder below `root` in which `pull` puts the corpus, or finds it."""
+    place = Place.parse(uri)
+    with connection(place) as client:
+        return root / _folder(_found(client, place))
+
+
+def pull_manifest(uri: str, folder: Path) -> Corpus:
+    """Download all files of a corpus but its shards into a new folder, and open it: it has no sound and no pictures."""
+    place = Place.parse(uri)
+    folder.mkdir(parents=True)
+    with connection(place) as client:
+        index = _found(client, place)
+        small = index.model_copy(update={"files": tuple(file for file in index.files if file.name in NEEDED)})
+        _fetch(client, place, small, folder, _silent)
+    return Corpus.open(folder)
+
+
+def _folder(index: Index) -> str:
+    return f"s3-{index.fingerprint[:16]}"
 
 
 def _into(path: Path, client: Any, place: Place, index: Index, progress: Progress) -> None:

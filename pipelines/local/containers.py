@@ -18,6 +18,7 @@ from kfp import local
 from kfp.local import docker_task_handler
 
 from common.errors import UserError
+from common.own_store import VARIABLES
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.problem import PROBLEMS_FOLDER
 
@@ -32,6 +33,7 @@ SETTINGS = (
     "AWS_SESSION_TOKEN",
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL_S3",
+    *VARIABLES,
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     PROBLEMS_FOLDER,

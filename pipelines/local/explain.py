@@ -10,6 +10,7 @@ from ablation.plan.plan import Plan
 from components.shared.fingerprints import Prints, fingerprints
 from components.shared.reuse import forced_arms
 from corpora.prepare import prepare
+from corpora.store import Corpus
 from recipes.smile import CATALOGUE
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def explain(plan: Plan, *, tracking_uri: str, corpora_root: Path, force: str) ->
     arms = expand(plan, CATALOGUE)
     forced = forced_arms(force, arms)
     prepare_store(tracking_uri)
-    prints = fingerprints(plan, arms, prepare(plan.corpus, corpora_root))
+    prints = fingerprints(plan, arms, Corpus.open(prepare(plan.corpus, corpora_root)).fingerprint)
     earlier = trained_before(tracking_uri)
     return [_answer(item, earlier, tracking_uri, item.arm in forced) for item in prints]
 

@@ -27,7 +27,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from components.shared.trial import Trial
 from recipes.smile import PRELOAD_FOR_EXAMINATION, PRELOAD_FOR_TRAINING
 
 FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # for the first steps, which do not wait for the rest
@@ -40,7 +39,7 @@ REST = (
     "ablation.report.figures.pdf_canvas",  # imports matplotlib, in two seconds
 )
 TRAINING = (*PRELOAD_FOR_TRAINING, "components.workers.train", "components.workers.evaluate")
-EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished")
+EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")
 QUIET_S = 0.7  # without a request, before the server imports in advance, which delays the next request
 # A process that forks must not have threads. BLAS is not in a hot path, and neither is Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
@@ -116,18 +115,12 @@ def _step_of(command: Sequence[str]) -> list[str] | None:
 def _modules(step: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the modules that a step needs, and those that the server imports while it runs.
 
-    A rerun that trains nothing must not wait for the modules that train. The preparation of a corpus leaves time for them.
+    A rerun that trains nothing has no step that trains, and must not wait for its modules. The preparation of a corpus leaves time
+    for them.
     """
     name = step[-1]
-    trains = name == "train_trial" and not _done(step)
-    needed = (*FIRST, *(() if name in EARLY_STEPS else REST), *(TRAINING if trains else ()))
+    needed = (*FIRST, *(() if name in EARLY_STEPS else REST), *(TRAINING if name == "train_trials" else ()))
     return needed, (*FIRST, *REST, *(TRAINING if name == "prepare_corpus" else ()))
-
-
-def _done(step: Sequence[str]) -> bool:
-    """Return whether the trial of a train_trial step was finished before."""
-    given = json.loads(step[step.index("--executor_input") + 1])
-    return Trial.from_json(given["inputs"]["parameterValues"]["trial"]).done
 
 
 class _Server:

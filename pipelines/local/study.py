@@ -4,6 +4,7 @@ The pipeline runs in its own session, so that Ctrl-C reaches only this process. 
 order: the processes, their runs in MLflow, the scratch folder. Results are delivered once they are complete.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,12 +22,15 @@ from ablation.plan.plan import Plan
 from common.errors import UserError
 from components.shared.history import attempt
 from components.shared.problem import PROBLEMS_FOLDER, Problem, problems
-from components.shared.trial import STATES_FOLDER, Status
+from components.shared.trial import STATES_FOLDER
 from pipelines.local.processes import end_group, ignoring_signals, raising_on_signals
 from pipelines.local.progress import Progress
 from pipelines.local.study_folder import deliver, finish_delivery, locked, scratch, writable
 from pipelines.local.workspace import Workspace
 from recipes.smile import CATALOGUE
+
+if TYPE_CHECKING:
+    from ablation.results import TrialRecord
 
 POLL_S = 0.5
 
@@ -36,7 +40,7 @@ class Result:
     """A study that has ended with a report. `problem` says why it counts as failed; None if it does not."""
 
     folder: Path
-    trials: list[Status]
+    trials: "list[TrialRecord]"
     problem: str | None
 
 
@@ -78,11 +82,14 @@ def run_study(
         finish_delivery(out)
         code = _supervise(plan, workspace, arguments, console, image)
         if workspace.study is None:
+            with contextlib.suppress(OSError):  # the first step made it, and no training run has left a state
+                (out / STATES_FOLDER).rmdir()
             raise failure(workspace)
         deliver(workspace.study, out)
         shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
-        ended = [workspace.statuses()[key] for key in _keys(plan)]
-        return Result(out, ended, problem_of(workspace) if code else None)
+        from ablation.results import read_study  # imports pandas, which the start of a run does not need
+
+        return Result(out, read_study(out).trials, problem_of(workspace) if code else None)
 
 
 def threads_per_trial() -> int:

@@ -1,14 +1,15 @@
 """The scratch folder of a running study: the places where the steps put what they make, read while they write."""
 
-import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Trial
+from components.shared.trial import HISTORY_FILE, STATUS_FILE, Resolved, Status, Todo, Trial
+from pipelines.local.paths import STUDY
 
 ITERATIONS = "for-loop-*"  # kfp's folders for the iterations of the loop
+REPORTING = ("compare-arms", "close-study")  # the steps that write a report, the better one first
 STEP_OUTPUT = "executor_output.json"  # kfp writes it when a step has ended without an error
 TAIL_BYTES = 2048  # more than one line of a history
 
@@ -36,20 +37,19 @@ class Workspace:
 
     @property
     def study(self) -> Path | None:
-        """The study folder that compare_arms has filled; None until it has ended."""
-        return next((path.parent / "study" for path in self.root.glob(f"*/compare-arms/{STEP_OUTPUT}")), None)
+        """The study folder that a step has filled; None until it has ended. close_study fills it if compare_arms could not."""
+        ended = [path for step in REPORTING for path in self.root.glob(f"*/{step}/{STEP_OUTPUT}")]
+        return next((path.parent / "study" for path in ended if (path.parent / "study" / STUDY).is_file()), None)
 
     def first_trial(self) -> Trial | None:
-        """Return the first trial that resolve_plan handed out; None until it has."""
+        """Return the first trial that resolve_plan has opened; None until it has ended."""
         for path in self.root.glob(f"*/resolve-plan/{STEP_OUTPUT}"):
-            with contextlib.suppress(ValueError):  # kfp is still writing it
-                trials = json.loads(path.read_text())["parameterValues"]["Output"]
-                return Trial.from_json(trials[0])
+            return Trial.from_json(Resolved.read(path.parent / "resolved").trials[0])
         return None
 
     def corpus_is_prepared(self) -> bool:
         """Return whether trials can begin."""
-        return any(self.root.glob("*/prepare-corpus/corpus"))
+        return any(self.root.glob(f"*/prepare-corpus/{STEP_OUTPUT}"))
 
     def unfinished_steps(self) -> list[str]:
         """Return the steps that have begun and not ended without an error, in the order in which they began."""
@@ -72,9 +72,12 @@ class Workspace:
 
     def _trials(self) -> Iterator[tuple[Status, Path]]:
         # The status of a later step replaces that of an earlier one. Trials that had finished before passed no step.
-        for place in ("*/*/train-trial/trained", "*/*/evaluate-trial/scored", "*/find-finished/finished/*"):
+        for place in ("*/*/train-trials/trained/*", "*/*/evaluate-trials/scored/*"):
             for path in sorted(self.root.glob(f"{place}/{STATUS_FILE}")):
                 yield Status.read(path.parent), path.parent
+        for path in self.root.glob(f"*/find-finished/{STEP_OUTPUT}"):
+            for status in Todo.read(path.parent / "todo").statuses():
+                yield status, path.parent
 
 
 def _last_point(path: Path) -> tuple[int, dict[str, float]] | None:

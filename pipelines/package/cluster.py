@@ -1,85 +1,44 @@
-"""Typed settings of a cluster for the steps of a study: GPUs, memory, secrets, and the nodes of the pods.
+"""Typed settings of a cluster for the steps of a study: GPUs, memory, secrets, volumes, and the nodes of the pods.
 
 `deploy/cluster.yaml` is an example with a comment on every key. This module imports kfp only to check `timeouts`.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from common.errors import UserError
 from common.hints import did_you_mean
 from common.validation import sentence
 from common.yaml_text import load_yaml
+from pipelines.package.fields import (
+    MOST_SECONDS,
+    Cpu,
+    LabelKey,
+    LabelValue,
+    Line,
+    Memory,
+    ObjectName,
+    ResourceName,
+    Seconds,
+    SecretKey,
+    Strict,
+    Text,
+    in_bytes,
+    matching,
+    refusing,
+)
+from pipelines.package.reserved import label_fault, variable_fault
+from pipelines.package.volumes import Roots
 
-UNITS = {unit: 1000**power for power, unit in enumerate("KMGTPE", 1)}
-UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", 1)}
-
-
-def _text(value: Any) -> Any:
-    """Return a number as text. `true` stays a boolean, because Kubernetes expects the word there."""
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _matching(pattern: str, rule: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(rule)
-        return value
-
-    return AfterValidator(check)
-
-
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
-_DNS = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
-Cpu = Annotated[
-    str,
-    BeforeValidator(_text),
-    _matching(r"(?=.*[1-9])(?:\d*\.)?\d+m?", "cores are a number above 0, such as 8, 0.5 or 500m"),
-]
-Memory = Annotated[
-    str,
-    BeforeValidator(_text),
-    _matching(rf"[1-9]\d*(?:{'|'.join(UNITS)})", "memory is a whole number with a unit, such as 32Gi"),
-]
-LabelKey = Annotated[
-    str, _matching(rf"(?:{_DNS}/)?{_LABEL}", "the key of a label is a name such as team or example.org/team")
-]
-LabelValue = Annotated[str, _matching(rf"(?:{_LABEL})?", "the value of a label has at most 63 letters, digits and ._-")]
-ResourceName = Annotated[
-    str, _matching(rf"{_DNS}/{_LABEL}", "the type of an accelerator is a resource such as nvidia.com/gpu")
-]
-ObjectName = Annotated[str, _matching(_DNS, "a name in a cluster has lower-case letters, digits, dots and hyphens")]
-SecretKey = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,253}", "the key of a secret has letters, digits and ._- only")]
 Variable = Annotated[
-    str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "an environment variable has letters, digits and _ only")
+    str,
+    matching(r"[A-Za-z_][A-Za-z0-9_]*", "an environment variable has letters, digits and _ only"),
+    refusing(variable_fault),
 ]
-
-
-class Strict(BaseModel):
-    """Settings that refuse unknown keys with a hint and convert no types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, given: Any) -> Any:
-        for key in given if isinstance(given, Mapping) else ():
-            if key not in cls.model_fields:
-                raise ValueError(f"unknown key {key!r}{did_you_mean(str(key), cls.model_fields)}")
-        return given
+PodLabel = Annotated[LabelKey, refusing(label_fault)]
 
 
 class Accelerator(Strict):
@@ -96,7 +55,7 @@ class Toleration(Strict):
     operator: Literal["Equal", "Exists"] = "Equal"
     value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    seconds: int | None = Field(None, ge=0)
+    seconds: int | None = Field(None, ge=0, le=MOST_SECONDS)
 
     @model_validator(mode="after")
     def _as_kubernetes_requires(self) -> "Toleration":
@@ -116,24 +75,35 @@ class Secret(Strict):
     keys: dict[SecretKey, Variable] = Field(min_length=1)
 
 
-class Cluster(Strict):
+class Cluster(Roots):
     """All settings. The default adds nothing about the cluster to a package."""
 
     accelerator: Accelerator = Accelerator(count=0)
     cpu: Cpu | None = None
     memory: Memory | None = None
     shm_size: Memory | None = None
-    node_selector: dict[LabelKey, LabelValue] = {}
-    tolerations: list[Toleration] = []
-    secrets: list[Secret] = []
-    environment: dict[Variable, str] = {}
+    node_selector: dict[LabelKey, LabelValue] = Field({})
+    tolerations: list[Toleration] = Field([])
+    secrets: list[Secret] = Field([])
+    environment: dict[Variable, Text] = Field({})
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
-    image_pull_secrets: list[ObjectName] = []
-    pod_labels: dict[LabelKey, LabelValue] = {}
-    timeouts: dict[str, Annotated[int, Field(ge=60)]] = {}
-    parallelism: int | None = Field(None, ge=1)
-    caching: bool = True
-    tracking_uri: str | None = Field(None, min_length=1)
+    image_pull_secrets: list[ObjectName] = Field([])
+    pod_labels: dict[PodLabel, LabelValue] = Field({})
+    timeouts: dict[str, Seconds] = Field({})
+    parallelism: int | None = Field(None, ge=1, le=1000)
+    trials_per_task: int | None = Field(None, ge=1, le=100_000)
+    caching: bool = True  # accepted for older files; no step is cached
+    tracking_uri: Line | None = Field(None, min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kfp_can_do_it(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "ephemeral_storage" in given:
+            raise ValueError(
+                "KFP 2.17 cannot request ephemeral storage for a step; remove ephemeral_storage, and give the namespace a "
+                "LimitRange (docs/cluster.md shows one)"
+            )
+        return given
 
     @field_validator("timeouts")
     @classmethod
@@ -168,12 +138,6 @@ class Cluster(Strict):
         """Threads of a trial: its number of whole cores, at least 1."""
         cpu = self.cpu or "1"
         return max(1, int(float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)))
-
-
-def in_bytes(memory: str) -> int:
-    """Return an amount such as 32Gi in bytes."""
-    unit = memory.lstrip("0123456789")
-    return int(memory.removesuffix(unit)) * UNITS[unit]
 
 
 def read_cluster(path: Path) -> Cluster:

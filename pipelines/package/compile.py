@@ -29,10 +29,17 @@ def compile_package(path: Path, image: str | None = None, cluster: Path | None =
 def _compiled(scratch: Path, settings: Cluster, image: str | None) -> bytes:
     from kfp import compiler
 
+    from pipelines.package.form import add_menus
     from pipelines.package.lint import lint
     from pipelines.package.placed import placed
+    from pipelines.package.slim import slim
+    from pipelines.package.yaml12 import package_text, read_documents
 
     compiler.Compiler().compile(placed(settings, image), str(scratch))
+    comment, documents = read_documents(scratch)
+    add_menus(documents[0])
+    slim(documents[0])
+    scratch.write_text(package_text(documents, comment), encoding="utf-8")
     if findings := lint(scratch):
         raise UserError("\n".join(findings))
     return scratch.read_bytes()

@@ -83,14 +83,22 @@ def read_package(package: Path | Mapping[str, Any]) -> Mapping[str, Any]:
     spec: Any = package
     if isinstance(package, Path):
         try:
-            spec = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))), None)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            spec = next(iter(yaml.safe_load_all(read_text(package))), None)
+        except yaml.YAMLError as error:
             raise UserError(
                 f"{package} cannot be read as a package: {type(error).__name__}; write one: {HOW}"
             ) from error
     if not isinstance(spec, Mapping) or "root" not in spec or "components" not in spec:
         raise UserError(f"a package is a compiled pipeline with `root` and `components`; write one: {HOW}")
     return spec
+
+
+def read_text(package: Path) -> str:
+    """Return the text of a package file. Raises UserError."""
+    try:
+        return package.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{package} cannot be read as a package: {type(error).__name__}; write one: {HOW}") from error
 
 
 def graphs(spec: Mapping[str, Any]) -> Iterator[Graph]:

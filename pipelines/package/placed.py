@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kfp import dsl, kubernetes
@@ -36,12 +36,20 @@ def placed(settings: Cluster, image: str | None = None) -> Any:
                 _nodes(task, settings)
                 # The step also has the number as an argument: otherwise the input would not reach the loop.
                 task.set_accelerator_type(settings.accelerator.type).set_accelerator_limit(gpus)
-        for group in traced.groups[0].groups:
-            if isinstance(group, dsl.ParallelFor) and settings.parallelism:
-                group.parallelism_limit = settings.parallelism
+        for loop in _loops(traced.groups[0]):
+            if settings.parallelism:
+                loop.parallelism_limit = settings.parallelism
 
     on_cluster.__signature__ = _with_defaults(definition, _defaults(settings))  # type: ignore[attr-defined]
     return dsl.pipeline(on_cluster, name=NAME, description=DESCRIPTION)
+
+
+def _loops(group: Any) -> Iterator[dsl.ParallelFor]:
+    """Yield the loops in a group of tasks, such as the exit handler around the study."""
+    for inside in group.groups:
+        if isinstance(inside, dsl.ParallelFor):
+            yield inside
+        yield from _loops(inside)
 
 
 def _defaults(settings: Cluster) -> dict[str, Any]:
@@ -51,6 +59,9 @@ def _defaults(settings: Cluster) -> dict[str, Any]:
         "threads": settings.threads,
         "tracking_uri": settings.tracking_uri,
         "gpus_per_trial": str(settings.accelerator.count),
+        "corpora_root": settings.corpora_root,
+        "state_root": settings.state_root,
+        "trials_per_task": settings.trials_per_task and str(settings.trials_per_task),
     }
     return {name: value for name, value in known.items() if value is not None}
 
@@ -69,9 +80,10 @@ def _configure(name: str, task: Any, settings: Cluster, image: str | None) -> No
     if image is not None:
         task.set_container_image(image)
     task.set_env_variable(STEP_IMAGE, image or default_image())
-    if not settings.caching:
-        task.set_caching_options(False)
+    task.set_caching_options(False)  # finished trials are found in MLflow; a cached step would repeat an old answer
     _environment(task, settings)
+    for volume in settings.volumes:
+        kubernetes.mount_pvc(task, volume.claim, volume.mount_path)
     if name in settings.timeouts:
         kubernetes.set_timeout(task, settings.timeouts[name])
 

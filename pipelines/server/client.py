@@ -1,73 +1,29 @@
-"""Client of a Kubeflow Pipelines server: finds or creates a pipeline, a version and an experiment; starts and reads runs.
+"""Client of a Kubeflow Pipelines server: finds or creates a pipeline, a version and an experiment; starts, reads and ends runs."""
 
-The client uses kfp's generated API and not `kfp.Client`. The constructor of `kfp.Client` asks the server up to five times,
-with a traceback for each failure, and may write to ~/.config/kfp. Its methods print, ignore namespaces when they look for
-pipelines, and wait without a timeout. It reads a login page in HTML as an empty answer, not as an error.
-"""
-
-import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import kfp_server_api
 
 from common.errors import UserError
+from pipelines.server.connection import Connection
 from pipelines.server.credentials import Credential
-from pipelines.server.errors import FAULTS, Rejected, not_kubeflow, translated
+from pipelines.server.errors import Rejected, not_kubeflow
+from pipelines.server.runs import Run, read_run
 
-TIMEOUTS_S = (10, 60)  # for the connection, and for the answer
 UI_ENV = "KF_PIPELINES_UI_ENDPOINT"  # kfp's own name; the address of the pages, if the API has another one
+PAGE = 100
+NEWEST_FIRST = "created_at desc"
 
 
-@dataclass(frozen=True)
-class Task:
-    """A node of a run. `after` holds the ids of its parents and predecessors."""
-
-    id: str
-    name: str
-    state: str
-    error: str
-    after: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """The present state of a run. `state` is the text of the server."""
-
-    id: str
-    state: str
-    ended: bool
-    error: str
-    tasks: tuple[Task, ...]
-
-
-def checked_host(text: str) -> str:
-    """Return the address of a server without a slash at its end. Raises UserError if it is not a plain http(s) address."""
-    text = text.strip()
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise UserError(f"a host is an address such as https://NAME/pipeline or http://localhost:8080; got {text!r}")
-    if parts.username is not None or parts.query or parts.fragment or "#" in text or "?" in text:
-        bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
-        raise UserError(f"a host has no user, ? or #; give {bare}")
-    return text.rstrip("/")
-
-
-class Server:
+class Server(Connection):
     """A server. Every method raises the errors of `pipelines.server.errors`, and UserError for unusable settings."""
 
     def __init__(self, host: str, credential: Credential, namespace: str | None = None) -> None:
-        self.host, self.credential, self.namespace = host, credential, namespace
-        self.api = kfp_server_api.ApiClient(_configuration(host, credential), cookie=credential.cookies)
+        super().__init__(host, credential, namespace)
         self._pipelines = kfp_server_api.PipelineServiceApi(self.api)
         self._experiments = kfp_server_api.ExperimentServiceApi(self.api)
         self._runs = kfp_server_api.RunServiceApi(self.api)
@@ -116,25 +72,37 @@ class Server:
 
         return self._found_or_created(find, make)
 
+    def inputs(self, pipeline: str, version: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the inputs that a version of a pipeline declares, by name. Raises Rejected if it does not exist."""
+        found = self.call(self._pipelines.pipeline_service_get_pipeline_version, pipeline, version).pipeline_spec or {}
+        root = found.get("pipeline_spec", found).get("root", {})  # the package has a second document, or has not
+        declared: Mapping[str, Mapping[str, Any]] = root.get("inputDefinitions", {}).get("parameters", {})
+        return declared
+
+    def find_experiment(self, name: str) -> str | None:
+        """Return the id of the experiment with this name; None if it does not exist. Raises UserError if it is archived."""
+        listed = self.call(
+            self._experiments.experiment_service_list_experiments, filter=named(name), **self.in_namespace()
+        ).experiments
+        if listed and listed[0].storage_state == "ARCHIVED":
+            raise UserError(f"experiment {name!r} is archived on {self.host}; restore it, or give another name")
+        return listed[0].experiment_id if listed else None
+
     def experiment(self, name: str) -> str:
         """Return the id of the experiment with this name. Create it if needed."""
-
-        def find() -> str | None:
-            listed = self.call(
-                self._experiments.experiment_service_list_experiments, filter=named(name), **self.in_namespace()
-            ).experiments
-            if listed and listed[0].storage_state == "ARCHIVED":
-                raise UserError(f"experiment {name!r} is archived on {self.host}; restore it, or give another name")
-            return listed[0].experiment_id if listed else None
 
         def make() -> str:
             asked = kfp_server_api.V2beta1Experiment(display_name=name, **self.in_namespace())
             return self.call(self._experiments.experiment_service_create_experiment, asked).experiment_id
 
-        return self._found_or_created(find, make)[0]
+        return self._found_or_created(lambda: self.find_experiment(name), make)[0]
 
     def start(self, name: str, *, experiment: str, pipeline: str, version: str, arguments: Mapping[str, Any]) -> str:
-        """Create a run and return its id. The request is not repeated after a lost answer: it could create a second run.
+        """Create a run and return its id."""
+        return self.create(name, experiment=experiment, pipeline=pipeline, version=version, arguments=arguments).id
+
+    def create(self, name: str, *, experiment: str, pipeline: str, version: str, arguments: Mapping[str, Any]) -> Run:
+        """Create a run. The request is not repeated after a lost answer: it could create a second run.
 
         The request asks the MLflow plugin of the server to keep its own runs in the experiment of the study, as parents of
         the study. A server without plugins refuses the field and creates nothing. Then the request is sent without it.
@@ -142,7 +110,9 @@ class Server:
         asked = kfp_server_api.V2beta1Run(
             display_name=name, experiment_id=experiment, **self.what_to_run(pipeline, version, arguments)
         )
-        return self._id(self.with_plugins(self._runs.run_service_create_run, asked).run_id)
+        made = read_run(self.with_plugins(self._runs.run_service_create_run, asked))
+        self._id(made.id)
+        return made
 
     def what_to_run(self, pipeline: str, version: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of the pipeline and its inputs, for a run and for a schedule."""
@@ -166,18 +136,50 @@ class Server:
 
     def run(self, run: str) -> Run:
         """Return the present state of a run and its tasks."""
-        found = self.call(self._runs.run_service_get_run, run)
-        details = (found.run_details and found.run_details.task_details) or []
-        ended = found.finished_at is not None and found.finished_at.year > 1970  # servers send the epoch for "not yet"
-        return Run(run, found.state or "", ended, _message(found), _tasks(details))
+        return read_run(self.call(self._runs.run_service_get_run, run))
+
+    def runs(self, experiment_id: str, name_or_filter: str | Mapping[str, Any]) -> list[Run]:
+        """Return the runs of an experiment with a display name, or that a filter of the API selects; the newest first."""
+        exact = isinstance(name_or_filter, str)
+        asked = named(name_or_filter) if isinstance(name_or_filter, str) else json.dumps(name_or_filter)
+        found: list[Run] = []
+        page = ""
+        while True:
+            answer = self.call(
+                self._runs.run_service_list_runs,
+                experiment_id=experiment_id,
+                filter=asked,
+                sort_by=NEWEST_FIRST,
+                page_size=PAGE,
+                **({"page_token": page} if page else {}),
+                **self.in_namespace(),
+            )
+            found += [read_run(thing) for thing in answer.runs or []]
+            page = answer.next_page_token or ""
+            if not page:  # the database of a server compares names without case and accents
+                return [run for run in found if not exact or run.name == name_or_filter]
+
+    def terminate(self, run: str) -> None:
+        """Ask the server to end a run. The run is then CANCELING, and ends as FAILED some 20 seconds later."""
+        self.call(self._runs.run_service_terminate_run, run)
+
+    def manifest(self, run: str) -> Any:
+        """Return what the deprecated API v1beta1 says of a run. The generated client no longer knows that API."""
+        return self.call(
+            self.api.call_api,
+            "/apis/v1beta1/runs/{run}",
+            "GET",
+            {"run": run},
+            [],
+            {"Accept": "application/json"},
+            response_type="object",
+            auth_settings=["Bearer"],
+            _return_http_data_only=True,
+        )
 
     def page(self, run: str) -> str:
         """Return the address of the page of a run."""
         return f"{(os.environ.get(UI_ENV) or self.host).rstrip('/')}/#/runs/details/{run}"
-
-    def in_namespace(self) -> dict[str, str]:
-        """Return the field of a request that selects the namespace."""
-        return {} if self.namespace is None else {"namespace": self.namespace}
 
     def _found_or_created(self, find: Callable[[], str | None], make: Callable[[], str]) -> tuple[str, bool]:
         """Return an id, and True if it is new. If another client creates the same object meanwhile, its id is used."""
@@ -195,65 +197,8 @@ class Server:
             raise not_kubeflow(self.host, "an object that has no id")
         return given
 
-    def call(self, method: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
-        """Send one request. The generated code reads any text as an empty object, so this method checks the answer again."""
-        try:
-            answer = method(*arguments, _request_timeout=TIMEOUTS_S, **more)
-        except kfp_server_api.ApiTypeError:
-            raise  # the mistake is in our request
-        except FAULTS as error:
-            raise translated(error, self.host, self.credential) from error
-        response = self.api.last_response
-        with contextlib.suppress(ValueError):
-            if isinstance(json.loads(response.data), dict):
-                return answer
-        kind = (response.getheader("content-type") or "no type").partition(";")[0]
-        raise not_kubeflow(self.host, f"a page of {kind} (perhaps a login, for {self.credential.name})")
-
-
-def _configuration(host: str, credential: Credential) -> kfp_server_api.Configuration:
-    configuration = kfp_server_api.Configuration(host=host)
-    # urllib3 would repeat the request at once, with a line in the log, and would follow a redirection to a login page.
-    configuration.retries = False
-    authority = os.environ.get("SSL_CERT_FILE")
-    if authority and not Path(authority).is_file():
-        raise UserError(
-            f"SSL_CERT_FILE must name a file of certificates, and {authority} is not a file; correct it, or unset it"
-        )
-    configuration.ssl_ca_cert = authority
-    if (token := credential.token) is not None:
-
-        def fill(target: kfp_server_api.Configuration) -> None:
-            target.api_key["authorization"] = token()
-
-        fill(configuration)
-        configuration.api_key_prefix["authorization"] = "Bearer"
-        configuration.refresh_api_key_hook = fill
-    return configuration
-
 
 def named(name: str) -> str:
     """Return the filter for objects with this name."""
     predicate = {"operation": "EQUALS", "key": "display_name", "string_value": name}
     return json.dumps({"predicates": [predicate]})
-
-
-def _tasks(details: list[Any]) -> tuple[Task, ...]:
-    """Return the nodes of a run. In the answer, some name their parent, some their children, by id or by pod."""
-    after: dict[str, list[str]] = {}
-    pods = {task.pod_name: task.task_id for task in details if task.pod_name}
-    for task in details:
-        for child in task.child_tasks or []:
-            after.setdefault(child.task_id or pods.get(child.pod_name, ""), []).append(task.task_id)
-        if task.parent_task_id:
-            after.setdefault(task.task_id, []).append(task.parent_task_id)
-    return tuple(
-        Task(
-            task.task_id, task.display_name or "", task.state or "", _message(task), tuple(after.get(task.task_id, ()))
-        )
-        for task in details
-    )
-
-
-def _message(thing: Any) -> str:
-    return " ".join(str((thing.error and thing.error.message) or "").split())

@@ -1,7 +1,6 @@
 """Errors in the exchange with a Kubeflow Pipelines server, each with a text of one sentence."""
 
 import json
-from typing import Any
 
 import urllib3
 from kfp_server_api.rest import ApiException
@@ -10,6 +9,18 @@ from common.errors import Unavailable, UserError
 from pipelines.server.credentials import Credential
 
 LONGEST = 300  # characters of a message of the server
+# Marks of a mistake of the user in an answer with status 500: the server finds it late, and does not know that it is one.
+MISTAKES = (
+    "Invalid input error",
+    "Failed to compile job",
+    "Failed to validate workflow",
+    "length cannot exceed",
+    "Data too long for column",
+    "Incorrect string value",  # a character that the server's database cannot store
+    "ResourceNotFoundError",
+    "Already exist error",
+)
+FORBIDDEN = ("is not authorized", "PermissionDenied", "Unauthenticated")  # also with status 400, for uploads
 
 
 class Unreachable(Unavailable):
@@ -25,7 +36,7 @@ class NotKubeflow(UserError):
 
 
 class Rejected(UserError):
-    """A request that the server understood and refused; `status` is 400 to 499."""
+    """A request that the server understood and refused; `status` is 400 to 499, or 500 with one of MISTAKES."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
@@ -77,14 +88,15 @@ _WHY = [
 
 def _from_status(answer: ApiException, host: str, credential: Credential) -> Exception:
     """Return the error for a status that is not a success."""
-    status, said = answer.status, _message(answer.body)
-    detail = f" ({said})" if said else ""
+    status, said = answer.status, _message(answer)
+    detail = f" ({_end(said)})" if said else ""
     if 300 <= status < 400:
         return _moved((answer.headers or {}).get("location", ""), host, credential)
-    if status in (401, 403):
-        name = {401: "401 Unauthorized", 403: "403 Forbidden"}[status]
+    if status in (401, 403) or any(mark in (said or "") for mark in FORBIDDEN):
+        name = {401: "401 Unauthorized", 403: "403 Forbidden"}.get(status, f"HTTP status {status}")
         return Denied(f"{host} answers {name} to {credential.name}{detail}; {credential.remedy}")
-    if status >= 500 or status == 429:
+    mistake = any(mark in (said or "") for mark in MISTAKES)
+    if (status >= 500 and not mistake) or status == 429:
         return ServerFailed(f"{host} failed with HTTP status {status}{detail}")
     if status == 404 and said is None:
         return not_kubeflow(host, "404 Not Found")
@@ -105,12 +117,32 @@ def not_kubeflow(host: str, what: str) -> NotKubeflow:
     return NotKubeflow(f"{host} is not a Kubeflow Pipelines server: it answers with {what}; {remedy}")
 
 
-def _message(body: Any) -> str | None:
-    """Return the message of the server on one line; None if the body is not of the API."""
+def _message(answer: ApiException) -> str | None:
+    """Return what the server says, on one line; None if the body is not of the API.
+
+    Below 500, `details` holds the sentence alone. With 500 it is always "Internal Server Error", and `message` holds a
+    chain of causes. An upload answers with `error_message`, or with plain text.
+    """
     try:
-        answer = json.loads(body)
+        body = json.loads(answer.body)
     except (TypeError, ValueError):
+        return _plain(answer)
+    if not isinstance(body, dict):
         return None
-    if not isinstance(answer, dict):
+    details = body.get("details") or [{}]
+    short = details[0].get("message") if isinstance(details, list) and isinstance(details[0], dict) else None
+    said = (answer.status < 500 and short) or body.get("message") or body.get("error_message") or body.get("error")
+    return " ".join(str(said or "").split())
+
+
+def _plain(answer: ApiException) -> str | None:
+    """Return a body of plain text, without the text of a web server for an address that it does not have."""
+    kind = str((answer.headers or {}).get("content-type", ""))
+    if answer.status == 404 or not kind.startswith("text/plain") or not isinstance(answer.body, str):
         return None
-    return " ".join(str(answer.get("message") or answer.get("error") or "").split())[:LONGEST]
+    return " ".join(answer.body.split())
+
+
+def _end(text: str) -> str:
+    """Return a text, or the end of a long one: a chain of causes ends with the first cause."""
+    return text if len(text) <= LONGEST else f"... {text[-LONGEST:]}"

@@ -3,23 +3,20 @@
 A server can create, switch and delete a schedule, but not change it. A change creates another schedule and deletes the first.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import kfp_server_api
-from croniter import CroniterError, croniter
 
 from common.errors import UserError
 from common.hints import did_you_mean
 from pipelines.name import NAME
 from pipelines.server.client import Server, named
+from pipelines.server.cron import NotCron, parse
 
 PAGE = 100
-_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
-_FIELDS = re.compile(rf"(?:[\d*/,?-]|{_NAMES})+", re.IGNORECASE)  # the cron of the server has no L and no #
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,10 @@ class Schedule:
         if not self.enabled:
             return f"{self.cron}, disabled"
         try:
-            return f"{self.cron}, next {next_time(self.cron, datetime.now(UTC)):%Y-%m-%d %H:%M} UTC"
-        except ValueError:  # a schedule from the page of the server may be of another kind
+            following = next_time(self.cron, datetime.now(UTC))
+        except NotCron:  # a schedule from the page of the server may be of another kind
             return self.cron or "not by cron"
+        return f"{self.cron}, next {following:%Y-%m-%d %H:%M} UTC" if following else f"{self.cron}, never"
 
 
 def checked_cron(text: str) -> str:
@@ -51,27 +49,26 @@ def checked_cron(text: str) -> str:
     A server also accepts the five fields of Unix and shifts them: it reads `0 2 * * *` as two minutes after every hour.
     """
     cron = " ".join(text.split())
-    fields = cron.split(" ")
-    if len(fields) == 5:
+    if len(cron.split(" ")) == 5:
         raise UserError(f"the cron of Kubeflow begins with seconds, and {cron!r} has five fields; write '0 {cron}'")
-    if len(fields) != 6 or not all(map(_FIELDS.fullmatch, fields)) or re.search(r"(?<!/)\b7\b", fields[5]):
+    try:
+        following = next_time(cron, datetime.now(UTC))
+    except NotCron as error:
         wanted = "six fields: second minute hour day month weekday, weekdays 0 (Sunday) to 6 or SUN to SAT"
         raise UserError(
-            f"the cron of Kubeflow has {wanted}; got {text!r}; write e.g. '0 0 2 * * *' for every night at two"
-        )
-    try:
-        next_time(cron, datetime.now(UTC))
-    except CroniterError as error:
-        raise UserError(
-            f"a schedule needs a time that exists, and {cron!r} has none: {str(error).rstrip('.')}; correct --cron"
+            f"the cron of Kubeflow has {wanted}; got {text!r}: {error}; write e.g. '0 0 2 * * *' for every night at two"
         ) from error
+    if following is None:
+        raise UserError(f"a schedule needs a time that exists, and {cron!r} has none in five years; correct --cron")
     return cron
 
 
-def next_time(cron: str, after: datetime) -> datetime:
-    """Return the next time of a schedule, on a server with the time zone of `after`."""
-    found: datetime = croniter(cron, after, second_at_beginning=True).get_next(datetime)
-    return found
+def next_time(cron: str, after: datetime) -> datetime | None:
+    """Return the next time of a schedule, on a server with the time zone of `after`; None if there is none in five years.
+
+    Raises NotCron for what the server refuses.
+    """
+    return parse(cron).next(after)
 
 
 def open_schedules(server: Server) -> "Schedules":
@@ -106,8 +103,9 @@ class Schedules:
             )
             found += [_read(thing) for thing in answer.recurring_runs or []]
             page = answer.next_page_token or ""
-            if not page:
-                return [schedule for schedule in found if schedule.pipeline == self._pipeline]
+            if not page:  # the database of a server compares names without case and accents
+                named_so = [schedule for schedule in found if name in (None, schedule.name)]
+                return [schedule for schedule in named_so if schedule.pipeline == self._pipeline]
 
     def of(self, study: str) -> list[Schedule]:
         """Return the schedules of a study. Raises UserError if it has none."""

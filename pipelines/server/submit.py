@@ -4,17 +4,16 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from common.errors import UserError
-from components.shared.limits import check_fits_cluster
 from corpora.prepare import check
 from pipelines.local import paths
 from pipelines.name import DESCRIPTION, NAME
@@ -22,6 +21,10 @@ from pipelines.package.cluster import read_cluster
 from pipelines.package.compile import compile_package
 from pipelines.package.steps import Steps
 from pipelines.server.client import Server
+from pipelines.server.inputs import check_inputs
+from pipelines.server.terminate import close_ended
+from pipelines.server.trials import store
+from pipelines.server.view import plugin_note
 from recipes.smile import CATALOGUE
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
@@ -41,12 +44,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A run that the server has accepted: its id, name, page and steps."""
+    """A run that the server has accepted: its id, name, page and steps. `note` is a line about it, or empty."""
 
     run: str
     name: str
     page: str
     steps: Steps
+    note: str = ""
 
 
 def pods_store(tracking_uri: str | None, cluster: Path | None) -> str:
@@ -56,8 +60,8 @@ def pods_store(tracking_uri: str | None, cluster: Path | None) -> str:
 
 
 def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:
-    """Return the inputs of the pipeline. Raises UserError for a corpus, a size or an MLflow server that a cluster cannot use."""
-    check_fits_cluster(trials(plan, expand(plan, CATALOGUE)))
+    """Return the inputs of the pipeline. Raises UserError for a corpus or an MLflow server that a cluster cannot use."""
+    expand(plan, CATALOGUE)
     check(plan.corpus, here=False)  # the cluster has its own folders and buckets
     _check_tracking(tracking_uri)
     return {"plan": plan.as_mapping(), "tracking_uri": tracking_uri, "code_rev": code_rev}
@@ -76,21 +80,32 @@ def _check_tracking(uri: str) -> None:
         raise UserError(f"everyone who sees a run can read its arguments, and {shown} has a password; {remedy}")
 
 
+def run_name(study: str, code_rev: str) -> str:
+    """Return the name of a run: the study and the revision of the code."""
+    return f"{study} {code_rev}".strip()
+
+
 def prepare(
     server: Server,
+    arguments: Mapping[str, Any],
     *,
     image: str | None,
     cluster: Path | None,
     experiment: str,
-    code_rev: str,
     ask: Callable[[Callable[[], Prepared]], Prepared] = lambda ready: ready(),
 ) -> Prepared:
-    """Create on the server all that a run or a schedule needs. Raises the errors of `pipelines.server.errors`.
+    """Check what will be sent, and create on the server all that a run or a schedule needs.
 
     `ask` may repeat the requests while the server is away: they create every object only once.
+    Raises UserError before any request, and the errors of `pipelines.server.errors`.
     """
+    from pipelines.server.sendable import check_sendable
+
+    code_rev = arguments["code_rev"]
     with _package(image, cluster) as package:
         name, steps = _version_name(code_rev, package), Steps.of(package)
+        run = run_name(arguments["plan"]["study"], code_rev)
+        check_sendable(arguments, run_name=run, experiment=experiment, version=name)
 
         def ready() -> Prepared:
             server.check()
@@ -101,11 +116,25 @@ def prepare(
         return ask(ready)
 
 
-def submit(server: Server, plan: Plan, arguments: dict[str, Any], at: Prepared) -> Submitted:
-    """Start a run. Raises the errors of `pipelines.server.errors`."""
-    name = f"{plan.study} {arguments['code_rev']}".strip()
-    run = server.start(name, experiment=at.experiment, pipeline=at.pipeline, version=at.version, arguments=arguments)
-    return Submitted(run, name, server.page(run), at.steps)
+def check_scheduled(server: Server, at: Prepared, arguments: Mapping[str, Any]) -> None:
+    """Check that the version on the server takes these arguments. A server accepts any schedule, and then fails at every tick.
+
+    Raises UserError, and the errors of `pipelines.server.errors`.
+    """
+    check_inputs(server.inputs(at.pipeline, at.version), arguments, f"version {at.version_name} on {server.host}")
+
+
+def submit(server: Server, plan: Plan, arguments: dict[str, Any], at: Prepared, name: str = "") -> Submitted:
+    """Start a run; its name is made of study and revision unless one is given. Raises the errors of `pipelines.server.errors`.
+
+    Open MLflow runs of earlier runs that have ended are closed first, so that the new study does not wait for their trials.
+    """
+    if uri := store():
+        close_ended(server, uri, plan.study)
+    name = name or run_name(plan.study, arguments["code_rev"])
+    made = server.create(name, experiment=at.experiment, pipeline=at.pipeline, version=at.version, arguments=arguments)
+    note = plugin_note(made) if made.plugin_failure else ""
+    return Submitted(made.id, name, server.page(made.id), at.steps, note)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The script of the GitHub workflow with real training: on a server that runs studies, and with a real MLflow."""
+"""The scripts of the GitHub workflow with real training: on a server that runs studies, and with a real MLflow."""
 
 import contextlib
 import json
@@ -10,15 +10,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from junit_report import outcomes
+from mlflow import MlflowClient
+
+from cli.ci_job import COMPILE, GATE, SMOKE, STUDY
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["compile and lint", "smoke study", "study on the cluster", "gate"]
+SKIPPED = dict.fromkeys((COMPILE, SMOKE), "skipped: --only-gate")
 WORKFLOW = ROOT / ".github" / "workflows" / "ablation.yml"
 
 SMALL = {
@@ -59,73 +63,95 @@ def mlflow_server(store: str, tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture
-def cluster(kubeflow: Any, mlflow_server: str, tmp_path: Path) -> Iterator[Any]:
-    """A server that runs accepted runs by the local runner. Its pods reach MLflow by another name."""
-    started: list[subprocess.Popen[bytes]] = []
-    make = kubeflow._make
+@dataclass
+class Cluster:
+    """A server that runs accepted runs by the local runner, as its pods would: they reach MLflow by another name."""
 
-    def carry_out_too(kind: str, asked: Any) -> Any:
+    kubeflow: Any
+    mlflow: str
+    place: Path
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def accept(self, run: dict[str, Any]) -> None:
+        """Start the study of a run."""
+        name = f"run-{len(self.started)}"
+        (self.place / f"{name}.yaml").write_text(yaml.safe_dump(run["runtime_config"]["parameters"]["plan"]))
+        with (self.place / f"{name}.log").open("wb") as log:
+            self.started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "cli.main", "run", f"{name}.yaml", "--out", name],
+                    cwd=self.place,
+                    env=os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": self.mlflow},
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+
+    def finish(self) -> None:
+        """Wait for the newest study. Tag it with its run, as the pipeline does, and end the run."""
+        code, run = self.started[-1].wait(timeout=400), self.kubeflow.things["runs"][-1]
+        client = MlflowClient(self.mlflow)
+        experiment = client.get_experiment_by_name("smile")
+        query, order = "tags.`ablation.role` = 'study'", ["attributes.start_time DESC"]
+        found = client.search_runs([experiment.experiment_id], query, order_by=order, max_results=1)[0]
+        client.set_tag(found.info.run_id, "ablation.kfp_run", run["run_id"])
+        run |= {"state": "FAILED" if code else "SUCCEEDED", "finished_at": "2026-11-25T22:59:53Z"}
+        self.kubeflow.script = [{key: run[key] for key in ("state", "finished_at")}]
+
+
+@pytest.fixture
+def cluster(kubeflow: Any, mlflow_server: str, tmp_path: Path) -> Iterator[Cluster]:
+    served, make = Cluster(kubeflow, mlflow_server, tmp_path), kubeflow._make
+
+    def accepted(kind: str, asked: Any) -> Any:
         status, made = make(kind, asked)
         if kind == "runs" and status == 200:
-            number, given = len(started), made["runtime_config"]["parameters"]
-            (tmp_path / f"run-{number}.yaml").write_text(yaml.safe_dump(given["plan"]))
-            command = ["run", f"run-{number}.yaml", "--out", f"run-{number}"]
-            with (tmp_path / f"run-{number}.log").open("wb") as log:
-                started.append(
-                    subprocess.Popen(
-                        [sys.executable, "-m", "cli.main", *command],
-                        cwd=tmp_path,
-                        env=os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": mlflow_server},
-                        stdout=log,
-                        stderr=log,
-                    )
-                )
+            served.accept(made)
         return status, made
 
-    def look(run: str) -> Any:
-        code = started[-1].poll()
-        return 200, {"run_id": run, "state": {None: "RUNNING", 0: "SUCCEEDED"}.get(code, "FAILED")}
-
-    kubeflow._make, kubeflow._look = carry_out_too, look
-    yield kubeflow
-    for process in started:
+    kubeflow._make, kubeflow.script = accepted, ["RUNNING"]
+    yield served
+    for process in served.started:
         process.kill()
         process.wait()
 
 
-def steps_of(workflow: Path) -> tuple[dict[str, str], list[str]]:
-    """Return the environment and the scripts of the job, unchanged."""
-    [job] = yaml.safe_load(workflow.read_text())["jobs"].values()
-    return job["env"], [step["run"] for step in job["steps"] if "run" in step]
+def steps_of(job: str) -> tuple[dict[str, str], list[str]]:
+    """Return the environment and the scripts of a job, unchanged."""
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    steps = [step for step in workflow["jobs"][job]["steps"] if "run" in step]
+    environments = [workflow["env"], workflow["jobs"][job].get("env", {}), *(step.get("env", {}) for step in steps)]
+    return {name: text for given in environments for name, text in given.items()}, [step["run"] for step in steps]
 
 
 def filled(text: str, values: dict[str, str]) -> str:
-    """Replace `${{ NAME }}` as GitHub does."""
-    return re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: values[found.group(1)], text)
+    """Replace `${{ EXPRESSION }}` as GitHub does."""
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: values[found.group(1)], text)
 
 
 @pytest.fixture
-def push(cluster: Any, mlflow_server: str, tmp_path: Path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
-    """Act as GitHub does on a push of a plan: run the script of the job in a checkout, with the environment of the job."""
+def job(cluster: Cluster, mlflow_server: str, tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Act as GitHub does: run the script of a job in a checkout with this plan, with the environment of the job."""
     checkout = tmp_path / "checkout"
     (checkout / "plans").mkdir(parents=True)
     (checkout / ".venv").symlink_to(Path(sys.executable).parents[1])
     values = {
-        "vars.KF_PIPELINES_ENDPOINT": cluster.host,
+        "vars.KF_PIPELINES_ENDPOINT": cluster.kubeflow.host,
+        "vars.KF_PIPELINES_NAMESPACE": "",
         "secrets.KF_PIPELINES_TOKEN": "a-token",
         "vars.MLFLOW_TRACKING_URI": mlflow_server,
         "secrets.MLFLOW_TRACKING_USERNAME": "",
         "secrets.MLFLOW_TRACKING_PASSWORD": "",
         "vars.ABLATE_REPOSITORY": "registry.example/ablate-python",
+        "vars.ABLATE_CLUSTER || 'deploy/cluster.yaml'": str(ROOT / "deploy" / "cluster.yaml"),
+        "inputs.what == 'submit again' && 'yes' || ''": "",
         "github.sha": "0123456789abcdef",
         "vars.PODS_TRACKING_URI": "http://mlflow.example:5000",
     }
-    cluster.token = "a-token"
+    cluster.kubeflow.token = "a-token"
 
-    def call(plan: str) -> "subprocess.CompletedProcess[str]":
-        environment, (lint, script) = steps_of(WORKFLOW)
-        assert lint == "make lint"
+    def call(name: str, plan: str) -> "subprocess.CompletedProcess[str]":
+        environment, (_, script) = steps_of(name)
         (checkout / "plans" / "smile.yaml").write_text(plan)
         (checkout / "plans" / "smoke.yaml").write_text(plan_text("smoke", yaml.safe_load(plan)["corpus"], 2))
         summary_file = tmp_path / "summary.md"
@@ -145,33 +171,46 @@ def push(cluster: Any, mlflow_server: str, tmp_path: Path) -> Callable[[str], "s
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_workflow_script_trains_and_decides_by_real_trials(
-    push: Callable[..., Any], cluster: Any, ablate: Callable[..., Any], bucket: str, small_corpus: Path, tmp_path: Path
+def test_the_workflow_scripts_train_and_decide_by_real_trials(
+    job: Callable[..., Any],
+    cluster: Cluster,
+    ablate: Callable[..., Any],
+    bucket: str,
+    small_corpus: Path,
+    tmp_path: Path,
 ) -> None:
     corpus = f"s3://{bucket}/small"
     assert ablate("corpus", "push", small_corpus, corpus).code == 0
 
-    first = push(plan_text("smile", corpus, 120))
-    assert first.returncode == 0, first.stdout + first.stderr
-    [run] = cluster.things["runs"]
+    plan = plan_text("smile", corpus, 120)
+    pushed = job("submit", plan)
+    assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+    [run] = cluster.kubeflow.things["runs"]
     assert run["runtime_config"]["parameters"]["tracking_uri"] == "http://mlflow.example:5000"
+    cluster.finish()
+    judged = job("gate", plan)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
     text = (tmp_path / "summary.md").read_text()
     assert text.startswith("# Ablation: passed")
-    assert f"[The run on the cluster]({cluster.host}/#/runs/details/runs-1)" in text
+    assert f"[The run on the cluster]({cluster.kubeflow.host}/#/runs/details/runs-1)" in text
     assert "baseline" in text.partition("| gate | passed |")[2]
-    assert outcomes(tmp_path / "checkout" / "ablate.xml") == dict.fromkeys(NAMES)
+    assert outcomes(tmp_path / "checkout" / "ablate.xml") == SKIPPED | {STUDY: None, GATE: None}
 
     before = {"part": "training.steps", "replacements": {"as-before": 120}}
-    worse = push(plan_text("smile", corpus, 1, before))
+    plan = plan_text("smile", corpus, 1, before)
+    pushed = job("submit", plan)
+    assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+    cluster.finish()
+    worse = job("gate", plan)
     assert worse.returncode == 3, worse.stdout + worse.stderr
     assert trained(tmp_path / "run-0") == ["baseline"]
-    assert "as-before" not in trained(tmp_path / "run-1")  # the previous push trained it
+    assert "as-before" not in trained(tmp_path / "run-1")  # the study of the previous push trained it
     text = (tmp_path / "summary.md").read_text()
     assert text.startswith("# Ablation: gate failed")
     assert "as-before" in text.partition("| gate | gate failed |")[2]
     found = outcomes(tmp_path / "checkout" / "ablate.xml")
-    assert re.search(r"^failure: gate failed: gate failed: .* points", str(found.pop("gate")))
-    assert found == dict.fromkeys(NAMES[:3])
+    assert re.search(r"^failure: gate failed: .* points", str(found.pop(GATE)))
+    assert found == SKIPPED | {STUDY: None}
 
 
 def trained(study: Path) -> list[str]:

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from components.compare_arms import compare_and_report
-from components.evaluate_trial import evaluate
-from components.find_finished import find
+from components.compare_arms import compare_study
+from components.find_finished import find, store_corpus
 from components.resolve_plan import resolve
-from components.shared.trial import Status, Trial
-from components.train_trial import train
-from components.workers.isolation import Run, Start, fresh
+from components.shared import history
+from components.shared.evaluate_one import evaluate
+from components.shared.train_one import train
+from components.shared.trial import Resolved, Status, Todo, Trial
+from components.workers.isolation import OnStop, Run, Start, fresh
+from corpora.store import Corpus
 
 STEPS = 6
 
@@ -51,6 +53,7 @@ class Done:
     """The results of the steps: the trials with the two folders of each, the study's folder and its report."""
 
     uri: str
+    given: Resolved
     trials: list[Trial]
     trained: list[Path]
     scored: list[Path]
@@ -66,7 +69,8 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
     root = tmp_path_factory.mktemp("study")
     uri = f"sqlite:///{root / 'mlflow.db'}"
     with keeping_signals():
-        items = find(plan, resolve(plan, uri, "abc"), small_corpus, root / "finished", tracking_uri=uri)
+        given = _opened(plan, uri, small_corpus, "abc")
+        items = find(plan, given.trials, Corpus.open(small_corpus).fingerprint, tracking_uri=uri).trials
         trained = [root / f"trained-{number}" for number in range(len(items))]
         scored = [root / f"scored-{number}" for number in range(len(items))]
         for number, (item, first, second) in enumerate(zip(items, trained, scored, strict=True)):
@@ -75,22 +79,48 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
             train(item, plan, small_corpus, first, tracking_uri=uri, threads=1, start=start)
             evaluate(plan, small_corpus, first, second, tracking_uri=uri, threads=1, start=start)
     study = root / "study"
-    report = compare_and_report(plan, items, scored[::-1], small_corpus, study, tracking_uri=uri, code_rev="abc")
-    return Done(uri, [Trial.from_json(item) for item in items], trained, scored, study, report)
+    report = compare_study(given, study, tracking_uri=uri, code_rev="abc").files
+    return Done(uri, given, [Trial.from_json(item) for item in items], trained, scored, study, report)
+
+
+def _opened(plan: dict[str, Any], uri: str, corpus: Path, code_rev: str = "") -> Resolved:
+    """Open a study with its inputs, as the first steps do."""
+    given = Resolved(plan, resolve(plan, uri, code_rev))
+    store_corpus(uri, Trial.from_json(given.trials[0]).study_run_id, Corpus.open(corpus).summary())
+    return given
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[..., Resolved]:
+    """Opens a study of any corpus, as the first steps do."""
+    return _opened
 
 
 @pytest.fixture
-def finding(small_corpus: Path, tmp_path: Path) -> Callable[..., list[str]]:
-    """Opens a study of the small corpus and returns the trials that are left; finished ones are in `tmp_path / out`."""
+def opening(small_corpus: Path) -> Callable[..., Resolved]:
+    """Opens a study of the small corpus."""
+    return lambda plan, uri: _opened(plan, uri, small_corpus)
 
-    def call(plan: dict[str, Any], uri: str, out: str = "finished", force: str = "") -> list[str]:
-        return find(plan, resolve(plan, uri, ""), small_corpus, tmp_path / out, tracking_uri=uri, force=force)
+
+@pytest.fixture
+def searching(opening: Callable[..., Resolved], small_corpus: Path) -> Callable[..., Todo]:
+    """Opens a study of the small corpus and returns what is left of it, and what is finished."""
+
+    def call(plan: dict[str, Any], uri: str, force: str = "") -> Todo:
+        content = Corpus.open(small_corpus).fingerprint
+        return find(plan, opening(plan, uri).trials, content, tracking_uri=uri, force=force)
 
     return call
 
 
+@pytest.fixture
+def finding(searching: Callable[..., Todo]) -> Callable[..., list[str]]:
+    """Opens a study of the small corpus and returns the trials that are left."""
+    return lambda *arguments, **more: searching(*arguments, **more).trials
+
+
 @contextmanager
-def in_this_process(module: str, _processes: int = 1) -> Iterator[Run]:
+def in_this_process(module: str, _processes: int = 1, _on_stop: OnStop | None = None) -> Iterator[Run]:
     """A start of workers without processes, as `components.workers.isolation.Start` describes it."""
     yield lambda request: import_module(module).work(dict(request))
 
@@ -107,6 +137,14 @@ def keeping_signals() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _impatient() -> Iterator[None]:
+    """Let steps wait for MLflow for no time, instead of minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "PATIENCE_S", 0.0)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,16 +12,16 @@ import typer
 
 from cli.exit_codes import BAD_INPUT, GATE_FAILED
 from cli.gate import fail, judged
-from components.compare_arms import compare_and_report
-from components.evaluate_trial import evaluate
+from components.compare_arms import compare_study
 from components.find_finished import find
 from components.register_checkpoint import register_best
-from components.resolve_plan import resolve
 from components.shared.champion import stored
-from components.shared.trial import Trial
-from components.train_trial import train
+from components.shared.evaluate_one import evaluate
+from components.shared.train_one import train
+from components.shared.trial import Resolved, Trial
 from components.workers.isolation import Start
 from corpora.schema import SAMPLE_RATE_HZ
+from corpora.store import Corpus
 from tracking.registry import champion
 
 UNTAUGHT, TAUGHT = 4, 60  # steps
@@ -40,7 +40,13 @@ Studies = Callable[..., Studied]
 
 
 @pytest.fixture(scope="module")
-def study(plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path_factory: pytest.TempPathFactory) -> Studies:
+def study(
+    plan: dict[str, Any],
+    small_corpus: Path,
+    here: Start,
+    opened: Callable[..., Resolved],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Studies:
     """Carries out studies one after the other in one store. Its baseline has learnt nothing yet."""
     root = tmp_path_factory.mktemp("contest")
     root_uri = f"sqlite:///{root / 'mlflow.db'}"
@@ -59,17 +65,15 @@ def study(plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path_factor
         mine = plan | {"study": name, "seeds": list(seeds), "noise": noise or {}}
         mine |= {"baseline": small | baseline, "ablations": ablations}
         place = root / str(len(list(root.iterdir())))
-        opened = resolve(mine, root_uri, "abc")
-        folders, trained = [], []
-        for item in find(mine, opened, corpus, place / "finished", tracking_uri=root_uri):
-            trial = Trial.from_json(item)
-            folders.append(place / f"{trial.arm}-{trial.seed}")
+        given, content = opened(mine, root_uri, corpus, "abc"), Corpus.open(corpus).fingerprint
+        todo, trained = find(mine, given.trials, content, tracking_uri=root_uri), []
+        for item in todo.trials:
+            trial, folder = Trial.from_json(item), place / Trial.from_json(item).folder
             arguments: dict[str, Any] = {"tracking_uri": root_uri, "threads": 1, "start": here}
             if train(item, mine, corpus, place / "trained", **arguments).status == "trained":
                 trained.append((trial.arm, trial.seed))
-            evaluate(mine, corpus, place / "trained", folders[-1], **arguments)
-        folders += (place / "finished").iterdir()
-        compare_and_report(mine, opened, folders, corpus, place / "study", tracking_uri=root_uri, code_rev="abc")
+            evaluate(mine, corpus, place / "trained", folder, **arguments)
+        compare_study(given, place / "study", tracking_uri=root_uri, code_rev="abc")
         return Studied(place / "study", register_best(mine, place / "study", tracking_uri=root_uri), trained)
 
     call.uri = root_uri  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """The cache keeps its bound, removes the least recently used corpora, and none that is in use."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -97,13 +98,13 @@ def test_a_linked_corpus_stays_until_the_link_is_gone(three: Path) -> None:
     assert names(three) == [".links", "old", "run"]
 
 
-def test_the_prepare_step_links_the_corpus_of_a_run(tmp_path: Path) -> None:
-    uri = "synthetic://talking-mouth?train=2&test=1&valid=1"
-    prepare_for_trials(uri, str(tmp_path / "cache"), tmp_path / "run" / "corpus")
-    path = (tmp_path / "run" / "corpus").resolve()
+def test_the_prepare_step_keeps_the_corpus_of_a_run(tmp_path: Path) -> None:
+    uri, run = "synthetic://talking-mouth?train=2&test=1&valid=1", tmp_path / "run"
+    found = prepare_for_trials(uri, str(tmp_path / "cache"), run / "reference", run / "corpus")
+    path = Path(found.place)
     os.utime(path, (0, 0))
     assert cache.in_use(path)
-    (tmp_path / "run" / "corpus").unlink()
+    shutil.rmtree(run)
     assert not cache.in_use(path)
 
 

@@ -111,8 +111,8 @@ def test_settings_for_packages_fit_the_servers(
     }
     [settings] = [thing["data"] for thing in things if "MLFLOW_S3_ENDPOINT_URL" in thing.get("data", {})]
     tracking = urlsplit(str(cluster.tracking_uri)).netloc
-    assert {tracking, urlsplit(cluster.environment["AWS_ENDPOINT_URL_S3"]).netloc} <= services
-    assert cluster.environment["AWS_ENDPOINT_URL_S3"] == settings["MLFLOW_S3_ENDPOINT_URL"]
+    assert {tracking, urlsplit(cluster.environment["ABLATE_S3_ENDPOINT"]).netloc} <= services
+    assert cluster.environment["ABLATE_S3_ENDPOINT"] == settings["MLFLOW_S3_ENDPOINT_URL"]
     assert {tracking.partition(":")[0], f"{tracking.partition(':')[0]}:*"} <= set(
         settings["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
     )

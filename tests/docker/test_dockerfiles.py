@@ -35,6 +35,17 @@ def test_nothing_runs_as_root(file: Path) -> None:
     assert int(user) > 0
 
 
+def test_any_user_of_group_0_has_a_name_and_a_home() -> None:
+    """As OpenShift and `runAsUser` start a step. The second image inherits both."""
+    found = instructions(STEPS[0])
+    settings = dict(re.findall(r"(\w+)=(\S+)", " ".join(rest for name, rest in found if name == "ENV")))
+    assert settings["USER"] == settings["LOGNAME"] == "ablate"
+    [made] = [rest for name, rest in found if name == "RUN" and "useradd" in rest]
+    assert "--gid 0" in made
+    assert f"chmod 0775 {settings['HOME']}" in made
+    assert not [rest for name, rest in instructions(STEPS[1]) if name == "ENV" and re.search(r"USER=|HOME=", rest)]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_recipes_need_no_buildkit_and_bases_have_tags(file: Path) -> None:
     assert "# syntax" not in file.read_text()

@@ -168,7 +168,7 @@ def test_ctrl_c_leaves_no_container_and_no_open_run(servers: Servers, image: str
     )  # fmt: skip
     scratch = tmp_path / "out" / ".work"
     try:
-        wait_for(lambda: len([*scratch.glob("*/*/train-trial/trained/status.json")]) == 2, person)
+        wait_for(lambda: len([*scratch.glob("*/*/train-trials/trained/*/status.json")]) == 2, person)
         assert {path.lstat().st_uid for path in tmp_path.rglob("*")} == {0, NOBODY}  # only the plan belongs to root
         assert (tmp_path / "plan.yaml").lstat().st_uid == 0
         assert len(containers_of(scratch)) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 SWAGGER = Path("../shared/kfp/kfp_api_single_file.swagger.json")
+BEYOND = {"answer.commit_sha", "answer.tag_name", "answer.pipeline_store"}  # sent, but not in the definition [measured]
 PLACES = ("query", "formData", "body", "path")
 
 
@@ -34,6 +35,8 @@ class Contract:
         for template, operations in self.paths.items():
             if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/:]+", template), asked.path) and asked.method in operations:
                 operation = operations[asked.method]
+                if asked.path.endswith(("/upload", "/upload_version")) and status != 200:
+                    return []  # refused uploads do not follow the definition [measured]
                 schema = operation["responses"].get(str(status), operation["responses"]["default"])["schema"]
                 return [*self._request(operation, asked), *self._fit(schema, answer, "answer")]
         return [f"no operation {asked.method} {asked.path}"]
@@ -65,5 +68,7 @@ class Contract:
                 yield from self._fit(schema["items"], item, f"{at}[]")
         elif kind == "object" and ("properties" in schema or "additionalProperties" in schema):
             for name, inner in value.items():
+                if f"{at}.{name}" in BEYOND:
+                    continue
                 inside = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
                 yield from [f"{at} has no {name}"] if inside is None else self._fit(inside, inner, f"{at}.{name}")

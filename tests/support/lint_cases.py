@@ -41,6 +41,18 @@ def use_list(items: list) -> None: ...
 def use_data(data: Input[Dataset]) -> None: ...
 
 
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def use_all(data: Input[list[Dataset]] = None) -> None: ...
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def use_three(one: Input[list[Dataset]], two: Input[list[Dataset]], three: Input[list[Dataset]]) -> None: ...
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def end(status: dsl.PipelineTaskFinalStatus, where: str = "") -> None: ...
+
+
 @dsl.pipeline
 def make_data_list() -> list[Dataset]:
     with dsl.ParallelFor(["a"]) as item:

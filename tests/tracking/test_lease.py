@@ -2,13 +2,20 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
 
 from tracking import lease as module
-from tracking.lease import BEAT, KEY, TICKET, lease
+from tracking import search
+from tracking.lease import BEAT, GONE, KEY, SKEW_S, STALE_S, TICKET, Silence, lease
+from tracking.progress import REASON
 from tracking.store import client
-from tracking.studies import end_run, open_study
+from tracking.studies import end_run, open_study, start_trial
 
 
 @pytest.fixture
@@ -28,9 +35,19 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_S", 0.02)
 
 
-def claim(store: str, run_id: str, ticket: str) -> None:
-    for key, value in {TICKET: ticket, BEAT: "0", KEY: "f"}.items():
+def claim(store: str, run_id: str, ticket: str, beat: str = "0") -> None:
+    for key, value in {TICKET: ticket, BEAT: beat, KEY: "f"}.items():
         client(store).set_tag(run_id, key, value)
+
+
+def beat_of(seconds_ago: float, count: int = 7) -> str:
+    """A heartbeat of a machine with our clock."""
+    return f"{count} {time.time() - seconds_ago:.0f}"
+
+
+def state(store: str, run_id: str) -> tuple[str, str | None]:
+    run = client(store).get_run(run_id)
+    return run.info.status, run.data.tags.get(REASON)
 
 
 def test_one_at_a_time_and_everyone_in_the_end(store: str, runs: tuple[str, ...]) -> None:
@@ -95,3 +112,179 @@ def test_a_run_that_was_ended_holds_nothing(store: str, runs: tuple[str, ...]) -
     end_run(store, runs[0], "KILLED")
     with lease(store, runs[1], "f") as waited:
         assert not waited
+
+
+@pytest.mark.parametrize("ticket", ["1", "choosing"])
+@pytest.mark.parametrize("silent_s", [STALE_S + SKEW_S + 1, 86400.0])
+def test_a_holder_killed_a_while_ago_costs_no_wait(
+    store: str, runs: tuple[str, ...], ticket: str, silent_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.time, "sleep", lambda _: pytest.fail("it waited"))
+    start_trial(store, runs[0], "f")
+    claim(store, runs[0], ticket, beat_of(silent_s))
+    with lease(store, runs[1], "f") as waited:
+        assert not waited
+        assert state(store, runs[0]) == ("KILLED", GONE)
+    assert state(store, runs[1]) == ("SCHEDULED", None)
+
+
+def test_only_trial_runs_in_training_are_ended(store: str, runs: tuple[str, ...]) -> None:
+    """A waiting trial may still be started by its pipeline, and a study's run belongs to its exit step."""
+    study = client(store).get_run(runs[0]).data.tags["mlflow.parentRunId"]
+    for run_id in (runs[0], study):
+        claim(store, run_id, "1", beat_of(86400))
+    with lease(store, runs[1], "f") as waited:
+        assert not waited
+    assert state(store, runs[0]) == ("SCHEDULED", None)
+    assert state(store, study) == ("RUNNING", None)
+
+
+def test_a_holder_that_ended_while_we_looked_keeps_its_state(store: str, runs: tuple[str, ...]) -> None:
+    start_trial(store, runs[0], "f")
+    claim(store, runs[0], "1", beat_of(86400))
+    seen = client(store).get_run(runs[0])
+    end_run(store, runs[0], "FINISHED")
+    module._end_gone(store, seen)
+    assert state(store, runs[0]) == ("FINISHED", None)
+    client(store).update_run(runs[0], status="RUNNING")
+    client(store).set_tag(runs[0], BEAT, beat_of(0, count=8))
+    module._end_gone(store, seen)
+    assert state(store, runs[0]) == ("RUNNING", None)
+
+
+@contextmanager
+def beating(store: str, run_id: str, behind_s: float) -> Iterator[list[float]]:
+    """A holder for one second whose clock is `behind_s` seconds behind ours. Yields the times at which it released the lease."""
+    ended: list[float] = []
+
+    def beat() -> None:
+        for count in range(10):
+            client(store).set_tag(run_id, BEAT, beat_of(behind_s, count))
+            time.sleep(0.1)
+        ended.append(time.monotonic())
+        client(store).delete_tag(run_id, KEY)
+
+    claim(store, run_id, "1", beat_of(behind_s))
+    thread = threading.Thread(target=beat)
+    thread.start()
+    yield ended
+    thread.join()
+
+
+@pytest.mark.parametrize("behind_s", [-3600.0, -5.0, 0.0, 5.0, SKEW_S - 1])
+def test_a_living_holder_with_another_clock_keeps_it(
+    store: str, runs: tuple[str, ...], behind_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STALE_S", 0.8)
+    start_trial(store, runs[0], "f")
+    with beating(store, runs[0], behind_s) as ended:
+        with lease(store, runs[1], "f") as waited:
+            assert waited
+            assert ended
+        assert state(store, runs[0]) == ("RUNNING", None)
+
+
+@given(st.lists(st.floats(0, 2 * STALE_S), min_size=1, max_size=8), st.floats(-1e6, 1e6))
+def test_a_heartbeat_that_changes_is_alive_whatever_its_time(gaps: list[float], behind_s: float) -> None:
+    """Silence after the second look is the time since the last change, by our clock."""
+    clock = pytest.MonkeyPatch()
+    now = [1000.0]
+    with clock.context() as patched:
+        patched.setattr(module.time, "monotonic", lambda: now[0])
+        patched.setattr(module.time, "time", lambda: 1.8e9 + now[0])
+        watch, run = module.Watch(), _Claimant()
+        for count, gap in enumerate(gaps):
+            run.tags[BEAT] = f"{count} {1.8e9 + now[0] - behind_s:.0f}"
+            first = watch.silence(run).seconds
+            assert first == (pytest.approx(max(0.0, behind_s - SKEW_S), abs=1.0) if count == 0 else 0.0)
+            now[0] += gap
+            assert watch.silence(run).seconds == pytest.approx(first + gap)
+
+
+class _Claimant:
+    """What `Watch` reads of a run."""
+
+    def __init__(self) -> None:
+        self.tags: dict[str, str] = {}
+        self.info = self.data = self
+        self.run_id = "r"
+
+
+@pytest.mark.parametrize("beat", [None, "", "0", "12", "3 ", "3 soon", "-1"])
+def test_heartbeats_without_a_time_start_to_count_at_the_first_look(beat: str | None) -> None:
+    silence = Silence.at_first_look(beat)
+    assert silence.seconds < 1
+    assert silence.unsure == 0
+
+
+def test_waiting_is_said_once_and_then_every_minute(
+    store: str, runs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "STALE_S", 1.0)
+    monkeypatch.setattr(module, "SAY_EVERY_S", 0.4)
+    claim(store, runs[0], "1", beat_of(20))
+    with lease(store, runs[1], "f") as waited:
+        assert waited
+    lines = capsys.readouterr().out.splitlines()
+    assert 2 <= len(lines) <= 3
+    start = f"waiting for run {runs[0]} (a seed 1 of one) which trains the same trial; last sign of life "
+    assert all(line.startswith(start) for line in lines)
+    assert 19 <= int(lines[0].removeprefix(start).removesuffix(" s ago")) <= 22
+
+
+def test_nothing_is_said_without_a_wait(store: str, runs: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with lease(store, runs[0], "f"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+def test_the_holder_is_named_not_another_that_waits(
+    store: str, runs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "STALE_S", 0.3)
+    study = client(store).get_run(runs[0]).data.tags["mlflow.parentRunId"]
+    claim(store, runs[0], "2")
+    claim(store, runs[1], "choosing")
+    claim(store, study, "1")
+    with lease(store, runs[2], "f"):
+        pass
+    assert f"waiting for run {study} (one) which holds the lease 'f'; last sign" in capsys.readouterr().out
+
+
+def test_a_holder_cut_off_from_the_store_opens_its_run_again(
+    store: str, runs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STALE_S", 0.6)
+    monkeypatch.setattr(module, "BEAT_S", 0.1)
+    start_trial(store, runs[0], "f")
+    away, real = threading.Event(), module._tag
+
+    def tag(uri: str, run_id: str, tags: dict[str, str]) -> None:
+        if away.is_set() and run_id == runs[0]:
+            raise MlflowException("away")
+        real(uri, run_id, tags)
+
+    monkeypatch.setattr(module, "_tag", tag)
+    with lease(store, runs[0], "f"):
+        away.set()
+        with lease(store, runs[1], "f") as waited:
+            assert waited
+            assert state(store, runs[0]) == ("KILLED", GONE)
+        away.clear()
+        deadline = time.monotonic() + 10
+        while state(store, runs[0]) != ("RUNNING", None) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert state(store, runs[0]) == ("RUNNING", None)
+
+
+def test_holders_beyond_the_first_page_are_seen(
+    store: str, runs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PAGE", 1)
+    for run_id in runs[:-2]:
+        claim(store, run_id, "1")
+        end_run(store, run_id, "FINISHED")
+    claim(store, runs[-2], "1")
+    monkeypatch.setattr(module, "STALE_S", 0.3)
+    with lease(store, runs[-1], "f") as waited:
+        assert waited

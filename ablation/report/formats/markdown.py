@@ -30,7 +30,7 @@ def escape(text: object) -> str:
 def to_markdown(document: Document) -> str:
     """Write the whole report without its pictures."""
     parts = [headline(document).rstrip()]
-    parts += [_link("Open the study in MLflow", document.link)] if document.link else []
+    parts += [link("Open the study in MLflow", document.link)] if document.link else []
     for section in in_words(document.sections[1:]):
         blocks = [text for block in section.blocks if (text := _block(block, section.title))]
         parts += [f"## {escape(section.title)}", *blocks] if blocks else []
@@ -74,11 +74,11 @@ def _table(block: Table) -> str:
 
 
 def _cell(value: Cell) -> str:
-    first = _link(value.text, value.link) if value.link else escape(value.text)
+    first = link(value.text, value.link) if value.link else escape(value.text)
     return "; ".join([first, *map(escape, value.notes)])
 
 
-def _link(text: str, address: str) -> str:
+def link(text: str, address: str) -> str:
     """A link. The address is quoted, so that it ends neither the link nor the cell."""
     return f"[{escape(text)}]({urllib.parse.quote(address, safe=IN_ADDRESSES)})"
 

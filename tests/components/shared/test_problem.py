@@ -1,5 +1,6 @@
 """Problems of steps: what is written, printed and raised, with real processes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -48,10 +49,15 @@ def test_a_foreseen_problem_ends_with_its_sentence(
         (OSError("no http://me:secret@host"), "OSError: no http://me@host"),
     ],
 )
-def test_a_crash_is_recorded_redacted_and_raised_again(folder: Path, error: Exception, reason: str) -> None:
-    with pytest.raises(type(error)) as raised:
+def test_a_crash_ends_with_a_sentence_after_its_traceback(
+    folder: Path, capsys: pytest.CaptureFixture[str], error: Exception, reason: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
         fail("train-trial", error)
-    assert raised.value is error
+    assert end.value.code == 1
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert last == f"error: the step train-trial failed with {reason}; see the traceback above"
     assert problems(folder) == [Problem("train-trial", "crash", reason)]
 
 
@@ -81,23 +87,61 @@ def test_problems_come_oldest_first(tmp_path: Path) -> None:
     assert [problem.step for problem in problems(tmp_path)] == ["z-step", "a-step"]
 
 
-def test_a_folder_that_cannot_be_made_hides_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_hides_no_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(PROBLEMS_FOLDER, str(tmp_path / "file" / "problems"))
-    with pytest.raises(KeyError):
-        fail("train-trial", KeyError("zebra"))
+    with pytest.raises(SystemExit):
+        fail("train-trial", UserError("a rule; a remedy"))
+    assert capsys.readouterr().err == "error: a rule; a remedy\n"
 
 
-@pytest.mark.parametrize(("raised", "traceback"), [("UserError('a rule')", False), ("KeyError('zebra')", True)])
-def test_only_a_crash_prints_a_traceback(tmp_path: Path, raised: str, traceback: bool) -> None:
-    code = "from common.errors import UserError\nfrom components.shared.problem import reporting\n"
-    code += f"with reporting('find-finished'):\n    raise {raised}\n"
+COMPONENT = """
+def step(error: str) -> str:
+    from common.errors import UserError
+    from components.shared.problem import TooManyFailed, reporting
+
+    with reporting("find-finished"):
+        print("printed and not flushed")
+        try:
+            [][0]
+        except IndexError as cause:
+            raise {"UserError": UserError, "TooManyFailed": TooManyFailed}.get(error, OSError)(
+                "no http://me:secret@host; a remedy"
+            ) from cause
+"""
+
+
+def log_of_step(tmp_path: Path, error: str) -> tuple[int, list[str]]:
+    """Run a component as a pod does, by kfp's executor, and return its exit code and the lines of its log."""
+    (tmp_path / "step.py").write_text(COMPONENT)
+    outputs = {"parameters": {"Output": {"outputFile": str(tmp_path / "o")}}, "outputFile": str(tmp_path / "out.json")}
+    inputs = {"inputs": {"parameterValues": {"error": error}}, "outputs": outputs}
+    command = [sys.executable, "-m", "kfp.dsl.executor_main", "--component_module_path", str(tmp_path / "step.py")]
+    command += ["--executor_input", json.dumps(inputs), "--function_to_execute", "step"]
+    environment = {key: value for key, value in os.environ.items() if key != PROBLEMS_FOLDER}
+    environment |= {"_KFP_RUNTIME": "true", "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, PROBLEMS_FOLDER: str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
     )
-    assert ended.returncode == 1
-    assert ("Traceback" in ended.stderr) is traceback
-    assert len(problems(tmp_path)) == 1
+    return ended.returncode, ended.stdout.splitlines()
+
+
+@pytest.mark.parametrize("error", ["UserError", "TooManyFailed"])
+def test_the_log_of_a_step_ends_with_its_sentence_alone(tmp_path: Path, error: str) -> None:
+    code, lines = log_of_step(tmp_path, error)
+    assert code == 1
+    assert lines[-2:] == ["printed and not flushed", "error: no http://me@host; a remedy"]
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_the_log_of_a_crash_ends_with_a_sentence_too(tmp_path: Path) -> None:
+    code, lines = log_of_step(tmp_path, "OSError")
+    assert code == 1
+    start = lines.index("printed and not flushed")
+    assert lines[start + 1].startswith("Traceback")
+    end = "error: the step find-finished failed with OSError: no http://me@host; a remedy; see the traceback above"
+    assert lines[-1] == end
+    assert "IndexError: list index out of range" in lines
+    assert not any("secret" in line or "executor" in line for line in lines[start:])

@@ -11,13 +11,14 @@ import pytest
 from ablation.results import read_counts, read_curves, read_study
 from common import source_code
 from common.errors import UserError
-from components.compare_arms import compare_and_report
-from components.evaluate_trial import evaluate
+from components.compare_arms import compare_study
 from components.find_finished import find
-from components.resolve_plan import resolve
-from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
-from components.train_trial import train
+from components.shared.evaluate_one import evaluate
+from components.shared.train_one import train
+from components.shared.trial import COUNTS_FILE, Status, Todo, Trial, read_history
 from components.workers.isolation import Start
+from corpora.store import Corpus
+from tracking.reuse import fetch_files
 from tracking.store import client
 
 ROOT = Path(__file__).parents[3]
@@ -32,8 +33,8 @@ def sound(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def left(items: list[str]) -> list[str]:
-    """The arms that are not done yet."""
-    return [trial.arm for trial in map(Trial.from_json, items) if not trial.done]
+    """The arms of the trials that are left."""
+    return [trial.arm for trial in map(Trial.from_json, items)]
 
 
 @pytest.fixture
@@ -49,17 +50,14 @@ def carry_out(small_corpus: Path, here: Start) -> Callable[..., tuple[Status, St
 
 
 def test_an_unchanged_rerun_trains_nothing_with_equal_results(
-    done: Any, sound: dict[str, Any], small_corpus: Path, carry_out: Any, tmp_path: Path
+    done: Any, sound: dict[str, Any], small_corpus: Path, opening: Any, tmp_path: Path
 ) -> None:
-    opened = resolve(sound, done.uri, "")
-    [item] = find(sound, opened, small_corpus, tmp_path / "finished", tracking_uri=done.uri)
-    assert left([item]) == []
-    trained, scored = carry_out(item, sound, tmp_path, done.uri)
-    assert (trained.status, scored.status) == ("reused", "reused")
-    assert [path.name for path in (tmp_path / "trained").iterdir()] == ["status.json"]
+    given, content = opening(sound, done.uri), Corpus.open(small_corpus).fingerprint
+    todo = find(sound, given.trials, content, tracking_uri=done.uri)
+    assert todo.trials == []
+    assert [status.arm for status in todo.statuses()] == ["baseline", "no-scale"]
     study = tmp_path / "study"
-    folders = [tmp_path / "scored", *(tmp_path / "finished").iterdir()]
-    compare_and_report(sound, opened, folders, small_corpus, study, tracking_uri=done.uri, code_rev="")
+    compare_study(given, study, tracking_uri=done.uri, code_rev="")
     pd.testing.assert_frame_equal(read_counts(study), read_counts(done.study))
     curves = read_curves(done.study)
     pd.testing.assert_frame_equal(read_curves(study), curves[curves["arm"] != "too-fast"])
@@ -83,7 +81,7 @@ def test_an_arm_that_is_added_trains_and_no_other(
     assert left(items) == ["faster"]
     trained, scored = carry_out(items[0], more, tmp_path, done.uri)
     assert (trained.steps, trained.reused_from, scored.status) == (6, None, "finished")
-    assert left(finding(more, done.uri, out="again")) == []
+    assert left(finding(more, done.uri)) == []
 
 
 def test_another_seed_trains(done: Any, sound: dict[str, Any], finding: Finding) -> None:
@@ -127,17 +125,20 @@ def test_another_condition_scores_again_and_trains_nothing(
         assert weights.read_bytes() == (done.trained[number] / "model.safetensors").read_bytes()
         tags = client(done.uri).get_run(scored.run_id).data.tags
         assert tags["ablation.reused_from"] == first.run_id
-    assert left(finding(louder, done.uri, out="again")) == []
+    assert left(finding(louder, done.uri)) == []
 
 
 def test_the_same_trial_under_another_arms_name_is_that_arms(
-    done: Any, plan: dict[str, Any], finding: Finding, tmp_path: Path
+    done: Any, plan: dict[str, Any], searching: Callable[..., Todo], tmp_path: Path
 ) -> None:
     renamed = plan | {"ablations": [{"part": "fusion.scale", "replacements": {"unweighted": {"kind": "none"}}}]}
-    assert left(finding(renamed, done.uri)) == []
-    folder = tmp_path / "finished" / "unweighted-1"
-    assert Status.read(folder).reused_from == done.status("no-scale").run_id
-    assert set(pd.read_parquet(folder / COUNTS_FILE)["arm"]) == {"unweighted"}
+    todo = searching(renamed, done.uri)
+    assert todo.trials == []
+    status = next(status for status in todo.statuses() if status.arm == "unweighted")
+    assert status.reused_from == done.status("no-scale").run_id
+    fetch_files(done.uri, status.run_id, tmp_path)
+    assert Status.read(tmp_path).arm == "unweighted"
+    assert set(pd.read_parquet(tmp_path / COUNTS_FILE)["arm"]) == {"unweighted"}
 
 
 def test_what_is_forced_trains(done: Any, sound: dict[str, Any], finding: Finding) -> None:
@@ -161,7 +162,7 @@ def test_a_checkpoint_that_is_gone_is_trained_again(
     plan: dict[str, Any], finding: Finding, store: str, carry_out: Any, tmp_path: Path
 ) -> None:
     alone = plan | {"ablations": []}
-    [item] = finding(alone, store, out="first")
+    [item] = finding(alone, store)
     carry_out(item, alone, tmp_path / "one", store)
     shutil.rmtree(tmp_path / "mlflow" / "artifacts")
     items = finding(alone, store)

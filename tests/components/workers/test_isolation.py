@@ -93,6 +93,36 @@ def test_sigterm_ends_the_worker_before_the_step(folder: Path, forks: str, monke
         os.kill(int((folder / "pid").read_text()), 0)
 
 
+@pytest.mark.parametrize("start", ["fresh", "forked"])
+@pytest.mark.parametrize("fails", [False, True], ids=["", "a call that fails"])
+def test_sigterm_calls_on_stop_while_the_worker_still_runs(folder: Path, start: str, fails: bool) -> None:
+    """A cluster kills everything within a second, so what must be said is said first."""
+    request = {"folder": str(folder), "text": "", "sleep": 60}
+    code = (
+        f"import os, pathlib; from components.workers.isolation import {start} as start\n"
+        f"folder = pathlib.Path({str(folder)!r})\n"
+        "def on_stop():\n"
+        "    os.kill(int((folder / 'pid').read_text()), 0)\n"
+        "    (folder / 'told').write_text(str((folder / 'tidy').exists()))\n"
+        f"    if {fails}: raise OSError('MLflow is away')\n"
+        f"with start('some_worker', on_stop=on_stop) as run: run({request!r})"
+    )
+    step = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    while not (folder / "pid").is_file() or not (folder / "pid").read_text():
+        time.sleep(0.05)
+    step.send_signal(signal.SIGTERM)
+    _, said = step.communicate(timeout=60)
+    assert (folder / "told").read_text() == "False"
+    assert (folder / "tidy").exists()
+    assert (step.returncode, "MLflow is away" in said) == ((1, True) if fails else (143, False))
+
+
+@STARTS
+def test_on_stop_is_not_called_otherwise(folder: Path, start: Start) -> None:
+    with start("some_worker", on_stop=lambda: pytest.fail("called")) as call:
+        assert call({"folder": str(folder), "text": ""}) is None
+
+
 @STARTS
 def test_the_signal_handler_of_before_is_back(folder: Path, start: Start) -> None:
     before = signal.getsignal(signal.SIGTERM)

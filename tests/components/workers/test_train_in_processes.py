@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from components.shared.train_one import train
 from components.shared.trial import STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
-from components.train_trial import train
 from tracking.store import client
 from training.loop import train_trial as train_model
 from training.resume import newest_step

@@ -200,14 +200,27 @@ def test_a_full_disk_is_reported_before_the_download(
         ({"AWS_SECRET_ACCESS_KEY": None}, "needs credentials for S3 .*missing: AWS_SECRET_ACCESS_KEY"),
         (
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
-            "needs credentials for S3 .*set AWS_ACCESS_KEY_ID",
+            "needs credentials for S3 .*set ABLATE_S3_ACCESS_KEY_ID and ABLATE_S3_SECRET_ACCESS_KEY, or .* AWS_ACCESS_KEY_ID",
         ),
         ({"AWS_PROFILE": "nobody"}, "needs credentials for S3 .*nobody"),
         (
             {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"},
             "cannot be reached at http://127.0.0.1:1 .*check AWS_ENDPOINT_URL_S3",
         ),
-        ({"AWS_ENDPOINT_URL_S3": "127.0.0.1:1"}, "is an address like http://host:8333"),
+        ({"AWS_ENDPOINT_URL_S3": "127.0.0.1:1"}, "AWS_ENDPOINT_URL_S3 is an address like http://host:8333"),
+        (
+            {"ABLATE_S3_ACCESS_KEY_ID": "akey", "ABLATE_S3_SECRET_ACCESS_KEY": "wrong"},
+            "check ABLATE_S3_ACCESS_KEY_ID and ABLATE_S3_SECRET_ACCESS_KEY",
+        ),
+        (
+            {"ABLATE_S3_SECRET_ACCESS_KEY": "a-secret-of-half"},
+            "SECRET_ACCESS_KEY is set without ABLATE_S3_ACCESS_KEY_ID",
+        ),
+        (
+            {"ABLATE_S3_ENDPOINT": "http://127.0.0.1:1"},
+            "cannot be reached at http://127.0.0.1:1 .*check ABLATE_S3_ENDPOINT",
+        ),
+        ({"ABLATE_S3_ENDPOINT": "127.0.0.1:1"}, "ABLATE_S3_ENDPOINT is an address like http://host:8333"),
     ],
 )
 def test_errors_of_server_and_credentials_are_one_sentence(
@@ -221,9 +234,23 @@ def test_errors_of_server_and_credentials_are_one_sentence(
     for attempt in (lambda: pull(f"s3://{bucket}/a", tmp_path / "cache"), lambda: push(corpus, f"s3://{bucket}/b")):
         with pytest.raises(UserError, match=words) as raised:
             attempt()
-        assert os.environ.get("AWS_SECRET_ACCESS_KEY", "a-secret") not in str(raised.value)
+        for name in ("AWS_SECRET_ACCESS_KEY", "ABLATE_S3_SECRET_ACCESS_KEY"):
+            assert os.environ.get(name, "a-secret") not in str(raised.value)
         assert "\n" not in str(raised.value)
     assert not (tmp_path / "cache").exists()
+
+
+def test_our_own_variables_are_enough_and_win(
+    bucket: str, s3_server: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a pod, where AWS_* belong to Kubeflow's launcher."""
+    for name, value in {"ENDPOINT": s3_server, "ACCESS_KEY_ID": "akey", "SECRET_ACCESS_KEY": "a-secret\n"}.items():
+        monkeypatch.setenv(f"ABLATE_S3_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-kubeflow")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-kubeflow")
+    assert push(corpus, f"s3://{bucket}/a") == 9
+    assert tree(pull(f"s3://{bucket}/a", tmp_path / "cache")) == tree(corpus)
 
 
 def test_a_missing_bucket_or_corpus_is_reported(bucket: str, corpus: Path, tmp_path: Path) -> None:

@@ -53,11 +53,16 @@ def test_a_wrong_secret_is_one_sentence_shows_no_secret_and_leaves_nothing(
 def test_the_step_of_a_cluster_takes_a_corpus_from_s3(
     ablate: Ablate, bucket: str, small_corpus: Path, tmp_path: Path
 ) -> None:
-    """In a process of its own, as in its container: no folder of prepared corpora outlives the run."""
+    """In processes of their own, as in their containers: no folder of prepared corpora outlives the run."""
     ablate("corpus", "push", small_corpus, f"s3://{bucket}/small")
     code = (
-        "from kfp.dsl import Dataset; from components.prepare_corpus import prepare_corpus as step; import sys;"
-        "step.python_func(uri=sys.argv[1], root='', corpus=Dataset(uri=sys.argv[2]))"
+        "from pathlib import Path; from kfp.dsl import Artifact, Dataset;"
+        "from components.prepare_corpus import prepare_corpus as step; import sys;"
+        "folder = sys.argv[2]; places = dict(reference=Artifact(uri=folder + '/ref'), corpus=Dataset(uri=folder + '/data'));"
+        "step.python_func(uri=sys.argv[1], root='', **places);"
+        "from components.shared.corpus_reference import CorpusReference; from corpora.store import Corpus;"
+        "found = CorpusReference.read(folder + '/ref').data(Path(folder + '/data'), '');"
+        "assert Corpus.open(found).verify() == []; print(found)"
     )
 
     def run(prefix: str) -> "subprocess.CompletedProcess[str]":
@@ -66,7 +71,9 @@ def test_the_step_of_a_cluster_takes_a_corpus_from_s3(
 
     done = run("small")
     assert done.returncode == 0, done.stderr
-    assert Corpus.open(tmp_path / "small").verify() == []
+    assert done.stdout.splitlines()[0].startswith(f"fetching the corpus s3://{bucket}/small into ")
+    assert not Path(done.stdout.splitlines()[-1]).exists()  # it went with the step
+    assert sum(file.stat().st_size for file in (tmp_path / "small").rglob("*") if file.is_file()) < 2000
     missing = run("smal")
     assert missing.returncode == 1
     assert f"error: there is no corpus at s3://{bucket}/smal" in missing.stderr

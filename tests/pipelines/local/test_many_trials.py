@@ -47,7 +47,7 @@ PLAN: dict[str, Any] = {
 def turns_of(log: str) -> dict[str, set[int]]:
     """Step of the loop -> the turns in which it has written its outputs; two at a time print, but each path is whole."""
     found: dict[str, set[int]] = {}
-    for turn, step in re.findall(r"for-loop-1-iteration-(\d+)/([\w-]+)/executor_output\.json", log):
+    for turn, step in re.findall(r"for-loop-2-iteration-(\d+)/([\w-]+)/executor_output\.json", log):
         found.setdefault(step, set()).add(int(turn))
     return found
 
@@ -82,9 +82,9 @@ def test_many_trials_cost_many_times_one(tmp_path: Path) -> None:
     assert len({trial.run_id for trial in study.trials}) == TRIALS
     assert len(read_counts(tmp_path / "studies" / "many")) == TRIALS
     log = (tmp_path / "studies" / "many" / "run.log").read_text()
-    assert turns_of(log) == {step: set(range(TRIALS)) for step in ("train-trial", "evaluate-trial")}
+    assert turns_of(log) == {step: set(range(TRIALS)) for step in ("train-trials", "evaluate-trials")}
     assert len(log) < LOG_BYTES * TRIALS
     given = inputs_of(log)
-    alone = {"resolve-plan", "prepare-corpus", "find-finished", "compare-arms", "register-checkpoint"}
-    assert set(given) == {*alone, "train-trial", "evaluate-trial"}
+    alone = {"resolve-plan", "prepare-corpus", "find-finished", "compare-arms", "register-checkpoint", "close-study"}
+    assert set(given) == {*alone, "train-trials", "evaluate-trials"}
     assert max(len(task) for tasks in given.values() for task in tasks) < INPUT_BYTES

@@ -2,12 +2,13 @@
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from components.shared.trial import HISTORY_FILE, Status, Trial
+from components.shared.trial import HISTORY_FILE, Resolved, Status, Todo, Trial
 from pipelines.local.progress import Progress, describe
 from pipelines.local.workspace import Workspace
 
@@ -27,29 +28,41 @@ def write(workspace: Workspace, place: str, text: str) -> None:
 
 
 def step(workspace: Workspace, number: int, name: str, status: Status) -> Path:
-    folder = workspace.root / "run" / str(number) / name
+    folder = workspace.root / "run" / str(number) / name / f"{status.arm}-{status.seed}"
     status.write(folder)
     return folder
 
 
-def resolved() -> str:
+def ended(workspace: Workspace, name: str) -> None:
+    write(workspace, f"{name}/executor_output.json", "{}")
+
+
+def resolve(workspace: Workspace) -> None:
     item = Trial("baseline", 1, "run", "study", "7", 0.0).to_json()
-    return json.dumps({"parameterValues": {"Output": [item]}})
+    write(workspace, "resolve-plan/resolved", Resolved({}, [item]).to_json())
+    ended(workspace, "resolve-plan")
 
 
-def test_the_trials_are_known_once_their_list_is_whole(workspace: Workspace) -> None:
-    place = "resolve-plan/executor_output.json"
+def test_the_trials_are_known_once_the_step_has_ended(workspace: Workspace) -> None:
     assert workspace.first_trial() is None
-    write(workspace, place, resolved()[:30])
+    write(workspace, "resolve-plan/resolved", '{"plan": ')
     assert workspace.first_trial() is None
-    write(workspace, place, resolved())
+    resolve(workspace)
     assert workspace.first_trial() == Trial("baseline", 1, "run", "study", "7", 0.0)
 
 
+def test_trials_that_were_finished_before_are_known(workspace: Workspace) -> None:
+    status = Status("no-scale", 1, "r", status="finished")
+    write(workspace, "find-finished/todo", Todo({}, [], [asdict(status)]).to_json())
+    assert workspace.statuses() == {}
+    ended(workspace, "find-finished")
+    assert workspace.statuses() == {("no-scale", 1): status}
+
+
 def test_the_later_step_knows_better(workspace: Workspace) -> None:
-    step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r", status="trained"))
-    step(workspace, 0, "evaluate-trial/scored", Status("baseline", 1, "r", status="finished"))
-    step(workspace, 1, "train-trial/trained", Status("no-scale", 1, "s"))
+    step(workspace, 0, "train-trials/trained", Status("baseline", 1, "r", status="trained"))
+    step(workspace, 0, "evaluate-trials/scored", Status("baseline", 1, "r", status="finished"))
+    step(workspace, 1, "train-trials/trained", Status("no-scale", 1, "s"))
     assert {key: status.status for key, status in workspace.statuses().items()} == {
         ("baseline", 1): "finished",
         ("no-scale", 1): "running",
@@ -58,7 +71,7 @@ def test_the_later_step_knows_better(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("rest", ["", '{"step": 30, "met'])
 def test_progress_is_the_last_whole_line_of_a_history(workspace: Workspace, rest: str) -> None:
-    folder = step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r"))
+    folder = step(workspace, 0, "train-trials/trained", Status("baseline", 1, "r"))
     assert workspace.progress() == {}
     lines = [json.dumps({"step": n, "metrics": {"loss": 1.0, "padding": "x" * 90}}) + "\n" for n in range(0, 21, 1)]
     (folder / HISTORY_FILE).write_text("".join(lines) + rest)
@@ -69,14 +82,14 @@ def test_a_log_gets_every_event_once(workspace: Workspace) -> None:
     text = io.StringIO()
     with Progress(Console(file=text), KEYS, {"baseline": 10, "no-scale": 10}) as progress:
         progress.update(workspace)
-        write(workspace, "resolve-plan/executor_output.json", resolved())
+        resolve(workspace)
         progress.update(workspace)
-        write(workspace, "prepare-corpus/corpus/corpus.json", "{}")
-        step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r"))
+        ended(workspace, "prepare-corpus")
+        step(workspace, 0, "train-trials/trained", Status("baseline", 1, "r"))
         progress.update(workspace)
         progress.update(workspace)
-        step(workspace, 0, "evaluate-trial/scored", Status("baseline", 1, "r", "finished", wer={"wer/clean": 0.5}))
-        step(workspace, 1, "train-trial/trained", Status("no-scale", 1, "s").fail("diverged [at] step 3"))
+        step(workspace, 0, "evaluate-trials/scored", Status("baseline", 1, "r", "finished", wer={"wer/clean": 0.5}))
+        step(workspace, 1, "train-trials/trained", Status("no-scale", 1, "s").fail("diverged [at] step 3"))
         progress.update(workspace)
     assert text.getvalue().splitlines() == [
         "checking the plan",
@@ -91,8 +104,8 @@ def test_a_log_gets_every_event_once(workspace: Workspace) -> None:
 
 def test_a_terminal_gets_a_line_per_trial(workspace: Workspace) -> None:
     text = io.StringIO()
-    folder = step(workspace, 0, "train-trial/trained", Status("baseline", 1, "r"))
-    write(workspace, "prepare-corpus/corpus/corpus.json", "{}")
+    folder = step(workspace, 0, "train-trials/trained", Status("baseline", 1, "r"))
+    ended(workspace, "prepare-corpus")
     (folder / HISTORY_FILE).write_text('{"step": 4, "metrics": {"loss": 2.5}}\n')
     with Progress(
         Console(file=text, force_terminal=True, width=100), KEYS, {"baseline": 10, "no-scale": 10}

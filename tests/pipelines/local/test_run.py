@@ -240,7 +240,7 @@ def test_ctrl_c_leaves_nothing_and_a_run_holds_its_folder(place: Place) -> None:
     command = place.command("stopped", baseline=PLAN["baseline"] | {"training.steps": 1_000_000}, ablations=[NO_SCALE])
     folder = place.root / "studies" / "stopped"
     process = place.start(command)
-    histories = ".work/*/*/train-trial/trained/history.jsonl"
+    histories = ".work/*/*/train-trials/trained/*/history.jsonl"
     wait_for(lambda: [path.stat().st_size > 0 for path in folder.glob(histories)] == [True, True])
     assert len(processes_of(folder)) >= 5
 

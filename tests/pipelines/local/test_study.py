@@ -21,7 +21,7 @@ def fail(workspace: Workspace, kind: Kind, reason: str, step: str = "resolve-pla
 
 def begin(workspace: Workspace, place: str, ended: bool = False) -> None:
     step = workspace.root / "ablation-study-1" / place
-    step.mkdir(parents=True)
+    step.mkdir(parents=True, exist_ok=True)
     if ended:
         (step / "executor_output.json").write_text("{}")
 
@@ -45,9 +45,9 @@ def test_a_crash_names_step_reason_and_log(workspace: Workspace) -> None:
 
 def test_a_killed_step_is_named(workspace: Workspace) -> None:
     begin(workspace, "resolve-plan", ended=True)
-    begin(workspace, "for-loop-1-iteration-0/train-trial", ended=True)
-    begin(workspace, "for-loop-1-iteration-1/evaluate-trial")
-    assert "report: step evaluate-trial ended without a reason; the whole log is" in str(failure(workspace))
+    begin(workspace, "for-loop-2-iteration-0/train-trials", ended=True)
+    begin(workspace, "for-loop-2-iteration-1/evaluate-trials")
+    assert "report: step evaluate-trials ended without a reason; the whole log is" in str(failure(workspace))
 
 
 def test_a_run_without_any_step_names_the_log(workspace: Workspace) -> None:
@@ -56,7 +56,7 @@ def test_a_run_without_any_step_names_the_log(workspace: Workspace) -> None:
 
 
 def test_a_report_with_too_many_failures_has_a_problem(workspace: Workspace) -> None:
-    fail(workspace, "crash", "KeyError: 'zebra'", "train-trial")
+    fail(workspace, "crash", "KeyError: 'zebra'", "train-trials")
     fail(workspace, "too_many_failed", "3 of 4 trials failed; the plan allows 0", "register-checkpoint")
     assert problem_of(workspace) == "3 of 4 trials failed; the plan allows 0"
 
@@ -73,8 +73,17 @@ def test_the_log_decides_nothing(workspace: Workspace) -> None:
     assert "no step gave a reason" in problem_of(workspace)
 
 
-def test_a_study_counts_once_its_step_has_ended(workspace: Workspace) -> None:
-    begin(workspace, "compare-arms/study")
+@pytest.mark.parametrize("step", ["compare-arms", "close-study"])
+def test_a_study_counts_once_its_step_has_ended(workspace: Workspace, step: str) -> None:
+    begin(workspace, f"{step}/study")
+    folder = workspace.root / "ablation-study-1" / step
+    (folder / "study" / "study.json").write_text("{}")
     assert workspace.study is None
-    (workspace.root / "ablation-study-1" / "compare-arms" / "executor_output.json").write_text("{}")
-    assert workspace.study == workspace.root / "ablation-study-1" / "compare-arms" / "study"
+    (folder / "executor_output.json").write_text("{}")
+    assert workspace.study == folder / "study"
+
+
+def test_a_folder_without_a_record_is_not_a_study(workspace: Workspace) -> None:
+    begin(workspace, "close-study", ended=True)
+    begin(workspace, "close-study/study")
+    assert workspace.study is None

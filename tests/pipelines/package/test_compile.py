@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from kfp import components
-from kfp.dsl import Dataset
+from kfp.dsl import Artifact, Dataset
 
 from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
@@ -51,6 +51,32 @@ def tasks(dag: Any) -> dict[str, Any]:
     return dict(dag.tasks.items())
 
 
+@pytest.fixture(scope="module")
+def study(spec: Any) -> dict[str, Any]:
+    """The tasks that the exit handler watches."""
+    return tasks(spec.components["comp-exit-handler-1"].dag)
+
+
+def test_a_last_step_closes_the_study_whatever_happens(spec: Any, study: dict[str, Any]) -> None:
+    outer = tasks(spec.root.dag)
+    assert set(outer) == {"exit-handler-1", "close-study"}
+    closing = outer["close-study"]
+    assert list(closing.dependent_tasks) == ["exit-handler-1"]
+    assert closing.trigger_policy.strategy == closing.trigger_policy.ALL_UPSTREAM_TASKS_COMPLETED
+    runs = {
+        given.runtime_value.constant.string_value for name, given in closing.inputs.parameters.items() if name == "run"
+    }
+    assert runs == {study["resolve-plan"].inputs.parameters["run"].runtime_value.constant.string_value}
+
+
+def test_no_step_is_taken_from_the_servers_cache(spec: Any, study: dict[str, Any]) -> None:
+    """A cached step would name the runs of an earlier study, or a corpus that is gone."""
+    loop = tasks(spec.components["comp-for-loop-2"].dag)
+    steps = {**tasks(spec.root.dag), **study, **loop}
+    assert {name for name in steps if steps[name].caching_options.enable_cache} == set()
+    assert set(steps) == STEPS | {"exit-handler-1", "for-loop-2"}
+
+
 def test_the_loader_finds_every_step_with_the_given_image(spec: Any) -> None:
     executors = spec.deployment_spec["executors"]
     assert {name.removeprefix("exec-") for name in executors} == STEPS
@@ -59,17 +85,17 @@ def test_the_loader_finds_every_step_with_the_given_image(spec: Any) -> None:
     assert {variables["ABLATE_STEP_IMAGE"] for variables in told} == {IMAGE}  # for the provenance in the report
 
 
-def test_the_loop_runs_over_unfinished_trials(spec: Any) -> None:
-    outer = tasks(spec.root.dag)
-    [loop] = [task for name, task in outer.items() if name.startswith("for-loop")]
-    assert set(outer) == STEPS - {"train-trial", "evaluate-trial"} | {loop.task_info.name}
+def test_the_loop_runs_over_chunks_of_unfinished_trials(spec: Any, study: dict[str, Any]) -> None:
+    [loop] = [task for name, task in study.items() if name.startswith("for-loop")]
+    assert loop.task_info.name == "chunks"
+    assert list(study["compare-arms"].dependent_tasks) == ["for-loop-2", "resolve-plan"]
     assert loop.parameter_iterator.items.input_parameter == "pipelinechannel--find-finished-Output"
     inner = spec.components[loop.component_ref.name].dag
-    assert set(tasks(inner)) == {"train-trial", "evaluate-trial"}
+    assert set(tasks(inner)) == {"train-trials", "evaluate-trials"}
 
 
-def test_only_artifacts_item_and_inputs_cross_into_the_loop(spec: Any) -> None:
-    [loop] = [task for name, task in tasks(spec.root.dag).items() if name.startswith("for-loop")]
+def test_only_artifacts_item_and_inputs_cross_into_the_loop(study: dict[str, Any]) -> None:
+    [loop] = [task for name, task in study.items() if name.startswith("for-loop")]
     produced = {
         name
         for name, given in loop.inputs.parameters.items()
@@ -78,8 +104,8 @@ def test_only_artifacts_item_and_inputs_cross_into_the_loop(spec: Any) -> None:
     assert produced == set()
 
 
-def test_the_corpus_waits_for_the_check_of_the_plan(spec: Any) -> None:
-    assert list(tasks(spec.root.dag)["prepare-corpus"].dependent_tasks) == ["resolve-plan"]
+def test_the_corpus_waits_for_the_check_of_the_plan(study: dict[str, Any]) -> None:
+    assert list(study["prepare-corpus"].dependent_tasks) == ["resolve-plan"]
 
 
 def test_every_input_is_described_and_has_a_default(spec: Any) -> None:
@@ -141,9 +167,11 @@ def _sigterm() -> Iterator[None]:
 @pytest.mark.usefixtures("_sigterm")
 def test_the_corpus_step_prepares_the_given_corpus(tmp_path: Path) -> None:
     """Call the step as its container does."""
-    out = Dataset(uri=str(tmp_path / "given"))
-    prepare_corpus.python_func(uri="synthetic://talking-mouth?train=3&test=2&valid=2", root="", corpus=out)
+    out, reference = Dataset(uri=str(tmp_path / "given")), Artifact(uri=str(tmp_path / "reference"))
+    uri = "synthetic://talking-mouth?train=3&test=2&valid=2"
+    prepare_corpus.python_func(uri=uri, root="", reference=reference, corpus=out)
     assert Corpus.open(Path(out.path)).summary()["train"] == 3
+    assert reference.metadata["fingerprint"] == Corpus.open(Path(out.path)).fingerprint
 
 
 def test_an_unwritable_path_is_one_sentence(tmp_path: Path) -> None:

@@ -106,6 +106,39 @@ def test_schedules_on_all_pages_are_listed(submit: Command, schedule: Command, k
     refused(schedule("disable", "thre"), "study 'thre' has no schedule", "did you mean 'three'?")
 
 
+def test_a_schedule_of_another_case_is_another_schedule(submit: Command, schedule: Command, kubeflow: Any) -> None:
+    """The database of a server finds `DEMO` for `demo`."""
+    submit("--cron", NIGHT)
+    [mine] = kubeflow.things["recurringruns"]
+    kubeflow.things["recurringruns"] = [theirs := mine | {"display_name": "DEMO", "recurring_run_id": "theirs"}]
+    assert "Schedule: demo, created" in submit("--cron", NIGHT).out
+    assert schedule("delete", "demo").code == 0
+    assert kubeflow.things["recurringruns"] == [theirs]
+
+
+def test_a_schedule_that_could_never_start_is_refused(submit: Command, kubeflow: Any) -> None:
+    """A server accepts it, and fails at every tick."""
+    submit()
+    declared = kubeflow.things["versions"][0]["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    del declared["code_rev"]
+    refused(submit("--cron", NIGHT), "has no input code_rev; start the command again with the version of `ablate`")
+    declared["code_rev"] = {"parameterType": "NUMBER_INTEGER"}
+    refused(submit("--cron", NIGHT), "the input code_rev of version", "is of type NUMBER_INTEGER, and the value is")
+    declared["code_rev"] = {"parameterType": "STRING", "literals": ["a", "b"]}
+    refused(submit("--cron", NIGHT), "the input code_rev of version", "is one of a, b; got")
+    declared["code_rev"] = {"parameterType": "STRING"}
+    declared["more"] = {"parameterType": "STRING"}
+    refused(submit("--cron", NIGHT), "needs the input more")
+    kubeflow.refuse["get /pipelines/pipelines-1/versions/versions-1"] = "error-version-of-other-pipeline"
+    refused(submit("--cron", NIGHT), "PipelineVersion 00000000-0000-0000-0000-000000000000 not found")
+    assert kubeflow.things["recurringruns"] == []
+
+
+def test_a_cron_that_the_server_refuses_is_one_sentence(submit: Command, kubeflow: Any) -> None:
+    kubeflow.refuse["post /recurringruns"] = "error-cron"
+    refused(submit("--cron", NIGHT), "HTTP status 400 (Schedule cron is not a supported format")
+
+
 def test_a_server_without_plugins_gets_a_request_without_them(submit: Command, kubeflow: Any) -> None:
     kubeflow.knows_plugins = False
     assert submit("--cron", NIGHT).code == 0
@@ -127,7 +160,10 @@ def test_a_failing_or_denying_server_is_one_sentence(submit: Command, schedule: 
         ("nightly", "six fields"),
         ("@daily", "write e.g. '0 0 2 * * *'"),
         ("0 0 2 * * * 2027", "six fields"),
-        ("0 0 25 * * *", "and '0 0 25 * * *' has none"),
+        ("0 0 25 * * *", "'25' is not a range within 0 to 23, from the smaller to the larger hour"),
+        ("0 0 22-2 * * *", "'22-2' is not a range"),
+        ("0 0 2 29-30/40 2 */0", "the step of '*/0' is 0"),
+        ("0 0 , * * *", "a schedule needs a time that exists"),
         ("0 0 0 31 2 *", "a schedule needs a time that exists"),
         ("0 0 2 L * *", "six fields"),
         ("0 0 2 * * 7", "weekdays 0 (Sunday) to 6"),

@@ -86,7 +86,7 @@ def test_the_uploaded_package_has_the_cluster_settings(submit: Submit, kubeflow:
     settings.write_text("accelerator: {type: amd.com/gpu, count: 2}\n")
     assert submit("--cluster", str(settings)).code == 0
     package = kubeflow.things["versions"][0]["pipeline_spec"]
-    trial = package["deploymentSpec"]["executors"]["exec-train-trial"]["container"]
+    trial = package["deploymentSpec"]["executors"]["exec-train-trials"]["container"]
     assert trial["resources"]["accelerator"]["resourceType"] == "amd.com/gpu"
     assert package["root"]["inputDefinitions"]["parameters"]["gpus_per_trial"]["defaultValue"] == "2"
     settings.write_text("accelerater: {type: nvidia.com/gpu}\n")

@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from pipelines.package.steps import Steps
-from pipelines.server.client import Run, Task
+from pipelines.server.runs import Run, Task
 from pipelines.server.submit import _version_name
-from pipelines.server.wait import View
+from pipelines.server.view import View
 
 ROOT = Path(__file__).parents[3]
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -46,6 +46,8 @@ def refused(answer: Any, *words: str, code: int = 2) -> None:
         ({"host": "kubeflow.example"}, "got 'kubeflow.example'"),
         ({"host": "ftp://kubeflow.example"}, "https://NAME/pipeline or http://localhost:8080"),
         ({"host": "http://kubeflow.example:http"}, "a host is an address"),
+        ({"host": "http://kubeflow .example"}, "a host is an address"),
+        ({"host": "http://kubeflow\n.example"}, "a host is an address"),
         ({"host": "http://kubeflow.example/#/runs"}, "give http://kubeflow.example"),
         ({"host": f"http://me:{SECRET}@kubeflow.example/pipeline/"}, "give http://kubeflow.example/pipeline"),
         ({"corpus": "ftp://x"}, "no corpus scheme 'ftp'"),
@@ -199,8 +201,8 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submi
         _, err = process.communicate()
         watchdog.cancel()
     assert process.returncode == 130
-    assert err.startswith("no longer waiting: the run continues; to stop it: curl -X POST ")
-    assert f"{kubeflow.host}/apis/v2beta1/runs/runs-1:terminate" in err
+    assert err.startswith("no longer waiting: the run continues; to stop it: ablate submit --terminate runs-1 ")
+    assert f"--host {kubeflow.host}, or use its page {kubeflow.host}/#/runs/details/runs-1" in err
     assert len(err.splitlines()) == 1
     assert [call for call in kubeflow.calls() if "terminate" in call] == []
     executors = kubeflow.things["versions"][0]["pipeline_spec"]["deploymentSpec"]["executors"].values()
@@ -209,9 +211,9 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(kubeflow: Any, plan_file: Submi
 
 def test_a_terminal_shows_a_table_of_steps() -> None:
     screen = Console(file=StringIO(), force_terminal=True, width=100)
-    tasks = (Task("1", "resolve-plan", "SUCCEEDED", "", ()), Task("2", "resolve-plan-driver", "SUCCEEDED", "", ()))
+    tasks = (Task("resolve-plan", "SUCCEEDED"), Task("resolve-plan-driver", "SUCCEEDED"))
     with View(screen, Steps(("resolve-plan",), ())) as view:
-        view.update(Run("r", "RUNNING", False, "", tasks))
+        view.update(Run("r", "RUNNING", tasks=tasks))
     shown = screen.file.getvalue()
     assert "run running" in shown
     assert "resolve-plan " in shown

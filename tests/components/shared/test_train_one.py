@@ -15,8 +15,8 @@ import pytest
 
 from common.errors import UserError
 from components.shared.outcome import sentence
+from components.shared.train_one import train
 from components.shared.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
-from components.train_trial import train
 from components.workers.isolation import Run
 from corpora.store import Corpus
 from tracking.fingerprint import fingerprint, trial_inputs
@@ -139,7 +139,7 @@ def test_sigterm_leaves_a_state_but_no_open_run_and_no_process(
     item, out = Trial.from_json(finding(endless, store)[0]), tmp_path / "out"
     call = f"train({item.to_json()!r}, {endless!r}, Path({str(small_corpus)!r}), Path({str(out)!r}), "
     call += f"tracking_uri={store!r}, threads=1, state_root=Path({str(tmp_path / 'states')!r}))"
-    code = "from pathlib import Path; from components.train_trial import train; "
+    code = "from pathlib import Path; from components.shared.train_one import train; "
     step = subprocess.Popen(
         [sys.executable, "-c", f"{code}{call}"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -168,7 +168,7 @@ class Seen:
         self.leases: list[str | None] = []
 
     @contextmanager
-    def __call__(self, _module: str, _processes: int = 1) -> Iterator[Run]:
+    def __call__(self, _module: str, _processes: int = 1, _on_stop: object = None) -> Iterator[Run]:
         assert lease_of(self.store, self.item) is None  # a fork must not inherit it
         yield self.run
 

@@ -1,4 +1,4 @@
-"""Train one trial: its checkpoint, its curves and its status, in one folder. A failure is a result, too."""
+"""The training of one trial: its checkpoint, its curves and its status, in one folder. A failure is a result, too."""
 
 import shutil
 import time
@@ -7,10 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kfp.dsl import Artifact, Dataset, Input, Model, Output
-
-from components.shared.image import component
-from components.shared.outcome import marking_killed, record_failure, store_checkpoint
+from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
 from components.shared.reuse import take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
@@ -41,8 +38,6 @@ def train(
     """
     item = Trial.from_json(trial)
     status = Status(item.arm, item.seed, item.run_id, evaluation=item.evaluation, started=time.time())
-    if item.done:
-        return replace(status, status="reused").write(out)
     status = replace(status, fingerprint=item.fingerprint).write(out)
     states = (state_root or out / STATES_FOLDER) / item.fingerprint
     request = {
@@ -58,7 +53,7 @@ def train(
     # The worker's process comes first: a fork must not inherit the lease's thread or an open store.
     with (
         exiting_on_sigterm(),
-        start(WORKER, max(1, gpus)) as run,
+        start(WORKER, max(1, gpus), lambda: mark_killed(tracking_uri, item.run_id)) as run,
         marking_killed(tracking_uri, item.run_id),
         training_lease(tracking_uri, item),
     ):
@@ -92,57 +87,3 @@ def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -
         print(f"{reason}; training continues after step {step}", flush=True)
         reached = step
     return None
-
-
-@component
-def train_trial(
-    trial: str,
-    tracking_uri: str,
-    threads: int,
-    gpus: str,
-    resolved: Input[Artifact],
-    state_root: str,
-    corpus: Input[Dataset],
-    trained: Output[Model],
-) -> None:
-    """Train one trial, or take the checkpoint of an earlier trial with the same fingerprint.
-
-    MLflow: sets the trial's run to RUNNING, logs its curves and its checkpoint (a LoggedModel), and holds a lease on the
-    fingerprint, as tags of the run, while the trial trains. The run ends here only if the trial fails (FAILED) or the step
-    is stopped (KILLED). A trial that fails does not fail the step.
-
-    Args:
-        trial: The trial, one item of the output of find_finished (JSON of `components.shared.trial.Trial`).
-        tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
-        threads: CPU threads of the training process.
-        gpus: Number of GPUs, a whole number as text; each gets a process, started by torchrun. 0 trains on CPU cores.
-        resolved: Input. The plan and its trials, as resolve_plan wrote them.
-        state_root: Folder on a volume for the states of interrupted training runs. Empty keeps them in the step.
-        corpus: Input. The prepared corpus.
-        trained: Output. A folder with the checkpoint (model.safetensors, config.json), the curves (history.jsonl) and
-            the status of the trial (status.json), which is `trained`, `failed`, or `reused` if nothing was left to do.
-
-    Returns:
-        Nothing. The outcome of the trial is in `trained`.
-    """
-    from pathlib import Path
-
-    from components.shared.inputs import gpu_count, store_of
-    from components.shared.problem import reporting
-    from components.shared.trial import Resolved
-    from components.train_trial import train
-    from components.workers.isolation import chosen_start
-
-    with reporting("train-trial"):
-        status = train(
-            trial,
-            Resolved.read(resolved.path).plan,
-            Path(corpus.path),
-            Path(trained.path),
-            tracking_uri=store_of(tracking_uri),
-            threads=threads,
-            gpus=gpu_count(gpus),
-            state_root=Path(state_root) if state_root else None,
-            start=chosen_start(),
-        )
-        trained.metadata["display_name"] = status.label

@@ -1,5 +1,6 @@
 """Scoring a trial: the counts against an independent WER, MLflow's numbers, and failures that are passed on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
-from components.evaluate_trial import evaluate
+from components.shared.evaluate_one import evaluate
 from components.shared.trial import COUNTS_FILE, Status, read_history
 from components.workers.isolation import Start
 from corpora.store import Corpus
@@ -51,7 +52,8 @@ def test_an_unreadable_checkpoint_fails_only_its_trial(
     done: Any, plan: dict[str, Any], small_corpus: Path, here: Start, tmp_path: Path
 ) -> None:
     broken, out = tmp_path / "broken", tmp_path / "out"
-    Status.read(done.trained[0]).write(broken)
+    # Another run: MLflow's client remembers the artifacts of a run by its id, whatever the store.
+    replace(Status.read(done.trained[0]), run_id="0" * 32).write(broken)
     (broken / "config.json").write_text((done.trained[0] / "config.json").read_text())
     away = f"sqlite:///{tmp_path / 'no-such-run.db'}"
     status = evaluate(plan, small_corpus, broken, out, tracking_uri=away, threads=1, start=here)
