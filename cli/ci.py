@@ -25,7 +25,7 @@ LONGEST_MINUTES = 600.0
 
 @dataclass(frozen=True)
 class Mode:
-    """What a call does besides taking up its run."""
+    """The options of a call, besides the run that it takes up."""
 
     wait: bool
     again: bool

@@ -44,7 +44,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """What a step gives back. `reasons` are sentences; `page` is the address of its run; `log` is the end of its output."""
+    """The result of a step. `reasons` are sentences; `page` is the address of its run; `log` is the end of its output."""
 
     outcome: Outcome = Outcome.PASSED
     reasons: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What libraries expect of the user of a process: a name, a home, folders to write to. A pod may have none of them.
+"""The user of a process as libraries expect one: with a name, a home and folders to write to. A pod may have none of them.
 
 OpenShift and `runAsUser` start a process as a user without an entry in /etc/passwd, and a pod may have a read-only root. Then torch
 (its name for the folder of compiled code), mlflow and matplotlib (their home) end with KeyError or RuntimeError at their import.

@@ -73,8 +73,7 @@ def _end_trials(uri: str, study: "StudyRuns") -> None:
 def _report(uri: str, study: "StudyRuns", out: Path, code_rev: str) -> tuple[str, "Compared | None"]:
     """Write the report if at least one trial has a result. Return what was done, and the report."""
     from components.compare_arms import compare_study
-    from components.resolve_plan import RESOLVED_FILE
-    from components.shared.trial import Resolved
+    from components.shared.trial import RESOLVED_FILE, Resolved
     from tracking.results import outcomes, read_input
 
     found = outcomes(uri, study.experiment_id, study.study).values()

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Metrics, Output
 
-from components.find_finished import CORPUS_FILE
 from components.shared.image import component
-from components.shared.trial import Resolved, Status, Trial, plan_of
+from components.shared.trial import CORPUS_FILE, Resolved, Status, Trial, plan_of
 
 if TYPE_CHECKING:
     from ablation.report.content import Content

@@ -118,11 +118,11 @@ def evaluate_trials(
     from pathlib import Path
 
     from components.evaluate_trials import evaluate_chunk
+    from components.shared.chunks import clear
     from components.shared.corpus_reference import CorpusReference
     from components.shared.inputs import gpu_count, store_of
     from components.shared.problem import reporting
     from components.shared.trial import Todo
-    from components.train_trials import clear
     from components.workers.isolation import chosen_start
 
     with reporting("evaluate-trials"):

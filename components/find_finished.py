@@ -13,11 +13,9 @@ from ablation.plan.arms import expand
 from components.shared.fingerprints import Prints, fingerprints
 from components.shared.image import component
 from components.shared.reuse import forced_arms
-from components.shared.trial import Status, Todo, Trial, plan_of
+from components.shared.trial import CORPUS_FILE, Status, Todo, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
-
-CORPUS_FILE = "corpus.json"  # the corpus's summary, with the inputs of the study's run
 
 
 def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracking_uri: str, force: str = "") -> Todo:

@@ -10,11 +10,9 @@ from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
 from ablation.plan.arms import expand, trials
 from components.shared.image import component
-from components.shared.trial import Resolved, Trial, plan_of
+from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
 from recipes.smile import CATALOGUE
-
-RESOLVED_FILE = "resolved.json"  # the plan and its trials, with the inputs of the study's run
 
 
 def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str = "") -> list[str]:

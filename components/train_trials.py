@@ -1,6 +1,5 @@
 """Train the trials of one turn of the loop, one after the other. A failure of a trial is a result, too."""
 
-import shutil
 from pathlib import Path
 
 from kfp.dsl import Artifact, Dataset, Input, Output
@@ -52,12 +51,6 @@ def train_chunk(
     return ended
 
 
-def clear(out: Path) -> None:
-    """Remove what an earlier try of the step has left in its output."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-
-
 @component
 def train_trials(
     chunk: str,
@@ -95,12 +88,13 @@ def train_trials(
     """
     from pathlib import Path
 
+    from components.shared.chunks import clear
     from components.shared.corpus_reference import CorpusReference
     from components.shared.inputs import gpu_count, store_of
     from components.shared.problem import reporting
     from components.shared.trial import Todo
     from components.shared.volumes import check_writable
-    from components.train_trials import clear, train_chunk
+    from components.train_trials import train_chunk
     from components.workers.isolation import chosen_start
 
     with reporting("train-trials"):

@@ -1,4 +1,4 @@
-"""What the runs of a study hold: its inputs, and the outcome of every trial. Steps hand each other results only through these."""
+"""The contents of a study's runs: its inputs, and the outcome of every trial. Steps hand each other results only through these."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,7 +5,9 @@ Argo stores the state of all steps in one object of at most 1 MiB, packed. What 
 """
 
 import math
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 from common.errors import UserError
 
@@ -38,6 +40,12 @@ def positions(chunk: str) -> range:
     """Return the positions that a text of `chunks` names, from 0."""
     first, _, last = chunk.partition("-")
     return range(int(first) - 1, int(last))
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier try of the turn has left in its output."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
 
 
 def trials_per_task(text: str) -> int | None:

@@ -18,6 +18,8 @@ STATUS_FILE = "status.json"
 HISTORY_FILE = "history.jsonl"
 COUNTS_FILE = "counts.parquet"
 STATES_FOLDER = "unfinished"
+RESOLVED_FILE = "resolved.json"  # with the inputs of a study's run: the plan and its trials
+CORPUS_FILE = "corpus.json"  # likewise: the summary of the corpus
 
 
 @dataclass(frozen=True)

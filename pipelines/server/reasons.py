@@ -23,7 +23,7 @@ WITHIN = "child "  # Argo's message for a node whose inner node failed: "child '
 
 @dataclass(frozen=True)
 class Reasons:
-    """What a workflow says. `steps` maps a step, or a driver that belongs to no step, to the messages of its pods.
+    """The messages of a workflow. `steps` maps a step, or a driver that belongs to no step, to the messages of its pods.
 
     `drivers` holds the steps whose driver failed. `stopped` is True if the workflow was terminated.
     """

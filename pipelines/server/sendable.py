@@ -1,4 +1,4 @@
-"""What `submit`, `schedule` and `ci` send to a server, checked before anything is created there."""
+"""Checks of all that `submit`, `schedule` and `ci` send to a server, before anything is created there."""
 
 import json
 import math

@@ -202,7 +202,7 @@ def test_a_heartbeat_that_changes_is_alive_whatever_its_time(gaps: list[float], 
 
 
 class _Claimant:
-    """What `Watch` reads of a run."""
+    """The parts of a run that `Watch` reads."""
 
     def __init__(self) -> None:
         self.tags: dict[str, str] = {}

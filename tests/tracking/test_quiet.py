@@ -1,4 +1,4 @@
-"""What the MLflow client does on its own account: nothing is printed, and no request is made that we did not ask for."""
+"""The MLflow client prints nothing and makes no request that we did not ask for."""
 
 import json
 import threading

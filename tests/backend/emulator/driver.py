@@ -1,4 +1,4 @@
-"""What the server's driver does before a step: resolves its inputs and writes the command of its pod."""
+"""The server's driver: it resolves the inputs of a step and writes the command of its pod."""
 
 import uuid
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ class Engine:
 
     @property
     def over(self) -> bool:
-        """Whether nothing but exit tasks may start: after a Terminate, or when the workflow is too large to be stored."""
+        """True if nothing but exit tasks may start: after a Terminate, or when the workflow is too large to be stored."""
         return self.cluster.stopped.is_set() or bool(self.run.message) or bool(self._errors)
 
     def _graph(self, graph: Execution, path: str, turn: int | None = None) -> bool:

@@ -9,7 +9,7 @@ from emulator.records import Step
 
 @dataclass
 class Fault:
-    """What happens to the pod of a step, or to the run, and when.
+    """A fault of the pod of a step, or of the run, and its moment.
 
     The moment is the start of the pod, a text in its log, a file in it (a pattern of paths as the pod sees them), or whatever
     `when` sees. It happens `times` times.

@@ -1,4 +1,4 @@
-"""What the server's launcher does around the command of one step: downloads inputs, collects and uploads outputs."""
+"""The server's launcher: around the command of a step, it downloads inputs, and collects and uploads outputs."""
 
 import json
 from collections.abc import Mapping

@@ -47,12 +47,12 @@ class Step:
 
     @property
     def good(self) -> bool:
-        """Whether the steps after it may start."""
+        """True if the steps after it may start."""
         return self.state in {"succeeded", "cached"}
 
     @property
     def ran(self) -> bool:
-        """Whether a pod with the step's command was started."""
+        """True if a pod with the step's command was started."""
         return self.pods > 0
 
 

@@ -27,7 +27,7 @@ Stub = Callable[[Step, Pod], None]
 
 @dataclass
 class Cluster:
-    """What pods get from the cluster. Claims and secrets are those of the namespace, by name."""
+    """The settings that pods get from the cluster. Claims and secrets are those of the namespace, by name."""
 
     folder: Path
     user: int
@@ -212,5 +212,5 @@ class Attempts:
 
     @property
     def published(self) -> bool:
-        """Whether the launcher lived to store the end of the step."""
+        """True if the launcher lived to store the end of the step."""
         return self.step.code in {0, 1} and self.step.reason not in {"SIGKILL", "OOMKilled", "Terminate", "deleted"}

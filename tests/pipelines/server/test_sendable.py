@@ -1,4 +1,4 @@
-"""What is sent to a server is checked before anything is created: texts, numbers, sizes, names."""
+"""Checks before anything is created on a server: texts, numbers, sizes, names."""
 
 import json
 import re
