@@ -1,5 +1,6 @@
 """The steps of a CI job, run in order. Each ends with an outcome and its reasons, as values."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from cli.exit_codes import BAD_INPUT, FAILED, GATE_FAILED, INTERRUPTED, SUCCESS
 from common.errors import UserError
+from common.parent_death import following
 from common.redact import redact
 
 T = TypeVar("T")
@@ -140,7 +142,7 @@ def _failure(error: BaseException) -> Result:
 
 def run_command(arguments: Sequence[str], say: Callable[[str], None]) -> Result:
     """Run an `ablate` command in its own process. `say` receives every line of its output at once."""
-    command, lines = [sys.executable, "-m", "cli.main", *arguments], []
+    command, lines = following([sys.executable, "-m", "cli.main", *arguments], signal.SIGTERM), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
