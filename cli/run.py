@@ -82,6 +82,9 @@ def run(
         fail(f"interrupted: {done}; the same command continues from here", INTERRUPTED)
     except RunFailed as error:
         fail(f"error: {error}", FAILED)
+    for trial in (trial for trial in result.trials if trial.status == "failed"):
+        line = f"{trial.arm} seed {trial.seed} failed: {trial.reason}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:

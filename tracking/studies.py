@@ -4,6 +4,7 @@ A worker only writes to the run whose id it was given. A repeated write changes 
 timestamp of a metric is the run's start plus the step, so that a repeated call adds no points to a curve.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,13 @@ def end_run(uri: str, run_id: str, status: str, reason: str | None = None) -> No
     if reason:
         client(uri).set_tag(run_id, "ablation.reason", reason)
     client(uri).set_terminated(run_id, status=status)
+
+
+def open_again(uri: str, run_id: str) -> None:
+    """Set a run to RUNNING that was ended although its work goes on, without the reason of that end."""
+    client(uri).update_run(run_id, status="RUNNING")
+    with contextlib.suppress(MlflowException):  # it has no such tag
+        client(uri).delete_tag(run_id, "ablation.reason")
 
 
 def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:

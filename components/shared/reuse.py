@@ -100,14 +100,17 @@ def _staging(out: Path) -> Iterator[Path]:
 
 
 def _as_status_of(earlier: Status, trial: Trial | Status) -> Status:
-    """Return an earlier trial's status as the status of this one, which may have another arm name."""
+    """Return an earlier trial's status as the status of this one, which may have another arm name.
+
+    It may also be the same trial: a step that was killed runs again and finds what it has stored.
+    """
     return replace(
         earlier,
         arm=trial.arm,
         seed=trial.seed,
         run_id=trial.run_id,
         evaluation=trial.evaluation,
-        reused_from=earlier.reused_from or earlier.run_id,
+        reused_from=earlier.reused_from or (earlier.run_id if earlier.run_id != trial.run_id else None),
         untracked=None,
         started=None,
         ended=None,

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,11 @@ def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunne
 
     def run(client: DockerClient, image: str, command: list[str], volumes: Mapping[str, Any], **arguments: Any) -> int:
         note_run(command, scratch)
-        once = partial(run_container, client, image, command, volumes, **arguments)
+
+        def once(more: Mapping[str, str]) -> int:
+            environment = {**arguments.get("environment", {}), **more}
+            return run_container(client, image, command, volumes, **{**arguments, "environment": environment})
+
         return surviving_kills(once, command, scratch, ENDING.is_set)
 
     docker_task_handler.run_docker_container = run

@@ -6,11 +6,12 @@ since what it stores is found again. A step that is killed twice costs its own t
 
 import json
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from common.files import atomic_write
+from components.shared.outcome import AGAIN
 from pipelines.local.step import place_of
 
 FOLDER = "deaths"  # in the scratch folder
@@ -43,12 +44,15 @@ def deaths(root: Path) -> list[Death]:
     return [Death(**json.loads(path.read_text())) for path in sorted((root / FOLDER).glob("[0-9]*.json"))]
 
 
-def surviving_kills(run: Callable[[], int], command: Sequence[str], root: Path, ending: Callable[[], bool]) -> int:
+def surviving_kills(
+    run: Callable[[Mapping[str, str]], int], command: Sequence[str], root: Path, ending: Callable[[], bool]
+) -> int:
     """Run a step, and once more if a signal has killed it. Return its exit code.
 
-    `command` is the command of the step, and `ending` says whether the whole pipeline is being ended, which is no death.
+    `run` gets variables for the environment of the step. `command` is the command of the step, and `ending` says whether the whole
+    pipeline is being ended, which is no death.
     """
-    code = run()
+    code = run({})
     for last in (False, True):
         name = killed_by(code)
         if name is None or ending():
@@ -58,7 +62,7 @@ def surviving_kills(run: Callable[[], int], command: Sequence[str], root: Path, 
         death.write(root)
         print(death.sentence(), flush=True)
         if not last:
-            code = run()
+            code = run({AGAIN: "1"})
     return code
 
 

@@ -53,7 +53,11 @@ def _our_steps(root: Path, server: ForkServer | None) -> Iterator[None]:
         if step_of(full_command) is None:
             return int(original(full_command, env_vars))
         note_run(full_command, root)
-        return surviving_kills(lambda: _run_step(full_command, env_vars, server), full_command, root, ENDING.is_set)
+
+        def once(more: Mapping[str, str]) -> int:
+            return _run_step(full_command, {**(env_vars or {}), **more}, server)
+
+        return surviving_kills(once, full_command, root, ENDING.is_set)
 
     subprocess_task_handler.run_local_subprocess = run
     try:
@@ -62,7 +66,7 @@ def _our_steps(root: Path, server: ForkServer | None) -> Iterator[None]:
         subprocess_task_handler.run_local_subprocess = original
 
 
-def _run_step(command: list[str], env_vars: Mapping[str, str] | None, server: ForkServer | None) -> int:
+def _run_step(command: list[str], env_vars: Mapping[str, str], server: ForkServer | None) -> int:
     """Run a step as a fork of the server if it can, else as a new interpreter. Return its exit code when all of it has ended."""
     code = server.run(command, env_vars) if server else None
     return run_interpreter(command, env_vars) if code is None else code

@@ -18,7 +18,7 @@ from common.errors import UserError
 from pipelines.local.processes import end_group, has_ended, ignoring_signals, raising_on_signals, start_group
 from tracking.view import deep_link
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0  # the imports alone take a minute on a busy machine
 POLL_S = 0.3
 
 

@@ -42,7 +42,7 @@ def _given(command: Sequence[str]) -> dict[str, Any]:
     return json.loads(command[list(command).index("--executor_input") + 1])
 
 
-def run_interpreter(command: Sequence[str], environment: Mapping[str, str] | None) -> int:
+def run_interpreter(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run the step of this command in a new interpreter, print its output, and return its exit code as Popen does.
 
     Call this from a thread that lives as long as the step.
@@ -56,7 +56,7 @@ def run_interpreter(command: Sequence[str], environment: Mapping[str, str] | Non
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, **(environment or {}), "_KFP_RUNTIME": "true"},
+            env={**os.environ, **environment, "_KFP_RUNTIME": "true"},
         ) as process:
             for line in process.stdout or ():
                 print(line, end="")

@@ -93,6 +93,18 @@ def test_a_parent_ends_the_group_whatever_its_leader_did(tmp_path: Path, number:
     end_group(process)  # a second time changes nothing
 
 
+def test_a_guard_ends_all_that_its_command_has_started(tmp_path: Path) -> None:
+    """As of MLflow's server, whose own processes do not notice that it is gone."""
+    starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STUBBORN!r}, sys.argv[1]])"
+    command = [sys.executable, "-m", "pipelines.local.guard", sys.executable, "-c", starts, str(tmp_path)]
+    code = "import sys, time; from pipelines.local.processes import start_group; start_group(sys.argv[1:]); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code, *command], cwd=ROOT) as parent:
+        wait_for(lambda: (tmp_path / "child").is_file() and (tmp_path / "child").read_text(), 60)
+        child = int((tmp_path / "child").read_text())
+        parent.kill()
+    wait_for(lambda: not lives(child), LATEST_S)
+
+
 def test_processes_of_a_killed_run_are_found_by_their_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
