@@ -1,4 +1,4 @@
-"""Damaged checkpoints and training states: cut, zeroed, forged or not finite. Each is refused in a sentence, or training goes on."""
+"""Damaged checkpoints and training states: cut, zeroed, forged or not finite. Each is refused, or training goes on."""
 
 import shutil
 from collections.abc import Callable
