@@ -2,12 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from common.checksums import Damaged
+from common.errors import Unavailable
 from common.redact import redact
 from components.shared import history
 from components.shared.stored_counts import check
@@ -15,6 +16,8 @@ from components.shared.trial import Status, Trial
 
 if TYPE_CHECKING:
     from tracking.results import Outcome
+
+T = TypeVar("T")
 
 LOST = "its pod ended before it reported a result; run the study again, and see the log of the pod"
 
@@ -32,7 +35,7 @@ def gather(uri: str, trials: Sequence[str], out: Path) -> list[Path]:
     from tracking.several import each
 
     items = [Trial.from_json(trial) for trial in trials]
-    known = outcomes(uri, items[0].experiment_id, items[0].study_run_id)
+    known = ask("the outcomes of the trials", lambda: outcomes(uri, items[0].experiment_id, items[0].study_run_id))
     left, pause_s, ends = items, history.FIRST_PAUSE_S, time.monotonic() + history.PATIENCE_S
     while True:
         tried = each(uri, lambda item: (item, _fill(uri, item, known[item.run_id], out / item.folder)), left)
@@ -44,6 +47,29 @@ def gather(uri: str, trials: Sequence[str], out: Path) -> list[Path]:
             return [out / item.folder for item in items]
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, history.LONGEST_PAUSE_S)
+
+
+def ask(what: str, call: Callable[[], T]) -> T:
+    """Return the answer of MLflow to `call`, which is repeated for some minutes while it fails.
+
+    Raises Damaged at once for files that are damaged, and Unavailable with `what`, in the plural, if there is no answer.
+    """
+    found: list[T] = []
+    damage: list[Damaged] = []
+
+    def once() -> None:
+        try:
+            found.append(call())
+        except Damaged as error:
+            damage.append(error)
+
+    error = history.attempt_patiently(once)
+    if damage:
+        raise damage[0]
+    if error:
+        remedy = "run the study again when it answers"
+        raise Unavailable(f"{what} are kept in MLflow, which did not give them ({error}); {remedy}")
+    return found[0]
 
 
 def _fill(uri: str, item: Trial, outcome: "Outcome", folder: Path) -> Exception | None:

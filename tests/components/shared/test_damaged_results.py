@@ -1,6 +1,7 @@
 """What MLflow keeps of trials and studies, cut, zeroed, forged or missing: found and said before it is used."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from tracking import local_copies
 from tracking.checkpoints import fetch_checkpoint
 from tracking.registry import STUDY_RUN, Version, fetch_study
 from tracking.results import read_input
-from tracking.reuse import SUMS, fetch_files, find_scored
+from tracking.reuse import SUMS, fetch_files, find_scored, keep
 from tracking.store import client
+from tracking.studies import open_study
 
 TRIAL_FILES = ("counts.parquet", "history.jsonl", "status.json")
 
@@ -164,6 +166,29 @@ def test_a_trial_that_cannot_be_fetched_is_failed_and_the_report_comes(done: Any
     assert f"its result is in MLflow, in run {trial.run_id}, and cannot be used" in str(found["no-scale"].reason)
     assert "cannot be used" in (tmp_path / "study" / "report.md").read_text()
     compare_study(done.given, tmp_path / "again", tracking_uri=done.uri, code_rev="")
+
+
+def test_a_kill_while_files_are_replaced_leaves_a_checkpoint_that_is_found(store: str, tmp_path: Path) -> None:
+    """Training has stored its files; the process is killed while scoring stores its own, before the tags are set."""
+    trial = {"arm": "baseline", "seed": 1, "part": None, "params": {}}
+    [run_id] = open_study(store, "killed", question="", params={}, conditions=["clean"], trials=[trial]).trials
+    status = Status("baseline", 1, run_id, status="trained")
+    status.write(tmp_path / "new")
+    (tmp_path / "new" / "history.jsonl").write_text('{"step": 0, "metrics": {"loss": 1.0}}\n')
+    keep(store, run_id, tmp_path / "new", {"ablation.model": "m-1"})
+    replace(status, status="finished").write(tmp_path / "new")
+    (tmp_path / "new" / "counts.parquet").write_bytes(b"table")
+
+    def killed(*_arguments: object, **_more: object) -> None:
+        raise SystemExit(137)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client(store), "log_batch", killed)
+        with pytest.raises(SystemExit):
+            keep(store, run_id, tmp_path / "new", {"ablation.evaluation": "e"}, again=True)
+    (tmp_path / "out").mkdir()
+    fetch_files(store, run_id, tmp_path / "out")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["history.jsonl", "status.json"]
 
 
 def test_files_of_another_trial_are_not_taken_for_this_one(done: Any, tmp_path: Path) -> None:
