@@ -32,5 +32,5 @@ def fault(folder: Path, sums: Mapping[str, str | Collection[str]]) -> str | None
         if not file.is_file():
             return f"{name} is missing"
         if sha256_of(file) not in ([allowed] if isinstance(allowed, str) else allowed):
-            return f"{name} differs from what was stored"
+            return f"{name} differs from what was stored (its SHA-256 is another)"
     return None

@@ -60,9 +60,7 @@ class Stored:
             now, following = (json.loads(self.tags.get(tag, "{}")) for tag in (SUMS, NEXT_SUMS))
             return {name: {digest, following.get(name, digest)} for name, digest in now.items()}
         except (ValueError, AttributeError, TypeError) as error:
-            raise Damaged(
-                f"the tag {SUMS} of run {self.run_id} in MLflow cannot be read; train that trial again"
-            ) from error
+            raise Damaged(f"the tag {SUMS} of run {self.run_id} in MLflow cannot be read") from error
 
 
 def keep(uri: str, run_id: str, folder: Path, tags: Mapping[str, str], *, again: bool = False) -> None:
@@ -113,8 +111,7 @@ def fetch_files(uri: str, run_id: str, out: Path, known: Stored | None = None) -
         if not local_copies.take(run_id, sums, got):
             got = Path(client(uri).download_artifacts(run_id, FOLDER, folder))
             if found := fault(got, sums):
-                rule = "the files of a trial have the SHA-256 that they were stored with"
-                raise Damaged(f"{rule}; of run {run_id} in MLflow, {found}; train that trial again")
+                raise Damaged(f"of run {run_id} in MLflow, {found}")
         for file in got.iterdir():
             if not sums or file.name in sums:
                 file.replace(out / file.name)

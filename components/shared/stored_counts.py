@@ -30,11 +30,9 @@ def check(folder: Path, known: "Stored") -> Status:
         ) from error
     if status.status == "finished":
         if not (folder / COUNTS_FILE).is_file():
-            raise Damaged(f"of run {known.run_id} in MLflow, {COUNTS_FILE} is missing; train that trial again")
+            raise Damaged(f"of run {known.run_id} in MLflow, {COUNTS_FILE} is missing")
         if not known.sums() and (found := _contradiction(folder / COUNTS_FILE, known.metrics)):
-            raise Damaged(
-                f"the counts of run {known.run_id} in MLflow are not those of its WERs: {found}; train it again"
-            )
+            raise Damaged(f"the counts of run {known.run_id} in MLflow are not those of its WERs: {found}")
     return status
 
 
