@@ -54,7 +54,7 @@ def transcribe(
         return
     if model is None:
         raise UserError("a transcript needs a model; give --model, e.g. --model models:/smile@champion")
-    transcriber, version = _load(model, tracking_uri or paths.tracking_uri())
+    transcriber, version = _load(model, paths.tracking_uri(tracking_uri))
     texts = transcriber(read_clips(clips, noise, snr_db))
     if as_json:
         rows = [{"clip": clip, "text": text, "snr_db": snr_db} for clip, text in zip(clips, texts, strict=True)]

@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from common.errors import UserError
+from common.store_address import whole
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")
@@ -49,7 +50,7 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
     `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one.
     """
     mlflow.set_tracking_uri(
-        uri
+        whole(uri)
     )  # a registry in a database looks a `models:/` source up there, not at the client's address
     _create(uri, name)
     version = _version_of(uri, name, tags["fingerprint"])
@@ -73,7 +74,7 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
         source = model.artifact_location
-        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
+        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=whole(uri)))
         for name in FILES:
             if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
