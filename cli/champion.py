@@ -20,11 +20,15 @@ def champion(
 
     Example: ablate champion smile --rollback
     """
+    from tracking.probe import check_answers
+
+    uri = paths.tracking_uri(tracking_uri)
+    check_answers(uri)  # before the import of MLflow, which takes seconds
+
     from tracking.registry import champion as current
     from tracking.registry import rollback
     from tracking.store import check_store
 
-    uri = paths.tracking_uri(tracking_uri)
     check_store(uri, prepare=False)
     if back:
         before, now = rollback(uri, study)

@@ -44,9 +44,13 @@ def gate(
 
     Example: ablate gate smile --margin 1
     """
-    from tracking.store import check_store
+    from tracking.probe import check_answers
 
     uri, local = paths.tracking_uri(tracking_uri), None if from_mlflow else studies.study_folder(study)
+    check_answers(uri)  # before the import of MLflow, which takes seconds
+
+    from tracking.store import check_store
+
     check_store(uri, prepare=False)
     with TemporaryDirectory() as folder:
         found = judged(local or _fetched(study, uri, out or Path(folder)), uri, margin)
@@ -60,8 +64,9 @@ def gate(
 def _fetched(study: str, uri: str, out: Path) -> Path:
     """Fetch the files of a study that ran on a cluster from MLflow."""
     from tracking.registry import fetch_study, newest_study
+    from tracking.store import is_missing
 
-    run_id = newest_study(uri, study, code_rev())
+    run_id = None if is_missing(uri) else newest_study(uri, study, code_rev())
     if run_id is None:
         raise Unavailable(f"MLflow in {redact(uri)} has no run of study {study!r} at revision {code_rev()}; run it")
     fetch_study(uri, run_id, out)
@@ -117,7 +122,10 @@ def _champion_of(record: "Study", uri: str) -> "Scored | None":
     """The champion's word errors with all of its seeds. A champion that this study promoted does not count."""
     from components.shared.champion import stored
     from tracking.registry import before, champion
+    from tracking.store import is_missing
 
+    if is_missing(uri):
+        return None
     holder = champion(uri, record.study)
     if holder is not None and holder.tags.get("study_run") == (record.mlflow or {}).get("study_run_id"):
         holder = before(uri, record.study, holder)

@@ -69,6 +69,10 @@ def _lines(clips: Sequence[str], texts: Sequence[str]) -> list[str]:
 
 def _load(model: str, uri: str) -> "tuple[Transcriber, str | None]":
     """Return the transcriber and its version in the registry; a folder has no version (None)."""
+    from tracking.probe import check_answers
+
+    if not Path(model).is_dir():
+        check_answers(uri)  # before imports that take seconds
     from recipes.smile_transcriber import Transcriber
 
     if Path(model).is_dir():
