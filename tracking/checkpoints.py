@@ -10,6 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from common.checksums import Damaged, fault, sha256_of
+from common.store_address import whole
 from tracking import local_copies
 from tracking.store import client
 
@@ -50,7 +51,7 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
     `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one.
     """
     mlflow.set_tracking_uri(
-        uri
+        whole(uri)
     )  # a registry in a database looks a `models:/` source up there, not at the client's address
     _create(uri, name)
     version = _version_of(uri, name, tags["fingerprint"])
@@ -77,7 +78,8 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
         if not local_copies.take(model_id, sums, got):
             # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
             source = model.artifact_location
-            got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
+            reached = whole(uri)
+            got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=reached))
             if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
                 raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")
