@@ -73,7 +73,7 @@ def test_a_damaged_corpus_is_prepared_again(name: str, kind: str, copied: Place,
 def test_verify_finds_a_damaged_corpus(name: str, kind: str, copied: Place) -> None:
     damage(copied.cache / PREPARED[name], kind)
     run = copied.finish("corpus", "verify", str(copied.cache))
-    assert run.code == 2
+    assert run.code in (1, 2), run.said
     assert len(run.said.strip().splitlines()) == 1, run.said
     assert re.search(f"{Path(PREPARED[name]).name}", run.said)
 

@@ -65,9 +65,10 @@ def _curve(file: Path) -> None:
 
 
 def _weights(file: Path) -> None:
-    """Replace every weight by one that is not a number."""
+    """Replace every weight by NaN."""
     weights = load_file(file)
-    save_file({name: np.full_like(values, np.nan) for name, values in weights.items()}, file)
+    floats = {name: np.full_like(values, np.nan) for name, values in weights.items() if values.dtype.kind == "f"}
+    save_file(weights | floats, file)
 
 
 def _study(file: Path) -> None:
