@@ -14,6 +14,7 @@ from typing import Any
 
 from mlflow.entities import Run, RunTag
 
+from tracking.search import all_experiments, newest_runs
 from tracking.store import client
 
 FOLDER = "trial"
@@ -91,5 +92,4 @@ def _newest(uri: str, query: str) -> str | None:
 
 def _search(uri: str, query: str, limit: int) -> list[Run]:
     """Return runs of all studies, the newest first. A new store has none."""
-    everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
-    return list(client(uri).search_runs(everywhere, query, max_results=limit, order_by=["attributes.start_time DESC"]))
+    return newest_runs(uri, all_experiments(uri), query, limit)
