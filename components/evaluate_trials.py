@@ -49,8 +49,8 @@ def evaluate_chunk(
             )
     if lost := [status for status in ended if status.untracked]:
         raise Unavailable(
-            f"results are kept in MLflow, which did not take those of {', '.join(status.label for status in lost)} "
-            f"({lost[0].untracked}); run the study again when it answers"
+            f"MLflow did not take the results of {', '.join(status.label for status in lost)} ({lost[0].untracked}); "
+            "checkpoints that it has not taken are kept with the states of training: run the same command again when it answers"
         )
     return ended
 

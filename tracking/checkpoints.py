@@ -12,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from common.errors import UserError
+from common.store_address import whole
 from tracking.creating import drop_model, drop_version, once, patiently
 from tracking.registry import point
 from tracking.search import versions_of
@@ -85,7 +86,7 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
     version without these tags, which others registered, stays where it is.
     """
     # A registry in a database looks a `models:/` source up there, not at the client's address.
-    mlflow.set_tracking_uri(uri)
+    mlflow.set_tracking_uri(whole(uri))
     registered = patiently(uri, lambda: _registered_model(uri, name))
     version = str(_one_version(uri, name, model_id, tags).version)
     for alias in aliases:
@@ -125,7 +126,7 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
         source = model.artifact_location
-        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
+        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=whole(uri)))
         for name in FILES:
             if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"

@@ -26,6 +26,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from common.errors import UserError
 from common.redact import redact
+from common.store_address import whole
 
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
@@ -80,17 +81,6 @@ def check_database(uri: str) -> None:
             _compare_at_rest(uri, file, engine)
 
 
-def exists(uri: str) -> bool:
-    """Return whether a store in a database has been created. A server is taken to exist."""
-    if not uri.startswith(DATABASES):
-        return True
-    file = database_file(uri)
-    if file is not None and not file.is_file():
-        return False
-    with _one_sentence(uri), _opened(uri) as engine:
-        return not _is_empty_database(engine)
-
-
 def other_version(uri: str, error: Exception) -> str | None:
     """Return the sentence in place of MLflow's error about a database of another version; None for other errors."""
     if "out-of-date database schema" in str(error):
@@ -130,7 +120,7 @@ def _compare(uri: str, engine: Engine) -> None:
 
 @contextlib.contextmanager
 def _opened(uri: str) -> Iterator[Engine]:
-    engine = create_sqlalchemy_engine(uri)
+    engine = create_sqlalchemy_engine(whole(uri))
     try:
         yield engine
     finally:

@@ -9,19 +9,12 @@ from mlflow.exceptions import MlflowException
 
 from common.errors import UserError
 from common.redact import redact
-from tracking.database import SQLITE, check_database, database_file, other_version, prepare_database
+from common.store_address import whole
+from tracking.database import check_database, database_file, other_version, prepare_database
+from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
 
-__all__ = ["SQLITE", "check_store", "client", "experiment", "prepare_store"]
-
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-UNREACHABLE = {
-    "Connection refused": "connection refused",
-    "Name or service not known": "no such host",
-    "Failed to resolve": "no such host",
-    "timed out": "no answer in time",
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted",
-}
 
 
 @lru_cache
@@ -32,7 +25,7 @@ def client(uri: str) -> MlflowClient:
     """
     check_database(uri)
     try:
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return MlflowClient(tracking_uri=whole(uri), registry_uri=whole(uri))
     except MlflowException as error:
         if (reason := other_version(uri, error)) is None:
             raise
@@ -51,31 +44,43 @@ def prepare_store(uri: str) -> None:
 def check_store(uri: str, *, prepare: bool = True) -> None:
     """Check that the store answers and accepts our credentials, and with `prepare` create the tables of an empty database.
 
-    Commands that only read do not prepare. Raises UserError, one sentence.
+    Commands that only read do not prepare, so that they create nothing. Raises, as one sentence, Unavailable within 15 s if the
+    store does not answer, and UserError for wrong credentials or addresses and for a database of another version of MLflow.
     """
+    check_answers(uri)
+    use_short_timeouts()
     if prepare:
         prepare_store(uri)
-    use_short_timeouts()
+    elif is_missing(uri):
+        return
     try:
         client(uri).search_experiments(max_results=1)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(_refusal(redact(uri), " ".join(redact(str(error)).split()))) from error
+        raise _refusal(redact(uri), error) from error
 
 
-def _refusal(uri: str, said: str) -> str:
-    """Return the reason why a store cannot be used, as a sentence. MLflow's errors have only text, so this reads the text."""
+def _refusal(uri: str, error: Exception) -> UserError:
+    """Return the reason why a store cannot be used. MLflow's errors have only text, so this reads the text."""
+    said = " ".join(redact(str(error)).split())
     if "error code 401" in said:
         given = any(os.environ.get(name) for name in CREDENTIALS)
         problem = "does not accept the credentials" if given else "asks for credentials, and there are none"
-        return f"MLflow at {uri} {problem}; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+        remedy = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+        return UserError(f"MLflow at {uri} {problem}; {remedy}")
     if "error code 403" in said:
-        return f"MLflow at {uri} answers 403 Forbidden; check the user's rights, and --allowed-hosts of the server"
-    if "failed with exception" in said:
-        why = next((words for mark, words in UNREACHABLE.items() if mark in said), said[-160:])
-        return f"MLflow at {uri} cannot be reached: {why}; check `tracking_uri` or MLFLOW_TRACKING_URI"
-    return f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI"
+        remedy = "check the user's rights, and --allowed-hosts of the server"
+        return UserError(f"MLflow at {uri} answers 403 Forbidden; {remedy}")
+    if "failed with " in said and (why := why_away(error)):
+        return away(uri, why)
+    return UserError(f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI")
+
+
+def is_missing(uri: str) -> bool:
+    """Return whether a store is a SQLite database that nobody has created yet."""
+    file = database_file(uri)
+    return file is not None and not file.is_file()
 
 
 def experiment(uri: str, name: str) -> str:
@@ -84,9 +89,7 @@ def experiment(uri: str, name: str) -> str:
     if found is None:
         try:
             return str(client(uri).create_experiment(name, artifact_location=_artifact_location(uri, name)))
-        except (
-            MlflowException
-        ):  # another study of this name has created it meanwhile, or the reply of the first try was lost
+        except MlflowException:  # another study has created it meanwhile, or we did and the reply was lost
             found = client(uri).get_experiment_by_name(name)
             if found is None:
                 raise

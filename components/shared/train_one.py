@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from components.shared import kept
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
 from components.shared.reuse import take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
@@ -34,7 +35,7 @@ def train(
     This process holds the lease on the fingerprint while it looks for such a trial and while the worker, started as `start`
     says, trains. If another process holds it, this one waits and then finds that one's checkpoint. A training run that was
     interrupted, here or in an earlier call with the same `state_root`, continues from its last state. States are stored there
-    under the trial's fingerprint, and within `out` if `state_root` is None.
+    under the trial's fingerprint, and within `out` if `state_root` is None. A result that MLflow did not take stays there.
     """
     item = Trial.from_json(trial)
     status = Status(item.arm, item.seed, item.run_id, evaluation=item.evaluation, started=time.time())
@@ -66,12 +67,18 @@ def train(
 
 def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path) -> Status:
     """Let workers train, then store the result that they left in `out` in MLflow."""
-    reason, uri = _train_through_crashes(run, request, states), request["tracking_uri"]
-    status = Status.read(out).fail(reason) if reason else Status.read(out)
+    uri, status = request["tracking_uri"], kept.take(states, out, Status.read(out))
+    if status is None:
+        reason = _train_through_crashes(run, request, states)
+        status = Status.read(out).fail(reason) if reason else Status.read(out)
     if status.failed:
         return record_failure(status, out, uri)
-    shutil.rmtree(states, ignore_errors=True)
-    return store_checkpoint(uri, status, out)
+    status.write(out)
+    kept.keep(states, out)
+    stored = store_checkpoint(uri, status, out)
+    if stored.model_id is not None:
+        shutil.rmtree(states, ignore_errors=True)
+    return stored
 
 
 def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -> str | None:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.stats.metrics import METRICS
-from components.shared.trial import Status
+from components.shared import outage
+from components.shared.trial import STATES_FOLDER, Status
 from pipelines.display import Display
 from pipelines.local.workspace import Workspace
 
@@ -27,6 +28,8 @@ class Progress(Display):
         """Read the run's scratch folder and show what has changed."""
         statuses = workspace.statuses()
         stage = self._stage(workspace, statuses)
+        for line in outage.lines(workspace.problems, workspace.root.parent / STATES_FOLDER):
+            self._say_once(line)
         if self.on_terminal:
             self.draw(self._table(stage, statuses, workspace))
             return
