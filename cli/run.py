@@ -86,6 +86,10 @@ def run(
         fail(f"interrupted: {done}; the same command continues from here", INTERRUPTED)
     except RunFailed as error:
         fail(f"error: {error}", FAILED)
+    from ablation.results import unusable_results  # imports pandas, which the start of a run does not need
+
+    if unused := unusable_results(result.trials):
+        console.print(unused, soft_wrap=True, highlight=False, markup=False)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:

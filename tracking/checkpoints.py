@@ -1,7 +1,6 @@
 """Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and their versions in the model registry."""
 
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +10,9 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, R
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from common.errors import UserError
+from common.checksums import Damaged, fault, sha256_of
 from common.store_address import whole
+from tracking import local_copies
 from tracking.creating import drop_model, drop_version, once, patiently
 from tracking.registry import point
 from tracking.search import versions_of
@@ -28,7 +28,7 @@ def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str])
     Large files go directly to the server's S3, in parts, if MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD is true.
     """
     run = client(uri).get_run(run_id)
-    sums = {f"{SHA256}{name}": _sha256(folder / name) for name in FILES if (folder / name).is_file()}
+    sums = {f"{SHA256}{name}": sha256_of(folder / name) for name in FILES if (folder / name).is_file()}
     model = _one_model(uri, run.info.experiment_id, run_id, {**tags, **sums})
     if model.status != LoggedModelStatus.READY:
         _complete(uri, model, folder, {**tags, **sums})
@@ -72,6 +72,7 @@ def _complete(uri: str, model: LoggedModel, folder: Path, tags: Mapping[str, str
             client(uri).set_logged_model_tags(model.model_id, dict(tags))
         for name in FILES:
             client(uri).log_model_artifact(model.model_id, str(folder / name))
+        local_copies.put(str(model.model_id), [folder / name for name in FILES])
     except BaseException:
         with contextlib.suppress(MlflowException):  # it may be the cause
             client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
@@ -119,25 +120,25 @@ def _one_version(uri: str, name: str, model_id: str, tags: Mapping[str, str]) ->
 def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     """Download a checkpoint's files into the folder `out` and compare them with their stored checksums.
 
-    Raises UserError for a file that is missing or differs; `out` is then unchanged.
+    Raises Damaged for a file that is missing or differs; `out` is then unchanged.
     """
     model = client(uri).get_logged_model(model_id)
+    sums = {name: model.tags.get(f"{SHA256}{name}", "") for name in FILES}
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
-        # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
-        source = model.artifact_location
-        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=whole(uri)))
-        for name in FILES:
-            if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
+        got = Path(folder)
+        if not local_copies.take(model_id, sums, got):
+            # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
+            source = model.artifact_location
+            got = Path(
+                mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=whole(uri))
+            )
+            if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
-                raise UserError(f"{rule}; {name} of {model_id} in MLflow is missing or has not: train that trial again")
+                raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")
+            local_copies.put(model_id, [got / name for name in FILES])
         for name in FILES:
             (got / name).replace(out / name)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _registered_model(uri: str, name: str) -> RegisteredModel:

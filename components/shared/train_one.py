@@ -9,7 +9,7 @@ from typing import Any
 
 from components.shared import kept
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
-from components.shared.reuse import take_trained, training_lease
+from components.shared.reuse import Taken, take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
 from recipes.smile import SAVE_EVERY_S, newest_step
@@ -39,7 +39,7 @@ def train(
     """
     item = Trial.from_json(trial)
     status = Status(item.arm, item.seed, item.run_id, evaluation=item.evaluation, started=time.time())
-    status = replace(status, fingerprint=item.fingerprint).write(out)
+    status = replace(status, fingerprint=item.fingerprint, unusable=item.unusable).write(out)
     states = (state_root or out / STATES_FOLDER) / item.fingerprint
     request = {
         "trial": trial,
@@ -58,8 +58,12 @@ def train(
         marking_killed(tracking_uri, item.run_id),
         training_lease(tracking_uri, item),
     ):
-        found = None if item.forced else take_trained(tracking_uri, item, out)
-        ended = replace(found, started=status.started) if found else _train(run, request, states, out)
+        taken = Taken() if item.forced else take_trained(tracking_uri, item, out)
+        if taken.status:
+            ended = replace(taken.status, started=status.started, unusable=item.unusable)
+        else:
+            replace(status, unusable=item.unusable or taken.unusable).write(out)
+            ended = _train(run, request, states, out)
         ended.write(out)
     shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
     return ended

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from components.shared.fingerprints import Prints, fingerprints
-from components.shared.reuse import forced_arms
+from components.shared.reuse import forced_arms, usable
 from corpora.prepare import prepare
 from corpora.store import Corpus
 from recipes.smile import CATALOGUE
@@ -50,11 +50,14 @@ def _answer(item: Prints, earlier: Sequence["Earlier"], uri: str, forced: bool) 
 
     if forced:
         return Answer(item.arm, item.seed, TRAIN, "forced")
-    if run_id := find_scored(uri, item.scored):
+    run_id, broken = usable(uri, find_scored(uri, item.scored))
+    if run_id:
         return Answer(item.arm, item.seed, REUSE, f"finished before, in run {run_id}")
-    if run_id := find_trained(uri, item.trained):
-        return Answer(item.arm, item.seed, SCORE, f"run {run_id} trained it; conditions, noise or scoring differ")
-    return Answer(item.arm, item.seed, TRAIN, _difference(item, earlier))
+    run_id, unfit = usable(uri, find_trained(uri, item.trained))
+    if run_id:
+        why = broken or "conditions, noise or scoring differ"
+        return Answer(item.arm, item.seed, SCORE, f"run {run_id} trained it; {why}")
+    return Answer(item.arm, item.seed, TRAIN, broken or unfit or _difference(item, earlier))
 
 
 def _difference(item: Prints, earlier: Sequence["Earlier"]) -> str:
