@@ -50,16 +50,18 @@ def run(
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
-    from components.shared.reuse import ALL, forced_arms
-    from corpora.prepare import check
-    from pipelines.local.study import Interrupted, RunFailed, run_study
     from tracking.probe import check_answers
 
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
+    check_answers(paths.tracking_uri())  # before imports that take seconds
+
+    from components.shared.reuse import ALL, forced_arms
+    from corpora.prepare import check
+    from pipelines.local.study import Interrupted, RunFailed, run_study
+
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
-    check_answers(paths.tracking_uri())
     if explaining:
         _explain(checked, forced, console)
         return

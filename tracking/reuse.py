@@ -16,6 +16,7 @@ from mlflow.entities import Run, RunTag
 
 from common.checksums import Damaged, fault, sums_of
 from tracking import local_copies
+from tracking.search import all_experiments, newest_runs
 from tracking.store import client
 
 FOLDER = "trial"
@@ -140,5 +141,4 @@ def _newest(uri: str, query: str) -> list[Stored]:
 
 def _search(uri: str, query: str, limit: int) -> list[Run]:
     """Return runs of all studies, the newest first. A new store has none."""
-    everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
-    return list(client(uri).search_runs(everywhere, query, max_results=limit, order_by=["attributes.start_time DESC"]))
+    return newest_runs(uri, all_experiments(uri), query, limit)
