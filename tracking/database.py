@@ -7,6 +7,7 @@ database is looked at before a client exists.
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,28 +23,30 @@ from mlflow.store.db.utils import (
     create_sqlalchemy_engine,
 )
 from mlflow.version import VERSION
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Engine
 
 from common.errors import UserError
 from common.redact import redact
 from common.store_address import whole
 
 SQLITE = "sqlite:///"
+ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 def database_file(uri: str) -> Path | None:
     """Return the file of a SQLite store; None for other stores.
 
-    Raises UserError for a path with `?`, after which an address of a database has its options, and for a database in memory.
+    Raises UserError for a path with `?`, after which an address has its options, or with `%20` and the like, which MLflow decodes
+    for its artifacts, and for a database in memory.
     """
     if not uri.startswith(SQLITE):
         return None
-    address = make_url(uri)
-    path = str(address.database or "")
-    if "/" in "".join([*address.query, *map(str, address.query.values())]):
+    path, _, options = uri.removeprefix(SQLITE).partition("?")
+    if "/" in options or ENCODED.search(path):
         raise UserError(
-            f"the path of a SQLite store has no '?', got {uri!r}; rename that folder or choose another path"
+            f"the path of a SQLite store has neither '?' nor '%' with two digits, got {uri!r}: MLflow would write elsewhere; "
+            "rename that folder, or set MLFLOW_TRACKING_URI to another path"
         )
     if path in ("", ":memory:"):
         raise UserError(f"several processes use the store, so SQLite needs a file for it, got {uri!r}; name a file")
