@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from common.checksums import Damaged, fault, sha256_of
 from tracking import local_copies
+from tracking.downloads import download
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")
@@ -75,9 +76,7 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         got = Path(folder)
         if not local_copies.take(model_id, sums, got):
-            # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
-            source = model.artifact_location
-            got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
+            got = download(uri, model.artifact_location, got)
             if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
                 raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOST = "its pod ended before it reported a result; run the study again, and see the log of the pod"
-
-
 UNREADABLE = "its result is in MLflow, in run {run}, and cannot be used ({why}); run the study again"
 
 
