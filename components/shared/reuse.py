@@ -88,8 +88,13 @@ def _take(find: Callable[[], "list[Stored]"], take: Callable[["Stored"], Status]
 
 def unusable(run_id: str, error: Exception) -> str:
     """Return a clause that says that the results of a run cannot be used, and why, in one line without passwords."""
-    said = " ".join(redact(str(error)).split())[:300]
-    return f"the results of run {run_id} cannot be used ({said or type(error).__name__})"
+    return f"the results of run {run_id} cannot be used ({brief(error)})"
+
+
+def brief(error: Exception) -> str:
+    """Return an error in one line without passwords. Of a long one, MLflow's end names the cause, e.g. 502 responses."""
+    said = " ".join(redact(str(error)).split()) or type(error).__name__
+    return said if len(said) <= 300 else f"{said[:100]} ... {said[-180:]}"
 
 
 def usable(uri: str, found: "Sequence[Stored]", *, trained: bool = False) -> tuple[str | None, str | None]:
