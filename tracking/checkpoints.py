@@ -14,6 +14,7 @@ from common.checksums import Damaged, fault, sha256_of
 from common.store_address import whole
 from tracking import local_copies
 from tracking.creating import drop_model, drop_version, once, patiently
+from tracking.downloads import download
 from tracking.registry import point
 from tracking.search import versions_of
 from tracking.store import client
@@ -128,10 +129,7 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         got = Path(folder)
         if not local_copies.take(model_id, sums, got):
-            # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
-            source = model.artifact_location
-            reached = whole(uri)
-            got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=reached))
+            got = download(uri, model.artifact_location, got)
             if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
                 raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")
