@@ -19,6 +19,7 @@ from kfp.local import docker_task_handler
 
 from common.errors import UserError
 from common.own_store import VARIABLES
+from common.redact import redact
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.problem import PROBLEMS_FOLDER
 
@@ -105,7 +106,7 @@ def run_container(
     container = client.containers.run(image, command, volumes=dict(volumes), detach=True, **arguments)
     try:
         for text in container.logs(stream=True, follow=True):
-            print(text.decode(errors="replace"), end="", flush=True)
+            print(redact(text.decode(errors="replace")), end="", flush=True)
         return int(container.wait()["StatusCode"])
     finally:
         container.remove(force=True)

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from common.redact import redact
 from recipes.smile import PRELOAD_FOR_EXAMINATION, PRELOAD_FOR_TRAINING
 
 FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # for the first steps, which do not wait for the rest
@@ -80,7 +81,7 @@ class ForkServer:
             output, status = pipes
             with os.fdopen(output, errors="replace") as lines:
                 for line in lines:
-                    print(line, end="")
+                    print(redact(line), end="")
             with os.fdopen(status) as said:
                 code = said.read()
         return int(code) if code else -signal.SIGKILL
