@@ -85,7 +85,7 @@ def run(
         done = "all processes are stopped and their runs are marked KILLED"
         fail(f"interrupted: {done}; the same command continues from here", INTERRUPTED)
     except RunFailed as error:
-        fail(f"error: {error}", FAILED)
+        fail(f"error: {error}; finished trials are stored, and the same command reuses them", FAILED)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:

@@ -49,6 +49,7 @@ AWAY = {
     "too many clients": "it has too many connections",
     "too many connections": "it has too many connections",
     "too many 5": "it answers with errors",
+    " server error": "it answers with errors",
     "database is locked": "another process has locked its database",
 }
 
