@@ -46,7 +46,7 @@ def run(
     the same MLflow store, is reused. Ctrl-C stops all processes that this command has started.
 
     \b
-    Exit code: 0 on success, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
+    Exit code: 0 on success, 1 trials or steps failed or MLflow does not answer, 2 bad input, 130 stopped by Ctrl-C.
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """

@@ -21,6 +21,7 @@ from kfp.local import docker_task_handler
 
 from common.errors import UserError
 from common.own_store import VARIABLES
+from common.redact import redact
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.problem import PROBLEMS_FOLDER
 from pipelines.local.deaths import surviving_kills
@@ -118,7 +119,7 @@ def run_container(
     container = client.containers.run(image, command, volumes=dict(volumes), detach=True, **arguments)
     try:
         for text in container.logs(stream=True, follow=True):
-            print(text.decode(errors="replace"), end="", flush=True)
+            print(redact(text.decode(errors="replace")), end="", flush=True)
         return int(container.wait()["StatusCode"])
     finally:
         with suppress(NotFound):

@@ -117,6 +117,13 @@ def test_a_stopped_server(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "MLflow refused a request: Model with name=demo not found",
         ),
         ("requests.ReadTimeout('Read timed out.')", "MLflow no longer answers: no answer in time"),
+        (
+            "MlflowException('x failed. Error: 502 Server Error: Bad Gateway for url: http://h')",
+            "it answers with errors",
+        ),
+        ("sqlalchemy.exc.OperationalError('x', {}, Exception('database or disk is full'))", "free some space"),
+        ("OSError(28, 'No space left on device', '/full/file')", "/full/file cannot be used: No space left on device"),
+        ("PermissionError(13, 'Permission denied', '/closed/file')", "make it writable, or choose another place"),
         ("sqlalchemy.exc.OperationalError('x', {}, Exception('database is locked'))", "has locked its database"),
     ],
 )
