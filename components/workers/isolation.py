@@ -25,7 +25,7 @@ from common.user_environment import ensure_user_environment
 from components.workers.memory import CALM_S, MemoryWatch, kill_tree, limited_groups, offer_to_kernel
 
 FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
-STOP_S = 2.0  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
+STOP_S = 2.5  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
 
 Run = Callable[[Mapping[str, Any]], str | None]
 Worker = Callable[[dict[str, Any]], None]
