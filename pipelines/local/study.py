@@ -180,7 +180,7 @@ def _close(
     with ignoring_signals():
         end_group(process)
         if workspace.in_containers:
-            from pipelines.local.containers import remove_containers
+            from pipelines.local.container_ends import remove_containers
 
             attempt(lambda: remove_containers(workspace.root))
         killed = killed_by(process.returncode)
