@@ -22,6 +22,7 @@ ONLY_MAIN = (START, DELIVERY)
 ENDING = (MAIN, PIPELINE, GROUP, ALL)  # victims whose end is the end of the run
 GONE_S = 5.0
 LEASE_S = 5.0
+CLOSED_S = 15.0  # for the main process, which ends the runs in MLflow after all other processes are gone
 PER_CHAIN = 10
 INTERRUPTED = 130
 
@@ -45,6 +46,7 @@ class Outcome:
     hit: str | None = None
     code: int | None = None
     gone_s: float = 0.0
+    closed_s: float = 0.0
     waited_s: float = 0.0
     said: str = ""
     faults: list[str] = field(default_factory=list)
@@ -94,13 +96,15 @@ def carry_out(place: Place, kill: Kill, usual: Mapping[str, float]) -> Outcome:
     if reach(run, kill.stage) == kill.stage:
         _pause(run, kill.stage, kill.share * usual.get(kill.stage, 0.0))
     outcome.hit = _hit(run, kill)
-    if outcome.hit is None or kill.victim in ENDING:
-        outcome.gone_s, left = until_gone(place.root, GONE_S)
-        outcome.faults += [f"{process.kind} {process.command[:80]} lives on" for process in left]
-    outcome.code = run.wait()
     if kill.victim not in ENDING:
-        outcome.gone_s, left = until_gone(place.root, GONE_S)
-        outcome.faults += [f"{process.kind} {process.command[:80]} lives on" for process in left]
+        outcome.code = run.wait()
+    outcome.gone_s, left = until_gone(place.root, GONE_S, but=MAIN)
+    outcome.faults += [f"{process.kind} {process.command[:80]} lives on" for process in left]
+    struck = time.monotonic()
+    outcome.code = run.wait()
+    outcome.closed_s = time.monotonic() - struck
+    if outcome.closed_s > CLOSED_S:
+        outcome.faults.append(f"`ablate` took another {outcome.closed_s:.0f} s to close the study")
     outcome.waited_s, outcome.said = run.waited_s, run.last
     outcome.faults += _said(run, kill)
     return outcome

@@ -14,7 +14,6 @@ from typing import Any, Self
 import yaml
 from injection.processes import MARK, Process, processes
 
-ROOT = Path(__file__).parents[3]
 STUDY = "faulty"
 PLAN: dict[str, Any] = {
     "study": STUDY,
