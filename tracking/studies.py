@@ -4,6 +4,8 @@ A worker only writes to the run whose id it was given. A repeated write changes 
 timestamp of a metric is the run's start plus the step, so that a repeated call adds no points to a curve.
 """
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,9 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from common.checksums import sums_of
 from tracking.artifact_store import check_artifacts
+from tracking.reuse import SUMS
 from tracking.several import each
 from tracking.store import check_store, client, experiment
 from tracking.view import TAG_PREFIX, view_state
@@ -129,6 +133,13 @@ def end_run(uri: str, run_id: str, status: str, reason: str | None = None) -> No
     client(uri).set_terminated(run_id, status=status)
 
 
+def open_again(uri: str, run_id: str) -> None:
+    """Set a run to RUNNING that was ended although its work goes on, without the reason of that end."""
+    client(uri).update_run(run_id, status="RUNNING")
+    with contextlib.suppress(MlflowException):  # it has no such tag
+        client(uri).delete_tag(run_id, "ablation.reason")
+
+
 def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
     """Log curves as (step, {metric: value}) pairs. NaN means that there is no value and is left out."""
     base = client(uri).get_run(run_id).info.start_time
@@ -153,8 +164,10 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
 def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
     """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
-    The study run gets no metrics, because MLflow would chart them together with those of the trials.
+    Their checksums become a tag first. The study run gets no metrics, because MLflow would chart them together with those of the
+    trials.
     """
+    client(uri).set_tag(study_run_id, SUMS, json.dumps(sums_of(file for file in files if file.is_file())))
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
     client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)

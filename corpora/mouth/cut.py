@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from common.errors import UserError
+from common.parent_death import following
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +76,7 @@ def cut_mouths(files: Sequence[Path], workers: int) -> Iterator[Mouths]:
 def _worker(python: Path, log: Path) -> Iterator[_Worker]:
     with log.open("w+") as complaints:
         process = subprocess.Popen(
-            [python, "-P", "-m", "corpora.mouth.worker"],
+            following([str(python), "-P", "-m", "corpora.mouth.worker"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

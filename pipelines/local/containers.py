@@ -5,14 +5,16 @@ of this machine. They share its network, so that they reach a server on `localho
 """
 
 import os
-import signal
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from docker.client import DockerClient
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 from kfp import local
 from kfp.local import docker_task_handler
@@ -21,8 +23,12 @@ from common.errors import UserError
 from common.own_store import VARIABLES
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.problem import PROBLEMS_FOLDER
+from pipelines.local.deaths import surviving_kills
+from pipelines.local.processes import ENDING
+from pipelines.local.step import note_run
 
 LABEL = "ablate.scratch"
+LATE_S = 2.0  # a container that Docker was just starting when its run ended appears within this time
 SETTINGS = (
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
@@ -37,6 +43,7 @@ SETTINGS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     PROBLEMS_FOLDER,
+    "ABLATE_LOCAL_COPIES",
 )
 
 
@@ -65,12 +72,18 @@ def with_digest(image: str) -> str:
 
 
 def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunner:
-    """Return kfp's runner for the steps of the run in `scratch`. They can read `folders` under the same paths as here.
+    """Return kfp's runner for the steps of the run in `scratch`. They can read `folders` under the same paths as here."""
 
-    SIGTERM to this process removes the containers.
-    """
-    signal.signal(signal.SIGTERM, lambda number, _: _remove_containers(scratch, number))
-    docker_task_handler.run_docker_container = run_container
+    def run(client: DockerClient, image: str, command: list[str], volumes: Mapping[str, Any], **arguments: Any) -> int:
+        note_run(command, scratch)
+
+        def once(more: Mapping[str, str]) -> int:
+            environment = {**arguments.get("environment", {}), **more}
+            return run_container(client, image, command, volumes, **{**arguments, "environment": environment})
+
+        return surviving_kills(once, command, scratch, ENDING.is_set)
+
+    docker_task_handler.run_docker_container = run
     return local.DockerRunner(
         network_mode="host",
         working_dir=str(Path.cwd()),
@@ -108,12 +121,38 @@ def run_container(
             print(text.decode(errors="replace"), end="", flush=True)
         return int(container.wait()["StatusCode"])
     finally:
-        container.remove(force=True)
+        with suppress(NotFound):
+            container.remove(force=True)
 
 
-def _remove_containers(scratch: Path, number: int) -> NoReturn:
-    """Remove all containers of the run in `scratch`, and end this process before another thread starts more."""
+def remove_containers(scratch: Path) -> None:
+    """Remove all containers of the run in `scratch`. Raises DockerException if Docker does not answer."""
     with closing(DockerClient.from_env()) as client:
         for container in client.containers.list(all=True, filters={"label": f"{LABEL}={scratch}"}):
-            container.remove(force=True)
-    os._exit(128 + number)
+            with suppress(NotFound):  # its step removes it, too
+                container.remove(force=True)
+
+
+@contextmanager
+def removed_with_us(scratch: Path) -> Iterator[None]:
+    """Let another process remove the containers of the run in `scratch` when this process ends, in whatever way.
+
+    Docker starts containers, so no signal reaches them with ours. The other process waits until our end of a pipe is closed.
+    """
+    command = [sys.executable, "-m", "pipelines.local.containers", str(scratch)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+        yield
+        process.communicate(b"nothing is left")
+
+
+def _main(scratch: Path) -> None:
+    if sys.stdin.read():
+        return
+    deadline = time.monotonic() + LATE_S
+    while time.monotonic() < deadline:
+        remove_containers(scratch)
+        time.sleep(LATE_S / 10)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
