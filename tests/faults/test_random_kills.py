@@ -27,7 +27,7 @@ def _chain(reference: Reference, kills: list[Kill], root: Path) -> tuple[list[Ou
     outcomes = []
     try:
         for kill in kills:
-            outcomes.append(carry_out(place, kill, reference.seconds))
+            outcomes.append(carry_out(place, kill, reference))
             record(RECORD, seed=SEED, outcome=outcomes[-1])
         run, faults = conclude(place, reference.numbers)
         record(RECORD, seed=SEED, rerun_s=run.seconds, faults=faults)

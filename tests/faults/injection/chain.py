@@ -7,16 +7,16 @@ import json
 import random
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from injection.facts import Numbers, litter, numbers, store
+from injection.facts import Numbers, Reference, litter, numbers, store
 from injection.processes import ALL, GROUP, MAIN, PIPELINE, SERVER, STEP, WORKER, strike, until_gone
 from injection.stages import DELIVERY, STAGES, START, reach, stage
 from injection.study import LOOK_S, Place, Run
 
-WITH_WORKERS = ("train-trials", "evaluate-trials")
+WITH_WORKERS = ("prepare-corpus", "train-trials", "evaluate-trials")
 LONG = {"train-trials": 3, "evaluate-trials": 2, "compare-arms": 2}  # times that a stage is drawn more often
 ONLY_MAIN = (START, DELIVERY)
 ENDING = (MAIN, PIPELINE, GROUP, ALL)  # victims whose end is the end of the run
@@ -90,11 +90,11 @@ def _kill(name: str, victims: _Deck, chance: random.Random) -> Kill:
     return Kill(name, chance.random(), victim, number, chance.random())
 
 
-def carry_out(place: Place, kill: Kill, usual: Mapping[str, float]) -> Outcome:
-    """Run the study, kill as said, and wait for the end. `usual` has the seconds that each stage takes."""
+def carry_out(place: Place, kill: Kill, reference: Reference) -> Outcome:
+    """Run the study, kill as said, and wait for the end. Raises TimeoutError if it does not come."""
     outcome, run = Outcome(kill), place.start()
     if reach(run, kill.stage) == kill.stage:
-        _pause(run, kill.stage, kill.share * usual.get(kill.stage, 0.0))
+        _pause(run, kill.stage, kill.share * reference.seconds.get(kill.stage, 0.0))
     outcome.hit = _hit(run, kill)
     if kill.victim not in ENDING:
         outcome.code = run.wait()
@@ -107,6 +107,8 @@ def carry_out(place: Place, kill: Kill, usual: Mapping[str, float]) -> Outcome:
         outcome.faults.append(f"`ablate` took another {outcome.closed_s:.0f} s to close the study")
     outcome.waited_s, outcome.said = run.waited_s, run.last
     outcome.faults += _said(run, kill)
+    if outcome.code == 0 and numbers(place) != reference.numbers:
+        outcome.faults.append("it ends well with other numbers")
     return outcome
 
 

@@ -32,7 +32,7 @@ ABSOLUTE = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-ENDS_S = 240.0
+ENDS_S = 280.0
 LOOK_S = 0.05
 WAITS = "waiting for run"
 
