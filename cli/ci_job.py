@@ -133,9 +133,9 @@ def _failure(error: BaseException) -> Result:
         return Result(Outcome.INTERRUPTED, ("the job was stopped; a run on the cluster continues",))
     if isinstance(error, UserError):
         outcome = Outcome.BAD_INPUT if error.exit_code == BAD_INPUT else Outcome.FAILED
-        return Result(outcome, tuple(str(error).splitlines()))
+        return Result(outcome, tuple(redact(str(error)).splitlines()))
     if not isinstance(error, ServerFailed | Lost):  # not foreseen, or of MLflow's client, which has no common class
-        traceback.print_exception(error)
+        print(redact("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     first = (redact(str(error)).splitlines() or [type(error).__name__])[0]
     return Result(Outcome.FAILED, (first,))
 

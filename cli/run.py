@@ -53,11 +53,13 @@ def run(
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.local.study import Interrupted, RunFailed, run_study
+    from tracking.probe import check_answers
 
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
+    check_answers(paths.tracking_uri())
     if explaining:
         _explain(checked, forced, console)
         return
@@ -85,6 +87,10 @@ def run(
     for trial in (trial for trial in result.trials if trial.status == "failed"):
         line = f"{trial.arm} seed {trial.seed} failed: {trial.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    from ablation.results import unusable_results  # imports pandas, which the start of a run does not need
+
+    if unused := unusable_results(result.trials):
+        console.print(unused, soft_wrap=True, highlight=False, markup=False)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:

@@ -54,7 +54,7 @@ def transcribe(
         return
     if model is None:
         raise UserError("a transcript needs a model; give --model, e.g. --model models:/smile@champion")
-    transcriber, version = _load(model, tracking_uri or paths.tracking_uri())
+    transcriber, version = _load(model, paths.tracking_uri(tracking_uri))
     texts = transcriber(read_clips(clips, noise, snr_db))
     if as_json:
         rows = [{"clip": clip, "text": text, "snr_db": snr_db} for clip, text in zip(clips, texts, strict=True)]
@@ -69,6 +69,10 @@ def _lines(clips: Sequence[str], texts: Sequence[str]) -> list[str]:
 
 def _load(model: str, uri: str) -> "tuple[Transcriber, str | None]":
     """Return the transcriber and its version in the registry; a folder has no version (None)."""
+    from tracking.probe import check_answers
+
+    if not Path(model).is_dir():
+        check_answers(uri)  # before imports that take seconds
     from recipes.smile_transcriber import Transcriber
 
     if Path(model).is_dir():

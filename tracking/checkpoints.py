@@ -1,6 +1,5 @@
 """Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and their versions in the model registry."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +9,9 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from common.errors import UserError
+from common.checksums import Damaged, fault, sha256_of
+from common.store_address import whole
+from tracking import local_copies
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")
@@ -31,10 +32,11 @@ def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str])
         experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type="smile"
     )
     try:
-        sums = {f"{SHA256}{name}": _sha256(folder / name) for name in FILES}
+        sums = {f"{SHA256}{name}": sha256_of(folder / name) for name in FILES}
         client(uri).set_logged_model_tags(model.model_id, sums)
         for name in FILES:
             client(uri).log_model_artifact(model.model_id, str(folder / name))
+        local_copies.put(str(model.model_id), [folder / name for name in FILES])
     except BaseException:
         client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise
@@ -49,7 +51,7 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
     `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one.
     """
     mlflow.set_tracking_uri(
-        uri
+        whole(uri)
     )  # a registry in a database looks a `models:/` source up there, not at the client's address
     _create(uri, name)
     version = _version_of(uri, name, tags["fingerprint"])
@@ -66,25 +68,24 @@ def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliase
 def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     """Download a checkpoint's files into the folder `out` and compare them with their stored checksums.
 
-    Raises UserError for a file that is missing or differs; `out` is then unchanged.
+    Raises Damaged for a file that is missing or differs; `out` is then unchanged.
     """
     model = client(uri).get_logged_model(model_id)
+    sums = {name: model.tags.get(f"{SHA256}{name}", "") for name in FILES}
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
-        # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
-        source = model.artifact_location
-        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
-        for name in FILES:
-            if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
+        got = Path(folder)
+        if not local_copies.take(model_id, sums, got):
+            # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
+            source = model.artifact_location
+            reached = whole(uri)
+            got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=reached))
+            if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
-                raise UserError(f"{rule}; {name} of {model_id} in MLflow is missing or has not: train that trial again")
+                raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")
+            local_copies.put(model_id, [got / name for name in FILES])
         for name in FILES:
             (got / name).replace(out / name)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _create(uri: str, name: str) -> None:

@@ -7,7 +7,10 @@ from tempfile import TemporaryDirectory
 
 from mlflow.exceptions import MlflowException
 
-from common.errors import UserError
+from common.checksums import Damaged, fault
+from common.errors import Unavailable, UserError
+from common.redact import redact
+from tracking.reuse import Stored
 from tracking.store import client
 
 CHAMPION = "champion"
@@ -83,11 +86,37 @@ def newest_study(uri: str, study: str, code_rev: str) -> str | None:
 
 
 def fetch_study(uri: str, study_run_id: str, out: Path) -> None:
-    """Download the files of a study (study.json, counts, curves, report) from its run into the folder `out`."""
+    """Download the files of a study (study.json, counts, curves, report) from its run into the folder `out`.
+
+    They are compared with the checksums in the run's tags; studies of earlier versions have none. Raises Damaged for a file that is
+    missing or differs and for a run that is gone, and Unavailable if MLflow cannot give them now. `out` then has none of them.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
-        for item in client(uri).list_artifacts(study_run_id):
-            if item.is_dir:  # what only the steps of the pipeline need
-                continue
-            got = Path(client(uri).download_artifacts(study_run_id, item.path, folder))
-            got.replace(out / got.name)
+        try:
+            tags = client(uri).get_run(study_run_id).data.tags
+            got = _downloaded(uri, study_run_id, Path(folder))
+        except (MlflowException, OSError) as error:
+            raise _not_fetched(study_run_id, error) from error
+        found = fault(Path(folder), Stored(study_run_id, tags, {}).sums())
+        if found or not got:
+            rule = "the files of a study have the SHA-256 that they were stored with"
+            raise Damaged(f"{rule}; of run {study_run_id} in MLflow, {found or 'all are missing'}; run the study again")
+        for file in got:
+            file.replace(out / file.name)
+
+
+def _not_fetched(study_run_id: str, error: Exception) -> UserError:
+    if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+        return Damaged(f"run {study_run_id} of the study no longer exists in MLflow; run the study again")
+    said = " ".join(redact(str(error)).split())[:300]
+    return Unavailable(
+        f"the files of a study are kept with its run in MLflow, and those of run {study_run_id} cannot be fetched: {said}; "
+        "try again later, or run the study again"
+    )
+
+
+def _downloaded(uri: str, study_run_id: str, folder: Path) -> list[Path]:
+    """Download a study's files, without the folders that only the steps of the pipeline need."""
+    items = [item for item in client(uri).list_artifacts(study_run_id) if not item.is_dir]
+    return [Path(client(uri).download_artifacts(study_run_id, item.path, str(folder))) for item in items]

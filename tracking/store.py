@@ -19,24 +19,19 @@ from mlflow.store.db.utils import (
 
 from common.errors import UserError
 from common.redact import redact
+from common.store_address import whole
+from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
 
 SQLITE = "sqlite:///"
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-UNREACHABLE = {
-    "Connection refused": "connection refused",
-    "Name or service not known": "no such host",
-    "Failed to resolve": "no such host",
-    "timed out": "no answer in time",
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted",
-}
 
 
 @lru_cache
 def client(uri: str) -> MlflowClient:
     """Return the client of a store. There is one per process and store, because each client opens its own connections."""
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return MlflowClient(tracking_uri=whole(uri), registry_uri=whole(uri))
 
 
 def prepare_store(uri: str) -> None:
@@ -51,7 +46,7 @@ def prepare_store(uri: str) -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     try:
         with _alone(uri):
-            engine = create_sqlalchemy_engine_with_retry(uri)
+            engine = create_sqlalchemy_engine_with_retry(whole(uri))
             if _is_empty_database(engine):
                 _safe_initialize_tables(engine)
             else:
@@ -62,28 +57,43 @@ def prepare_store(uri: str) -> None:
         raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
 
 
-def check_store(uri: str) -> None:
-    """Check that the store answers and accepts our credentials, and prepare a database. Raises UserError, one sentence."""
-    prepare_store(uri)
+def check_store(uri: str, *, prepare: bool = True) -> None:
+    """Check that the store answers and accepts our credentials, and with `prepare` prepare the tables of a database.
+
+    Commands that only read do not prepare, so that they create and migrate nothing. Raises, as one sentence, Unavailable within
+    15 s if the store does not answer, and UserError for wrong credentials or addresses.
+    """
+    check_answers(uri)
     use_short_timeouts()
+    if prepare:
+        prepare_store(uri)
+    elif uri.startswith(DATABASES):
+        return
     try:
         client(uri).search_experiments(max_results=1)
     except Exception as error:
-        raise UserError(_refusal(redact(uri), " ".join(redact(str(error)).split()))) from error
+        raise _refusal(redact(uri), error) from error
 
 
-def _refusal(uri: str, said: str) -> str:
-    """Return the reason why a store cannot be used, as a sentence. MLflow's errors have only text, so this reads the text."""
+def _refusal(uri: str, error: Exception) -> UserError:
+    """Return the reason why a store cannot be used. MLflow's errors have only text, so this reads the text."""
+    said = " ".join(redact(str(error)).split())
     if "error code 401" in said:
         given = any(os.environ.get(name) for name in CREDENTIALS)
         problem = "does not accept the credentials" if given else "asks for credentials, and there are none"
-        return f"MLflow at {uri} {problem}; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+        remedy = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+        return UserError(f"MLflow at {uri} {problem}; {remedy}")
     if "error code 403" in said:
-        return f"MLflow at {uri} answers 403 Forbidden; check the user's rights, and --allowed-hosts of the server"
-    if "failed with exception" in said:
-        why = next((words for mark, words in UNREACHABLE.items() if mark in said), said[-160:])
-        return f"MLflow at {uri} cannot be reached: {why}; check `tracking_uri` or MLFLOW_TRACKING_URI"
-    return f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI"
+        remedy = "check the user's rights, and --allowed-hosts of the server"
+        return UserError(f"MLflow at {uri} answers 403 Forbidden; {remedy}")
+    if "failed with " in said and (why := why_away(error)):
+        return away(uri, why)
+    return UserError(f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI")
+
+
+def is_missing(uri: str) -> bool:
+    """Return whether a store is a SQLite database that nobody has created yet."""
+    return uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ timestamp of a metric is the run's start plus the step, so that a repeated call 
 """
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from common.checksums import sums_of
 from tracking.artifact_store import check_artifacts
+from tracking.reuse import SUMS
 from tracking.several import each
 from tracking.store import check_store, client, experiment
 from tracking.view import TAG_PREFIX, view_state
@@ -161,8 +164,10 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
 def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
     """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
-    The study run gets no metrics, because MLflow would chart them together with those of the trials.
+    Their checksums become a tag first. The study run gets no metrics, because MLflow would chart them together with those of the
+    trials.
     """
+    client(uri).set_tag(study_run_id, SUMS, json.dumps(sums_of(file for file in files if file.is_file())))
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
     client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)

@@ -61,7 +61,7 @@ def _keep(uri: str, status: Status, folder: Path, what: str) -> None:
         for file in (folder / name for name in names):
             if file.is_file():
                 shutil.copyfile(file, Path(copies) / file.name)
-        keep(uri, status.run_id, Path(copies), tags[what])
+        keep(uri, status.run_id, Path(copies), tags[what], again=what != TRAINED_TAG)
 
 
 AGAIN = "ABLATE_STEP_AGAIN"  # set in the second try of a step that was killed

@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from common.files import atomic_write
 from common.own_store import use_own_store
 from common.redact import redact
 from common.user_environment import ensure_user_environment
 
 PROBLEMS_FOLDER = "ABLATE_PROBLEMS"
-Kind = Literal["bad_input", "too_many_failed", "crash"]
+Kind = Literal["bad_input", "unavailable", "too_many_failed", "crash"]
 
 
 class TooManyFailed(RuntimeError):
@@ -34,8 +34,9 @@ class Problem:
     """The reason why one step ended early.
 
     `step` is the name of the step in Kubeflow, e.g. `train-trials`. `kind` is `bad_input` if the user can correct it,
-    `too_many_failed` if the plan's limit on failed trials is exceeded, and `crash` for everything else. `reason` is one
-    line without passwords; of a crash, it starts with the type of the exception.
+    `unavailable` if a server did not answer, so that the same command can succeed later, `too_many_failed` if the plan's limit on
+    failed trials is exceeded, and `crash` for everything else. `reason` is one line without passwords; of a crash, it starts with
+    the type of the exception.
     """
 
     step: str
@@ -72,7 +73,7 @@ def reporting(step: str) -> Iterator[None]:
         use_own_store()
         yield
     except UserError as error:
-        _end(Problem(step, "bad_input", _line(error)))
+        _end(Problem(step, "unavailable" if isinstance(error, Unavailable) else "bad_input", _line(error)))
     except TooManyFailed as error:
         _end(Problem(step, "too_many_failed", _line(error)))
     except Exception as error:

@@ -2,14 +2,20 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from ablation.plan.arms import Arm
 from common.errors import UserError
 from common.hints import did_you_mean
+from common.redact import redact
+from components.shared.stored_counts import check
 from components.shared.trial import STATUS_FILE, Status, Trial, read_history
+
+if TYPE_CHECKING:
+    from tracking.reuse import Stored
 
 ALL = "*"
 
@@ -26,43 +32,89 @@ def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
     return set(names)
 
 
-def take_scored(uri: str, trial: Trial | Status, out: Path) -> Status | None:
-    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`; None if there is none."""
-    from components.shared.history import attempt
+@dataclass(frozen=True)
+class Taken:
+    """The status of an earlier trial whose result is taken; None if there is none.
+
+    `unusable` says why a result that MLflow has could not be taken; None if there is none, or if an older run had the same result.
+    """
+
+    status: Status | None = None
+    unusable: str | None = None
+
+
+def take_scored(uri: str, trial: Trial | Status, out: Path) -> Taken:
+    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`, if there is one."""
     from tracking.reuse import find_scored
 
-    def take() -> Status | None:
-        run_id = find_scored(uri, str(trial.evaluation))
-        return _scored(uri, trial, run_id, out) if run_id else None
+    return _take(
+        lambda: find_scored(uri, str(trial.evaluation)),
+        lambda stored: _scored(uri, trial, stored, out),
+        f"{trial.arm} seed {trial.seed} is not taken from it",
+    )
 
-    return _answer(take, attempt)
 
-
-def take_trained(uri: str, trial: Trial, out: Path) -> Status | None:
-    """Put the checkpoint, curves and status of an earlier trial with the same fingerprint into `out`; None if there is none."""
-    from components.shared.history import attempt
+def take_trained(uri: str, trial: Trial, out: Path) -> Taken:
+    """Put the checkpoint, curves and status of an earlier trial with the same fingerprint into `out`, if there is one."""
     from tracking.reuse import find_trained
 
-    def take() -> Status | None:
-        run_id = find_trained(uri, trial.fingerprint)
-        return _trained(uri, trial, run_id, out) if run_id else None
-
-    return _answer(take, attempt)
-
-
-def _answer(take: Callable[[], Status | None], attempt: Callable[[Callable[[], object]], str | None]) -> Status | None:
-    """Return what `take` returns, and None after any error of the store or of a stored file: the work can be repeated."""
-    found: list[Status | None] = []
-    attempt(lambda: found.append(take()))
-    return found[0] if found else None
+    return _take(
+        lambda: find_trained(uri, trial.fingerprint),
+        lambda stored: _trained(uri, trial, stored, out),
+        "the trial is trained again",
+    )
 
 
-def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
+def _take(find: Callable[[], "list[Stored]"], take: Callable[["Stored"], Status], otherwise: str) -> Taken:
+    """Return the status of the first run that `take` can take. Any error of the store or of a file leaves the next run, or none.
+
+    The work can be repeated, so an error here never fails the trial.
+    """
+    from components.shared.history import attempt
+
+    found: list[Stored] = []
+    attempt(lambda: found.extend(find()))
+    reason = None
+    for stored in found:
+        try:
+            return Taken(take(stored))
+        except Exception as error:
+            why = unusable(stored.run_id, error)
+            print(f"tracking: {why}: {otherwise}", flush=True)
+            reason = reason or why
+    return Taken(unusable=reason)
+
+
+def unusable(run_id: str, error: Exception) -> str:
+    """Return a clause that says that the results of a run cannot be used, and why, in one line without passwords."""
+    said = " ".join(redact(str(error)).split())[:300]
+    return f"the results of run {run_id} cannot be used ({said or type(error).__name__})"
+
+
+def usable(uri: str, found: "Sequence[Stored]") -> tuple[str | None, str | None]:
+    """Return the first run whose files can be fetched and are as they were stored; and why the newest one cannot be used."""
+    from tracking.reuse import fetch_files
+    from tracking.timeouts import use_short_timeouts
+
+    use_short_timeouts()
+    reason = None
+    for stored in found:
+        with TemporaryDirectory(prefix="ablate-") as folder:
+            try:
+                check(Path(folder), fetch_files(uri, stored.run_id, Path(folder), stored))
+                return stored.run_id, reason
+            except Exception as error:
+                reason = reason or unusable(stored.run_id, error)
+    return None, reason
+
+
+def _scored(uri: str, trial: Trial | Status, stored: "Stored", out: Path) -> Status:
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        fetch_files(uri, run_id, got)
-        earlier = Status.read(got)
+        earlier = check(got, fetch_files(uri, stored.run_id, got, stored))
+        if earlier.status != "finished":
+            raise UserError(f"its status is {earlier.status!r}")
         status = replace(
             _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
         )
@@ -72,13 +124,13 @@ def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
     return status
 
 
-def _trained(uri: str, trial: Trial, run_id: str, out: Path) -> Status:
+def _trained(uri: str, trial: Trial, stored: "Stored", out: Path) -> Status:
     from tracking.checkpoints import fetch_checkpoint
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        fetch_files(uri, run_id, got)
-        for table in got.glob("*.parquet"):
+        fetch_files(uri, stored.run_id, got, stored)
+        for table in got.glob("*.parquet"):  # of the earlier evaluation; a fault in them does not matter here
             table.unlink()
         earlier = Status.read(got)
         fetch_checkpoint(uri, str(earlier.model_id), got)
@@ -112,6 +164,7 @@ def _as_status_of(earlier: Status, trial: Trial | Status) -> Status:
         evaluation=trial.evaluation,
         reused_from=earlier.reused_from or (earlier.run_id if earlier.run_id != trial.run_id else None),
         untracked=None,
+        unusable=None,
         started=None,
         ended=None,
     )

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ablation.results import STUDY
 from common.errors import UserError
+from common.store_address import whole
 from pipelines.local.processes import end_group, has_ended, ignoring_signals, raising_on_signals, start_group
 from tracking.view import deep_link
 
@@ -55,7 +56,7 @@ def _start(tracking_uri: str, port: int) -> "subprocess.Popen[bytes]":
     """
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--host", "127.0.0.1", "--workers", "1"]
     settings = {
-        "MLFLOW_BACKEND_STORE_URI": tracking_uri,
+        "MLFLOW_BACKEND_STORE_URI": whole(tracking_uri),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

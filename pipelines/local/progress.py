@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.stats.metrics import METRICS
-from components.shared.trial import Status
+from components.shared import outage
+from components.shared.trial import STATES_FOLDER, Status
 from pipelines.display import Display
 from pipelines.local.deaths import deaths
 from pipelines.local.workspace import Workspace
@@ -30,6 +31,8 @@ class Progress(Display):
         stage = self._stage(workspace, statuses)
         for number, death in enumerate(deaths(workspace.root)):
             self._say_once(death.sentence(), f"death {number}")
+        for line in outage.lines(workspace.problems, workspace.root.parent / STATES_FOLDER):
+            self._say_once(line)
         if self.on_terminal:
             self.draw(self._table(stage, statuses, workspace))
             return

@@ -20,8 +20,9 @@ from rich.console import Console
 
 from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from common.redact import redact
+from components.shared import kept
 from components.shared.history import attempt
 from components.shared.problem import PROBLEMS_FOLDER, Problem, problems
 from components.shared.trial import STATES_FOLDER
@@ -95,7 +96,7 @@ def run_study(
                     (out / STATES_FOLDER).rmdir()
                 raise failure(workspace, code)
             deliver(workspace.study, out)
-            shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
+            kept.clear(out / STATES_FOLDER) if code else shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
             from ablation.results import read_study  # imports pandas, which the start of a run does not need
 
             return Result(out, read_study(out).trials, problem_of(workspace, code) if code else None)
@@ -208,6 +209,8 @@ def failure(workspace: Workspace, code: int) -> Exception:
     for problem in found:
         if problem.kind == "bad_input":
             return UserError(problem.reason)
+        if problem.kind == "unavailable":
+            return Unavailable(problem.reason)
     return RunFailed(f"the run ended without a report: {_crash(found, workspace, code)}")
 
 
