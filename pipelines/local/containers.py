@@ -24,6 +24,7 @@ from pipelines.local.container_ends import LABEL
 from pipelines.local.deaths import surviving_kills
 from pipelines.local.processes import ENDING
 from pipelines.local.step import note_run
+from tracking.local_copies import VARIABLE as LOCAL_COPIES
 
 SETTINGS = (
     "MLFLOW_TRACKING_USERNAME",
@@ -39,7 +40,7 @@ SETTINGS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     PROBLEMS_FOLDER,
-    "ABLATE_LOCAL_COPIES",
+    LOCAL_COPIES,
 )
 
 
