@@ -62,14 +62,14 @@ def run(
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
+    if image and not explaining:
+        from pipelines.local.containers import check_image
+
+        check_image(image, paths.tracking_uri())
     if explaining:
         _explain(checked, forced, console)
         return
     folder = out or paths.STUDIES / checked.study
-    if image:
-        from pipelines.local.containers import check_image
-
-        check_image(image, paths.tracking_uri())
     try:
         result = run_study(
             checked,

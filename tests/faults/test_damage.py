@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from injection.damage import CUT, FORGED, KINDS, ZEROED, damage
+from injection.damage import CUT, FORGED, KINDS, damage
 from injection.facts import Reference, litter, numbers, store
 from injection.study import STUDY, Place, Run
 
 FULL = bool(os.environ.get("ABLATE_FAULT_FULL"))
 FOUND = r"(SHA-256|damaged|cannot be (read|used)|differ|not the|has not|is missing|no valid|not valid)"
-IN_CI = {("counts", FORGED), ("checkpoint", FORGED), ("shard", FORGED), ("corpus summary", ZEROED)}
+IN_CI = {("counts", FORGED), ("checkpoint", FORGED), ("shard", FORGED)}
+SOME_KINDS = KINDS if FULL else (FORGED,)  # what is forged reads well, so it is the hardest to find
 WHERE = {
     "counts": ("artifacts/{study}/*/artifacts/trial/counts.parquet", r"counts\.parquet"),
     "curves": ("artifacts/{study}/*/artifacts/trial/history.jsonl", r"history\.jsonl"),
@@ -68,7 +69,7 @@ def test_a_damaged_corpus_is_prepared_again(name: str, kind: str, copied: Place,
     assert re.search(f"{copied.cache.name}.*{FOUND}|{FOUND}.*{copied.cache.name}", run.said + run.log), run.log
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_KINDS)
 @pytest.mark.parametrize("name", PREPARED)
 def test_verify_finds_a_damaged_corpus(name: str, kind: str, copied: Place) -> None:
     damage(copied.cache / PREPARED[name], kind)
@@ -78,7 +79,7 @@ def test_verify_finds_a_damaged_corpus(name: str, kind: str, copied: Place) -> N
     assert re.search(f"{Path(PREPARED[name]).name}", run.said)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_KINDS)
 @pytest.mark.parametrize("file", ["study.json", "counts.parquet", "curves.parquet"])
 def test_a_damaged_study_is_not_reported(file: str, kind: str, copied: Place) -> None:
     """One sentence names the file, and the reports stay as they are."""
@@ -91,7 +92,7 @@ def test_a_damaged_study_is_not_reported(file: str, kind: str, copied: Place) ->
     assert (copied.study / "report.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_KINDS)
 @pytest.mark.parametrize("file", ["study.json", "counts.parquet"])
 def test_a_damaged_study_in_mlflow_passes_no_gate(file: str, kind: str, copied: Place) -> None:
     [stored] = (copied.artifacts).glob(f"*/artifacts/{file}")
@@ -102,7 +103,7 @@ def test_a_damaged_study_in_mlflow_passes_no_gate(file: str, kind: str, copied: 
     assert "Traceback" not in run.said
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_KINDS)
 def test_a_damaged_checkpoint_transcribes_nothing(kind: str, copied: Place) -> None:
     for file in _stored(copied, "checkpoint"):
         damage(file, kind)

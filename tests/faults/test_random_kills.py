@@ -5,6 +5,7 @@ ABLATE_FAULT_KILLS is their number, ABLATE_FAULT_SEED draws them again, ABLATE_F
 
 import os
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,19 @@ def _chain(reference: Reference, kills: list[Kill], root: Path) -> tuple[list[Ou
     """Carry out a chain. It begins without a prepared corpus if a kill is meant for its preparation."""
     early = any(kill.stage == "prepare-corpus" for kill in kills)
     place = Place.new(root, None if early else reference.place.root / "corpora-cache")
-    outcomes = []
+    outcomes, faults, seconds = list[Outcome](), list[str](), None
     try:
         for kill in kills:
-            outcomes.append(carry_out(place, kill, reference.seconds))
+            outcomes.append(carry_out(place, kill, reference))
             record(RECORD, seed=SEED, outcome=outcomes[-1])
         run, faults = conclude(place, reference.numbers)
-        record(RECORD, seed=SEED, rerun_s=run.seconds, faults=faults)
-        return outcomes, faults
+        seconds = run.seconds
+    except (TimeoutError, OSError, sqlite3.Error) as error:
+        faults = [f"{type(error).__name__}: {error}"]
     finally:
         end_all(place.root)
+    record(RECORD, seed=SEED, rerun_s=seconds, faults=faults)
+    return outcomes, faults
 
 
 @pytest.mark.slow

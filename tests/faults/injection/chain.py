@@ -7,21 +7,22 @@ import json
 import random
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from injection.facts import Numbers, litter, numbers, store
+from injection.facts import Numbers, Reference, litter, numbers, store
 from injection.processes import ALL, GROUP, MAIN, PIPELINE, SERVER, STEP, WORKER, strike, until_gone
 from injection.stages import DELIVERY, STAGES, START, reach, stage
 from injection.study import LOOK_S, Place, Run
 
-WITH_WORKERS = ("train-trials", "evaluate-trials")
+WITH_WORKERS = ("prepare-corpus", "train-trials", "evaluate-trials")
 LONG = {"train-trials": 3, "evaluate-trials": 2, "compare-arms": 2}  # times that a stage is drawn more often
 ONLY_MAIN = (START, DELIVERY)
 ENDING = (MAIN, PIPELINE, GROUP, ALL)  # victims whose end is the end of the run
 GONE_S = 5.0
 LEASE_S = 5.0
+CLOSED_S = 15.0  # for the main process, which ends the runs in MLflow after all other processes are gone
 PER_CHAIN = 10
 INTERRUPTED = 130
 
@@ -45,6 +46,7 @@ class Outcome:
     hit: str | None = None
     code: int | None = None
     gone_s: float = 0.0
+    closed_s: float = 0.0
     waited_s: float = 0.0
     said: str = ""
     faults: list[str] = field(default_factory=list)
@@ -88,21 +90,25 @@ def _kill(name: str, victims: _Deck, chance: random.Random) -> Kill:
     return Kill(name, chance.random(), victim, number, chance.random())
 
 
-def carry_out(place: Place, kill: Kill, usual: Mapping[str, float]) -> Outcome:
-    """Run the study, kill as said, and wait for the end. `usual` has the seconds that each stage takes."""
+def carry_out(place: Place, kill: Kill, reference: Reference) -> Outcome:
+    """Run the study, kill as said, and wait for the end. Raises TimeoutError if it does not come."""
     outcome, run = Outcome(kill), place.start()
     if reach(run, kill.stage) == kill.stage:
-        _pause(run, kill.stage, kill.share * usual.get(kill.stage, 0.0))
+        _pause(run, kill.stage, kill.share * reference.seconds.get(kill.stage, 0.0))
     outcome.hit = _hit(run, kill)
-    if outcome.hit is None or kill.victim in ENDING:
-        outcome.gone_s, left = until_gone(place.root, GONE_S)
-        outcome.faults += [f"{process.kind} {process.command[:80]} lives on" for process in left]
-    outcome.code = run.wait()
     if kill.victim not in ENDING:
-        outcome.gone_s, left = until_gone(place.root, GONE_S)
-        outcome.faults += [f"{process.kind} {process.command[:80]} lives on" for process in left]
+        outcome.code = run.wait()
+    outcome.gone_s, left = until_gone(place.root, GONE_S, but=MAIN)
+    outcome.faults += [f"{process.kind} {process.command[:80]} lives on" for process in left]
+    struck = time.monotonic()
+    outcome.code = run.wait()
+    outcome.closed_s = time.monotonic() - struck
+    if outcome.closed_s > CLOSED_S:
+        outcome.faults.append(f"`ablate` took another {outcome.closed_s:.0f} s to close the study")
     outcome.waited_s, outcome.said = run.waited_s, run.last
     outcome.faults += _said(run, kill)
+    if outcome.code == 0 and numbers(place) != reference.numbers:
+        outcome.faults.append("it ends well with other numbers")
     return outcome
 
 

@@ -12,7 +12,7 @@ MARK = "ABLATE_FAULT_PLACE"
 MAIN, PIPELINE, SERVER, STEP, WORKER, OTHER = "main", "pipeline", "fork server", "step", "worker", "other"
 GROUP, ALL = "group", "all"
 VICTIMS = (MAIN, PIPELINE, SERVER, STEP, WORKER, GROUP, ALL)
-STEPS = "pipelines.local.forkserver"
+STEPS, COMMAND = "pipelines.local.forkserver", "/bin/ablate "
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _kind(process: Process, all_: dict[int, Process]) -> str:
     if "pipelines.local.run" in process.command:
         return PIPELINE
     if process.parent not in all_:
-        return MAIN if "ablate" in process.command and STEPS not in process.command else OTHER
+        return MAIN if COMMAND in process.command else OTHER
     above = _kind(all_[process.parent], all_)
     if STEPS in process.command and above == PIPELINE:
         return SERVER
@@ -79,10 +79,10 @@ def _send(call: object, pid: int, number: signal.Signals) -> None:
         call(pid, number)  # type: ignore[operator]
 
 
-def until_gone(place: Path, limit_s: float) -> tuple[float, list[Process]]:
-    """Wait until no process of `place` lives. Return the seconds that took, and who still lives after `limit_s`."""
+def until_gone(place: Path, limit_s: float, but: str = "") -> tuple[float, list[Process]]:
+    """Wait until no process of `place` lives, except those of one kind. Return the seconds, and who lives after `limit_s`."""
     started = time.monotonic()
-    while left := processes(place):
+    while left := [process for process in processes(place) if process.kind != but]:
         if time.monotonic() - started > limit_s:
             break
         time.sleep(0.05)

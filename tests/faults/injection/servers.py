@@ -107,13 +107,15 @@ class FaultProxy:
 
     errors: answers 500 or 502 and does not pass the request on. lost: passes it on, then cuts the connection without an answer.
     late: passes it on, then answers 502. delay: passes it on after `amount` seconds. no-artifacts: answers 502 to downloads.
-    `amount` is the share of requests for the others. `done` counts what became of the requests.
+    `amount` is the share of requests for the others. `done` counts what became of the requests. S3 signs the name of the host, so
+    for it the requests keep theirs.
     """
 
     upstream: int
     mode: str
     amount: float = 0.0
     seed: int = 1
+    keep_host: bool = False
     done: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -201,6 +203,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.proxy.upstream, timeout=UPSTREAM_S)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+            headers |= {"Host": self.headers["Host"]} if self.server.proxy.keep_host else {}
             upstream.request(self.command, self.path, body or None, headers | {"Content-Length": str(len(body))})
             answer = upstream.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()

@@ -14,7 +14,6 @@ from typing import Any, Self
 import yaml
 from injection.processes import MARK, Process, processes
 
-ROOT = Path(__file__).parents[3]
 STUDY = "faulty"
 PLAN: dict[str, Any] = {
     "study": STUDY,
@@ -33,7 +32,7 @@ ABSOLUTE = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-ENDS_S = 240.0
+ENDS_S = 280.0
 LOOK_S = 0.05
 WAITS = "waiting for run"
 
