@@ -155,7 +155,7 @@ def test_one_process_at_a_time_has_a_download(three: Path) -> None:
 
 def test_a_new_corpus_displaces_others_when_it_is_complete(three: Path) -> None:
     path = prepare("synthetic://talking-mouth?train=1&test=1&valid=1", three, workers=1)
-    assert names(three) == [path.name]
+    assert names(three) == [".checked", path.name]
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "0", "nan", "inf"])

@@ -49,7 +49,7 @@ def test_a_pull_returns_the_pushed_bytes(bucket: str, corpus: Path, tmp_path: Pa
     assert tree(path) == tree(corpus)
     assert Corpus.open(path).verify() == []
     assert seen[-1] == (size, size)
-    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks"}
+    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks", ".checked"}
 
 
 def test_a_file_of_several_parts_is_checksummed_part_by_part(bucket: str, s3_client: Any, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_concurrent_pulls_download_a_corpus_once(bucket: str, corpus: Path, tmp_
     assert sorted(totals)[:3] == [1, 1, 1]  # they were told once, that all is there
     assert sorted(totals)[3] > 1
     assert tree(path) == tree(corpus)
-    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks"}
+    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks", ".checked"}
 
 
 def test_another_corpus_at_the_place_is_left_alone(bucket: str, corpus: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_corpus_appears_when_its_index_does(bucket: str, s3_client: Any, corpu
 def test_a_damaged_corpus_is_not_pushed(bucket: str, s3_client: Any, corpus: Path) -> None:
     shard = corpus / "shards" / "audio-00001.i16"
     shard.write_bytes(bytes(len(shard.read_bytes())))
-    with pytest.raises(UserError, match="1 faults, the first: c1: the audio differs from its checksum"):
+    with pytest.raises(UserError, match="1 faults, the first: the audio of c1 differs from its checksum"):
         push(corpus, f"s3://{bucket}/a")
     assert s3_client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
