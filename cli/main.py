@@ -19,6 +19,7 @@ from cli.schedule import schedule_app
 from cli.submit import submit
 from cli.transcribe import transcribe
 from cli.ui import ui
+from common import disk
 from common.errors import UserError
 
 HELP = """Which component of a model is worth keeping? Ablation studies from plan to report.
@@ -54,7 +55,8 @@ app.add_typer(corpus_app, name="corpus")
 def main() -> None:
     """Run the command line. `cli.entry` calls this for `ablate`."""
     try:
-        app()
+        with disk.explained():
+            app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -42,15 +42,27 @@ def refusal(error: BaseException, place: Path | None = None) -> UserError | None
 
 
 @contextmanager
-def explained(place: Path) -> Iterator[None]:
-    """Turn an OSError of the block about a disk into UserError. `place` is where the block writes."""
+def explained(place: Path | None = None) -> Iterator[None]:
+    """Turn an error of the block about a disk into UserError. `place` is where the block writes."""
     try:
         yield
-    except OSError as error:
+    except UserError:
+        raise
+    except Exception as error:
         found = refusal(error, place)
         if found is None:
             raise
         raise found from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that a user named, and its parents, if it is missing. Raises UserError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file is there" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        found = refusal(error, path)
+        raise found or UserError(f"{path} cannot be a folder ({reason}): give another one") from error
 
 
 def room(place: Path) -> str:
@@ -65,8 +77,8 @@ def _refusal(number: int, place: Path | None) -> UserError | None:
     if number == errno.ENOSPC:
         free = f" ({room(place)})" if place else ""
         return DiskFull(
-            f"the disk that has {where} is full{free}: free some space, then rerun the command; "
-            "results that are finished are kept"
+            f"the disk that has {where} has no room for what is written{free}: free some space, then rerun the command; "
+            "finished results are kept"
         )
     if number == errno.EDQUOT:
         return DiskFull(f"the disk quota of user {os.getuid()} for {where} is used up: free some space, then rerun")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from common.disk import explained
+from common.disk import explained, make_folder
 from common.errors import UserError
 from common.hints import did_you_mean
 from common.source_code import computed_by
@@ -83,6 +83,7 @@ def prepare(
     if make_way(path):
         progress(total, total)
         return path
+    make_folder(root)
     with explained(root):
         cache.sweep(root)
         _write(source, path, uri, workers or os.cpu_count() or 1, lambda done: progress(done, total))

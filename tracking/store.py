@@ -17,6 +17,7 @@ from mlflow.store.db.utils import (
     create_sqlalchemy_engine_with_retry,
 )
 
+from common import disk
 from common.errors import UserError
 from common.redact import redact
 from tracking.timeouts import use_short_timeouts
@@ -58,6 +59,8 @@ def prepare_store(uri: str) -> None:
                 _upgrade_db(engine)
             engine.dispose()
     except Exception as error:
+        if found := _disk_refusal(uri, error):
+            raise found from error
         reason = redact(f"{uri} cannot be used: {str(error).splitlines()[0]}")
         raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
 
@@ -69,6 +72,8 @@ def check_store(uri: str) -> None:
     try:
         client(uri).search_experiments(max_results=1)
     except Exception as error:
+        if found := _disk_refusal(uri, error):
+            raise found from error
         raise UserError(_refusal(redact(uri), " ".join(redact(str(error)).split()))) from error
 
 
@@ -84,6 +89,11 @@ def _refusal(uri: str, said: str) -> str:
         why = next((words for mark, words in UNREACHABLE.items() if mark in said), said[-160:])
         return f"MLflow at {uri} cannot be reached: {why}; check `tracking_uri` or MLFLOW_TRACKING_URI"
     return f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI"
+
+
+def _disk_refusal(uri: str, error: Exception) -> UserError | None:
+    """Return an error about the disk that has a SQLite store; None if that is not what is wrong."""
+    return disk.refusal(error, Path(uri.removeprefix(SQLITE))) if uri.startswith(SQLITE) else None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore.exceptions import ClientError
 
-from common.disk import explained
+from common.disk import explained, make_folder
 from common.errors import UserError
 from corpora import cache
 from corpora.checked import make_way, remember_written
@@ -132,8 +132,7 @@ def _folder(index: Index) -> str:
 def _into(path: Path, client: Any, place: Place, index: Index, progress: Progress) -> None:
     """Download a corpus. One process downloads it, the others wait."""
     part = path.with_name(f".{path.name}{cache.PART}")
-    with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     cache.sweep(path.parent)
     with cache.alone(part):
         if not cache.has(path):

@@ -137,7 +137,8 @@ def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: s
         PROBLEMS_FOLDER: str(workspace.problems),
         **({"ABLATE_IMAGE": image} if image else {}),
     }
-    with workspace.log.open("wb") as log:
+    workspace.log.unlink(missing_ok=True)  # a link there is not followed
+    with workspace.log.open("xb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines.local.run", str(request)],
             stdin=subprocess.DEVNULL,

@@ -51,8 +51,8 @@ def _lock_path(out: Path) -> Path:
 @contextlib.contextmanager
 def scratch(out: Path) -> Iterator[Workspace]:
     """An empty scratch folder inside `out`, removed afterwards: MLflow and the study have what is worth keeping."""
-    root = (out / SCRATCH).resolve()
-    shutil.rmtree(root, ignore_errors=True)
+    root = out.resolve() / SCRATCH
+    _remove(root)
     root.mkdir()
     try:
         yield Workspace(root)
@@ -93,7 +93,8 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    """Remove a file, a link or a folder. What a link points to stays."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

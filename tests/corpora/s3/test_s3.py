@@ -270,3 +270,29 @@ def test_a_uri_that_names_no_place_is_refused(uri: str, tmp_path: Path) -> None:
     for attempt in (lambda: check(uri, here=False), lambda: check(uri, here=True), lambda: prepare(uri, tmp_path)):
         with pytest.raises(UserError, match="a place in S3 is s3://bucket/prefix, without options; got"):
             attempt()
+
+
+def test_an_index_without_end_is_not_read(bucket: str, s3_client: Any, tmp_path: Path) -> None:
+    s3_client.put_object(Bucket=bucket, Key="a/index.json", Body=b"[" * (LIMIT_BYTES + 1))
+    with pytest.raises(UserError, match=rf"has at most {LIMIT_BYTES} bytes, and s3://{bucket}/a/index.json has more"):
+        pull(f"s3://{bucket}/a", tmp_path)
+
+
+def test_a_file_that_is_larger_than_the_index_says_is_not_downloaded_whole(
+    bucket: str, s3_client: Any, corpus: Path, tmp_path: Path
+) -> None:
+    push(corpus, f"s3://{bucket}/a")
+    s3_client.put_object(Bucket=bucket, Key="a/manifest.parquet", Body=bytes(30_000_000))
+    with pytest.raises(UserError, match=r"manifest\.parquet has more than the \d+ bytes in index\.json"):
+        pull(f"s3://{bucket}/a", tmp_path)
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.name.startswith("manifest")) < 1_000_000
+
+
+def test_a_manifest_too_large_to_be_one_is_refused(bucket: str, s3_client: Any, corpus: Path, tmp_path: Path) -> None:
+    push(corpus, f"s3://{bucket}/a")
+    index = json.loads(s3_client.get_object(Bucket=bucket, Key="a/index.json")["Body"].read())
+    for file in index["files"]:
+        file["bytes"] = 10**13 if file["name"] == "manifest.parquet" else file["bytes"]
+    s3_client.put_object(Bucket=bucket, Key="a/index.json", Body=json.dumps(index).encode())
+    with pytest.raises(UserError, match=r"manifest.parquet has at most \d+ bytes, and here 10000000000000"):
+        pull(f"s3://{bucket}/a", tmp_path)
