@@ -6,6 +6,7 @@ The index is written last, so a corpus appears whole or not at all. Every downlo
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -90,7 +91,8 @@ def read_index(client: Any, place: Place) -> Index | None:
     At most LIMIT_BYTES and one more are read, whatever the server sends.
     """
     try:
-        text = client.get_object(Bucket=place.bucket, Key=place.key(NAME))["Body"].read(LIMIT_BYTES + 1)
+        with closing(client.get_object(Bucket=place.bucket, Key=place.key(NAME))["Body"]) as body:
+            text = body.read(LIMIT_BYTES + 1)
     except ClientError as error:
         if missing(error):
             return None
