@@ -25,6 +25,7 @@ from mlflow.store.db.utils import (
 from mlflow.version import VERSION
 from sqlalchemy.engine import Engine
 
+from common import disk
 from common.errors import UserError
 from common.redact import redact
 from common.store_address import whole
@@ -138,8 +139,16 @@ def _one_sentence(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
+        if found := disk_refusal(uri, error):
+            raise found from error
         reason = redact(f"{uri} cannot be used: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
         raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
+
+
+def disk_refusal(uri: str, error: Exception) -> UserError | None:
+    """Return an error about the disk that has a SQLite store; None if that is not what is wrong."""
+    file = database_file(uri)
+    return None if file is None else disk.refusal(error, file)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from common.errors import UserError
 from common.redact import redact
 from common.store_address import whole
-from tracking.database import check_database, database_file, other_version, prepare_database
+from tracking.database import check_database, database_file, disk_refusal, other_version, prepare_database
 from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
 
@@ -58,6 +58,8 @@ def check_store(uri: str, *, prepare: bool = True) -> None:
     except UserError:
         raise
     except Exception as error:
+        if found := disk_refusal(uri, error):
+            raise found from error
         raise _refusal(redact(uri), error) from error
 
 
