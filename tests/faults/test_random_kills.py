@@ -5,11 +5,12 @@ ABLATE_FAULT_KILLS is their number, ABLATE_FAULT_SEED draws them again, ABLATE_F
 
 import os
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from injection.chain import LEASE_S, Kill, Outcome, carry_out, conclude, draw, record
+from injection.chain import LEASE_S, Kill, Outcome, carry_out, conclude, draw, left_behind, needs_training, record
 from injection.facts import Reference
 from injection.processes import end_all
 from injection.stages import STAGES
@@ -22,20 +23,28 @@ MANY = 60  # kills that hit every stage
 
 
 def _chain(reference: Reference, kills: list[Kill], root: Path) -> tuple[list[Outcome], list[str]]:
-    """Carry out a chain. It begins without a prepared corpus if a kill is meant for its preparation."""
+    """Carry out a chain. It begins without a prepared corpus if a kill is meant for its preparation.
+
+    A study that survives a kill and ends well is looked at; if kills are left that need training, another one takes its place.
+    """
     early = any(kill.stage == "prepare-corpus" for kill in kills)
-    place = Place.new(root, None if early else reference.place.root / "corpora-cache")
+    cache = reference.place.root / "corpora-cache"
+    place = Place.new(root, None if early else cache)
     outcomes, faults, seconds = list[Outcome](), list[str](), None
     try:
-        for kill in kills:
+        for number, kill in enumerate(kills):
             outcomes.append(carry_out(place, kill, reference))
             record(RECORD, seed=SEED, outcome=outcomes[-1])
-        run, faults = conclude(place, reference.numbers)
-        seconds = run.seconds
+            if outcomes[-1].code == 0 and needs_training(kills[number + 1 :]):
+                faults += left_behind(place)
+                shutil.rmtree(root)
+                place = Place.new(root, cache)
+        run, after = conclude(place, reference.numbers)
+        faults, seconds = faults + after, run.seconds
     except (TimeoutError, OSError, sqlite3.Error) as error:
-        faults = [f"{type(error).__name__}: {error}"]
+        faults.append(f"{type(error).__name__}: {error}")
     finally:
-        end_all(place.root)
+        end_all(root)
     record(RECORD, seed=SEED, rerun_s=seconds, faults=faults)
     return outcomes, faults
 

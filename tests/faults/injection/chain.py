@@ -17,6 +17,7 @@ from injection.stages import DELIVERY, STAGES, START, reach, stage
 from injection.study import LOOK_S, Place, Run
 
 WITH_WORKERS = ("prepare-corpus", "train-trials", "evaluate-trials")
+TRAINS = ("train-trials", "evaluate-trials")
 LONG = {"train-trials": 3, "evaluate-trials": 2, "compare-arms": 2}  # times that a stage is drawn more often
 ONLY_MAIN = (START, DELIVERY)
 ENDING = (MAIN, PIPELINE, GROUP, ALL)  # victims whose end is the end of the run
@@ -143,19 +144,28 @@ def _said(run: Run, kill: Kill) -> list[str]:
 
 def conclude(place: Place, undisturbed: Numbers) -> tuple[Run, list[str]]:
     """Run the study once more, and return what is not as after an undisturbed study."""
-    before = place.attempts
     run = place.finish()
     faults = [f"the rerun ends with exit code {run.code}: {run.last}"] if run.code else []
     faults += [f"the rerun waited {run.waited_s:.1f} s for a lease"] if run.waited_s > LEASE_S else []
     if run.code == 0 and numbers(place) != undisturbed:
         faults.append("the rerun gives other numbers")
+    return run, faults + left_behind(place)
+
+
+def left_behind(place: Place) -> list[str]:
+    """Return what a study that has ended well must not leave, a sentence each."""
     _, left = until_gone(place.root, GONE_S)
-    faults += [f"{process.kind} lives on after the rerun" for process in left]
+    faults = [f"{process.kind} lives on after the run" for process in left]
     kept = store(place.database)
     faults += kept.faults()
-    if len(kept.study_runs) > before + 1:
-        faults.append(f"{len(kept.study_runs)} study runs of {before + 1} runs")
-    return run, faults + [f"left over: {name}" for name in litter(place)]
+    if len(kept.study_runs) > place.attempts:
+        faults.append(f"{len(kept.study_runs)} study runs of {place.attempts} runs")
+    return faults + [f"left over: {name}" for name in litter(place)]
+
+
+def needs_training(kills: Sequence[Kill]) -> bool:
+    """Return whether a kill is meant for a stage that a rerun of a finished study skips."""
+    return any(kill.stage in TRAINS for kill in kills)
 
 
 def record(file: str | None, **what: object) -> None:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from injection.study import Place
 
 COUNTS_ORDER = ["arm", "seed", "condition", "utterance_id"]
+CONDITIONS = ("clean", "babble_0db")
 CURVES_ORDER = ["arm", "seed", "metric", "step"]
 PENDING, READY = 1, 2  # of MLflow's LoggedModelStatus
 OPEN = ("RUNNING", "SCHEDULED")
@@ -27,7 +28,7 @@ RESULTS = {
     *(f"report.{suffix}" for suffix in ("html", "md", "tex", "csv", "json")),
 }
 LEFT_OVER = (".part", ".gone", "-journal", "-wal", "-shm", ".tmp")
-KEPT = (".links", ".sums", ".locks")  # of the cache of prepared corpora
+KEPT = (".links", ".checked", ".locks")  # of the cache of prepared corpora
 MEMORY = Path("/dev/shm")
 
 
@@ -49,15 +50,18 @@ class Reference:
     seconds: Mapping[str, float]
 
 
-def numbers(place: Place) -> Numbers:
-    """Read the numbers of the study in a folder. Raises OSError if it has none."""
+def numbers(place: Place, conditions: Sequence[str] = CONDITIONS) -> Numbers:
+    """Read the numbers of the study in a folder, in the conditions of the plan. Raises OSError if there is no study."""
     study = json.loads((place.study / "study.json").read_text())
-    wer = {f"{trial['arm']} seed {trial['seed']}": trial["wer"] for trial in study["trials"]}
-    tables = [
-        hashlib.sha256(pd.read_parquet(place.study / file).sort_values(order).to_csv(index=False).encode()).hexdigest()
-        for file, order in (("counts.parquet", COUNTS_ORDER), ("curves.parquet", CURVES_ORDER))
-    ]
-    return Numbers(wer, *tables)
+    keys = [f"wer/{condition}" for condition in conditions]
+    wer = {
+        f"{trial['arm']} seed {trial['seed']}": {key: (trial["wer"] or {}).get(key) for key in keys}
+        for trial in study["trials"]
+    }
+    counts = pd.read_parquet(place.study / "counts.parquet")
+    counts = counts[counts["condition"].isin(conditions)].sort_values(COUNTS_ORDER)
+    curves = pd.read_parquet(place.study / "curves.parquet").sort_values(CURVES_ORDER)
+    return Numbers(wer, *(hashlib.sha256(table.to_csv(index=False).encode()).hexdigest() for table in (counts, curves)))
 
 
 @dataclass(frozen=True)
