@@ -15,7 +15,9 @@ def download(uri: str, location: str, folder: Path) -> Path:
     Raises what MLflow raises, e.g. MlflowException or OSError.
     """
     # Not `models:/ID` or `runs:/ID`: MLflow looks these up in the store of the process and ignores tracking_uri.
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder), tracking_uri=whole(uri)))
+    return Path(
+        mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder), tracking_uri=whole(uri))
+    )
 
 
 def place_of(run: Run, path: str) -> str:
