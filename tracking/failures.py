@@ -1,4 +1,4 @@
-"""Sentences about errors of the store in the middle of a command, with what is safe and what to do. `common.disk` has those of disks.
+"""Sentences about errors of the store in the middle of a command, with what is safe and what to do; for disks see `common.disk`.
 
 Imports no mlflow: the errors of its client, and of the connections below it, are known by their modules.
 """
