@@ -81,9 +81,12 @@ def run(
             image=image,
             force=forced,
         )
-    except Interrupted:
-        done = "all processes are stopped and their runs are marked KILLED"
-        fail(f"interrupted: {done}; the same command continues from here", INTERRUPTED)
+    except Interrupted as error:
+        runs = "are marked KILLED" if error.closed else "will be closed by the next run, as MLflow does not answer"
+        fail(
+            f"interrupted: all processes are stopped and their runs {runs}; the same command continues from here",
+            INTERRUPTED,
+        )
     except RunFailed as error:
         fail(f"error: {error}", FAILED)
     for trial in (trial for trial in result.trials if trial.status == "failed"):

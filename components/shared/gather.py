@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOST = "its pod ended before it reported a result; run the study again, and see the log of the pod"
+LOST = "its step ended before it reported a result; run the study again, and see the log of the step"
 UNREADABLE = "its result is in MLflow, in run {run}, and cannot be used ({why}); run the study again"
 
 

@@ -33,6 +33,7 @@ from pipelines.local.study_folder import deliver, finish_delivery, locked, new_l
 from pipelines.local.workspace import Workspace
 from recipes.smile import CATALOGUE
 from tracking.local_copies import VARIABLE as LOCAL_COPIES
+from tracking.probe import check_answers
 
 if TYPE_CHECKING:
     from ablation.results import TrialRecord
@@ -50,7 +51,11 @@ class Result:
 
 
 class Interrupted(Exception):
-    """The user or the system asked to stop. All processes are stopped, and the scratch folder is removed."""
+    """The user or the system asked to stop. All processes are stopped. `closed` says whether their runs in MLflow are, too."""
+
+    def __init__(self, *, closed: bool) -> None:
+        super().__init__(closed)
+        self.closed = closed
 
 
 class RunFailed(Exception):
@@ -129,8 +134,7 @@ def _supervise(
                 progress.update(workspace)
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
-            _close(process, workspace, tracking_uri, "KILLED")
-            raise Interrupted from None
+            raise Interrupted(closed=_close(process, workspace, tracking_uri, "KILLED")) from None
         except BaseException:
             _close(process, workspace, tracking_uri, "KILLED")
             raise
@@ -167,10 +171,10 @@ def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: s
 
 def _close(
     process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri: str, status: str | None = None
-) -> None:
+) -> bool:
     """End all processes of the pipeline, then close its open runs in MLflow as `status`, by default as its end says.
 
-    If MLflow does not answer, the next run in the folder closes them.
+    Return False if MLflow does not answer. The next run in the folder closes them then.
     """
     with ignoring_signals():
         end_group(process)
@@ -180,8 +184,16 @@ def _close(
             attempt(lambda: remove_containers(workspace.root))
         killed = killed_by(process.returncode)
         ended, reason = ("KILLED", GONE) if killed else ("FAILED", None)
-        if process.returncode == 0 or not attempt(lambda: end_runs(workspace, tracking_uri, status or ended, reason)):
-            workspace.kfp_run_file.unlink(missing_ok=True)
+        if process.returncode and attempt(lambda: _end_runs(workspace, tracking_uri, status or ended, reason)):
+            return False
+        workspace.kfp_run_file.unlink(missing_ok=True)
+        return True
+
+
+def _end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str | None) -> None:
+    if workspace.kfp_run is not None:
+        check_answers(tracking_uri)  # MLflow's client would ask for more than a minute
+        end_runs(workspace, tracking_uri, status, reason)
 
 
 def _folders(plan: Plan) -> list[str]:
