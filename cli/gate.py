@@ -40,7 +40,8 @@ def gate(
     Both are compared on the same utterances and noise. The champion is that of the model with the study's name.
 
     \b
-    Exit code: 0 passed; 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise.
+    Exit code: 0 passed; 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise;
+    1 MLflow does not answer.
 
     Example: ablate gate smile --margin 1
     """

@@ -22,6 +22,7 @@ from cli.schedule import schedule_app
 from cli.submit import submit
 from cli.transcribe import transcribe
 from cli.ui import ui
+from common import disk
 from common.errors import UserError
 from common.redact import redact
 
@@ -58,7 +59,8 @@ app.add_typer(corpus_app, name="corpus")
 def main() -> None:
     """Run the command line. `cli.entry` calls this for `ablate`."""
     try:
-        app()
+        with disk.explained():
+            app()
     except UserError as error:
         _end(f"error: {error}", error.exit_code)
     except Exception as error:

@@ -46,28 +46,30 @@ def run(
     the same MLflow store, is reused. Ctrl-C stops all processes that this command has started.
 
     \b
-    Exit code: 0 on success, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
+    Exit code: 0 on success, 1 trials or steps failed or MLflow does not answer, 2 bad input, 130 stopped by Ctrl-C.
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
-    from components.shared.reuse import ALL, forced_arms
-    from corpora.prepare import check
-    from pipelines.local.study import Interrupted, RunFailed, run_study
     from tracking.probe import check_answers
 
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
+    check_answers(paths.tracking_uri())  # before imports that take seconds
+
+    from components.shared.reuse import ALL, forced_arms
+    from corpora.prepare import check
+    from pipelines.local.study import Interrupted, RunFailed, run_study
+
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
-    check_answers(paths.tracking_uri())
+    if image and not explaining:
+        from pipelines.local.containers import check_image
+
+        check_image(image, paths.tracking_uri())
     if explaining:
         _explain(checked, forced, console)
         return
     folder = out or paths.STUDIES / checked.study
-    if image:
-        from pipelines.local.containers import check_image
-
-        check_image(image, paths.tracking_uri())
     try:
         result = run_study(
             checked,

@@ -9,7 +9,6 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,6 +49,7 @@ AWAY = {
     "too many clients": "it has too many connections",
     "too many connections": "it has too many connections",
     "too many 5": "it answers with errors",
+    " server error": "it answers with errors",
     "database is locked": "another process has locked its database",
 }
 
@@ -59,7 +59,14 @@ def check_answers(uri: str) -> None:
 
     Raises Unavailable if it does not answer, and UserError if a database refuses the connection.
     """
-    if problem := _within(PATIENCE_S, lambda: _ask(uri)):
+    answers: queue.SimpleQueue[UserError | None] = queue.SimpleQueue()
+    # In a thread, because name resolution and drivers of databases have no time limit.
+    threading.Thread(target=lambda: answers.put(_ask(uri)), daemon=True).start()
+    try:
+        problem = answers.get(timeout=PATIENCE_S + 0.5)
+    except queue.Empty:
+        problem = away(uri, "no answer in time")
+    if problem:
         raise problem
 
 
@@ -72,16 +79,6 @@ def why_away(error: BaseException) -> str | None:
     """Return why a store does not answer, in a few words, from an error of any client; None for an error of another kind."""
     said = redact(f"{type(error).__name__} {error}").lower()
     return next((words for mark, words in AWAY.items() if mark in said), None)
-
-
-def _within(seconds: float, question: Callable[[], UserError | None]) -> UserError | None:
-    """Return the answer to a question that takes place in a thread, because name resolution and drivers have no time limit."""
-    answers: queue.SimpleQueue[UserError | None] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(question()), daemon=True).start()
-    try:
-        return answers.get(timeout=seconds + 0.5)
-    except queue.Empty:
-        return Unavailable(f"MLflow cannot be reached: no answer within {seconds:g} s; {AGAIN}")
 
 
 def _ask(uri: str) -> UserError | None:

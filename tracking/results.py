@@ -8,6 +8,7 @@ from mlflow.entities import Run
 
 from common.checksums import Damaged, fault, sums_of
 from tracking import local_copies
+from tracking.downloads import download, place_of
 from tracking.reuse import FAILED, REASON, SCORED, SUMS, Stored, fetch_files, stored
 from tracking.search import all_experiments, search_runs
 from tracking.store import client
@@ -45,12 +46,13 @@ def keep_input(uri: str, study_run_id: str, name: str, text: str) -> None:
 
 def read_input(uri: str, study_run_id: str, name: str) -> str:
     """Return a text that `keep_input` stored. Raises Damaged if it differs, and MlflowException if there is none."""
-    sum_stored = client(uri).get_run(study_run_id).data.tags.get(f"{SUMS}.{name}")
-    sums = {name: sum_stored} if sum_stored else {}
+    run = client(uri).get_run(study_run_id)
+    known = run.data.tags.get(f"{SUMS}.{name}")
+    sums = {name: known} if known else {}
     with TemporaryDirectory(prefix="ablate-") as folder:
         path = Path(folder) / name
         if not local_copies.take(study_run_id, sums, Path(folder)):
-            path = Path(client(uri).download_artifacts(study_run_id, f"{INPUTS}/{name}", folder))
+            path = download(uri, place_of(run, f"{INPUTS}/{name}"), Path(folder))
             if found := fault(path.parent, sums):
                 raise Damaged(f"of the study's run {study_run_id} in MLflow, {found}; run the study again")
         return path.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ has the files. So is `ablation.failed`, on a run whose trial failed and which ke
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,8 @@ from mlflow.entities import Run, RunTag
 
 from common.checksums import Damaged, fault, sums_of
 from tracking import local_copies
+from tracking.downloads import download, place_of
+from tracking.search import all_experiments, newest_runs
 from tracking.store import client
 
 FOLDER = "trial"
@@ -45,9 +47,10 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Stored:
-    """A run with the files of a trial. `metrics` are the last values of the run's metrics."""
+    """A run with the files of a trial, which are at `place`. `metrics` are the last values of the run's metrics."""
 
     run_id: str
+    place: str
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
 
@@ -95,25 +98,28 @@ def find_scored(uri: str, evaluation: str) -> list[Stored]:
 
 def stored(run: Run) -> Stored:
     """Return what a run says of its files."""
-    return Stored(str(run.info.run_id), run.data.tags, run.data.metrics)
+    return Stored(str(run.info.run_id), place_of(run, FOLDER), run.data.tags, run.data.metrics)
 
 
-def fetch_files(uri: str, run_id: str, out: Path, known: Stored | None = None) -> Stored:
+def fetch_files(
+    uri: str, run_id: str, out: Path, known: Stored | None = None, names: Collection[str] | None = None
+) -> Stored:
     """Download the files that `keep` stored into the folder `out`, and compare them with their checksums.
 
-    `known` saves the request for the run. Files of an earlier version, which have no checksums, are not compared. Raises Damaged
-    for a file that is missing or differs, and what MLflow raises if it cannot give the files; `out` is then unchanged.
+    `known` saves the request for the run. Of several files, only those of `names` are looked at. Files of an earlier version, which
+    have no checksums, are not compared. Raises Damaged for a file that is missing or differs, and what MLflow raises if it cannot
+    give the files; `out` is then unchanged.
     """
     known = known or stored(client(uri).get_run(run_id))
-    sums = known.sums()
+    sums = {name: allowed for name, allowed in known.sums().items() if names is None or name in names}
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         got = Path(folder)
         if not local_copies.take(run_id, sums, got):
-            got = Path(client(uri).download_artifacts(run_id, FOLDER, folder))
+            got = download(uri, known.place, got)
             if found := fault(got, sums):
                 raise Damaged(f"of run {run_id} in MLflow, {found}")
         for file in got.iterdir():
-            if not sums or file.name in sums:
+            if file.name in sums or (not known.sums() and (names is None or file.name in names)):
                 file.replace(out / file.name)
     return known
 
@@ -140,5 +146,4 @@ def _newest(uri: str, query: str) -> list[Stored]:
 
 def _search(uri: str, query: str, limit: int) -> list[Run]:
     """Return runs of all studies, the newest first. A new store has none."""
-    everywhere = [experiment.experiment_id for experiment in client(uri).search_experiments(max_results=1000)]
-    return list(client(uri).search_runs(everywhere, query, max_results=limit, order_by=["attributes.start_time DESC"]))
+    return newest_runs(uri, all_experiments(uri), query, limit)

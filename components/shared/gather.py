@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from common.checksums import Damaged
 from common.errors import Unavailable
-from common.redact import redact
 from components.shared import history
+from components.shared.reuse import brief
 from components.shared.stored_counts import check
 from components.shared.trial import Status, Trial
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOST = "its pod ended before it reported a result; run the study again, and see the log of the pod"
-
-
 UNREADABLE = "its result is in MLflow, in run {run}, and cannot be used ({why}); run the study again"
 
 
@@ -98,7 +96,7 @@ def _check_owner(item: Trial, status: Status) -> None:
 
 def _say_lost(item: Trial, error: Exception, folder: Path) -> None:
     """Record the trial as failed; a later attempt may replace that."""
-    said = " ".join(redact(str(error)).split())[:300] or type(error).__name__
+    said = brief(error)
     print(
         f"tracking: {item.arm} seed {item.seed}: the results of run {item.run_id} cannot be used ({said})", flush=True
     )

@@ -32,6 +32,7 @@ def attempt(call: Callable[[], object]) -> str | None:
         print(f"tracking: {text}", flush=True)
         if why := why_away(error):
             outage.note(why)
+            return f"MLflow does not answer: {why}"
         return text.splitlines()[0]
     outage.end()
     return None

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from common import disk
 from common.errors import Unavailable, UserError
 from common.files import atomic_write
 from common.own_store import use_own_store
@@ -73,13 +74,21 @@ def reporting(step: str) -> Iterator[None]:
         use_own_store()
         yield
     except UserError as error:
-        _end(Problem(step, "unavailable" if isinstance(error, Unavailable) else "bad_input", _line(error)))
+        _end(Problem(step, _kind(error), _line(error)))
     except TooManyFailed as error:
         _end(Problem(step, "too_many_failed", _line(error)))
     except Exception as error:
+        if found := disk.refusal(error):
+            _end(Problem(step, "crash", _line(found)))
         text, kind = _line(error), type(error).__name__
         problem = Problem(step, "crash", f"{kind}: {text}" if text else kind)
         _end(problem, redact("".join(traceback.format_exception(error))))
+
+
+def _kind(error: UserError) -> Kind:
+    if isinstance(error, Unavailable):
+        return "unavailable"
+    return "bad_input" if error.exit_code == UserError.exit_code else "crash"
 
 
 def _end(problem: Problem, details: str = "") -> NoReturn:

@@ -12,12 +12,13 @@ from common.errors import UserError
 from common.hints import did_you_mean
 from common.redact import redact
 from components.shared.stored_counts import check
-from components.shared.trial import STATUS_FILE, Status, Trial, read_history
+from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Trial, read_history
 
 if TYPE_CHECKING:
     from tracking.reuse import Stored
 
 ALL = "*"
+OF_TRAINING = (STATUS_FILE, HISTORY_FILE)  # the counts of a trial that is scored again do not matter
 
 
 def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
@@ -87,12 +88,20 @@ def _take(find: Callable[[], "list[Stored]"], take: Callable[["Stored"], Status]
 
 def unusable(run_id: str, error: Exception) -> str:
     """Return a clause that says that the results of a run cannot be used, and why, in one line without passwords."""
-    said = " ".join(redact(str(error)).split())[:300]
-    return f"the results of run {run_id} cannot be used ({said or type(error).__name__})"
+    return f"the results of run {run_id} cannot be used ({brief(error)})"
 
 
-def usable(uri: str, found: "Sequence[Stored]") -> tuple[str | None, str | None]:
-    """Return the first run whose files can be fetched and are as they were stored; and why the newest one cannot be used."""
+def brief(error: Exception) -> str:
+    """Return an error in one line without passwords. Of a long one, MLflow's end names the cause, e.g. 502 responses."""
+    said = " ".join(redact(str(error)).split()) or type(error).__name__
+    return said if len(said) <= 300 else f"{said[:100]} ... {said[-180:]}"
+
+
+def usable(uri: str, found: "Sequence[Stored]", *, trained: bool = False) -> tuple[str | None, str | None]:
+    """Return the first run whose files can be fetched and are as they were stored; and why the newest one cannot be used.
+
+    With `trained`, the counts do not matter, as the trial is scored again. The checkpoint is not fetched: it is large.
+    """
     from tracking.reuse import fetch_files
     from tracking.timeouts import use_short_timeouts
 
@@ -101,7 +110,11 @@ def usable(uri: str, found: "Sequence[Stored]") -> tuple[str | None, str | None]
     for stored in found:
         with TemporaryDirectory(prefix="ablate-") as folder:
             try:
-                check(Path(folder), fetch_files(uri, stored.run_id, Path(folder), stored))
+                fetch_files(uri, stored.run_id, Path(folder), stored, OF_TRAINING if trained else None)
+                if trained:
+                    Status.read(Path(folder))
+                else:
+                    check(Path(folder), stored)
                 return stored.run_id, reason
             except Exception as error:
                 reason = reason or unusable(stored.run_id, error)
@@ -129,9 +142,7 @@ def _trained(uri: str, trial: Trial, stored: "Stored", out: Path) -> Status:
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        fetch_files(uri, stored.run_id, got, stored)
-        for table in got.glob("*.parquet"):  # of the earlier evaluation; a fault in them does not matter here
-            table.unlink()
+        fetch_files(uri, stored.run_id, got, stored, OF_TRAINING)
         earlier = Status.read(got)
         fetch_checkpoint(uri, str(earlier.model_id), got)
         status = replace(

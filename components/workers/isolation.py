@@ -25,7 +25,7 @@ from common.user_environment import ensure_user_environment
 from components.workers.memory import CALM_S, MemoryWatch, kill_tree, limited_groups, offer_to_kernel
 
 FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
-STOP_S = 2.0  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
+STOP_S = 2.5  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
 
 Run = Callable[[Mapping[str, Any]], str | None]
 Worker = Callable[[dict[str, Any]], None]
@@ -76,8 +76,9 @@ def _wait(
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file, exiting_on_sigterm():
         json.dump(dict(request), file)
         file.flush()
-        worker, watch = begin(file.name), MemoryWatch(limited_groups())
+        worker, watch = None, MemoryWatch(limited_groups())
         try:
+            worker = begin(file.name)
             offer_to_kernel(worker.pid)
             _await_end(worker.pid, watch)
             code = worker.wait()
@@ -86,7 +87,8 @@ def _wait(
                 if on_stop:
                     on_stop()
             finally:
-                _end(worker)
+                if worker:  # else it ends with this process
+                    _end(worker)
             raise
     return None if code == 0 else watch.reason or _explain(code)
 
@@ -119,9 +121,16 @@ class _Ends:
 
     def within(self, seconds: float) -> bool:
         """Return True once the process has ended; wait for at most some seconds."""
-        watched = [self._descriptor] if self._descriptor != -1 else []
-        select.select(watched, [], [], seconds)
-        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        if not self._reached():
+            watched = [self._descriptor] if self._descriptor != -1 else []
+            select.select(watched, [], [], seconds)
+        return self._reached()
+
+    def _reached(self) -> bool:
+        try:
+            return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # it is collected already
+            return True
 
     def close(self) -> None:
         if self._descriptor != -1:

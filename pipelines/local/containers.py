@@ -5,11 +5,8 @@ of this machine. They share its network, so that they reach a server on `localho
 """
 
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +18,15 @@ from kfp.local import docker_task_handler
 
 from common.errors import UserError
 from common.own_store import VARIABLES
+from common.redact import redact
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.problem import PROBLEMS_FOLDER
+from pipelines.local.container_ends import LABEL
 from pipelines.local.deaths import surviving_kills
 from pipelines.local.processes import ENDING
 from pipelines.local.step import note_run
+from tracking.local_copies import VARIABLE as LOCAL_COPIES
 
-LABEL = "ablate.scratch"
-LATE_S = 2.0  # a container that Docker was just starting when its run ended appears within this time
 SETTINGS = (
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
@@ -43,7 +41,7 @@ SETTINGS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     PROBLEMS_FOLDER,
-    "ABLATE_LOCAL_COPIES",
+    LOCAL_COPIES,
 )
 
 
@@ -118,41 +116,8 @@ def run_container(
     container = client.containers.run(image, command, volumes=dict(volumes), detach=True, **arguments)
     try:
         for text in container.logs(stream=True, follow=True):
-            print(text.decode(errors="replace"), end="", flush=True)
+            print(redact(text.decode(errors="replace")), end="", flush=True)
         return int(container.wait()["StatusCode"])
     finally:
         with suppress(NotFound):
             container.remove(force=True)
-
-
-def remove_containers(scratch: Path) -> None:
-    """Remove all containers of the run in `scratch`. Raises DockerException if Docker does not answer."""
-    with closing(DockerClient.from_env()) as client:
-        for container in client.containers.list(all=True, filters={"label": f"{LABEL}={scratch}"}):
-            with suppress(NotFound):  # its step removes it, too
-                container.remove(force=True)
-
-
-@contextmanager
-def removed_with_us(scratch: Path) -> Iterator[None]:
-    """Let another process remove the containers of the run in `scratch` when this process ends, in whatever way.
-
-    Docker starts containers, so no signal reaches them with ours. The other process waits until our end of a pipe is closed.
-    """
-    command = [sys.executable, "-m", "pipelines.local.containers", str(scratch)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
-        yield
-        process.communicate(b"nothing is left")
-
-
-def _main(scratch: Path) -> None:
-    if sys.stdin.read():
-        return
-    deadline = time.monotonic() + LATE_S
-    while time.monotonic() < deadline:
-        remove_containers(scratch)
-        time.sleep(LATE_S / 10)
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))

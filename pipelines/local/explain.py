@@ -53,7 +53,7 @@ def _answer(item: Prints, earlier: Sequence["Earlier"], uri: str, forced: bool) 
     run_id, broken = usable(uri, find_scored(uri, item.scored))
     if run_id:
         return Answer(item.arm, item.seed, REUSE, f"finished before, in run {run_id}")
-    run_id, unfit = usable(uri, find_trained(uri, item.trained))
+    run_id, unfit = usable(uri, find_trained(uri, item.trained), trained=True)
     if run_id:
         why = broken or "conditions, noise or scoring differ"
         return Answer(item.arm, item.seed, SCORE, f"run {run_id} trained it; {why}")

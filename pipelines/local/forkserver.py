@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import Self
 
 from common.parent_death import end_with_parent, following
+from common.redact import redact
 from pipelines.local.step import execute, step_of
 from recipes.smile import PRELOAD_FOR_EXAMINATION, PRELOAD_FOR_TRAINING
 
@@ -98,7 +99,7 @@ class ForkServer:
             output, status = pipes
             with os.fdopen(output, errors="replace") as lines:
                 for line in lines:
-                    print(line, end="")
+                    print(redact(line), end="")
             with os.fdopen(status) as said:
                 code = said.read()
         return int(code) if code else -signal.SIGKILL

@@ -33,7 +33,8 @@ def run_local(
     """
     _log_each_line_once()
     if containers:
-        from pipelines.local.containers import container_runner, removed_with_us
+        from pipelines.local.container_ends import removed_with_us
+        from pipelines.local.containers import container_runner
 
         with removed_with_us(pipeline_root):
             local.init(container_runner(pipeline_root, folders), pipeline_root=str(pipeline_root))

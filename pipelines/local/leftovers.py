@@ -31,7 +31,7 @@ def close_leftovers(workspace: Workspace, tracking_uri: str, say: Callable[[str]
         say("waiting for the processes of an earlier run in this folder, which was killed, to end")
         end_processes(workspace)
     if workspace.in_containers:
-        from pipelines.local.containers import remove_containers
+        from pipelines.local.container_ends import remove_containers
 
         remove_containers(workspace.root)
     if workspace.kfp_run is not None:

@@ -21,6 +21,7 @@ from tracking.view import deep_link
 
 START_TIMEOUT_S = 120.0  # the imports alone take a minute on a busy machine
 POLL_S = 0.3
+GRACE_S = 1.0  # MLflow's server does not end on SIGTERM, and it has nothing to save
 
 
 def serve(study: Path, tracking_uri: str, *, port: int, browser: bool, console: Console) -> None:
@@ -46,7 +47,7 @@ def serve(study: Path, tracking_uri: str, *, port: int, browser: bool, console: 
             console.print("Ended.")
         finally:
             with ignoring_signals():
-                end_group(server)
+                end_group(server, GRACE_S)
 
 
 def _start(tracking_uri: str, port: int) -> "subprocess.Popen[bytes]":

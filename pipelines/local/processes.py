@@ -56,8 +56,8 @@ def has_ended(process: "subprocess.Popen[bytes]") -> bool:
     return True
 
 
-def end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that leads a group, with the whole group: by SIGTERM, and by SIGKILL after `GRACE_S` seconds.
+def end_group(process: "subprocess.Popen[bytes]", grace_s: float = GRACE_S) -> None:
+    """End a process that leads a group, with the whole group: by SIGTERM, and by SIGKILL after `grace_s` seconds.
 
     This can be called after the leader has ended in any way, if nobody has collected it.
     """
@@ -66,14 +66,14 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        if _wait_until(lambda: not _members(process.pid)):
+        if _wait_until(lambda: not _members(process.pid), grace_s):
             break
     process.wait()
 
 
-def _wait_until(reached: Callable[[], bool]) -> bool:
-    """Wait for at most `GRACE_S` seconds. Return False if they do not suffice."""
-    deadline = time.monotonic() + GRACE_S
+def _wait_until(reached: Callable[[], bool], most_s: float = GRACE_S) -> bool:
+    """Wait for at most `most_s` seconds. Return False if they do not suffice."""
+    deadline = time.monotonic() + most_s
     while not reached():
         if time.monotonic() >= deadline:
             return False

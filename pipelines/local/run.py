@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _remove_containers(root: Path) -> None:
-    from pipelines.local.containers import remove_containers
+    from pipelines.local.container_ends import remove_containers
 
     remove_containers(root)
 

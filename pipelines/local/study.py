@@ -21,7 +21,6 @@ from rich.console import Console
 from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan
 from common.errors import Unavailable, UserError
-from common.redact import redact
 from components.shared import kept
 from components.shared.history import attempt
 from components.shared.problem import PROBLEMS_FOLDER, Problem, problems
@@ -33,12 +32,12 @@ from pipelines.local.progress import Progress
 from pipelines.local.study_folder import deliver, finish_delivery, locked, new_log, scratch, scratch_of, writable
 from pipelines.local.workspace import Workspace
 from recipes.smile import CATALOGUE
+from tracking.local_copies import VARIABLE as LOCAL_COPIES
 
 if TYPE_CHECKING:
     from ablation.results import TrialRecord
 
 POLL_S = 0.5
-COPIES_FOLDER = "ABLATE_LOCAL_COPIES"  # where the steps of a local run keep copies of what they store in MLflow
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def run_study(
     """
     arguments = {
         "plan": plan.as_mapping(),
-        "tracking_uri": tracking_uri
-        if redact(tracking_uri) == tracking_uri
-        else "",  # a secret goes by the environment
+        "tracking_uri": tracking_uri,
         "corpora_root": "" if image else str(corpora_root.resolve()),
         "state_root": "" if image else str((out / STATES_FOLDER).resolve()),
         "threads": threads_per_trial(),
@@ -90,7 +87,7 @@ def run_study(
         close_leftovers(scratch_of(out), tracking_uri, lambda line: _say(console, line))
         with scratch(out) as workspace:
             finish_delivery(out)
-            code = _supervise(plan, workspace, arguments, tracking_uri, console, image)
+            code = _supervise(plan, workspace, arguments, console, image)
             if workspace.study is None:
                 with contextlib.suppress(OSError):  # the first step made it, and no training run has left a state
                     (out / STATES_FOLDER).rmdir()
@@ -119,14 +116,14 @@ def _supervise(
     plan: Plan,
     workspace: Workspace,
     arguments: dict[str, Any],
-    tracking_uri: str,
     console: Console,
     image: str | None,
 ) -> int:
     """Start the pipeline, show its progress, end all of its processes, and return its exit code. Raises Interrupted."""
+    tracking_uri = str(arguments["tracking_uri"])
     steps = {arm.arm: arm.settings["training"]["steps"] for arm in expand(plan, CATALOGUE)}
     with raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
-        process = _start(plan, workspace, arguments, tracking_uri, image)
+        process = _start(plan, workspace, arguments, image)
         try:
             while not has_ended(process):
                 progress.update(workspace)
@@ -142,9 +139,7 @@ def _supervise(
     return process.returncode
 
 
-def _start(
-    plan: Plan, workspace: Workspace, arguments: dict[str, Any], tracking_uri: str, image: str | None
-) -> "subprocess.Popen[bytes]":
+def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: str | None) -> "subprocess.Popen[bytes]":
     """Start the pipeline as a process that leads its own session and prints into the log."""
     content = {"arguments": arguments, "containers": image is not None, "folders": _folders(plan)}
     workspace.request.write_text(json.dumps({"pipeline_root": str(workspace.root), **content}))
@@ -157,8 +152,7 @@ def _start(
         "MKL_NUM_THREADS": threads,
         "TMPDIR": str(workspace.temporary),  # kfp leaves folders there when it is stopped
         PROBLEMS_FOLDER: str(workspace.problems),
-        COPIES_FOLDER: str(workspace.copies),
-        **({} if arguments["tracking_uri"] else {"MLFLOW_TRACKING_URI": tracking_uri}),
+        LOCAL_COPIES: str(workspace.copies),
         **({"ABLATE_IMAGE": image} if image else {}),
     }
     with new_log(workspace) as log:
@@ -181,7 +175,7 @@ def _close(
     with ignoring_signals():
         end_group(process)
         if workspace.in_containers:
-            from pipelines.local.containers import remove_containers
+            from pipelines.local.container_ends import remove_containers
 
             attempt(lambda: remove_containers(workspace.root))
         killed = killed_by(process.returncode)

@@ -122,6 +122,7 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder. What a link points to stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

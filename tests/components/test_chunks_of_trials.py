@@ -80,7 +80,7 @@ def test_a_result_that_mlflow_does_not_take_ends_the_step(steps: Any, monkeypatc
 
     steps.train("1-1")
 
-    def away(*_: object) -> None:
+    def away(*_: object, **_more: object) -> None:
         raise ConnectionError("MLflow is away")
 
     monkeypatch.setattr(tracking.reuse, "keep", away)

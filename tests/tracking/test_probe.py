@@ -142,7 +142,7 @@ def test_a_missing_sqlite_database_is_not_created(store: str) -> None:
 @pytest.mark.parametrize("driver", ["psycopg2", "pymysql"])
 def test_a_database_that_does_not_answer(driver: str, silent: int) -> None:
     pytest.importorskip(driver)
-    scheme = {"psycopg2": "postgresql", "pymysql": "mysql+pymysql"}[driver]
+    scheme = {"psycopg2": "postgresql+psycopg2", "pymysql": "mysql+pymysql"}[driver]
     assert_away(f"{scheme}://me:s3cret@127.0.0.1:9/db", "connection refused", check_answers)
     error = refusal(f"{scheme}://me:s3cret@127.0.0.1:{silent}/db", check_answers)
     assert isinstance(error, Unavailable)

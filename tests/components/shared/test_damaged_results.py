@@ -20,7 +20,7 @@ from tracking import local_copies
 from tracking.checkpoints import fetch_checkpoint
 from tracking.registry import STUDY_RUN, Version, fetch_study
 from tracking.results import read_input
-from tracking.reuse import SUMS, fetch_files, find_scored, keep
+from tracking.reuse import SUMS, fetch_files, find_scored, find_trained, keep
 from tracking.store import client
 from tracking.studies import open_study
 
@@ -50,6 +50,23 @@ def test_damaged_files_of_a_trial_are_not_taken(
     assert name in str(taken.unusable)
     assert str(taken.unusable) in capsys.readouterr().out
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_trial_with_damaged_counts_is_scored_again_and_not_trained(done: Any, tmp_path: Path) -> None:
+    trial = trial_of(done, "baseline")
+    with damaged(files(done, "*/artifacts/trial/counts.parquet"), cut):
+        taken = take_trained(done.uri, trial, tmp_path / "out")
+        found = find_trained(done.uri, trial.fingerprint)
+        assert usable(done.uri, found) == (
+            None,
+            f"the results of run {found[0].run_id} cannot be used (of run "
+            f"{found[0].run_id} in MLflow, counts.parquet differs from what was stored (its SHA-256 is another))",
+        )
+        assert usable(done.uri, found, trained=True) == (found[0].run_id, None)
+    assert taken.status is not None
+    assert (taken.status.status, taken.unusable) == ("trained", None)
+    expected = ["config.json", "history.jsonl", "model.safetensors", "status.json"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == expected
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -234,7 +251,7 @@ def test_damaged_inputs_of_a_study_are_not_read(
     assert "fingerprint" in read_input(store, run, CORPUS_FILE)
     with (
         damaged((tmp_path / "mlflow").rglob(CORPUS_FILE), damage),
-        pytest.raises(Exception, match=rf"{CORPUS_FILE} differs" if damage is not missing else "Failed to download"),
+        pytest.raises(Exception, match=rf"{CORPUS_FILE} differs" if damage is not missing else CORPUS_FILE),
     ):
         read_input(store, run, CORPUS_FILE)
 
