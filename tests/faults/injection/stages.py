@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from injection.study import LOOK_S, Run
+from injection.study import LOOK_S, SCRATCH, Run
 
 START, DELIVERY = "start", "delivery"
 STEPS = (
@@ -18,23 +18,23 @@ STEPS = (
     "close-study",
 )
 STAGES = (START, *STEPS, DELIVERY)
-SCRATCH = ".work"
 ENDED = "executor_output.json"  # kfp writes it into the folder of a step that has ended
-FOLDERS = ("*/{step}", "*/for-loop-*/{step}")
+FOLDERS = ("{step}", "for-loop-*/{step}")
 
 
 def stage(run: Run) -> str:
     """Return the last stage that has begun."""
-    scratch = run.place.study / SCRATCH
-    begun = [step for step in STEPS if _folders(scratch, step)]
+    begun = [step for step in STEPS if _folders(run, step)]
     if not begun:
         return START
-    closed = begun[-1] == STEPS[-1] and any((folder / ENDED).is_file() for folder in _folders(scratch, STEPS[-1]))
+    closed = begun[-1] == STEPS[-1] and any((folder / ENDED).is_file() for folder in _folders(run, STEPS[-1]))
     return DELIVERY if closed else begun[-1]
 
 
-def _folders(scratch: Path, step: str) -> list[Path]:
-    return [folder for pattern in FOLDERS for folder in scratch.glob(pattern.format(step=step))]
+def _folders(run: Run, step: str) -> list[Path]:
+    """Return the folders of a step, without those that an earlier run has left."""
+    new = set((run.place.study / SCRATCH).glob("*")) - run.earlier
+    return [folder for top in new for pattern in FOLDERS for folder in top.glob(pattern.format(step=step))]
 
 
 def reach(run: Run, wanted: str) -> str | None:

@@ -34,6 +34,7 @@ ABSOLUTE = (
 )
 ENDS_S = 280.0
 LOOK_S = 0.05
+SCRATCH = ".work"  # below the study's folder
 WAITS = "waiting for run"
 
 
@@ -86,7 +87,7 @@ class Place:
     def start(self, *arguments: str, log: str = "said", **settings: str) -> "Run":
         """Start `ablate` with `arguments`, by default a run of the plan. `settings` are environment variables."""
         self.attempts += 1
-        earlier = _stamp(self.study / "run.log")
+        earlier, old = _stamp(self.study / "run.log"), frozenset(self.study.glob(f"{SCRATCH}/*"))
         given = arguments or ("run", "plan.yaml")
         path = self.root / f"{log}-{self.attempts}.txt"
         environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
@@ -101,7 +102,7 @@ class Place:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return Run(self, process, path, _earlier_log=earlier)
+        return Run(self, process, path, earlier=old, _earlier_log=earlier)
 
     def finish(self, *arguments: str, timeout_s: float = ENDS_S, **settings: str) -> "Run":
         """Run `ablate` to its end."""
@@ -116,7 +117,10 @@ class Place:
 
 @dataclass
 class Run:
-    """A run of `ablate`. `seconds` is how long it took, `waited_s` how long it waited for another run's lease."""
+    """A run of `ablate`. `seconds` is how long it took, `waited_s` how long it waited for another run's lease.
+
+    `earlier` are the folders in the scratch folder that a run left which was killed before.
+    """
 
     place: Place
     process: "subprocess.Popen[bytes]"
@@ -124,6 +128,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     waited_s: float = 0.0
+    earlier: frozenset[Path] = frozenset()
     _waiting_since: float | None = None
     _earlier_log: tuple[int, int] | None = None
 
@@ -171,7 +176,7 @@ class Run:
 
     def _has_gone_on(self) -> bool:
         assert self._waiting_since is not None
-        histories = self.place.study.glob(".work/*/for-loop-*/*/*/*/history.jsonl")
+        histories = self.place.study.glob(f"{SCRATCH}/*/for-loop-*/*/*/*/history.jsonl")
         return any(path.stat().st_mtime > self._waiting_since for path in histories)
 
 
