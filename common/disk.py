@@ -65,6 +65,11 @@ def make_folder(path: Path) -> None:
         raise found or UserError(f"{path} cannot be a folder ({reason}): give another one") from error
 
 
+def full(place: Path) -> UserError | None:
+    """Return an error that says so if the disk that has the place is full, which may have kept others from saying it."""
+    return _refusal(errno.ENOSPC, place) if _usage(place).free < _ALMOST_NOTHING_BYTES else None
+
+
 def room(place: Path) -> str:
     """Return the free bytes of the disk that has the place, in words, e.g. `12.3 MB free`."""
     return f"{_amount(_usage(place).free)} free"

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan
+from common import disk
 from common.errors import Unavailable, UserError
 from components.shared import kept
 from components.shared.history import attempt
@@ -217,7 +218,8 @@ def failure(workspace: Workspace, code: int) -> Exception:
             return UserError(problem.reason)
         if problem.kind == "unavailable":
             return Unavailable(problem.reason)
-    return RunFailed(f"the run ended without a report: {_crash(found, workspace, code)}")
+    full = None if found else disk.full(workspace.root)  # a step that cannot write cannot give its reason
+    return full or RunFailed(f"the run ended without a report: {_crash(found, workspace, code)}")
 
 
 def _crash(found: list[Problem], workspace: Workspace, code: int) -> str:
