@@ -27,6 +27,7 @@ from sqlalchemy.engine import Engine
 
 from common import disk
 from common.errors import UserError
+from common.files import atomic_path
 from common.redact import redact
 from common.store_address import whole
 
@@ -64,10 +65,23 @@ def prepare_database(uri: str) -> None:
     with _one_sentence(uri):
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(file), _opened(uri) as engine:
-            if _is_empty_database(engine):
-                _safe_initialize_tables(engine)
-            _compare(uri, engine)
+        with _alone(file):
+            with _opened(uri) as engine:
+                empty = _is_empty_database(engine)
+            if empty:
+                _create_tables(uri, file)
+            with _opened(uri) as engine:
+                _compare(uri, engine)
+
+
+def _create_tables(uri: str, file: Path | None) -> None:
+    """Create the tables. In SQLite they appear all at once: a kill in the middle leaves an empty database."""
+    if file is None:
+        with _opened(uri) as engine:
+            _safe_initialize_tables(engine)
+        return
+    with atomic_path(file.resolve()) as part, _opened(f"{SQLITE}{part}") as engine:
+        _safe_initialize_tables(engine)
 
 
 def check_database(uri: str) -> None:

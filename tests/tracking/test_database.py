@@ -2,6 +2,9 @@
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from mlflow import MlflowClient
 from common.errors import UserError
 from tracking.database import check_database, database_file
 from tracking.store import check_store, client, experiment, prepare_store
+
+ROOT = Path(__file__).parents[2]
 
 
 def revise(store: str, *changes: str) -> None:
@@ -44,6 +49,22 @@ def test_an_older_store_is_refused_and_left_unchanged(store: str, changes: tuple
         f"make a copy of it, then run `mlflow db upgrade {store}`, after which an older MLflow cannot open it" in said
     )
     assert Path(store.removeprefix("sqlite:///")).read_bytes() == before
+
+
+def test_a_kill_while_the_tables_are_created_does_no_harm(store: str) -> None:
+    """Half of the tables would look like those of an older version, and every later run would be refused."""
+    file = Path(store.removeprefix("sqlite:///"))
+    command = [sys.executable, "-c", f"from tracking.store import prepare_store; prepare_store({store!r})"]
+    process = subprocess.Popen(command, cwd=ROOT)
+    while not any(part.stat().st_size > 8192 for part in file.parent.glob(f".{file.name}.*/{file.name}")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert not file.exists() or file.stat().st_size == 0
+    prepare_store(store)
+    assert client(store).search_experiments()
+    assert {path.name for path in file.parent.iterdir()} == {file.name, f".{file.name}.lock"}
 
 
 def test_a_newer_store_is_refused(store: str) -> None:

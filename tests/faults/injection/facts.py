@@ -19,6 +19,7 @@ CONDITIONS = ("clean", "babble_0db")
 CURVES_ORDER = ["arm", "seed", "metric", "step"]
 PENDING, READY = 1, 2  # of MLflow's LoggedModelStatus
 OPEN = ("RUNNING", "SCHEDULED")
+DELETED = "Deleted_Internal"  # MLflow keeps the rows of deleted versions
 RESULTS = {
     "study.json",
     "counts.parquet",
@@ -101,7 +102,10 @@ def store(database: Path) -> Store:
         role = {run: tags.get(run, {}).get("ablation.role", "") for run, _, _ in runs}
         parent = {run: tags.get(run, {}).get("mlflow.parentRunId", "") for run, _, _ in runs}
         models = ask("select status, source_run_id from logged_models where lifecycle_stage = 'active'")
-        versions = ask("select name, value from model_version_tags where key = 'fingerprint'")
+        versions = ask(
+            "select name, value from model_version_tags join model_versions using (name, version)"
+            f" where key = 'fingerprint' and current_stage != '{DELETED}'"
+        )
         points = ask("select run_uuid, key, step from metrics group by run_uuid, key, step having count(*) > 1")
         return Store(
             runs=[(role[run], name, status) for run, name, status in runs],
@@ -112,7 +116,7 @@ def store(database: Path) -> Store:
             pending_models=sum(status == PENDING for status, _ in models),
             same_models=_twice(run for status, run in models if status == READY),
             same_versions=_twice(f"{name} {fingerprint}" for name, fingerprint in versions),
-            versions=len(ask("select version from model_versions")),
+            versions=len(ask(f"select version from model_versions where current_stage != '{DELETED}'")),
             integrity=ask("pragma integrity_check")[0][0],
         )
 
