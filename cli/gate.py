@@ -81,11 +81,11 @@ def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
     """
     from tracking.registry import fetch_study
     from tracking.results import find_studies
-    from tracking.store import check_store
+    from tracking.store import check_store, is_missing
 
     uri = paths.tracking_uri()
     check_store(uri, prepare=False)
-    found = find_studies(uri, kfp_run)
+    found = [] if is_missing(uri) else find_studies(uri, kfp_run)
     if not found:
         remedy = "set MLFLOW_TRACKING_URI to the server that the pods write to"
         raise Unavailable(f"MLflow in {redact(uri)} has no study of the Kubeflow run {kfp_run}; {remedy}")

@@ -53,6 +53,10 @@ def run(
     from tracking.probe import check_answers
 
     checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
+    if image and not explaining:
+        from pipelines.local.containers import check_image
+
+        check_image(image, paths.tracking_uri())
     check_answers(paths.tracking_uri())  # before imports that take seconds
 
     from components.shared.reuse import ALL, forced_arms
@@ -62,10 +66,6 @@ def run(
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
-    if image and not explaining:
-        from pipelines.local.containers import check_image
-
-        check_image(image, paths.tracking_uri())
     if explaining:
         _explain(checked, forced, console)
         return

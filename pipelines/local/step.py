@@ -14,6 +14,7 @@ from typing import Any
 
 from common.files import atomic_write
 from common.parent_death import following
+from common.redact import redact
 
 RUN_FILE = "kfp-run"  # in the scratch folder: the id of the pipeline's run, which the study in MLflow has as a tag
 
@@ -34,6 +35,7 @@ def note_run(command: Sequence[str], root: Path) -> None:
     """Write the id of the pipeline's run to `root` before the step that opens the study, so that others can close the study."""
     given = _given(command)["inputs"].get("parameterValues") or {}
     if "run" in given:
+        root.mkdir(parents=True, exist_ok=True)
         atomic_write(root / RUN_FILE, str(given["run"]))
 
 
@@ -59,7 +61,7 @@ def run_interpreter(command: Sequence[str], environment: Mapping[str, str]) -> i
             env={**os.environ, **environment, "_KFP_RUNTIME": "true"},
         ) as process:
             for line in process.stdout or ():
-                print(line, end="")
+                print(redact(line), end="")
     return process.returncode
 
 

@@ -194,7 +194,12 @@ def _close(
 def _end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str | None) -> None:
     if workspace.kfp_run is not None:
         check_answers(tracking_uri)  # MLflow's client would ask for more than a minute
-        end_runs(workspace, tracking_uri, status, reason)
+        try:
+            end_runs(workspace, tracking_uri, status, reason)
+        except Unavailable:
+            raise
+        except UserError:
+            return  # the store cannot be used, so the run has opened nothing there
 
 
 def _folders(plan: Plan) -> list[str]:

@@ -122,8 +122,7 @@ def test_a_stopped_server(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "it answers with errors",
         ),
         ("sqlalchemy.exc.OperationalError('x', {}, Exception('database or disk is full'))", "free some space"),
-        ("OSError(28, 'No space left on device', '/full/file')", "/full/file cannot be used: No space left on device"),
-        ("PermissionError(13, 'Permission denied', '/closed/file')", "make it writable, or choose another place"),
+        ("OSError(28, 'No space left on device', '/full/file')", "the disk that has /full/file has no room"),
         ("sqlalchemy.exc.OperationalError('x', {}, Exception('database is locked'))", "has locked its database"),
     ],
 )

@@ -84,7 +84,9 @@ def test_a_result_that_mlflow_does_not_take_ends_the_step(steps: Any, monkeypatc
         raise ConnectionError("MLflow is away")
 
     monkeypatch.setattr(tracking.reuse, "keep", away)
-    with pytest.raises(Unavailable, match=r"did not take those of baseline seed 1 \(ConnectionError: MLflow is away\)"):
+    with pytest.raises(
+        Unavailable, match=r"did not take the results of baseline seed 1 \(ConnectionError: MLflow is away\)"
+    ):
         steps.evaluate("1-1")
     assert (steps.scored / "baseline-1" / "counts.parquet").is_file()
 

@@ -104,7 +104,7 @@ def test_an_older_run_with_the_same_result_is_used(
         taken = take_scored(done.uri, trial, tmp_path)
     assert taken.unusable is None
     assert taken.status is not None
-    assert taken.status.reused_from == done.status("baseline").run_id
+    assert taken.status.scored_by == done.status("baseline").run_id
 
 
 def test_a_result_that_cannot_be_used_is_on_the_trial_and_on_its_status(

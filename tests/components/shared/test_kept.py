@@ -11,7 +11,8 @@ from components.shared import kept
 from components.shared.train_one import train
 from components.shared.trial import STATUS_FILE, Status, Trial, read_history
 from components.workers.isolation import Run, Start
-from tracking.store import SQLITE, client
+from tracking.database import SQLITE
+from tracking.store import client
 from tracking.studies import reap
 
 WEIGHTS = "model.safetensors"
