@@ -4,10 +4,11 @@ ARGS ?=
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 WORKERS ?= 2
+KILLS ?= 60
 BIN := .venv/bin
 MOUTH_BIN := .venv-mouth/bin
 
-.PHONY: setup study test lint docs mouth clean
+.PHONY: setup study test faults lint docs mouth clean
 .DEFAULT_GOAL := study
 
 setup: .venv/.ready
@@ -29,6 +30,10 @@ study: setup
 # All tests, or some: make test ARGS="tests/corpora -x". Two torch processes with all threads each would be slower than one.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Every injected fault of docs/reliability.md, in an hour on two cores: make faults KILLS=20 ARGS="-k kills". `make test` runs a part.
+faults: setup
+	ABLATE_FAULT_FULL=1 ABLATE_FAULT_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faults -o timeout=1200 -rA --tb=short $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

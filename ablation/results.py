@@ -1,12 +1,16 @@
 """The folder of a study, as the step `compare_arms` writes it.
 
-study.json       arms, trials with their status, corpus, provenance, tracking
+study.json       arms, trials with their status, corpus, provenance, tracking, and the SHA-256 of the tables and of itself
 counts.parquet   errors in words and characters per arm, seed, condition and utterance, with the reference and the hypothesis
 curves.parquet   what training logged: arm, seed, step, metric, value
+
+A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.plan.naming import NamedChange
 from ablation.stats.metrics import METRICS, WER
+from common.checksums import Damaged, sha256_of
 from common.errors import UserError
 from common.files import atomic_write
 from common.validation import sentence
@@ -25,6 +30,8 @@ STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parque
 TEXTS = ["reference", "hypothesis"]
 COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *WER.columns, *TEXTS]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
+SUMS = "sha256"  # key of study.json
+REMEDY = "run the study again: the same `ablate run` command writes the folder again"
 
 
 def detail_columns() -> list[str]:
@@ -64,7 +71,8 @@ class TrialRecord(Record):
     `started` and `ended` are in seconds since 1970. `reused_from` is the MLflow run that trained its checkpoint before, and
     `scored_by` the one that counted its errors; None where this study did, so that the seconds are the study's own.
     `fingerprint` names the checkpoint and `evaluation` the counts by everything that decides them. `model_id` is the checkpoint
-    in MLflow. `wer` maps a metric key, e.g. `wer/clean`, to a fraction. `untracked` is an error that MLflow returned.
+    in MLflow. `wer` maps a metric key, e.g. `wer/clean`, to a fraction. `untracked` is an error that MLflow returned. `unusable`
+    says why a result of the same trial in MLflow was not used, so that it was trained or scored again.
     """
 
     arm: str
@@ -85,6 +93,7 @@ class TrialRecord(Record):
     model_id: str | None = None
     wer: dict[str, float] | None = None
     untracked: str | None = None
+    unusable: str | None = None
 
 
 class ArmFacts(Record):
@@ -110,7 +119,8 @@ class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
     `settings` are the full settings of the baseline. `hygiene` is None in folders of older versions. The first of `metrics` is
-    the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence.
+    the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `sha256` has
+    the sums of the tables, and of study.json without this key; `write_study` fills it in.
     """
 
     study: str
@@ -131,6 +141,7 @@ class Study(Record):
     created: str = ""
     wall_seconds: dict[str, float] = {}
     settings: dict[str, Any] = {}
+    sha256: dict[str, str] = {}
 
     def of(self, arm: str) -> list[TrialRecord]:
         """Return the trials of an arm, by seed."""
@@ -143,22 +154,54 @@ class Study(Record):
         return sorted(failed, key=lambda trial: (order.index(trial.arm), trial.seed))
 
 
+def unusable_results(trials: Sequence[TrialRecord]) -> str | None:
+    """Return a sentence about stored results that were not used, with the reason of the first; None if there are none."""
+    reasons = [trial.unusable for trial in trials if trial.unusable]
+    if not reasons:
+        return None
+    many = "1 stored result" if len(reasons) == 1 else f"{len(reasons)} stored results"
+    was = "its trial was" if len(reasons) == 1 else "their trials were"
+    return f"{many} could not be used, so {was} trained or scored again: {reasons[0]}"
+
+
 def read_study(folder: Path) -> Study:
-    """Read a study's `study.json`. Raises UserError if it is missing or cannot be read."""
+    """Read a study's `study.json`. Raises UserError if it is missing or cannot be read, or is not what was written."""
     path = folder / STUDY
     if not path.is_file():
         raise UserError(f"no study in {folder}: {STUDY} is missing; give the folder that `ablate run` printed")
     try:
-        return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        written = json.loads(path.read_text(encoding="utf-8"))
+        _check_record(path, written)
+        return Study.model_validate(written)
     except ValidationError as error:
-        raise UserError(f"{path} is not what `ablate run` writes: {sentence(error)}; run the study again") from error
+        raise UserError(f"{path} is not what `ablate run` writes: {sentence(error)}; {REMEDY}") from error
+    except UserError:
+        raise
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}; run the study again") from error
+        raise Damaged(f"{path} is not valid JSON: {error}; {REMEDY}") from error
+
+
+def _check_record(path: Path, written: Any) -> None:
+    """Compare study.json with its own sum, if it has one."""
+    sums = written.get(SUMS) if isinstance(written, dict) else None
+    if isinstance(sums, dict) and sums and sums.get(STUDY) != _own_sum(written):
+        raise Damaged(f"{path} was changed after `ablate run` wrote it: its SHA-256 differs; {REMEDY}")
+
+
+def _own_sum(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a record in canonical JSON, without its own sum."""
+    sums = {name: value for name, value in (record.get(SUMS) or {}).items() if name != STUDY}
+    text = json.dumps({**record, SUMS: sums}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_study(study: Study, folder: Path) -> Path:
-    """Write `study.json` as a whole, and return its path. Write the other files of the folder first."""
-    return atomic_write(folder / STUDY, json.dumps(study.model_dump(), indent=1) + "\n")
+    """Write `study.json` as a whole, with the sums of the folder's tables, and return its path. Write the other files first."""
+    tables = [folder / name for name in (COUNTS_FILE, CURVES_FILE) if (folder / name).is_file()]
+    record = study.model_dump() | {SUMS: {table.name: sha256_of(table) for table in tables}}
+    record = json.loads(json.dumps(record))  # as it will be read: keys are text
+    record[SUMS][STUDY] = _own_sum(record)
+    return atomic_write(folder / STUDY, json.dumps(record, indent=1) + "\n")
 
 
 def read_counts(folder: Path) -> pd.DataFrame:
@@ -188,12 +231,37 @@ def _read_table(
     optional: Sequence[str] = (),
 ) -> pd.DataFrame:
     if not path.is_file():
-        raise UserError(f"the study in {path.parent} is incomplete: {path.name} is missing; run the study again")
+        raise Damaged(f"the study in {path.parent} is incomplete: {path.name} is missing; {REMEDY}")
+    _check_table(path)
     try:
         found = pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is damaged, it is not a Parquet file; run the study again") from error
-    if missing := [column for column in columns if column not in found]:
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}; run the study again")
-    present = [column for column in optional if column in found]
-    return pd.read_parquet(path, columns=[*columns, *present], filters=filters)
+        if missing := [column for column in columns if column not in found]:
+            raise UserError(f"{path} lacks the columns {', '.join(missing)}; {REMEDY}")
+        present = [column for column in optional if column in found]
+        return pd.read_parquet(path, columns=[*columns, *present], filters=filters)
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(f"{path} is damaged, it cannot be read as a Parquet file; {REMEDY}") from error
+
+
+def _check_table(path: Path) -> None:
+    """Compare a table with its sum in study.json, if there is one."""
+    record = path.with_name(STUDY)
+    expected = _table_sums(record, *_version(record)).get(path.name) if record.is_file() else None
+    if expected and _sum_of(path, *_version(path)) != expected:
+        raise Damaged(f"{path} was damaged or replaced after `ablate run` wrote it: its SHA-256 differs; {REMEDY}")
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """Return what changes with the content of a file, so that each content is read once."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+@lru_cache(maxsize=16)
+def _table_sums(path: Path, *_version: int) -> Mapping[str, str]:
+    return read_study(path.parent).sha256
+
+
+@lru_cache(maxsize=16)
+def _sum_of(path: Path, *_version: int) -> str:
+    return sha256_of(path)

@@ -20,10 +20,16 @@ def champion(
 
     Example: ablate champion smile --rollback
     """
+    from tracking.probe import check_answers
+
+    uri = paths.tracking_uri(tracking_uri)
+    check_answers(uri)  # before the import of MLflow, which takes seconds
+
     from tracking.registry import champion as current
     from tracking.registry import rollback
+    from tracking.store import check_store
 
-    uri = tracking_uri or paths.tracking_uri()
+    check_store(uri, prepare=False)
     if back:
         before, now = rollback(uri, study)
         print(f"the champion of {study} is version {now.version} ({now.tags.get('arm')}) again, not {before.version}")

@@ -1,5 +1,6 @@
 """The steps of a CI job, run in order. Each ends with an outcome and its reasons, as values."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from cli.exit_codes import BAD_INPUT, FAILED, GATE_FAILED, INTERRUPTED, SUCCESS
 from common.errors import UserError
+from common.parent_death import following
 from common.redact import redact
 
 T = TypeVar("T")
@@ -131,16 +133,16 @@ def _failure(error: BaseException) -> Result:
         return Result(Outcome.INTERRUPTED, ("the job was stopped; a run on the cluster continues",))
     if isinstance(error, UserError):
         outcome = Outcome.BAD_INPUT if error.exit_code == BAD_INPUT else Outcome.FAILED
-        return Result(outcome, tuple(str(error).splitlines()))
+        return Result(outcome, tuple(redact(str(error)).splitlines()))
     if not isinstance(error, ServerFailed | Lost):  # not foreseen, or of MLflow's client, which has no common class
-        traceback.print_exception(error)
+        print(redact("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     first = (redact(str(error)).splitlines() or [type(error).__name__])[0]
     return Result(Outcome.FAILED, (first,))
 
 
 def run_command(arguments: Sequence[str], say: Callable[[str], None]) -> Result:
     """Run an `ablate` command in its own process. `say` receives every line of its output at once."""
-    command, lines = [sys.executable, "-m", "cli.main", *arguments], []
+    command, lines = following([sys.executable, "-m", "cli.main", *arguments], signal.SIGTERM), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

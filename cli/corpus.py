@@ -82,19 +82,20 @@ def push(
 def verify(path: PreparedArgument) -> None:
     """Check every byte of a prepared corpus.
 
-    Prints a summary. If an utterance differs from its checksum, prints every such utterance and exits with code 1.
+    Prints a summary. If a file is damaged, or an utterance differs from its checksum, prints every fault and exits with code 1.
+    The next study that uses the corpus then prepares it again.
 
     Example: ablate corpus verify corpora-cache/NAME
     """
+    from corpora.problems import problems
     from corpora.store import Corpus
 
-    corpus = Corpus.open(path)
-    problems = corpus.verify()
-    for problem in problems:
+    found = problems(path)
+    for problem in found:
         print(problem, file=sys.stderr)
-    if problems:
+    if found:
         raise typer.Exit(DAMAGED)
-    print(json.dumps(corpus.summary(), indent=1))
+    print(json.dumps(Corpus.open(path).summary(), indent=1))
 
 
 @corpus_app.command()

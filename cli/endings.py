@@ -5,8 +5,10 @@ from typing import NoReturn
 
 import typer
 
+from common.redact import redact
+
 
 def fail(sentence: str, code: int) -> NoReturn:
     """Print the sentence on stderr and end the command with the exit code."""
-    print(sentence, file=sys.stderr)
+    print(redact(sentence), file=sys.stderr)
     raise typer.Exit(code)

@@ -11,7 +11,7 @@ import typer
 from ablation.decisions.gate import MARGIN_POINTS, Gate
 from cli.exit_codes import BAD_INPUT, GATE_FAILED
 from cli.options import Store
-from common.errors import Unavailable, UserError
+from common.errors import Unavailable
 from common.redact import redact
 from components.shared.revision import code_rev
 from pipelines.local import paths, studies
@@ -40,15 +40,21 @@ def gate(
     Both are compared on the same utterances and noise. The champion is that of the model with the study's name.
 
     \b
-    Exit code: 0 passed; 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise.
+    Exit code: 0 passed; 3 failed, with the reasons; 2 bad input, or a champion on another corpus or in other noise;
+    1 MLflow does not answer.
 
     Example: ablate gate smile --margin 1
     """
-    uri = tracking_uri or paths.tracking_uri()
+    from tracking.probe import check_answers
+
+    uri, local = paths.tracking_uri(tracking_uri), None if from_mlflow else studies.study_folder(study)
+    check_answers(uri)  # before the import of MLflow, which takes seconds
+
+    from tracking.store import check_store
+
+    check_store(uri, prepare=False)
     with TemporaryDirectory() as folder:
-        found = judged(
-            _fetched(study, uri, out or Path(folder)) if from_mlflow else studies.study_folder(study), uri, margin
-        )
+        found = judged(local or _fetched(study, uri, out or Path(folder)), uri, margin)
     for note in found.notes:
         print(note)
     if not found.passed:
@@ -59,23 +65,13 @@ def gate(
 def _fetched(study: str, uri: str, out: Path) -> Path:
     """Fetch the files of a study that ran on a cluster from MLflow."""
     from tracking.registry import fetch_study, newest_study
+    from tracking.store import is_missing
 
-    _check_answers(uri)
-    run_id = newest_study(uri, study, code_rev())
+    run_id = None if is_missing(uri) else newest_study(uri, study, code_rev())
     if run_id is None:
         raise Unavailable(f"MLflow in {redact(uri)} has no run of study {study!r} at revision {code_rev()}; run it")
     fetch_study(uri, run_id, out)
     return out
-
-
-def _check_answers(uri: str) -> None:
-    """Check that MLflow answers. Raises Unavailable."""
-    from tracking.store import check_store
-
-    try:
-        check_store(uri)
-    except UserError as error:
-        raise Unavailable(str(error)) from error
 
 
 def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
@@ -85,10 +81,11 @@ def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
     """
     from tracking.registry import fetch_study
     from tracking.results import find_studies
+    from tracking.store import check_store, is_missing
 
     uri = paths.tracking_uri()
-    _check_answers(uri)
-    found = find_studies(uri, kfp_run)
+    check_store(uri, prepare=False)
+    found = [] if is_missing(uri) else find_studies(uri, kfp_run)
     if not found:
         remedy = "set MLFLOW_TRACKING_URI to the server that the pods write to"
         raise Unavailable(f"MLflow in {redact(uri)} has no study of the Kubeflow run {kfp_run}; {remedy}")
@@ -126,7 +123,10 @@ def _champion_of(record: "Study", uri: str) -> "Scored | None":
     """The champion's word errors with all of its seeds. A champion that this study promoted does not count."""
     from components.shared.champion import stored
     from tracking.registry import before, champion
+    from tracking.store import is_missing
 
+    if is_missing(uri):
+        return None
     holder = champion(uri, record.study)
     if holder is not None and holder.tags.get("study_run") == (record.mlflow or {}).get("study_run_id"):
         holder = before(uri, record.study, holder)

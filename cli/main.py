@@ -4,6 +4,8 @@ Commands import slow modules inside their functions, so that `--help` and `plan`
 """
 
 import sys
+import traceback
+from typing import NoReturn
 
 import typer
 
@@ -11,6 +13,7 @@ from cli.champion import champion
 from cli.ci import ci
 from cli.compile import compile_
 from cli.corpus import corpus_app
+from cli.exit_codes import FAILED
 from cli.gate import gate
 from cli.plan import plan
 from cli.report import report
@@ -19,7 +22,9 @@ from cli.schedule import schedule_app
 from cli.submit import submit
 from cli.transcribe import transcribe
 from cli.ui import ui
+from common import disk
 from common.errors import UserError
+from common.redact import redact
 
 HELP = """Which component of a model is worth keeping? Ablation studies from plan to report.
 
@@ -54,10 +59,21 @@ app.add_typer(corpus_app, name="corpus")
 def main() -> None:
     """Run the command line. `cli.entry` calls this for `ablate`."""
     try:
-        app()
+        with disk.explained():
+            app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(f"error: {error}", error.exit_code)
+    except Exception as error:
+        from tracking.failures import sentence_of
+
+        said = sentence_of(error)
+        _end(f"error: {said}" if said else "".join(traceback.format_exception(error)), FAILED)
+
+
+def _end(text: str, code: int) -> NoReturn:
+    """Print a text without secrets on stderr, and end the process."""
+    print(redact(text).rstrip("\n"), file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -46,15 +46,23 @@ def run(
     the same MLflow store, is reused. Ctrl-C stops all processes that this command has started.
 
     \b
-    Exit code: 0 on success, 1 trials or steps failed, 2 bad input, 130 stopped by Ctrl-C.
+    Exit code: 0 on success, 1 trials or steps failed or MLflow does not answer, 2 bad input, 130 stopped by Ctrl-C.
 
     Example: ablate run plans/smoke.yaml --set training.steps=20
     """
+    from tracking.probe import check_answers
+
+    checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
+    if image and not explaining:
+        from pipelines.local.containers import check_image
+
+        check_image(image, paths.tracking_uri())
+    check_answers(paths.tracking_uri())  # before imports that take seconds
+
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.local.study import Interrupted, RunFailed, run_study
 
-    checked, console = chosen_plan(path, corpus, seeds, settings or []), Console()
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     forced_arms(forced, expand(checked, CATALOGUE))
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
@@ -62,10 +70,6 @@ def run(
         _explain(checked, forced, console)
         return
     folder = out or paths.STUDIES / checked.study
-    if image:
-        from pipelines.local.containers import check_image
-
-        check_image(image, paths.tracking_uri())
     try:
         result = run_study(
             checked,
@@ -77,11 +81,21 @@ def run(
             image=image,
             force=forced,
         )
-    except Interrupted:
-        done = "all processes are stopped and their runs are marked KILLED"
-        fail(f"interrupted: {done}; the same command continues from here", INTERRUPTED)
+    except Interrupted as error:
+        runs = "are marked KILLED" if error.closed else "will be closed by the next run, as MLflow does not answer"
+        fail(
+            f"interrupted: all processes are stopped and their runs {runs}; the same command continues from here",
+            INTERRUPTED,
+        )
     except RunFailed as error:
         fail(f"error: {error}", FAILED)
+    for trial in (trial for trial in result.trials if trial.status == "failed"):
+        line = f"{trial.arm} seed {trial.seed} failed: {trial.reason}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    from ablation.results import unusable_results  # imports pandas, which the start of a run does not need
+
+    if unused := unusable_results(result.trials):
+        console.print(unused, soft_wrap=True, highlight=False, markup=False)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:

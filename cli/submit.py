@@ -18,6 +18,7 @@ from cli.options import ClusterFile, Corpus, Seeds, Settings, StepImage, chosen_
 from cli.server_options import HOST_ENV, Cookies, Host, Namespace, PodsStore, Terminate, TokenFile, address, server_at
 from cli.waiting import end_run, say, wait_for
 from common.errors import UserError
+from common.store_address import enter
 from components.shared.revision import code_rev
 from recipes.smile import CATALOGUE
 
@@ -125,7 +126,7 @@ def _terminate(
 
     run, page_host = run_named(text)
     host = options[0] or os.environ.get(HOST_ENV) or page_host
-    end_run(server_at(host, *options[1:]), run, console, store() or tracking_uri, deadline)
+    end_run(server_at(host, *options[1:]), run, console, store() or (tracking_uri and enter(tracking_uri)), deadline)
 
 
 def _deadline(timeout_min: float | None) -> float | None:

@@ -45,22 +45,34 @@ def transcribe(
 
     Example: ablate transcribe corpora-cache/NAME#s1_bbaf2n --model models:/smile/3 --snr-db 0
     """
-    from pipelines.local.clips import read_clips
-
     if snr_db is not None and not math.isfinite(snr_db):
         raise UserError(f"--snr-db takes a finite number of decibels, got {snr_db}; leave it out for clean sound")
-    if request:
+    uri = paths.tracking_uri(tracking_uri)
+    if not request:
+        _check(model, uri)  # before imports that take seconds
+
+    from pipelines.local.clips import read_clips
+
+    if request or model is None:
         print(_request(read_clips(clips, noise, snr_db)))
         return
-    if model is None:
-        raise UserError("a transcript needs a model; give --model, e.g. --model models:/smile@champion")
-    transcriber, version = _load(model, tracking_uri or paths.tracking_uri())
+    transcriber, version = _load(model, uri)
     texts = transcriber(read_clips(clips, noise, snr_db))
     if as_json:
         rows = [{"clip": clip, "text": text, "snr_db": snr_db} for clip, text in zip(clips, texts, strict=True)]
         print(json.dumps({"model": model, "version": version, "clips": rows}, indent=1))
     else:
         print(*_lines(clips, texts), sep="\n")
+
+
+def _check(model: str | None, uri: str) -> None:
+    """Check that there is a model, and that MLflow answers if it is there."""
+    from tracking.probe import check_answers
+
+    if model is None:
+        raise UserError("a transcript needs a model; give --model, e.g. --model models:/smile@champion")
+    if not Path(model).is_dir():
+        check_answers(uri)
 
 
 def _lines(clips: Sequence[str], texts: Sequence[str]) -> list[str]:

@@ -21,7 +21,12 @@ def ui(
 
     Example: ablate ui smile --port 5001
     """
-    from pipelines.local.mlflow_ui import serve
+    from tracking.probe import check_answers
 
     folder = studies.study_folder(study) if study else studies.latest_study()
-    serve(folder, paths.tracking_uri(), port=port, browser=browser, console=Console())
+    uri = paths.tracking_uri()
+    check_answers(uri)  # before imports that take seconds
+
+    from pipelines.local.mlflow_ui import serve
+
+    serve(folder, uri, port=port, browser=browser, console=Console())

@@ -9,6 +9,7 @@ from rich.console import Console
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
 from common.errors import UserError
+from common.store_address import VARIABLE
 
 if TYPE_CHECKING:
     from pipelines.server.client import Server
@@ -109,10 +110,12 @@ def end_run(server: "Server", run: str, console: Console, uri: str | None, deadl
 def _closed(run: str, uri: str | None) -> str:
     """Close the MLflow runs of a terminated run. Return a line about it."""
     from pipelines.server.terminate import TERMINATED_REASON, close_study
-    from pipelines.server.trials import URI_ENV, why
+    from pipelines.server.trials import why
 
     if uri is None:
-        return f"MLflow: unchanged, because {URI_ENV} is not set; the next `ablate submit` of the study closes its runs"
+        return (
+            f"MLflow: unchanged, because {VARIABLE} is not set; the next `ablate submit` of the study closes its runs"
+        )
     try:
         closed = close_study(uri, run, TERMINATED_REASON)
     except Exception as error:  # MLflow's client has no common class for its errors

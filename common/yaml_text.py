@@ -9,6 +9,7 @@ import yaml
 from common.errors import UserError
 
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+MOST_DIGITS = 100
 MOST_VALUES = 100_000  # with all aliases expanded: nine lines of aliases can expand to a billion values
 
 
@@ -33,7 +34,14 @@ class _Loader(yaml.SafeLoader):
             lines[key.value] = line
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Refuse integers that Python itself does not print."""
+        if len(node.value) > MOST_DIGITS:
+            raise UserError(f"line {node.start_mark.line + 1}: a number has at most {MOST_DIGITS} digits; correct it")
+        return int(super().construct_yaml_int(node))
 
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 _Loader.add_implicit_resolver(
     FLOAT,
@@ -59,6 +67,12 @@ def load_yaml(text: str) -> Any:
         raise UserError(f"this is not valid YAML: {place}{error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise UserError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
+    except UserError:
+        raise
+    except (ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML's own constructors: a 13th month, an integer of 5000 digits, `!!bool maybe`, `\U99999999`
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"this is not valid YAML: a value is not what its form says ({reason})") from error
     except RecursionError as error:
         raise UserError("lists and mappings are nested hundreds deep; a plan needs a few levels") from error
 

@@ -125,12 +125,13 @@ def close_study(
     import os
     from pathlib import Path
 
+    from common.store_address import enter
     from components.close_study import NOTHING, close, reason_of
     from components.shared.problem import reporting
 
     with reporting("close-study"):
         folder, places = Path(study.path), (Path(report.path), Path(summary.path))
-        uri = tracking_uri.strip() or os.environ.get("MLFLOW_TRACKING_URI", "")
+        uri = enter(tracking_uri.strip() or os.environ.get("MLFLOW_TRACKING_URI", ""))
         did, compared = close(run, folder, tracking_uri=uri, code_rev=code_rev, why=reason_of(status))
         print(did, flush=True)
         if compared:

@@ -34,12 +34,15 @@ class Compared:
 
 
 def compare_study(given: Resolved, out: Path, *, tracking_uri: str, code_rev: str) -> Compared:
-    """Fill the study folder `out` from what MLflow has of the trials, and log it to MLflow."""
-    from components.shared.gather import gather
+    """Fill the study folder `out` from what MLflow has of the trials, and log it to MLflow.
+
+    Raises UserError if MLflow cannot give the inputs of the study and the outcomes of its trials.
+    """
+    from components.shared.gather import ask, gather
     from tracking.results import read_input
 
     study_run_id = Trial.from_json(given.trials[0]).study_run_id
-    corpus = json.loads(read_input(tracking_uri, study_run_id, CORPUS_FILE))
+    corpus = json.loads(ask("the study's inputs", lambda: read_input(tracking_uri, study_run_id, CORPUS_FILE)))
     with TemporaryDirectory(prefix="ablate-") as folder:
         ordered = gather(tracking_uri, given.trials, Path(folder))
         return compare_and_report(given, ordered, corpus, out, tracking_uri=tracking_uri, code_rev=code_rev)

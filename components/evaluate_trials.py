@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from kfp.dsl import Artifact, Dataset, Input, Output
 
+from common.checksums import Damaged
 from common.errors import Unavailable
 from components.shared.chunks import positions
 from components.shared.evaluate_one import evaluate
@@ -47,10 +48,11 @@ def evaluate_chunk(
                     start=start,
                 )
             )
+        _forget_copy(ended[-1])
     if lost := [status for status in ended if status.untracked]:
         raise Unavailable(
-            f"results are kept in MLflow, which did not take those of {', '.join(status.label for status in lost)} "
-            f"({lost[0].untracked}); run the study again when it answers"
+            f"MLflow did not take the results of {', '.join(status.label for status in lost)} ({lost[0].untracked}); "
+            "checkpoints that it has not taken are kept with the states of training: run the same command again when it answers"
         )
     return ended
 
@@ -70,7 +72,24 @@ def _with_checkpoint(trained: Path, uri: str) -> Iterator[tuple[Path, str | None
         for file in (trained / STATUS_FILE, trained / HISTORY_FILE):
             if file.is_file():
                 (folder / file.name).write_bytes(file.read_bytes())
-        yield folder, attempt_patiently(lambda: fetch_checkpoint(uri, str(status.model_id), folder))
+        damage: list[str] = []
+
+        def fetch() -> None:
+            try:
+                fetch_checkpoint(uri, str(status.model_id), folder)
+            except Damaged as error:  # to wait does not help
+                damage.append(str(error))
+
+        error = attempt_patiently(fetch)
+        yield folder, damage[0] if damage else error
+
+
+def _forget_copy(status: Status) -> None:
+    """Remove this run's copy of a checkpoint that has been scored: it is large, and MLflow has it."""
+    from tracking.local_copies import drop
+
+    if status.model_id:
+        drop(status.model_id)
 
 
 def _failed(trained: Path, out: Path, problem: str, uri: str) -> Status:

@@ -36,7 +36,7 @@ def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracki
         item, prints = pair
         item = replace(item, fingerprint=prints.trained, evaluation=prints.scored, forced=item.arm in forced)
         _announce(tracking_uri, item, prints)
-        return item, None if item.forced else _reused(item, tracking_uri)
+        return (item, None) if item.forced else _reused(item, tracking_uri)
 
     found = each(tracking_uri, look, pairs)
     left = [item.to_json() for item, status in found if status is None]
@@ -50,17 +50,23 @@ def _announce(uri: str, item: Trial, prints: Prints) -> None:
     attempt(lambda: announce(uri, item.run_id, prints.trained, prints.inputs))
 
 
-def _reused(item: Trial, uri: str) -> Status | None:
-    """Return the status of a trial that was finished before; None if it was not. Its run in MLflow then has all results."""
+def _reused(item: Trial, uri: str) -> tuple[Trial, Status | None]:
+    """Return the trial, and its status if it was finished before. Its run in MLflow then has all results.
+
+    The trial says why a result that MLflow has cannot be used.
+    """
     from components.shared.history import attempt_patiently
     from components.shared.reuse import log_reused, take_scored
 
     with TemporaryDirectory(prefix="ablate-") as name:
         folder = Path(name)
-        status = take_scored(uri, item, folder)
-        if status is None or attempt_patiently(lambda: log_reused(uri, status, folder)):
-            return None
-        return status
+        taken = take_scored(uri, item, folder)
+        status = taken.status
+        if status is None:
+            return replace(item, unusable=taken.unusable), None
+        if attempt_patiently(lambda: log_reused(uri, status, folder)):
+            return item, None
+        return item, status
 
 
 def store_corpus(uri: str, study_run_id: str, summary: Mapping[str, Any]) -> None:

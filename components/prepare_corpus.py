@@ -1,12 +1,14 @@
 """Prepare the corpus in the form that trials read, or use one that is prepared already, and refer to it."""
 
+import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from kfp.dsl import Artifact, Dataset, Output
 
 from common.errors import UserError
+from common.owned_folder import owned_folder
 from components.shared.corpus_reference import INSIDE, CorpusReference, prepare_whole
 from components.shared.image import component
 from components.workers.isolation import exit_on_sigterm
@@ -56,8 +58,8 @@ def _in_s3(uri: str) -> CorpusReference:
     """Refer to a corpus in S3. Its shards are not downloaded."""
     from corpora.s3.transfer import pull_manifest
 
-    with TemporaryDirectory() as folder:
-        return _refer(uri, pull_manifest(uri, Path(folder) / "corpus"), uri)
+    with owned_folder(Path(gettempdir()), "ablate-manifest-") as folder:
+        return _refer(uri, pull_manifest(uri, folder / "corpus"), uri)
 
 
 def _in_artifact(uri: str, inside: Path) -> CorpusReference:
@@ -73,6 +75,7 @@ def _in_artifact(uri: str, inside: Path) -> CorpusReference:
             )
 
     prepare_whole(uri, root, progress=check_size).rename(inside)
+    shutil.rmtree(root, ignore_errors=True)
     return _refer(uri, Corpus.open(inside), INSIDE)
 
 

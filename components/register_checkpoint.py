@@ -1,5 +1,6 @@
 """Register the baseline's checkpoint, decide on the champion, and close the study."""
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ def register_best(plan: Mapping[str, Any], folder: Path, *, tracking_uri: str) -
     """
     from ablation.decisions.gate import too_many_failed
     from ablation.results import read_study
+    from tracking.creating import patiently
     from tracking.lease import lease
     from tracking.studies import end_run, note_decision
 
@@ -35,11 +37,11 @@ def register_best(plan: Mapping[str, Any], folder: Path, *, tracking_uri: str) -
     run_id = _run_of(study)
     with lease(tracking_uri, run_id, f"register {checked.study}"):  # else two studies could both find no version yet
         decision = _register(checked.study, study, folder, tracking_uri)
-    note_decision(tracking_uri, run_id, decision)
+    patiently(tracking_uri, lambda: note_decision(tracking_uri, run_id, decision))
     if reason := too_many_failed(len(study.failed()), len(study.trials), checked.max_failed_trials):
-        end_run(tracking_uri, run_id, "FAILED", reason)
+        patiently(tracking_uri, lambda: end_run(tracking_uri, run_id, "FAILED", reason))
         raise TooManyFailed(reason)
-    end_run(tracking_uri, run_id, "FINISHED")
+    patiently(tracking_uri, lambda: end_run(tracking_uri, run_id, "FINISHED"))
     return decision
 
 
@@ -70,7 +72,8 @@ def _register(name: str, study: "Study", folder: Path, uri: str) -> str:
         put(runner_up, "candidate")
     if decision.arm:
         promote(uri, name, put(decision.arm), f"{decision.why}. {decision.evidence}".strip())
-    link_widest_study(uri, name, _run_of(study), able, prints, promoted=bool(decision.arm))
+    with contextlib.suppress(UserError):  # the decision says that the alias belongs to others
+        link_widest_study(uri, name, _run_of(study), able, prints, promoted=bool(decision.arm))
     return decision.why
 
 
@@ -124,7 +127,11 @@ def decide(uri: str, study: "Study", counts: "pd.DataFrame", prints: Collection[
     from components.shared.champion import stored
     from tracking.registry import champion
 
-    scored, holder = Scored.of(study, counts), champion(uri, study.study)
+    scored = Scored.of(study, counts)
+    try:
+        holder = champion(uri, study.study)
+    except UserError as error:
+        return Decision(None, f"no champion was chosen: {error}")
     if holder is None:
         return first(scored, study.baseline)
     arm = holder.tags["arm"]

@@ -20,6 +20,7 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 
     The study's run keeps the plan and the trials, and is found by `run`, the id of the pipeline's run.
     """
+    from tracking.creating import patiently
     from tracking.results import keep_input
     from tracking.studies import flat, open_study
 
@@ -46,7 +47,8 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
         Trial(item.arm, item.seed, run_id, runs.study, runs.experiment_id, opened).to_json()
         for item, run_id in zip(order, runs.trials, strict=True)
     ]
-    keep_input(tracking_uri, runs.study, RESOLVED_FILE, Resolved(dict(plan), items).to_json())
+    given = Resolved(dict(plan), items).to_json()
+    patiently(tracking_uri, lambda: keep_input(tracking_uri, runs.study, RESOLVED_FILE, given))
     return items
 
 

@@ -17,11 +17,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from common import owned_folder
 from common.errors import UserError
 from corpora.layout import HEAD
+from corpora.record import forget
+from corpora.writer import WRITING
 
 BOUND = "ABLATE_CORPORA_CACHE_GB"
 PART, GONE = ".part", ".gone"  # a partial download, which continues later; a folder that is being removed
+_TEMPORARY = (WRITING, PART, GONE)
 _LINKS, _LOCKS = ".links", ".locks"
 _FRESH_S = 60.0  # a run that has just received a folder needs time to link or open it
 
@@ -69,6 +73,16 @@ def make_room(root: Path, wanted: int, *, for_what: str) -> None:
         )
 
 
+def sweep(root: Path) -> None:
+    """Remove what killed processes left in a cache: half-written corpora, and corpora that were being removed.
+
+    Partial downloads stay, because the next attempt continues them. The bound counts them all.
+    """
+    owned_folder.sweep(root, suffix=WRITING)
+    for path in root.glob(f".*{GONE}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def shrink(root: Path, limit: int) -> None:
     """Remove idle corpora, least recently used first, until all take at most `limit` bytes or none is idle."""
     sizes = {path: _size(path) for path in _folders(root)}
@@ -80,7 +94,7 @@ def shrink(root: Path, limit: int) -> None:
 
 def in_use(path: Path) -> bool:
     """Return True if a process or a run needs the folder now."""
-    if path.suffix != PART and time.time() - path.stat().st_mtime < _FRESH_S:
+    if path.suffix not in (WRITING, PART) and time.time() - path.stat().st_mtime < _FRESH_S:
         return True
     return _is_linked(path) or _is_locked(path)
 
@@ -123,7 +137,7 @@ def _lock_of(part: Path) -> FileLock:
 
 def _folders(root: Path) -> list[Path]:
     folders = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
-    return [path for path in folders if path.suffix in (PART, GONE) or (path / HEAD).is_file()]
+    return [path for path in folders if path.suffix in _TEMPORARY or (path / HEAD).is_file()]
 
 
 def _size(path: Path) -> int:
@@ -173,4 +187,5 @@ def _remove(path: Path) -> bool:
         return False
     shutil.rmtree(gone, ignore_errors=True)
     shutil.rmtree(path.parent / _LINKS / path.name, ignore_errors=True)
+    forget(path)
     return True

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from common.disk import explained, make_folder
 from common.errors import UserError
 from common.hints import did_you_mean
 from common.source_code import computed_by
 from corpora import cache
+from corpora.checked import make_way, remember_written
 from corpora.readers.reader import Query, Reader
 from corpora.readers.registry import READERS, S3, examples, schemes
 from corpora.schema import Rejected
@@ -68,7 +70,8 @@ def prepare(
     """Return the folder below `root` with the prepared corpus. `workers` defaults to the number of cores.
 
     `progress(done, total)` is called after every clip; for s3://, it counts bytes. Raises UserError. An error leaves no
-    half-written corpus, but files from S3 that have arrived whole are kept. The folder keeps the size bound of `cache`.
+    half-written corpus, but files from S3 that have arrived whole are kept. The folder keeps the size bound of `cache`. A corpus
+    that is there is checked first: every byte once, then by the record of that check. A damaged one is prepared again.
     """
     if uri.startswith(f"{S3}://"):
         from corpora.s3.transfer import pull
@@ -77,12 +80,16 @@ def prepare(
     source, limit = Source.parse(uri), cache.bound()
     total = source.reader.count(source.place, source.query)
     path = root / source.folder()
-    if cache.has(path):
+    if make_way(path):
         progress(total, total)
         return path
-    _write(source, path, uri, workers or os.cpu_count() or 1, lambda done: progress(done, total))
-    if limit is not None:
-        cache.shrink(root, limit)
+    make_folder(root)
+    with explained(root):
+        cache.sweep(root)
+        _write(source, path, uri, workers or os.cpu_count() or 1, lambda done: progress(done, total))
+        if limit is not None:
+            cache.shrink(root, limit)
+    remember_written(path)
     return path
 
 

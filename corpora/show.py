@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 
+from common.disk import make_folder, refusal
 from common.errors import UserError
 from common.files import atomic_path
 from corpora.schema import FPS, SAMPLE_RATE_HZ, SPLITS, Utterance
@@ -97,8 +98,10 @@ def _draw_sound(axes: Axes, decibels: np.ndarray, seconds: float) -> None:
 
 def _write(figure: Figure, out: Path) -> None:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         with atomic_path(out) as part:
             FigureCanvasAgg(figure).print_png(str(part))
     except OSError as error:
+        if found := refusal(error, out):
+            raise found from error
         raise UserError(f"the picture {out} cannot be written: {error.strerror}; give another file with -o") from error

@@ -2,9 +2,8 @@
 
 import csv
 import json
-import shutil
-import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +13,19 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
+from common.owned_folder import owned_folder
 from corpora.layout import HEAD, MANIFEST, REJECTED, SCHEMA_VERSION, SHARDS, counts, fingerprint, shard_paths
 from corpora.schema import Clip, Rejected, Utterance, problem, sha256
 
+WRITING = ".writing"  # the suffix of the hidden folder of a corpus that is being written
 FRAMES_PER_SHARD = 50_000  # 461 MB of video: small enough to copy around, large enough that file counts stay low
 
 
 class CorpusWriter:
     """Context manager that writes a corpus next to `path` and moves it there when the block ends without an error.
 
-    A block that fails, or is interrupted, leaves nothing behind. If another process has put a corpus at `path` in the meantime,
-    that corpus is kept: both were made from the same source.
+    A block that fails, or is interrupted, leaves nothing behind; what a killed process leaves, `cache.sweep` removes.
+    If another process has put a corpus at `path` in the meantime, that corpus is kept: both were made from the same source.
     """
 
     def __init__(self, path: Path, uri: str, frames_per_shard: int = FRAMES_PER_SHARD) -> None:
@@ -34,10 +35,11 @@ class CorpusWriter:
         self._ids: set[str] = set()
         self._shard, self._frames_in_shard = -1, 0
         self._files: tuple[BinaryIO, ...] = ()
+        self._owned = ExitStack()
 
     def __enter__(self) -> "CorpusWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        self._folder = self._owned.enter_context(owned_folder(self.path.parent, f".{self.path.name}.", WRITING))
         (self._folder / SHARDS).mkdir()
         return self
 
@@ -47,7 +49,7 @@ class CorpusWriter:
             if kind is None:
                 self._finish()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._owned.close()
 
     def add(self, clip: Clip) -> None:
         """Append a clip. Raises ValueError if it breaks a rule of the schema or if its id occurs twice: a bug in a reader."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+from model.finite import not_finite
 from model.settings import Settings
 
 FINE_TUNED = "encoder.w2v_model."  # prefix of all names of the encoder in a fine-tuned checkpoint
@@ -80,14 +81,21 @@ class Transfer:
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors of the encoder by their pre-training names, and the settings of the model ({} if the file has none).
 
-    Raises UserError for a file that is not a checkpoint, and for a pickle that asks for more than tensors and settings.
+    Raises UserError for a file that is not a checkpoint, for a pickle that asks for more than tensors and settings, and for weights
+    that are not finite.
     """
     content = _unpickled(path)
     tensors = content.get("model") if isinstance(content, Mapping) else None
-    if not isinstance(tensors, Mapping) or not tensors:
+    if (
+        not isinstance(tensors, Mapping)
+        or not tensors
+        or not all(isinstance(each, Tensor) for each in tensors.values())
+    ):
         raise UserError(
             f"{path} is not a fairseq checkpoint: it has no tensors under the key 'model'; give the .pt file itself"
         )
+    if name := not_finite(tensors):
+        raise UserError(f"the weights of a checkpoint are finite, and {name} in {path} is not; get the file again")
     settings = plain(content.get("cfg") or content.get("args") or {})
     settings = settings.get("model", settings)
     settings = plain(settings.get("w2v_args") or {}).get("model", settings)

@@ -45,6 +45,9 @@ NOT_IMPORTED = {
 COME_ALONG = {
     "botocore": "boto3's errors and settings",
     "s3transfer": "boto3's transfers, whose errors it hands on",
+    "requests": "MLflow's connections, for a question that its client would repeat for minutes",
+    "sqlalchemy": "the same of its databases",
+    "alembic": "the same of the revisions of its databases",
     "markupsafe": "Jinja2's own type for text that is escaped already",
     "urllib3": "kfp-server-api's connections, whose errors it hands on",
 }

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
@@ -11,7 +10,7 @@ from common.errors import UserError
 from common.hints import did_you_mean
 from common.redact import redact
 from tracking.registry import Version
-from tracking.store import SQLITE, check_store, client
+from tracking.store import check_store, client, is_missing
 
 SCHEME = "models:/"
 ADDRESS = re.compile(r"models:/+([^/@]+)(?:@([^/@]+)|/(\d+))")
@@ -28,9 +27,9 @@ def find_version(uri: str, address: str) -> tuple[str, Version]:
             f"a model is models:/NAME@ALIAS, models:/NAME/VERSION or a checkpoint's folder, got {address!r}"
         )
     name, alias, version = parts.groups()
-    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+    if is_missing(uri):
         raise UserError(f"no MLflow store at {uri}; run a study first, or set MLFLOW_TRACKING_URI")
-    check_store(uri)
+    check_store(uri, prepare=False)
     model = _registered(uri, name)
     known = {str(alias): str(version) for alias, version in model.aliases.items()}
     if alias is not None and alias not in known:

@@ -1,16 +1,22 @@
 """Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and their versions in the model registry."""
 
-import hashlib
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from common.errors import UserError
+from common.checksums import Damaged, fault, sha256_of
+from common.store_address import whole
+from tracking import local_copies
+from tracking.creating import drop_model, drop_version, once, patiently
+from tracking.downloads import download
+from tracking.registry import point
+from tracking.search import versions_of
 from tracking.store import client
 
 FILES = ("model.safetensors", "config.json")
@@ -22,79 +28,122 @@ def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str])
 
     Large files go directly to the server's S3, in parts, if MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD is true.
     """
-    experiment_id = client(uri).get_run(run_id).info.experiment_id
-    found = client(uri).search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
-    for model in found:
-        if model.status == LoggedModelStatus.READY:
-            return str(model.model_id)
-    model = client(uri).create_logged_model(
-        experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type="smile"
-    )
+    run = client(uri).get_run(run_id)
+    sums = {f"{SHA256}{name}": sha256_of(folder / name) for name in FILES if (folder / name).is_file()}
+    model = _one_model(uri, run.info.experiment_id, run_id, {**tags, **sums})
+    if model.status != LoggedModelStatus.READY:
+        _complete(uri, model, folder, {**tags, **sums})
+    if not _is_output(run, model.model_id):
+        _link(uri, run_id, model.model_id)
+    return str(model.model_id)
+
+
+def _is_output(run: Run, model_id: str) -> bool:
+    return run.outputs is not None and any(output.model_id == model_id for output in run.outputs.model_outputs)
+
+
+def _link(uri: str, run_id: str, model_id: str) -> None:
+    """Make a model an output of its run. MLflow refuses to do it twice, also if only the first reply was lost."""
     try:
-        sums = {f"{SHA256}{name}": _sha256(folder / name) for name in FILES}
-        client(uri).set_logged_model_tags(model.model_id, sums)
+        client(uri).log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    except MlflowException:
+        if not _is_output(client(uri).get_run(run_id), model_id):
+            raise
+
+
+def _one_model(uri: str, experiment_id: str, run_id: str, tags: Mapping[str, str]) -> LoggedModel:
+    """Return the run's model: the READY one, else the oldest that an earlier try has not completed, else a new one."""
+
+    def find() -> list[LoggedModel]:
+        found = list(client(uri).search_logged_models([experiment_id], f"source_run_id = '{run_id}'"))
+        return sorted(found, key=lambda m: (m.status != LoggedModelStatus.READY, m.creation_timestamp, m.model_id))
+
+    def make() -> LoggedModel:
+        return client(uri).create_logged_model(
+            experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type="smile"
+        )
+
+    return once(uri, find, make, lambda model: drop_model(uri, model.model_id))
+
+
+def _complete(uri: str, model: LoggedModel, folder: Path, tags: Mapping[str, str]) -> None:
+    """Upload the files of a model and make it READY. A failure makes it FAILED, and the next try takes it again."""
+    try:
+        if not tags.items() <= model.tags.items():  # an earlier try created it
+            client(uri).set_logged_model_tags(model.model_id, dict(tags))
         for name in FILES:
             client(uri).log_model_artifact(model.model_id, str(folder / name))
+        local_copies.put(str(model.model_id), [folder / name for name in FILES])
     except BaseException:
-        client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
+        with contextlib.suppress(MlflowException):  # it may be the cause
+            client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise
-    client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    client(uri).log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    return str(model.model_id)
+    patiently(uri, lambda: client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.READY))
 
 
 def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliases: Sequence[str]) -> str:
     """Make a checkpoint a version of the registered model `name`, point `aliases` at it, and return the version.
 
-    `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one.
+    `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one. An alias that points at a
+    version without these tags, which others registered, stays where it is.
     """
-    mlflow.set_tracking_uri(
-        uri
-    )  # a registry in a database looks a `models:/` source up there, not at the client's address
-    _create(uri, name)
-    version = _version_of(uri, name, tags["fingerprint"])
-    if version is None:
-        source = client(uri).get_logged_model(model_id)
-        version = client(uri).create_model_version(
-            name, f"models:/{model_id}", run_id=source.source_run_id, tags=dict(tags), model_id=model_id
-        )
+    # A registry in a database looks a `models:/` source up there, not at the client's address.
+    mlflow.set_tracking_uri(whole(uri))
+    registered = patiently(uri, lambda: _registered_model(uri, name))
+    version = str(_one_version(uri, name, model_id, tags).version)
     for alias in aliases:
-        client(uri).set_registered_model_alias(name, alias, version.version)
-    return str(version.version)
+        point(uri, registered, alias, version)
+    return version
+
+
+def _one_version(uri: str, name: str, model_id: str, tags: Mapping[str, str]) -> ModelVersion:
+    """Return the version of a fingerprint: the oldest, else a new one."""
+
+    def make() -> ModelVersion:
+        source = client(uri).get_logged_model(model_id)
+        return client(uri).create_model_version(
+            name,
+            f"models:/{model_id}",
+            run_id=source.source_run_id,
+            tags=dict(tags),
+            model_id=model_id,
+            await_creation_for=0,
+        )
+
+    return once(
+        uri,
+        lambda: versions_of(uri, name, tags["fingerprint"]),
+        make,
+        lambda version: drop_version(uri, name, str(version.version)),
+    )
 
 
 def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     """Download a checkpoint's files into the folder `out` and compare them with their stored checksums.
 
-    Raises UserError for a file that is missing or differs; `out` is then unchanged.
+    Raises Damaged for a file that is missing or differs; `out` is then unchanged.
     """
     model = client(uri).get_logged_model(model_id)
+    sums = {name: model.tags.get(f"{SHA256}{name}", "") for name in FILES}
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
-        # Not `models:/ID`: MLflow looks that up in the store of the process and ignores tracking_uri.
-        source = model.artifact_location
-        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=uri))
-        for name in FILES:
-            if not (got / name).is_file() or _sha256(got / name) != model.tags.get(f"{SHA256}{name}"):
+        got = Path(folder)
+        if not local_copies.take(model_id, sums, got):
+            got = download(uri, model.artifact_location, got)
+            if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
-                raise UserError(f"{rule}; {name} of {model_id} in MLflow is missing or has not: train that trial again")
+                raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")
+            local_copies.put(model_id, [got / name for name in FILES])
         for name in FILES:
             (got / name).replace(out / name)
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _create(uri: str, name: str) -> None:
+def _registered_model(uri: str, name: str) -> RegisteredModel:
+    with contextlib.suppress(MlflowException):
+        return client(uri).get_registered_model(name)
     try:
-        client(uri).create_registered_model(name)
+        return client(uri).create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _version_of(uri: str, name: str, fingerprint: str) -> ModelVersion | None:
-    versions = client(uri).search_model_versions(f"name = '{name}'")
-    return next((version for version in versions if version.tags.get("fingerprint") == fingerprint), None)
+        return client(uri).get_registered_model(name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from mlflow.entities import Run
 
-from tracking.store import client
+from tracking.search import all_experiments, search_runs
 from tracking.studies import trial_runs
 
 STUDIES_READ = 20  # the newest ones; an estimate does not need the whole of an old store
@@ -33,9 +33,7 @@ def earlier_trials(
     They come from the newest studies of any name, the newest first. `metric` is `wer` or `cer`. A trial that several studies
     share, which its fingerprint shows, is returned once, because it is one observation.
     """
-    experiments = [experiment.experiment_id for experiment in client(uri).search_experiments()]
-    query = "tags.`ablation.role` = 'study'"
-    studies = client(uri).search_runs(experiments, query, max_results=1000) if experiments else []
+    studies = reversed(search_runs(uri, all_experiments(uri), "tags.`ablation.role` = 'study'"))
     alike = [
         run for run in studies if (run.data.params.get("corpus"), run.data.params.get("preset")) == (corpus, preset)
     ]

@@ -6,7 +6,8 @@ A claimant shows that it is alive by a heartbeat, a tag with a count and the tim
 ended, or that has been silent for `STALE_S` seconds. Silence is measured by the clock of the one who waits, from its first look
 on. The time in the heartbeat is only used at that first look, with `SKEW_S` seconds of tolerance for the other machine's clock:
 so the lease of a process that was killed a while ago is free at once, and a heartbeat that changes is alive whatever its time.
-The trial run of a silent holder is ended as KILLED, since nobody else does it.
+A claimant also names its process. One that runs on the machine of the waiting process, and sees its processes, sees at once when
+it is gone, and does not wait for silence. The trial run of a holder that is gone is ended as KILLED, since nobody else does it.
 
 A heartbeat is one request, which takes up to 1 s on a server with users: every 10 s is a load of at most a tenth of a request at
 a time per training. 60 s of silence are six heartbeats; a holder that cannot reach the store for longer can lose the lease while
@@ -17,25 +18,25 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from tracking.creating import patiently
+from tracking.liveness import BEAT, PROCESS, Silence, Watch, is_gone, same_life, stamp, this_process
 from tracking.progress import REASON
 from tracking.search import all_experiments, search_runs
 from tracking.store import client
 from tracking.studies import end_run
 
-KEY, TICKET, BEAT = "ablation.lease", "ablation.lease_ticket", "ablation.lease_beat"
+KEY, TICKET = "ablation.lease", "ablation.lease_ticket"
 CHOOSING = "choosing"
 GONE = "its process is gone"
 POLL_S = 2.0
 BEAT_S = 10.0
 STALE_S = 60.0
-SKEW_S = 30.0
 SAY_EVERY_S = 60.0
-OPEN = ("RUNNING", "SCHEDULED")
+ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
 @contextlib.contextmanager
@@ -45,70 +46,31 @@ def lease(uri: str, run_id: str, key: str) -> Iterator[bool]:
     `run_id` is an open run of the caller that holds no other lease.
     """
     ended = threading.Event()
-    _tag(uri, run_id, {TICKET: CHOOSING, BEAT: _stamp(0), KEY: key})
+    patiently(uri, lambda: _tag(uri, run_id, {TICKET: CHOOSING, PROCESS: this_process(), BEAT: stamp(0), KEY: key}))
     beating = threading.Thread(target=_beat, args=(uri, run_id, ended), daemon=True)
     beating.start()
     try:
-        mine = 1 + max((_ticket(run) or 0 for run in _others(uri, all_experiments(uri), run_id, key)), default=0)
-        _tag(uri, run_id, {TICKET: str(mine)})
-        yield _wait(uri, run_id, key, mine)
+        experiments = patiently(uri, lambda: all_experiments(uri))
+        mine = 1 + max((_ticket(run) or 0 for run in _others(uri, experiments, run_id, key)), default=0)
+        patiently(uri, lambda: _tag(uri, run_id, {TICKET: str(mine)}))
+        # Searched again: a claimant of an experiment that comes later sees our ticket and takes a larger one.
+        yield _wait(uri, patiently(uri, lambda: all_experiments(uri)), run_id, key, mine)
     finally:
         ended.set()
         beating.join()
         _release(uri, run_id)
 
 
-@dataclass
-class Silence:
-    """The time since one claimant's last sign of life. `since` is a time of the monotonic clock of this process.
-
-    `unsure` are seconds before `since` that the claimant's own clock reports, but that may be the difference of two clocks.
-    """
-
-    beat: str | None
-    since: float
-    unsure: float = 0.0
-
-    @classmethod
-    def at_first_look(cls, beat: str | None) -> "Silence":
-        """Start with the time in the heartbeat, if it has one: everything beyond the tolerance counts as silence."""
-        written = _written_at(beat)
-        age = 0.0 if written is None else max(0.0, time.time() - written)
-        return cls(beat, time.monotonic() - max(0.0, age - SKEW_S), min(age, SKEW_S))
-
-    @property
-    def seconds(self) -> float:
-        """The silence that is certain."""
-        return time.monotonic() - self.since
-
-
-@dataclass
-class Watch:
-    """The claimants that one waiting process has seen."""
-
-    seen: dict[str, Silence] = field(default_factory=dict)
-
-    def silence(self, run: Run) -> Silence:
-        """Return how long a claimant has been silent, after another look at it."""
-        known, beat = self.seen.get(run.info.run_id), run.data.tags.get(BEAT)
-        if known is None:
-            self.seen[run.info.run_id] = Silence.at_first_look(beat)
-        elif known.beat != beat:
-            self.seen[run.info.run_id] = Silence(beat, time.monotonic())
-        return self.seen[run.info.run_id]
-
-
-def _wait(uri: str, run_id: str, key: str, mine: int) -> bool:
+def _wait(uri: str, experiments: Sequence[str], run_id: str, key: str, mine: int) -> bool:
     """Wait until no living claimant has a smaller ticket. Return True if there was one."""
     watch, said = Watch(), None
-    experiments = all_experiments(uri)  # a claimant of a later experiment sees our ticket and takes a larger one
     while True:
         before = [run for run in _others(uri, experiments, run_id, key) if _before(run, mine, run_id)]
         silences = [(run, watch.silence(run)) for run in sorted(before, key=_place)]
-        alive = [(run, silence) for run, silence in silences if silence.seconds < STALE_S]
-        for run, silence in silences:
-            if silence.seconds >= STALE_S:
-                _end_gone(uri, run)
+        gone = [run for run, silence in silences if silence.seconds >= STALE_S or is_gone(run.data.tags.get(PROCESS))]
+        alive = [(run, silence) for run, silence in silences if run not in gone]
+        for run in gone:
+            _end_gone(uri, run)
         if not alive:
             return said is not None
         if said is None or time.monotonic() - said >= SAY_EVERY_S:
@@ -128,8 +90,9 @@ def _sentence(key: str, run: Run, silence: Silence) -> str:
 
 def _others(uri: str, experiments: Sequence[str], run_id: str, key: str) -> list[Run]:
     """Return the open runs of all studies that hold the key or wait for it, without our own."""
-    found = search_runs(uri, experiments, f"tags.`{KEY}` = '{key}'")
-    return [run for run in found if run.info.run_id != run_id and run.info.status in OPEN]
+    still_open = "".join(f" and attributes.status != '{status}'" for status in ENDED)
+    found = patiently(uri, lambda: search_runs(uri, experiments, f"tags.`{KEY}` = '{key}'{still_open}"))
+    return [run for run in found if run.info.run_id != run_id]
 
 
 def _ticket(run: Run) -> int | None:
@@ -156,7 +119,7 @@ def _end_gone(uri: str, seen: Run) -> None:
     with contextlib.suppress(MlflowException):  # the store does not answer; the run is not in our way
         run = client(uri).get_run(seen.info.run_id)
         tags = run.data.tags
-        if run.info.status == "RUNNING" and KEY in tags and tags.get(BEAT) == seen.data.tags.get(BEAT):
+        if run.info.status == "RUNNING" and KEY in tags and same_life(tags, seen.data.tags):
             end_run(uri, seen.info.run_id, "KILLED", GONE)
 
 
@@ -173,21 +136,10 @@ def _beat(uri: str, run_id: str, ended: threading.Event) -> None:
     while not ended.wait(BEAT_S):
         count += 1
         with contextlib.suppress(MlflowException):  # the store does not answer; the next heartbeat tries again
-            _tag(uri, run_id, {BEAT: _stamp(count)})
+            _tag(uri, run_id, {BEAT: stamp(count)})
             if time.monotonic() - heard >= STALE_S:
                 _open_again(uri, run_id)
             heard = time.monotonic()
-
-
-def _stamp(count: int) -> str:
-    """Return a heartbeat: a count, so that each differs from the last, and the time in seconds since 1970."""
-    return f"{count} {time.time():.0f}"
-
-
-def _written_at(beat: str | None) -> float | None:
-    """Return the time in a heartbeat; None if there is none, as in the heartbeats of older versions."""
-    _, _, written = (beat or "").partition(" ")
-    return float(written) if written.isdecimal() else None
 
 
 def _release(uri: str, run_id: str) -> None:

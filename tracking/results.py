@@ -6,7 +6,10 @@ from tempfile import TemporaryDirectory
 
 from mlflow.entities import Run
 
-from tracking.reuse import FAILED, REASON, SCORED, fetch_files
+from common.checksums import Damaged, fault, sums_of
+from tracking import local_copies
+from tracking.downloads import download, place_of
+from tracking.reuse import FAILED, REASON, SCORED, SUMS, Stored, fetch_files, stored
 from tracking.search import all_experiments, search_runs
 from tracking.store import client
 from tracking.studies import KFP_RUN, StudyRuns, trial_runs
@@ -17,7 +20,10 @@ REPORT = "study.json"  # the last file of a study's report
 
 @dataclass(frozen=True)
 class Outcome:
-    """The state of a trial's run. `status` is MLflow's; `stored` says whether the run has the trial's files."""
+    """The state of a trial's run.
+
+    `status` is MLflow's. `stored` says whether the run has the trial's files, and `known` what it says of them.
+    """
 
     run_id: str
     arm: str
@@ -25,18 +31,31 @@ class Outcome:
     status: str
     reason: str | None
     stored: bool
+    known: Stored
 
 
 def keep_input(uri: str, study_run_id: str, name: str, text: str) -> None:
-    """Store a text, which later steps need, with the study's run."""
-    client(uri).log_text(study_run_id, text, f"{INPUTS}/{name}")
+    """Store a text, which later steps need, with the study's run, and its checksum as a tag."""
+    with TemporaryDirectory(prefix="ablate-") as folder:
+        file = Path(folder) / name
+        file.write_text(text, encoding="utf-8")
+        local_copies.put(study_run_id, [file])
+        client(uri).log_artifact(study_run_id, str(file), INPUTS)
+        client(uri).set_tag(study_run_id, f"{SUMS}.{name}", sums_of([file])[name])
 
 
 def read_input(uri: str, study_run_id: str, name: str) -> str:
-    """Return a text that `keep_input` stored. Raises MlflowException if there is none."""
+    """Return a text that `keep_input` stored. Raises Damaged if it differs, and MlflowException if there is none."""
+    run = client(uri).get_run(study_run_id)
+    known = run.data.tags.get(f"{SUMS}.{name}")
+    sums = {name: known} if known else {}
     with TemporaryDirectory(prefix="ablate-") as folder:
-        path = client(uri).download_artifacts(study_run_id, f"{INPUTS}/{name}", folder)
-        return Path(path).read_text(encoding="utf-8")
+        path = Path(folder) / name
+        if not local_copies.take(study_run_id, sums, Path(folder)):
+            path = download(uri, place_of(run, f"{INPUTS}/{name}"), Path(folder))
+            if found := fault(path.parent, sums):
+                raise Damaged(f"of the study's run {study_run_id} in MLflow, {found}; run the study again")
+        return path.read_text(encoding="utf-8")
 
 
 def find_studies(uri: str, kfp_run: str) -> list[StudyRuns]:
@@ -72,10 +91,11 @@ def _outcome(run: Run) -> Outcome:
         run.info.status,
         tags.get(REASON),
         SCORED in tags or FAILED in tags,
+        stored(run),
     )
 
 
-def fetch_result(uri: str, outcome: Outcome, out: Path) -> None:
-    """Download a trial's files into the folder `out`. Raises MlflowException if the store cannot give them."""
+def fetch_result(uri: str, outcome: Outcome, out: Path) -> Stored:
+    """Download a trial's files into the folder `out` (see `fetch_files`). Raises MlflowException if the store cannot give them."""
     out.mkdir(parents=True, exist_ok=True)
-    fetch_files(uri, outcome.run_id, out)
+    return fetch_files(uri, outcome.run_id, out, outcome.known)

@@ -1,119 +1,111 @@
 """The MLflow store: by default a database next to the studies, otherwise any server. Calls use ids, never global state."""
 
-import contextlib
-import logging
 import os
-from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
-from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
-from mlflow.store.db.utils import (
-    _is_empty_database,
-    _safe_initialize_tables,
-    _upgrade_db,
-    create_sqlalchemy_engine_with_retry,
-)
 
 from common.errors import UserError
 from common.redact import redact
+from common.store_address import whole
+from tracking.database import check_database, database_file, disk_refusal, other_version, prepare_database
+from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
 
-SQLITE = "sqlite:///"
-DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-UNREACHABLE = {
-    "Connection refused": "connection refused",
-    "Name or service not known": "no such host",
-    "Failed to resolve": "no such host",
-    "timed out": "no answer in time",
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted",
-}
 
 
 @lru_cache
 def client(uri: str) -> MlflowClient:
-    """Return the client of a store. There is one per process and store, because each client opens its own connections."""
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    """Return the client of a store. There is one per process and store, because each client opens its own connections.
+
+    Nothing is created: raises UserError if there is no store in a database yet, and if another version of MLflow wrote it.
+    """
+    check_database(uri)
+    try:
+        return MlflowClient(tracking_uri=whole(uri), registry_uri=whole(uri))
+    except MlflowException as error:
+        if (reason := other_version(uri, error)) is None:
+            raise
+        raise UserError(reason) from error
 
 
 def prepare_store(uri: str) -> None:
-    """Create or upgrade the tables of a database store, as `mlflow db upgrade` does. A server maintains its own tables.
+    """Create the tables of a database store that has none. A server maintains its own tables.
 
     Call this once, before trials run in parallel: several first writers damage a new database beyond repair.
-    Raises UserError if the database cannot be opened.
+    Raises UserError if the database cannot be opened, or if another version of MLflow wrote it.
     """
-    if not uri.startswith(DATABASES):
-        return
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    try:
-        with _alone(uri):
-            engine = create_sqlalchemy_engine_with_retry(uri)
-            if _is_empty_database(engine):
-                _safe_initialize_tables(engine)
-            else:
-                _upgrade_db(engine)
-            engine.dispose()
-    except Exception as error:
-        reason = redact(f"{uri} cannot be used: {str(error).splitlines()[0]}")
-        raise UserError(f"the MLflow database {reason}; check MLFLOW_TRACKING_URI") from error
+    prepare_database(uri)
 
 
-def check_store(uri: str) -> None:
-    """Check that the store answers and accepts our credentials, and prepare a database. Raises UserError, one sentence."""
-    prepare_store(uri)
+def check_store(uri: str, *, prepare: bool = True) -> None:
+    """Check that the store answers and accepts our credentials, and with `prepare` create the tables of an empty database.
+
+    Commands that only read do not prepare, so that they create nothing. Raises, as one sentence, Unavailable within 15 s if the
+    store does not answer, and UserError for wrong credentials or addresses and for a database of another version of MLflow.
+    """
+    check_answers(uri)
     use_short_timeouts()
+    if prepare:
+        prepare_store(uri)
+    elif is_missing(uri):
+        return
     try:
         client(uri).search_experiments(max_results=1)
+    except UserError:
+        raise
     except Exception as error:
-        raise UserError(_refusal(redact(uri), " ".join(redact(str(error)).split()))) from error
+        if found := disk_refusal(uri, error):
+            raise found from error
+        raise _refusal(redact(uri), error) from error
 
 
-def _refusal(uri: str, said: str) -> str:
-    """Return the reason why a store cannot be used, as a sentence. MLflow's errors have only text, so this reads the text."""
+def _refusal(uri: str, error: Exception) -> UserError:
+    """Return the reason why a store cannot be used. MLflow's errors have only text, so this reads the text."""
+    said = " ".join(redact(str(error)).split())
     if "error code 401" in said:
         given = any(os.environ.get(name) for name in CREDENTIALS)
         problem = "does not accept the credentials" if given else "asks for credentials, and there are none"
-        return f"MLflow at {uri} {problem}; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+        remedy = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ..._TOKEN"
+        return UserError(f"MLflow at {uri} {problem}; {remedy}")
     if "error code 403" in said:
-        return f"MLflow at {uri} answers 403 Forbidden; check the user's rights, and --allowed-hosts of the server"
-    if "failed with exception" in said:
-        why = next((words for mark, words in UNREACHABLE.items() if mark in said), said[-160:])
-        return f"MLflow at {uri} cannot be reached: {why}; check `tracking_uri` or MLFLOW_TRACKING_URI"
-    return f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI"
+        remedy = "check the user's rights, and --allowed-hosts of the server"
+        return UserError(f"MLflow at {uri} answers 403 Forbidden; {remedy}")
+    if "failed with " in said and (why := why_away(error)):
+        return away(uri, why)
+    return UserError(f"MLflow at {uri} cannot be used: {said[:200]}; check `tracking_uri` or MLFLOW_TRACKING_URI")
 
 
-@contextlib.contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes of this machine away from the tables of a SQLite store during the block."""
-    if not uri.startswith(SQLITE):
-        yield
-        return
-    path = Path(uri.removeprefix(SQLITE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        yield
+def is_missing(uri: str) -> bool:
+    """Return whether a store is a SQLite database that nobody has created yet."""
+    file = database_file(uri)
+    return file is not None and not file.is_file()
 
 
 def experiment(uri: str, name: str) -> str:
-    """Return the id of the experiment `name`, which is created if it is missing."""
+    """Return the id of the experiment `name`, which is created if it is missing. Raises UserError if it was deleted."""
     found = client(uri).get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    try:
-        return str(client(uri).create_experiment(name, artifact_location=_artifact_location(uri, name)))
-    except MlflowException:  # another study of this name has created it meanwhile
-        found = client(uri).get_experiment_by_name(name)
-        if found is None:
-            raise
-        return str(found.experiment_id)
+    if found is None:
+        try:
+            return str(client(uri).create_experiment(name, artifact_location=_artifact_location(uri, name)))
+        except MlflowException:  # another study has created it meanwhile, or we did and the reply was lost
+            found = client(uri).get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != LifecycleStage.ACTIVE:
+        number = found.experiment_id
+        raise UserError(
+            f"the experiment {name!r}, of which a study needs one of its name, was deleted in MLflow; restore it with "
+            f"`MLFLOW_TRACKING_URI={redact(uri)} mlflow experiments restore --experiment-id {number}`, delete it for good "
+            f"with `mlflow gc --experiment-ids {number}` and the store's --backend-store-uri, or rename the study"
+        )
+    return str(found.experiment_id)
 
 
 def _artifact_location(uri: str, name: str) -> str | None:
     """Return the folder for artifacts next to a SQLite database; None for a server, which decides for itself."""
-    if not uri.startswith(SQLITE):
-        return None
-    return (Path(uri.removeprefix(SQLITE)).resolve().parent / "artifacts" / name).as_uri()
+    database = database_file(uri)
+    return (database.resolve().parent / "artifacts" / name).as_uri() if database else None

@@ -4,8 +4,11 @@ A worker only writes to the run whose id it was given. A repeated write changes 
 timestamp of a metric is the run's start plus the step, so that a repeated call adds no points to a curve.
 """
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,15 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from common.checksums import sums_of
 from tracking.artifact_store import check_artifacts
+from tracking.creating import create_run, drop_run, patiently
+from tracking.reuse import SUMS
+from tracking.search import search_runs
 from tracking.several import each
 from tracking.store import check_store, client, experiment
 from tracking.view import TAG_PREFIX, view_state
 
-PAGE = 1000  # runs per request
 BATCH = 1000  # metrics per request: MLflow's own limit
 UNFINISHED = ("RUNNING", "SCHEDULED")
 PARAM_LENGTH = 6000  # MLflow's limit
@@ -53,23 +59,23 @@ def open_study(
     study. Raises UserError if the store cannot be used.
     """
     check_store(uri)
-    experiment_id = experiment(uri, study)
+    experiment_id = patiently(uri, lambda: experiment(uri, study))
     outer = enclosing_run(uri, parent_run_id)
     parent = {MLFLOW_PARENT_RUN_ID: outer} if outer else {}
     tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
     tags |= {KFP_RUN: kfp_run} if kfp_run else {}
-    study_run = client(uri).create_run(experiment_id, run_name=f"{study} study", tags=tags)
+    study_run = create_run(uri, experiment_id, f"{study} study", tags)
     study_id = str(study_run.info.run_id)
     try:
         check_artifacts(uri, study_run.info.artifact_uri)
         _log_params(uri, study_id, params)
         view = view_state(study_id, conditions, metrics)
-        client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view)
-        ids = tuple(each(uri, lambda trial: _open_trial(uri, experiment_id, study, study_id, trial), trials))
+        patiently(uri, lambda: client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view))
+        return StudyRuns(experiment_id, study_id, _open_trials(uri, experiment_id, study, study_id, trials))
     except BaseException:
-        reap(uri, experiment_id, study_id)
+        with contextlib.suppress(MlflowException):  # it may be the cause
+            reap(uri, experiment_id, study_id)
         raise
-    return StudyRuns(experiment_id, study_id, ids)
 
 
 def enclosing_run(uri: str, run_id: str | None) -> str | None:
@@ -86,8 +92,24 @@ def enclosing_run(uri: str, run_id: str | None) -> str | None:
         return None
 
 
-def _open_trial(uri: str, experiment_id: str, study: str, study_run_id: str, trial: Mapping[str, Any]) -> str:
-    tags = {
+def _open_trials(
+    uri: str, experiment_id: str, study: str, study_run_id: str, trials: Sequence[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Create one run per trial; one search for all of them shows which exist twice."""
+    named = [_trial_tags(study, study_run_id, trial) for trial in trials]
+    each(uri, lambda tags: patiently(uri, lambda: _create_trial(uri, experiment_id, tags)), named)
+    first: dict[tuple[str, str], str] = {}
+    for run in patiently(uri, lambda: trial_runs(uri, experiment_id, study_run_id)) if trials else ():
+        key = run.data.tags["ablation.arm"], run.data.tags["ablation.seed"]
+        if first.setdefault(key, run.info.run_id) != run.info.run_id:
+            patiently(uri, partial(drop_run, uri, run))
+    ids = [first[tags["ablation.arm"], tags["ablation.seed"]] for tags in named]
+    each(uri, lambda pair: _describe_trial(uri, *pair), list(zip(ids, trials, strict=True)))
+    return tuple(ids)
+
+
+def _trial_tags(study: str, study_run_id: str, trial: Mapping[str, Any]) -> dict[str, str]:
+    return {
         MLFLOW_PARENT_RUN_ID: study_run_id,
         "ablation.role": "trial",
         "ablation.study": study,
@@ -95,11 +117,16 @@ def _open_trial(uri: str, experiment_id: str, study: str, study_run_id: str, tri
         "ablation.seed": str(trial["seed"]),
         "ablation.part": trial["part"] or "baseline",
     }
-    run = client(uri).create_run(experiment_id, run_name=f"{trial['arm']} seed {trial['seed']}", tags=tags)
-    run_id = str(run.info.run_id)
+
+
+def _create_trial(uri: str, experiment_id: str, tags: Mapping[str, str]) -> None:
+    name = f"{tags['ablation.arm']} seed {tags['ablation.seed']}"
+    client(uri).create_run(experiment_id, run_name=name, tags=dict(tags))
+
+
+def _describe_trial(uri: str, run_id: str, trial: Mapping[str, Any]) -> None:
     _log_params(uri, run_id, {"arm": trial["arm"], "seed": trial["seed"], **trial["params"]})
-    client(uri).update_run(run_id, status="SCHEDULED")
-    return run_id
+    patiently(uri, lambda: client(uri).update_run(run_id, status="SCHEDULED"))
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -113,7 +140,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _log_params(uri: str, run_id: str, params: Mapping[str, Any]) -> None:
     listed = [Param(key, str(value)[:PARAM_LENGTH]) for key, value in params.items()]
     for start in range(0, len(listed), 100):
-        client(uri).log_batch(run_id, params=listed[start : start + 100])
+        patiently(uri, partial(client(uri).log_batch, run_id, params=listed[start : start + 100]))
 
 
 def start_trial(uri: str, run_id: str, fingerprint: str) -> None:
@@ -127,6 +154,13 @@ def end_run(uri: str, run_id: str, status: str, reason: str | None = None) -> No
     if reason:
         client(uri).set_tag(run_id, "ablation.reason", reason)
     client(uri).set_terminated(run_id, status=status)
+
+
+def open_again(uri: str, run_id: str) -> None:
+    """Set a run to RUNNING that was ended although its work goes on, without the reason of that end."""
+    client(uri).update_run(run_id, status="RUNNING")
+    with contextlib.suppress(MlflowException):  # it has no such tag
+        client(uri).delete_tag(run_id, "ablation.reason")
 
 
 def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
@@ -153,8 +187,10 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
 def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
     """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
-    The study run gets no metrics, because MLflow would chart them together with those of the trials.
+    Their checksums become a tag first. The study run gets no metrics, because MLflow would chart them together with those of the
+    trials.
     """
+    client(uri).set_tag(study_run_id, SUMS, json.dumps(sums_of(file for file in files if file.is_file())))
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
     client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)
@@ -166,15 +202,8 @@ def note_decision(uri: str, study_run_id: str, decision: str) -> None:
 
 
 def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
-    """Return all trial runs of a study run."""
-    query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run_id}'"
-    found, page = [], None
-    while True:
-        answer = client(uri).search_runs([experiment_id], query, max_results=PAGE, page_token=page)
-        found += list(answer)
-        page = answer.token
-        if not page:
-            return found
+    """Return all trial runs of a study run, in the order of their start."""
+    return search_runs(uri, [experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run_id}'")
 
 
 def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None) -> int:

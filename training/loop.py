@@ -17,6 +17,7 @@ from torch import Tensor
 from corpora.noise import NoiseBank
 from corpora.store import Corpus
 from model.config import load as load_settings
+from model.finite import not_finite
 from model.masking import mask_statistics
 from model.smile import Losses, Smile, initialise, parameter_count
 from training import checkpoint
@@ -64,8 +65,8 @@ def train_trial(
     `settings` are the result of `model.config.CATALOGUE.resolve`. `noise` maps a noise kind to recordings that replace the babble
     of the corpus. `log(step, metrics)` is called every few steps. `resume_folder` belongs to this run only. A resume checkpoint
     is saved there every `save_every_s` seconds, and on SIGTERM, which then ends the process. The next call continues from it,
-    and first logs all earlier points again. Raises TrainingFailed, and writes no checkpoint, if the loss or its gradient is not
-    finite.
+    and first logs all earlier points again. Raises TrainingFailed, and writes no checkpoint, if the loss, its gradient or a weight
+    is not finite.
     """
     torch.set_num_threads(threads)
     typed, data = load_settings(settings), Corpus.open(corpus)
@@ -83,6 +84,8 @@ def train_trial(
     else:
         _run_resumable(trainer, ResumeCheckpoints(resume_folder, save_every_s))
     if context.rank == 0:
+        if name := not_finite(model.state_dict()):
+            raise TrainingFailed(f"training diverged: {name} is not finite after the last step")
         checkpoint.save(out, model, tokenizer, seed=seed, corpus_fingerprint=data.fingerprint)
     return TrainResult(parameter_count(model), typed.training.steps, trainer.progress.seconds)
 
@@ -92,7 +95,7 @@ def _silent(_step: int, _metrics: dict[str, float]) -> None:
 
 
 def _run_resumable(trainer: "Trainer", checkpoints: ResumeCheckpoints) -> None:
-    trainer.restore(checkpoints.newest())
+    trainer.restore(checkpoints.newest(trainer.fault))
     with sigterm_noted() as received:
 
         def save() -> None:
@@ -157,6 +160,16 @@ class Trainer:
         mean = {"mean": self.average.mean, "taken": self.average.taken}
         return weights | mean | vars(self.progress)
 
+    def fault(self, state: Mapping[str, Any]) -> str | None:
+        """Return why training cannot continue from a state, in a few words; None if it can."""
+        own = self.state()
+        if missing := own.keys() - state.keys():
+            return f"it lacks {', '.join(sorted(missing))}"
+        if _shapes(state["model"]) != _shapes(own["model"]):
+            return "it is of another model"
+        weights = {name: state[name] for name in ("model", "optimiser", "mean")}
+        return f"{name} is not finite" if (name := not_finite(weights)) else None
+
     def restore(self, state: Mapping[str, Any] | None) -> None:
         """Continue from a state, if there is one, and log its points again."""
         if state is None:
@@ -206,6 +219,10 @@ class Trainer:
     def _point(self, step: int, metrics: dict[str, float]) -> None:
         self.progress.points.append((step, metrics))
         self._log(step, metrics)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _metrics(model: Smile, losses: Losses, micro_batch: MicroBatch, learning_rate: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,16 +50,21 @@ class ResumeCheckpoints:
         ended = time.monotonic()
         self._due_at = ended + max(self.every_s, LEAST_INTERVAL * (ended - started) if self.every_s else 0)
 
-    def newest(self) -> dict[str, Any] | None:
-        """Return the newest undamaged state, with tensors on the CPU, or None. Warns about damaged files."""
-        import torch
+    def newest(self, fault: Callable[[dict[str, Any]], str | None] = lambda _: None) -> dict[str, Any] | None:
+        """Return the newest state that is usable, with tensors on the CPU, or None. Warns about others, and removes them.
 
+        `fault` returns why an undamaged state cannot be used, in a few words; None if it can.
+        """
         self._sweep()
         for path in reversed(_files(self.folder)):
-            if _digest(path) == path.stem.partition("-")[2]:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            state, reason = _read(path, fault)
+            if state is not None:
                 return state
-            warnings.warn(f"{path} is damaged (its checksum differs); the state before it is used", stacklevel=2)
+            warnings.warn(
+                f"{path} is damaged ({reason}); the state before it is used, or training starts anew", stacklevel=2
+            )
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         return None
 
     def _sweep(self) -> None:
@@ -106,6 +111,20 @@ class _Hashed:
 def _files(folder: Path) -> list[Path]:
     """Return the files from the oldest to the newest."""
     return sorted(folder.glob("[0-9]*-*.pt"))
+
+
+def _read(path: Path, fault: Callable[[dict[str, Any]], str | None]) -> tuple[dict[str, Any] | None, str | None]:
+    """Return the state in a file, or None and why it cannot be used."""
+    import torch
+
+    try:
+        if _digest(path) != path.stem.partition("-")[2]:
+            return None, "its checksum differs"
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        reason = fault(state)
+    except Exception as error:  # a file that is not what we write can fail anywhere
+        return None, f"it cannot be read: {type(error).__name__}"
+    return (None, reason) if reason else (state, None)
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
 from common.errors import UserError
 from corpora.noise import FULL_SCALE, noisy
@@ -90,10 +89,12 @@ class Transcriber:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load a checkpoint. Raises UserError if the folder holds none, or one that this version cannot read."""
+        """Load a checkpoint. Raises UserError if the folder holds none, or one that is damaged or that this version cannot read."""
         try:
             return cls(*checkpoint.load(folder))
-        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except UserError:
+            raise
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(
                 f"a checkpoint can be read by the version that wrote it and by later ones, and in {folder} {_why(error)}; "
                 "use that version of ablate (the tag git_revision of a registered version names it), or train again"

@@ -16,6 +16,7 @@ from ablation.stats.metrics import METRICS
 from common.conditions import conditions
 from common.errors import UserError
 from common.hints import did_you_mean
+from common.text_file import read_text_file
 from common.yaml_text import load_yaml
 
 ACTIONS = ("replace", "remove", "add")
@@ -85,13 +86,9 @@ class Plan:
 
 def read_plan(path: Path, catalogue: Catalogue) -> Plan:
     """Read a plan file: `.md` as Markdown, others as YAML or JSON. Raises UserError with one sentence."""
-    if not path.is_file():
-        raise UserError(f"no plan file at {path}; give the path of a .yaml, .json or .md plan")
+    text = read_text_file(path, "plan", "give the path of a .yaml, .json or .md plan")
     try:
-        text = path.read_text(encoding="utf-8")
         return parse_plan(text, catalogue, markdown=path.suffix.lower() in (".md", ".markdown"), stem=path.stem)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: a plan is UTF-8 text, but byte {error.start} is not; save it as UTF-8") from error
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

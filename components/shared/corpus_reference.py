@@ -6,7 +6,7 @@ for small corpora only. A step that trains or scores asks the reference for the 
 
 import atexit
 import json
-import shutil
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -15,6 +15,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import atomic_write
+from common.owned_folder import owned_folder
 from components.shared.volumes import check_writable
 
 REFERENCE_FILE = "reference.json"
@@ -58,10 +59,10 @@ class CorpusReference:
         return found
 
     def _is_at(self, folder: Path) -> bool:
-        from corpora.complete import is_whole
+        from corpora.checked import is_sound
         from corpora.store import Corpus
 
-        return is_whole(folder) and Corpus.open(folder).fingerprint == self.fingerprint
+        return is_sound(folder) and Corpus.open(folder).fingerprint == self.fingerprint
 
     def _again(self, corpora_root: str) -> Path:
         """Prepare or fetch the data. Of several processes, one does it and the others wait."""
@@ -108,28 +109,30 @@ def prepare_whole(uri: str, root: Path, *, name: str = "", **arguments: Any) -> 
 
     `name` is the input that gives `root`: the folder must be writable unless the corpus is there. Raises UserError.
     """
-    from corpora.complete import discard_damaged, is_whole
+    from corpora.checked import is_sound
     from corpora.prepare import place_of, prepare
 
-    found = place_of(uri, root)
-    if is_whole(found):
-        return found
-    if name:
-        check_writable(root, name)
-    if found.exists():
-        print(f"the corpus in {found} lacks files; preparing it again", flush=True)
-        discard_damaged(found)
+    if name and not is_sound(found := place_of(uri, root)):
+        try:
+            check_writable(root, name)
+        except UserError as error:
+            if os.path.lexists(found):
+                raise UserError(
+                    f"the corpus in {found} is damaged, and cannot be prepared again there: {error}"
+                ) from error
+            raise
     return prepare(uri, root, **arguments)
 
 
 def _temporary_folder() -> Path:
     """A folder that is removed when this process ends. Raises UserError."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="ablate-corpus-"))
+        held = ExitStack()
+        folder = held.enter_context(owned_folder(Path(tempfile.gettempdir()), "ablate-corpus-"))
     except OSError as error:
         raise UserError(
             f"without `corpora_root` the corpus needs a temporary folder, and there is none ({error.strerror}): give "
             "`corpora_root` on a volume, or let steps write to /tmp"
         ) from error
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(held.close)
     return folder

@@ -58,9 +58,10 @@ def _take(status: Status, out: Path, uri: str) -> Status | None:
     """
     from components.shared.history import attempt_patiently
 
-    found = take_scored(uri, status, out) if status.reused_from else None
+    found = take_scored(uri, status, out).status if status.reused_from else None
     if found is None:
         return None
+    found = replace(found, unusable=status.unusable)
     error = attempt_patiently(lambda: log_reused(uri, found, out))
     return replace(found, untracked=error, ended=time.time())
 

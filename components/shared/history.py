@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from common.redact import redact
+from components.shared import outage
 from components.shared.trial import HISTORY_FILE
+from tracking.probe import why_away
 from tracking.timeouts import use_short_timeouts
 
 SEND_EVERY_S = 5.0
@@ -28,13 +30,20 @@ def attempt(call: Callable[[], object]) -> str | None:
     except Exception as error:
         text = redact(f"{type(error).__name__}: {error}")
         print(f"tracking: {text}", flush=True)
+        if why := why_away(error):
+            outage.note(why)
+            return f"MLflow does not answer: {why}"
         return text.splitlines()[0]
+    outage.end()
     return None
 
 
 def attempt_patiently(call: Callable[[], object]) -> str | None:
-    """Call something that stores a result in MLflow, again and again for `PATIENCE_S` while it fails. Return as `attempt`."""
-    pause_s, ends = FIRST_PAUSE_S, time.monotonic() + PATIENCE_S
+    """Call something that stores a result in MLflow, again and again for `PATIENCE_S` while it fails. Return as `attempt`.
+
+    All steps of a local run together wait for `PATIENCE_S` in one outage: after it, each calls only once.
+    """
+    pause_s, ends = FIRST_PAUSE_S, time.monotonic() + (PATIENCE_S if outage.seconds() < PATIENCE_S else 0)
     while (error := attempt(call)) and time.monotonic() + pause_s < ends:
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

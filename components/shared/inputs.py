@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan, adapted, parse_plan, plan_from_mapping
 from common.errors import UserError
+from common.store_address import VARIABLE, enter
 from common.yaml_text import load_yaml
 from components.shared.chunks import chunks, trials_per_task
 from components.shared.trial import plan_of
@@ -44,13 +45,16 @@ def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides,
 
 
 def store_of(tracking_uri: str) -> str:
-    """Return the address of MLflow: the input, else MLFLOW_TRACKING_URI, which Kubeflow's own MLflow plugin sets."""
-    found = tracking_uri.strip() or os.environ.get("MLFLOW_TRACKING_URI", "")
+    """Return the address of MLflow without its secrets: the input, else MLFLOW_TRACKING_URI, which Kubeflow's own plugin sets.
+
+    The secrets stay in the environment (see `common.store_address`). Raises UserError.
+    """
+    found = tracking_uri.strip() or os.environ.get(VARIABLE, "")
     if not found:
         raise UserError(
             "a run needs MLflow's address; fill in `tracking_uri`, or set MLFLOW_TRACKING_URI for the steps"
         )
-    return found
+    return enter(found)
 
 
 def chosen_plan(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides) -> Plan:

@@ -1,6 +1,7 @@
 """The end of a trial: its checkpoint, its scores or its failure, stored in its folder and in MLflow. Imports no kfp."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -60,9 +61,10 @@ def _keep(uri: str, status: Status, folder: Path, what: str) -> None:
         for file in (folder / name for name in names):
             if file.is_file():
                 shutil.copyfile(file, Path(copies) / file.name)
-        keep(uri, status.run_id, Path(copies), tags[what])
+        keep(uri, status.run_id, Path(copies), tags[what], again=what != TRAINED_TAG)
 
 
+AGAIN = "ABLATE_STEP_AGAIN"  # set in the second try of a step that was killed
 STOPPED = "its step was stopped from outside; run the study again"
 
 
@@ -76,9 +78,16 @@ def mark_killed(uri: str, run_id: str) -> None:
 
 @contextlib.contextmanager
 def marking_killed(uri: str, run_id: str) -> Iterator[None]:
-    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED, with the reason."""
+    """If SIGTERM ends the step during the block, set the trial's run in MLflow to KILLED, with the reason.
+
+    If this is the second try of a step, open the run again, which the first one may have ended like that.
+    """
     from components.shared.history import attempt
 
+    if os.environ.get(AGAIN):
+        from tracking.studies import open_again
+
+        attempt(lambda: open_again(uri, run_id))
     try:
         yield
     except SystemExit:

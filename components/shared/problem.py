@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from common.errors import UserError
+from common import disk
+from common.errors import Unavailable, UserError
 from common.files import atomic_write
 from common.own_store import use_own_store
 from common.redact import redact
 from common.user_environment import ensure_user_environment
 
 PROBLEMS_FOLDER = "ABLATE_PROBLEMS"
-Kind = Literal["bad_input", "too_many_failed", "crash"]
+Kind = Literal["bad_input", "unavailable", "too_many_failed", "crash"]
 
 
 class TooManyFailed(RuntimeError):
@@ -34,8 +35,9 @@ class Problem:
     """The reason why one step ended early.
 
     `step` is the name of the step in Kubeflow, e.g. `train-trials`. `kind` is `bad_input` if the user can correct it,
-    `too_many_failed` if the plan's limit on failed trials is exceeded, and `crash` for everything else. `reason` is one
-    line without passwords; of a crash, it starts with the type of the exception.
+    `unavailable` if a server did not answer, so that the same command can succeed later, `too_many_failed` if the plan's limit on
+    failed trials is exceeded, and `crash` for everything else. `reason` is one line without passwords; of a crash, it starts with
+    the type of the exception.
     """
 
     step: str
@@ -72,13 +74,21 @@ def reporting(step: str) -> Iterator[None]:
         use_own_store()
         yield
     except UserError as error:
-        _end(Problem(step, "bad_input", _line(error)))
+        _end(Problem(step, _kind(error), _line(error)))
     except TooManyFailed as error:
         _end(Problem(step, "too_many_failed", _line(error)))
     except Exception as error:
+        if found := disk.refusal(error):
+            _end(Problem(step, "crash", _line(found)))
         text, kind = _line(error), type(error).__name__
         problem = Problem(step, "crash", f"{kind}: {text}" if text else kind)
         _end(problem, redact("".join(traceback.format_exception(error))))
+
+
+def _kind(error: UserError) -> Kind:
+    if isinstance(error, Unavailable):
+        return "unavailable"
+    return "bad_input" if error.exit_code == UserError.exit_code else "crash"
 
 
 def _end(problem: Problem, details: str = "") -> NoReturn:

@@ -2,16 +2,23 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from ablation.plan.arms import Arm
 from common.errors import UserError
 from common.hints import did_you_mean
-from components.shared.trial import STATUS_FILE, Status, Trial, read_history
+from common.redact import redact
+from components.shared.stored_counts import check
+from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Trial, read_history
+
+if TYPE_CHECKING:
+    from tracking.reuse import Stored
 
 ALL = "*"
+OF_TRAINING = (STATUS_FILE, HISTORY_FILE)  # the counts of a trial that is scored again do not matter
 
 
 def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
@@ -26,43 +33,101 @@ def forced_arms(force: str, arms: Sequence[Arm]) -> set[str]:
     return set(names)
 
 
-def take_scored(uri: str, trial: Trial | Status, out: Path) -> Status | None:
-    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`; None if there is none."""
-    from components.shared.history import attempt
+@dataclass(frozen=True)
+class Taken:
+    """The status of an earlier trial whose result is taken; None if there is none.
+
+    `unusable` says why a result that MLflow has could not be taken; None if there is none, or if an older run had the same result.
+    """
+
+    status: Status | None = None
+    unusable: str | None = None
+
+
+def take_scored(uri: str, trial: Trial | Status, out: Path) -> Taken:
+    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`, if there is one."""
     from tracking.reuse import find_scored
 
-    def take() -> Status | None:
-        run_id = find_scored(uri, str(trial.evaluation))
-        return _scored(uri, trial, run_id, out) if run_id else None
+    return _take(
+        lambda: find_scored(uri, str(trial.evaluation)),
+        lambda stored: _scored(uri, trial, stored, out),
+        f"{trial.arm} seed {trial.seed} is not taken from it",
+    )
 
-    return _answer(take, attempt)
 
-
-def take_trained(uri: str, trial: Trial, out: Path) -> Status | None:
-    """Put the checkpoint, curves and status of an earlier trial with the same fingerprint into `out`; None if there is none."""
-    from components.shared.history import attempt
+def take_trained(uri: str, trial: Trial, out: Path) -> Taken:
+    """Put the checkpoint, curves and status of an earlier trial with the same fingerprint into `out`, if there is one."""
     from tracking.reuse import find_trained
 
-    def take() -> Status | None:
-        run_id = find_trained(uri, trial.fingerprint)
-        return _trained(uri, trial, run_id, out) if run_id else None
-
-    return _answer(take, attempt)
-
-
-def _answer(take: Callable[[], Status | None], attempt: Callable[[Callable[[], object]], str | None]) -> Status | None:
-    """Return what `take` returns, and None after any error of the store or of a stored file: the work can be repeated."""
-    found: list[Status | None] = []
-    attempt(lambda: found.append(take()))
-    return found[0] if found else None
+    return _take(
+        lambda: find_trained(uri, trial.fingerprint),
+        lambda stored: _trained(uri, trial, stored, out),
+        "the trial is trained again",
+    )
 
 
-def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
+def _take(find: Callable[[], "list[Stored]"], take: Callable[["Stored"], Status], otherwise: str) -> Taken:
+    """Return the status of the first run that `take` can take. Any error of the store or of a file leaves the next run, or none.
+
+    The work can be repeated, so an error here never fails the trial.
+    """
+    from components.shared.history import attempt
+
+    found: list[Stored] = []
+    attempt(lambda: found.extend(find()))
+    reason = None
+    for stored in found:
+        try:
+            return Taken(take(stored))
+        except Exception as error:
+            why = unusable(stored.run_id, error)
+            print(f"tracking: {why}: {otherwise}", flush=True)
+            reason = reason or why
+    return Taken(unusable=reason)
+
+
+def unusable(run_id: str, error: Exception) -> str:
+    """Return a clause that says that the results of a run cannot be used, and why, in one line without passwords."""
+    return f"the results of run {run_id} cannot be used ({brief(error)})"
+
+
+def brief(error: Exception) -> str:
+    """Return an error in one line without passwords. Of a long one, MLflow's end names the cause, e.g. 502 responses."""
+    said = " ".join(redact(str(error)).split()) or type(error).__name__
+    return said if len(said) <= 300 else f"{said[:100]} ... {said[-180:]}"
+
+
+def usable(uri: str, found: "Sequence[Stored]", *, trained: bool = False) -> tuple[str | None, str | None]:
+    """Return the first run whose files can be fetched and are as they were stored; and why the newest one cannot be used.
+
+    With `trained`, the counts do not matter, as the trial is scored again. The checkpoint is not fetched: it is large.
+    """
+    from tracking.reuse import fetch_files
+    from tracking.timeouts import use_short_timeouts
+
+    use_short_timeouts()
+    reason = None
+    for stored in found:
+        with TemporaryDirectory(prefix="ablate-") as folder:
+            try:
+                fetch_files(uri, stored.run_id, Path(folder), stored, OF_TRAINING if trained else None)
+                if trained:
+                    Status.read(Path(folder))
+                else:
+                    check(Path(folder), stored)
+                return stored.run_id, reason
+            except Exception as error:
+                reason = reason or unusable(stored.run_id, error)
+    return None, reason
+
+
+def _scored(uri: str, trial: Trial | Status, stored: "Stored", out: Path) -> Status:
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        fetch_files(uri, run_id, got)
-        earlier = Status.read(got)
+        earlier = check(got, fetch_files(uri, stored.run_id, got, stored))
+        if earlier.status != "finished":
+            raise UserError(f"its status is {earlier.status!r}")
         status = replace(
             _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
         )
@@ -72,14 +137,12 @@ def _scored(uri: str, trial: Trial | Status, run_id: str, out: Path) -> Status:
     return status
 
 
-def _trained(uri: str, trial: Trial, run_id: str, out: Path) -> Status:
+def _trained(uri: str, trial: Trial, stored: "Stored", out: Path) -> Status:
     from tracking.checkpoints import fetch_checkpoint
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        fetch_files(uri, run_id, got)
-        for table in got.glob("*.parquet"):
-            table.unlink()
+        fetch_files(uri, stored.run_id, got, stored, OF_TRAINING)
         earlier = Status.read(got)
         fetch_checkpoint(uri, str(earlier.model_id), got)
         status = replace(
@@ -100,15 +163,19 @@ def _staging(out: Path) -> Iterator[Path]:
 
 
 def _as_status_of(earlier: Status, trial: Trial | Status) -> Status:
-    """Return an earlier trial's status as the status of this one, which may have another arm name."""
+    """Return an earlier trial's status as the status of this one, which may have another arm name.
+
+    It may also be the same trial: a step that was killed runs again and finds what it has stored.
+    """
     return replace(
         earlier,
         arm=trial.arm,
         seed=trial.seed,
         run_id=trial.run_id,
         evaluation=trial.evaluation,
-        reused_from=earlier.reused_from or earlier.run_id,
+        reused_from=earlier.reused_from or (earlier.run_id if earlier.run_id != trial.run_id else None),
         untracked=None,
+        unusable=None,
         started=None,
         ended=None,
     )

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from components.shared import kept
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
-from components.shared.reuse import take_trained, training_lease
+from components.shared.reuse import Taken, take_trained, training_lease
 from components.shared.trial import STATES_FOLDER, Status, Trial
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
 from recipes.smile import SAVE_EVERY_S, newest_step
@@ -34,11 +35,11 @@ def train(
     This process holds the lease on the fingerprint while it looks for such a trial and while the worker, started as `start`
     says, trains. If another process holds it, this one waits and then finds that one's checkpoint. A training run that was
     interrupted, here or in an earlier call with the same `state_root`, continues from its last state. States are stored there
-    under the trial's fingerprint, and within `out` if `state_root` is None.
+    under the trial's fingerprint, and within `out` if `state_root` is None. A result that MLflow did not take stays there.
     """
     item = Trial.from_json(trial)
     status = Status(item.arm, item.seed, item.run_id, evaluation=item.evaluation, started=time.time())
-    status = replace(status, fingerprint=item.fingerprint).write(out)
+    status = replace(status, fingerprint=item.fingerprint, unusable=item.unusable).write(out)
     states = (state_root or out / STATES_FOLDER) / item.fingerprint
     request = {
         "trial": trial,
@@ -57,8 +58,12 @@ def train(
         marking_killed(tracking_uri, item.run_id),
         training_lease(tracking_uri, item),
     ):
-        found = None if item.forced else take_trained(tracking_uri, item, out)
-        ended = replace(found, started=status.started) if found else _train(run, request, states, out)
+        taken = Taken() if item.forced else take_trained(tracking_uri, item, out)
+        if taken.status:
+            ended = replace(taken.status, started=status.started, unusable=item.unusable)
+        else:
+            replace(status, unusable=item.unusable or taken.unusable).write(out)
+            ended = _train(run, request, states, out)
         ended.write(out)
     shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
     return ended
@@ -66,12 +71,18 @@ def train(
 
 def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path) -> Status:
     """Let workers train, then store the result that they left in `out` in MLflow."""
-    reason, uri = _train_through_crashes(run, request, states), request["tracking_uri"]
-    status = Status.read(out).fail(reason) if reason else Status.read(out)
+    uri, status = request["tracking_uri"], kept.take(states, out, Status.read(out))
+    if status is None:
+        reason = _train_through_crashes(run, request, states)
+        status = Status.read(out).fail(reason) if reason else Status.read(out)
     if status.failed:
         return record_failure(status, out, uri)
-    shutil.rmtree(states, ignore_errors=True)
-    return store_checkpoint(uri, status, out)
+    status.write(out)
+    kept.keep(states, out)
+    stored = store_checkpoint(uri, status, out)
+    if stored.model_id is not None:
+        shutil.rmtree(states, ignore_errors=True)
+    return stored
 
 
 def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -> str | None:

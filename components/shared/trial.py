@@ -29,7 +29,7 @@ class Trial:
     `fingerprint` names the checkpoint by everything that decides it, `evaluation` the word-error counts (see
     `tracking.fingerprint`). Both are empty until `find_finished`, since they depend on the content of the corpus. A `forced`
     trial is trained even if an earlier one has the same fingerprint. `opened` is the time at which the study was
-    opened, in seconds since 1970.
+    opened, in seconds since 1970. `unusable` says why a result of the same trial in MLflow cannot be used.
     """
 
     arm: str
@@ -41,6 +41,7 @@ class Trial:
     fingerprint: str = ""
     evaluation: str = ""
     forced: bool = False
+    unusable: str | None = None
 
     @property
     def folder(self) -> str:
@@ -65,7 +66,8 @@ class Status:
     error with which MLflow did not take a result, None if MLflow has everything. `reused_from` is the MLflow
     run that trained the checkpoint and `scored_by` the run that counted its errors, if an earlier study did so; the
     durations are those of that run then. `wer` maps a metric key, e.g. `wer/clean`, to a
-    fraction. `started` and `ended` are in seconds since 1970, `train_seconds` and `evaluate_seconds` are durations.
+    fraction. `started` and `ended` are in seconds since 1970, `train_seconds` and `evaluate_seconds` are durations. `unusable` says
+    why a result of the same trial in MLflow was not used, so that it was trained or scored again.
     """
 
     arm: str
@@ -86,6 +88,7 @@ class Status:
     ended: float | None = None
     reused_from: str | None = None
     scored_by: str | None = None
+    unusable: str | None = None
 
     @property
     def failed(self) -> bool:

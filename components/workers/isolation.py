@@ -1,7 +1,7 @@
 """Separate processes for the heavy work of a step, so that a crash or a kill for lack of memory is a result of the step.
 
 A step starts its worker, waits for it and says how it ended. The step decides on leases and reuse; the worker trains or scores.
-While the step waits, it watches the memory of its container (`components.workers.memory`).
+While the step waits, it watches the memory of its container (`components.workers.memory`). A worker never outlives its step.
 """
 
 import contextlib
@@ -20,10 +20,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
+from common.parent_death import ANY, end_with_parent, following
 from common.user_environment import ensure_user_environment
-from components.workers.memory import CALM_S, MemoryWatch, limited_groups, offer_to_kernel
+from components.workers.memory import CALM_S, MemoryWatch, kill_tree, limited_groups, offer_to_kernel
 
 FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
+STOP_S = 2.5  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
 
 Run = Callable[[Mapping[str, Any]], str | None]
 Worker = Callable[[dict[str, Any]], None]
@@ -36,7 +38,7 @@ class Start(Protocol):
     The context manager yields a function that runs `work(request)` of a module in a new process, or in several that
     torchrun starts, e.g. one per GPU. The function returns None on success, or one sentence that says how the worker ended.
     If SIGTERM comes meanwhile, `on_stop` is called first of all, then the worker is ended: a cluster kills all processes of a
-    step within a second.
+    step within a second. A worker that has not ended `STOP_S` seconds later is killed.
     """
 
     def __call__(
@@ -74,8 +76,9 @@ def _wait(
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file, exiting_on_sigterm():
         json.dump(dict(request), file)
         file.flush()
-        worker, watch = begin(file.name), MemoryWatch(limited_groups())
+        worker, watch = None, MemoryWatch(limited_groups())
         try:
+            worker = begin(file.name)
             offer_to_kernel(worker.pid)
             _await_end(worker.pid, watch)
             code = worker.wait()
@@ -84,10 +87,19 @@ def _wait(
                 if on_stop:
                     on_stop()
             finally:
-                worker.terminate()
-                worker.wait()
+                if worker:  # else it ends with this process
+                    _end(worker)
             raise
     return None if code == 0 else watch.reason or _explain(code)
+
+
+def _end(worker: "_Interpreter | _Forked") -> None:
+    """Let a worker end in good order, or kill it with what it has started after `STOP_S` seconds."""
+    worker.terminate()
+    with contextlib.closing(_Ends(worker.pid)) as ends:
+        if not ends.within(STOP_S):
+            kill_tree(worker.pid)
+    worker.wait()
 
 
 def _await_end(pid: int, watch: MemoryWatch) -> None:
@@ -109,9 +121,16 @@ class _Ends:
 
     def within(self, seconds: float) -> bool:
         """Return True once the process has ended; wait for at most some seconds."""
-        watched = [self._descriptor] if self._descriptor != -1 else []
-        select.select(watched, [], [], seconds)
-        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        if not self._reached():
+            watched = [self._descriptor] if self._descriptor != -1 else []
+            select.select(watched, [], [], seconds)
+        return self._reached()
+
+    def _reached(self) -> bool:
+        try:
+            return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # it is collected already
+            return True
 
     def close(self) -> None:
         if self._descriptor != -1:
@@ -122,7 +141,7 @@ class _Interpreter:
     """`python -m module request` as a child process."""
 
     def __init__(self, module: str, processes: int, request: str) -> None:
-        self._process = subprocess.Popen([sys.executable, *_launcher(processes), "-m", module, request])
+        self._process = subprocess.Popen(_command(processes, module, request))
         self.pid = self._process.pid
 
     def wait(self) -> int:
@@ -141,8 +160,10 @@ class _Forked:
         sys.stderr.flush()
         reading, self._writing = os.pipe()
         self._code: int | None = None
+        step = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
+            end_with_parent(signal.SIGKILL, step)
             os.close(self._writing)
             run_and_leave(lambda: _stand_by(module, reading))
         os.close(reading)
@@ -168,7 +189,7 @@ class _Forked:
         if self._writing != -1:
             os.close(self._writing)
         elif self._code is None:
-            self.terminate()
+            _end(self)
         self.wait()
 
 
@@ -199,8 +220,13 @@ def run_and_leave(call: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def _launcher(processes: int) -> list[str]:
-    return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+def _command(processes: int, module: str, request: str) -> list[str]:
+    """Return the command of a worker, or of torchrun with several, of which each ends with torchrun, and torchrun with us."""
+    worker = [sys.executable, "-m", module, request]
+    if processes > 1:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        worker = [*torchrun, "--no-python", *following(worker, parent=ANY)]
+    return following(worker)
 
 
 def run_worker(work: Worker) -> None:

@@ -14,6 +14,8 @@ from typing import IO
 import numpy as np
 
 from common.errors import UserError
+from common.owned_folder import owned_folder
+from common.parent_death import following
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +58,7 @@ def cut_mouths(files: Sequence[Path], workers: int) -> Iterator[Mouths]:
     """Yield the crops of many clips, in the given order, from `workers` processes. Raises UserError if the environment fails."""
     python = interpreter()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = stack.enter_context(owned_folder(Path(tempfile.gettempdir()), "ablate-mouths-"))
         count = max(1, min(workers, len(files)))
         free = [stack.enter_context(_worker(python, folder / f"{n}.log")) for n in range(count)]
 
@@ -75,7 +77,7 @@ def cut_mouths(files: Sequence[Path], workers: int) -> Iterator[Mouths]:
 def _worker(python: Path, log: Path) -> Iterator[_Worker]:
     with log.open("w+") as complaints:
         process = subprocess.Popen(
-            [python, "-P", "-m", "corpora.mouth.worker"],
+            following([str(python), "-P", "-m", "corpora.mouth.worker"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

@@ -6,6 +6,7 @@ The index is written last, so a corpus appears whole or not at all. Every downlo
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,9 +17,12 @@ from common.errors import UserError
 from common.validation import sentence
 from corpora.layout import HEAD, MANIFEST, REJECTED, SHARDS
 from corpora.s3.place import Place, missing
+from corpora.tables import LIMITS
 
 NAME = "index.json"
 NEEDED = (HEAD, MANIFEST, REJECTED)
+MOST_FILES = 100_000  # 25 TB: a shard of 50,000 frames has two files, of 461 and 64 MB
+LIMIT_BYTES = 20_000_000  # of the index: 200 bytes per file
 # Names come from a server and become local paths, so no part of a path may start with a dot.
 _SAFE = r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -46,6 +50,11 @@ class Index(BaseModel):
     @model_validator(mode="after")
     def _is_a_corpus(self) -> "Index":
         names = [file.name for file in self.files]
+        if len(names) > MOST_FILES:
+            raise ValueError(f"a corpus has at most {MOST_FILES} files, and this one has {len(names)}")
+        for file in self.files:
+            if file.bytes > LIMITS.get(file.name, file.bytes):
+                raise ValueError(f"{file.name} has at most {LIMITS[file.name]} bytes, and here {file.bytes}")
         if len(set(names)) < len(names) or not set(NEEDED) <= set(names) or NAME in names:
             raise ValueError(f"a corpus has {', '.join(NEEDED)} and its shards, each once")
         return self
@@ -77,13 +86,22 @@ def _digest(path: Path) -> str:
 
 
 def read_index(client: Any, place: Place) -> Index | None:
-    """Return the index at a place, None if absent. Raises UserError for an invalid index, and the errors of boto3."""
+    """Return the index at a place, None if absent. Raises UserError for an invalid index, and the errors of boto3.
+
+    At most LIMIT_BYTES and one more are read, whatever the server sends.
+    """
     try:
-        text = client.get_object(Bucket=place.bucket, Key=place.key(NAME))["Body"].read()
+        with closing(client.get_object(Bucket=place.bucket, Key=place.key(NAME))["Body"]) as body:
+            text = body.read(LIMIT_BYTES + 1)
     except ClientError as error:
         if missing(error):
             return None
         raise
+    if len(text) > LIMIT_BYTES:
+        raise UserError(
+            f"the index of a corpus has at most {LIMIT_BYTES} bytes, and {place}/{NAME} has more, so it is not one: "
+            "push the corpus again, under another prefix"
+        )
     try:
         return Index.model_validate_json(text)
     except ValidationError as error:

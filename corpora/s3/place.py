@@ -7,7 +7,7 @@ boto3 reads AWS_ENDPOINT_URL_S3 and finds credentials in its usual chain (enviro
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,8 @@ def read_object(place: Place, most: int) -> bytes:
     """Return the first `most` bytes of the object at a place. Raises UserError, also if there is no object."""
     with connection(place) as client:
         try:
-            return bytes(client.get_object(Bucket=place.bucket, Key=place.prefix)["Body"].read(most))
+            with closing(client.get_object(Bucket=place.bucket, Key=place.prefix)["Body"]) as body:
+                return bytes(body.read(most))
         except ClientError as error:
             if missing(error):
                 raise UserError(f"there is nothing at {place}; check its address") from error

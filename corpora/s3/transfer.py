@@ -13,11 +13,15 @@ from typing import Any
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore.exceptions import ClientError
 
+from common.disk import explained, make_folder
 from common.errors import UserError
 from corpora import cache
-from corpora.layout import SHARDS, fingerprint
+from corpora.checked import make_way, remember_written
+from corpora.layout import SHARDS
+from corpora.record import Damaged
 from corpora.s3.index import NAME, NEEDED, File, Index, digests, index_of, read_index, write_index
 from corpora.s3.place import CONNECTIONS, Place, connection, missing
+from corpora.shards import size_faults
 from corpora.store import Corpus
 
 Progress = Callable[[int, int], None]
@@ -97,7 +101,7 @@ def pull(uri: str, root: Path, progress: Progress = _silent) -> Path:
     with connection(place) as client:
         index = _found(client, place)
         path = root / _folder(index)
-        if not cache.has(path):
+        if not make_way(path):
             _into(path, client, place, index, progress)
     progress(index.bytes, index.bytes)
     return path
@@ -128,11 +132,15 @@ def _folder(index: Index) -> str:
 def _into(path: Path, client: Any, place: Place, index: Index, progress: Progress) -> None:
     """Download a corpus. One process downloads it, the others wait."""
     part = path.with_name(f".{path.name}{cache.PART}")
+    make_folder(path.parent)
+    cache.sweep(path.parent)
     with cache.alone(part):
         if not cache.has(path):
-            part.mkdir(exist_ok=True)
-            _fetch(client, place, index, part, progress)
-            part.rename(path)
+            with explained(path.parent):
+                part.mkdir(exist_ok=True)
+                _fetch(client, place, index, part, progress)
+                part.rename(path)
+            remember_written(path)
 
 
 def find(uri: str) -> None:
@@ -170,7 +178,7 @@ def _fetch(client: Any, place: Place, index: Index, part: Path, progress: Progre
                 place.bucket,
                 place.key(file.name),
                 str(part / file.name),
-                subscribers=[ProgressCallbackInvoker(count)],
+                subscribers=[ProgressCallbackInvoker(_bounded(count, place, file))],
             )
             for file in absent
         ]
@@ -188,11 +196,33 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
                 f"{place}/{file.name} differs from its checksum in {NAME}, so it was changed there: "
                 "push the corpus again, under another prefix"
             )
-    corpus = Corpus.open(part)
-    if not corpus.fingerprint == fingerprint(corpus.all_utterances) == index.fingerprint:
-        raise UserError(
-            f"{place} does not have the fingerprint in its {NAME}: push the corpus again, under another prefix"
-        )
+    try:
+        corpus = Corpus.open(part)
+        utterances, _ = corpus.all_utterances, corpus.rejected
+    except Damaged as error:
+        raise UserError(f"{place} is damaged ({error.fault}): push the corpus again, under another prefix") from error
+    faults = size_faults(part, utterances) if len(index.files) > len(NEEDED) else []
+    if faults or corpus.fingerprint != index.fingerprint:
+        fault = faults[0] if faults else f"it does not have the fingerprint in its {NAME}"
+        raise UserError(f"{place} is damaged ({fault}): push the corpus again, under another prefix")
+
+
+def _bounded(count: Callable[[int], None], place: Place, file: File) -> Callable[[int], None]:
+    """Return `count` for one file. It ends a download that grows beyond the size in the index."""
+    arrived, lock = 0, threading.Lock()
+
+    def counted(bytes_transferred: int) -> None:
+        nonlocal arrived
+        with lock:
+            arrived += bytes_transferred
+        if arrived > file.bytes:
+            raise UserError(
+                f"{place}/{file.name} has more than the {file.bytes} bytes in {NAME}, so it was changed there: "
+                "push the corpus again, under another prefix"
+            )
+        count(bytes_transferred)
+
+    return counted
 
 
 def _counter(index: Index, absent: Sequence[File], progress: Progress) -> Callable[[int], None]:

@@ -17,6 +17,7 @@ from typing import IO
 
 import numpy as np
 
+from common.parent_death import following
 from corpora.schema import FPS, MOUTH_SIZE_PX, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip, Rejected
 from corpora.synthetic.drawing import draw_mouth
 from corpora.synthetic.espeak import RATE_HZ, Phoneme, speak
@@ -120,7 +121,7 @@ def _worker(options: Options, first: int, step: int) -> Iterator[IO[bytes]]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     numbers = (options.train, options.test, options.valid, options.seed, first, step)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "corpora.synthetic.worker", *map(str, numbers)],
+        following([sys.executable, "-P", "-m", "corpora.synthetic.worker", *map(str, numbers)]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env=os.environ | _LIGHT | {"PYTHONPATH": path},

@@ -5,24 +5,28 @@ of this machine. They share its network, so that they reach a server on `localho
 """
 
 import os
-import signal
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from docker.client import DockerClient
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 from kfp import local
 from kfp.local import docker_task_handler
 
 from common.errors import UserError
 from common.own_store import VARIABLES
+from common.redact import redact
 from components.shared.image import STEP_IMAGE, default_image
 from components.shared.problem import PROBLEMS_FOLDER
+from pipelines.local.container_ends import LABEL
+from pipelines.local.deaths import surviving_kills
+from pipelines.local.processes import ENDING
+from pipelines.local.step import note_run
+from tracking.local_copies import VARIABLE as LOCAL_COPIES
 
-LABEL = "ablate.scratch"
 SETTINGS = (
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
@@ -37,6 +41,7 @@ SETTINGS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     PROBLEMS_FOLDER,
+    LOCAL_COPIES,
 )
 
 
@@ -65,12 +70,18 @@ def with_digest(image: str) -> str:
 
 
 def container_runner(scratch: Path, folders: Iterable[str]) -> local.DockerRunner:
-    """Return kfp's runner for the steps of the run in `scratch`. They can read `folders` under the same paths as here.
+    """Return kfp's runner for the steps of the run in `scratch`. They can read `folders` under the same paths as here."""
 
-    SIGTERM to this process removes the containers.
-    """
-    signal.signal(signal.SIGTERM, lambda number, _: _remove_containers(scratch, number))
-    docker_task_handler.run_docker_container = run_container
+    def run(client: DockerClient, image: str, command: list[str], volumes: Mapping[str, Any], **arguments: Any) -> int:
+        note_run(command, scratch)
+
+        def once(more: Mapping[str, str]) -> int:
+            environment = {**arguments.get("environment", {}), **more}
+            return run_container(client, image, command, volumes, **{**arguments, "environment": environment})
+
+        return surviving_kills(once, command, scratch, ENDING.is_set)
+
+    docker_task_handler.run_docker_container = run
     return local.DockerRunner(
         network_mode="host",
         working_dir=str(Path.cwd()),
@@ -105,15 +116,8 @@ def run_container(
     container = client.containers.run(image, command, volumes=dict(volumes), detach=True, **arguments)
     try:
         for text in container.logs(stream=True, follow=True):
-            print(text.decode(errors="replace"), end="", flush=True)
+            print(redact(text.decode(errors="replace")), end="", flush=True)
         return int(container.wait()["StatusCode"])
     finally:
-        container.remove(force=True)
-
-
-def _remove_containers(scratch: Path, number: int) -> NoReturn:
-    """Remove all containers of the run in `scratch`, and end this process before another thread starts more."""
-    with closing(DockerClient.from_env()) as client:
-        for container in client.containers.list(all=True, filters={"label": f"{LABEL}={scratch}"}):
+        with suppress(NotFound):
             container.remove(force=True)
-    os._exit(128 + number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from components.shared.fingerprints import Prints, fingerprints
-from components.shared.reuse import forced_arms
+from components.shared.reuse import forced_arms, usable
 from corpora.prepare import prepare
 from corpora.store import Corpus
 from recipes.smile import CATALOGUE
@@ -16,6 +16,7 @@ from recipes.smile import CATALOGUE
 if TYPE_CHECKING:
     from tracking.reuse import Earlier
 
+NOTHING = "this store has no trained trial yet"
 REUSE, SCORE, TRAIN = "reuse", "score again", "train"
 
 
@@ -32,12 +33,14 @@ class Answer:
 def explain(plan: Plan, *, tracking_uri: str, corpora_root: Path, force: str) -> list[Answer]:
     """Return one answer per trial, in the plan's order. This prepares the corpus, whose content counts, and trains nothing."""
     from tracking.reuse import trained_before
-    from tracking.store import prepare_store
+    from tracking.store import check_store, is_missing
 
     arms = expand(plan, CATALOGUE)
     forced = forced_arms(force, arms)
-    prepare_store(tracking_uri)
+    check_store(tracking_uri, prepare=False)
     prints = fingerprints(plan, arms, Corpus.open(prepare(plan.corpus, corpora_root)).fingerprint)
+    if is_missing(tracking_uri):
+        return [Answer(item.arm, item.seed, TRAIN, "forced" if item.arm in forced else NOTHING) for item in prints]
     earlier = trained_before(tracking_uri)
     return [_answer(item, earlier, tracking_uri, item.arm in forced) for item in prints]
 
@@ -47,11 +50,14 @@ def _answer(item: Prints, earlier: Sequence["Earlier"], uri: str, forced: bool) 
 
     if forced:
         return Answer(item.arm, item.seed, TRAIN, "forced")
-    if run_id := find_scored(uri, item.scored):
+    run_id, broken = usable(uri, find_scored(uri, item.scored))
+    if run_id:
         return Answer(item.arm, item.seed, REUSE, f"finished before, in run {run_id}")
-    if run_id := find_trained(uri, item.trained):
-        return Answer(item.arm, item.seed, SCORE, f"run {run_id} trained it; conditions, noise or scoring differ")
-    return Answer(item.arm, item.seed, TRAIN, _difference(item, earlier))
+    run_id, unfit = usable(uri, find_trained(uri, item.trained), trained=True)
+    if run_id:
+        why = broken or "conditions, noise or scoring differ"
+        return Answer(item.arm, item.seed, SCORE, f"run {run_id} trained it; {why}")
+    return Answer(item.arm, item.seed, TRAIN, broken or unfit or _difference(item, earlier))
 
 
 def _difference(item: Prints, earlier: Sequence["Earlier"]) -> str:
@@ -59,7 +65,7 @@ def _difference(item: Prints, earlier: Sequence["Earlier"]) -> str:
     from tracking.fingerprint import changes
 
     if not earlier:
-        return "this store has no trained trial yet"
+        return NOTHING
     differing = [(changes(other.inputs, item.inputs), other) for other in earlier]
     found, nearest = min(differing, key=lambda pair: (len(pair[0]), pair[1].arm != item.arm))
     return f"{'; '.join(found)} (since {nearest.arm} seed {nearest.seed} of {nearest.study})"

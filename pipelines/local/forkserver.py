@@ -2,8 +2,8 @@
 
 A new interpreter spends ten seconds on imports for every step and every worker; the server imports once. A step is still its own
 process, and so is its worker (`components.workers.isolation`): a crash or a kill for lack of memory ends one of them. The server
-has no threads when it forks, has opened no store, corpus or GPU, and runs no code of a step. If it cannot work or has died, kfp
-starts steps in its own way.
+has no threads when it forks, has opened no store, corpus or GPU, and runs no code of a step. Its steps end with it. If it dies, a
+new one starts for the next step; if that cannot work either, steps are new interpreters.
 
 The fork server of `multiprocessing` imports everything before it serves the first step. This one first imports what the first
 steps need, and the modules of training while the corpus is prepared. A run whose first step refuses the plan takes 17.3 s of CPU
@@ -21,12 +21,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from common.parent_death import end_with_parent, following
+from common.redact import redact
+from pipelines.local.step import execute, step_of
 from recipes.smile import PRELOAD_FOR_EXAMINATION, PRELOAD_FOR_TRAINING
 
 FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # for the first steps, which do not wait for the rest
@@ -40,35 +45,49 @@ REST = (
 )
 TRAINING = (*PRELOAD_FOR_TRAINING, "components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")
+MOST_SERVERS = 3  # that one run starts: a machine without memory kills each
 QUIET_S = 0.7  # without a request, before the server imports in advance, which delays the next request
 # A process that forks must not have threads. BLAS is not in a hot path, and neither is Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
 
 
 class ForkServer:
-    """Context manager in the process that schedules steps. `run` replaces kfp's `run_local_subprocess`."""
+    """Context manager in the process that schedules steps. `run` replaces kfp's `run_local_subprocess`.
+
+    `process` is the server, or the last one if a server died.
+    """
 
     def __enter__(self) -> Self:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.local.forkserver", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=os.environ | SINGLE,
-            )
+        # A server ends with the thread that started it, and a thread that schedules steps ends before its server does.
+        self._starter, self._turn, self._left = ThreadPoolExecutor(1), threading.Lock(), MOST_SERVERS
+        self._start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._control.close()  # this ends the server
         self.process.wait()
+        self._starter.shutdown()
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._left -= 1
+        command = following([sys.executable, "-m", "pipelines.local.forkserver", str(theirs.fileno())])
+        with theirs:
+            self.process = self._starter.submit(_started, command, theirs.fileno()).result()
+
+    def _replace_dead_server(self) -> None:
+        if self.process.poll() is not None and self._left:
+            print("the fork server has died; a new one starts", flush=True)
+            self._control.close()
+            self._start()
 
     def run(self, full_command: Sequence[str], env_vars: Mapping[str, str] | None = None) -> int | None:
         """Run the command of a step, print its output, and return its exit code, or minus the number of the signal that ended it.
 
-        Return None without running anything if the command is not that of a lightweight component, or if the server is gone.
-        Several threads may call this at the same time.
+        The step and all of its processes have ended then. Return None without running anything if the command is not that of a
+        lightweight component, or if no server can be started. Several threads may call this at the same time.
         """
-        step = _step_of(full_command)
+        step = step_of(full_command)
         if step is None:
             return None
         request = {"step": step, "environment": dict(env_vars or {})}
@@ -80,7 +99,7 @@ class ForkServer:
             output, status = pipes
             with os.fdopen(output, errors="replace") as lines:
                 for line in lines:
-                    print(line, end="")
+                    print(redact(line), end="")
             with os.fdopen(status) as said:
                 code = said.read()
         return int(code) if code else -signal.SIGKILL
@@ -89,27 +108,36 @@ class ForkServer:
         """Return the reading ends of a step's output and of its exit code; None if the server is gone."""
         output, status = os.pipe(), os.pipe()
         try:
-            socket.send_fds(self._control, [request.encode()], [output[1], status[1]])
-        except OSError:
-            os.close(output[0])
-            os.close(status[0])
-            return None
+            sent = self._send(request, output[1], status[1])
         finally:
             os.close(output[1])
             os.close(status[1])
-        return output[0], status[0]
+        if sent:
+            return output[0], status[0]
+        os.close(output[0])
+        os.close(status[0])
+        return None
+
+    def _send(self, request: str, output: int, status: int) -> bool:
+        """Hand a request to the server, or to a new one if the server has died. Return False if no server can be started."""
+        with self._turn:
+            for _ in range(MOST_SERVERS):
+                self._replace_dead_server()
+                try:
+                    socket.send_fds(self._control, [request.encode()], [output, status])
+                    return True
+                except OSError:  # its end of the socket is closed, so it ends
+                    self.process.wait()
+        return False
+
+
+def _started(command: list[str], control: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(command, pass_fds=[control], env=os.environ | SINGLE)
 
 
 def possible() -> bool:
     """Return whether steps can be forked. Only Linux has pidfd_open and can fork safely with torch imported."""
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
-
-
-def _step_of(command: Sequence[str]) -> list[str] | None:
-    """Return the source and the executor's arguments from the command of a lightweight component; None for another command."""
-    if len(command) < 4 or command[0] != "sh" or "kfp.dsl.executor_main" not in command[2]:
-        return None
-    return list(command[3:])
 
 
 def _modules(step: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -168,8 +196,10 @@ class _Server:
         needed, self.ahead = _modules(request["step"])
         self._load(*self._missing(needed))
         sys.stdout.flush()
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
+            end_with_parent(signal.SIGKILL, server)
             self._become(request, output, status)
         os.close(output)
         self.waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
@@ -191,7 +221,7 @@ class _Server:
         self.waiting.close()
         os.environ[isolation.FORK_WORKERS] = "1"
         os.environ.update(request["environment"])  # type: ignore[call-overload]
-        isolation.run_and_leave(lambda: _execute(*request["step"]))  # type: ignore[misc]
+        isolation.run_and_leave(lambda: execute(*request["step"]))  # type: ignore[misc]
 
     def _held(self) -> list[int]:
         """Return the open files of the running steps, which a child inherits from the server and must close."""
@@ -204,17 +234,6 @@ class _Server:
         os.close(key.fd)
         os.write(status, str(code).encode())
         os.close(status)
-
-
-def _execute(source: str, *arguments: str) -> None:
-    """Do what kfp's command does in a new interpreter."""
-    from kfp.dsl.executor_main import executor_main
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ephemeral_component.py"
-        path.write_text(source, encoding="utf-8")
-        sys.argv = ["executor_main", "--component_module_path", str(path), *arguments]
-        executor_main()
 
 
 if __name__ == "__main__":

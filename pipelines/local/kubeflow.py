@@ -11,7 +11,10 @@ from kfp import local
 from kfp.local import logging_utils, subprocess_task_handler
 
 from pipelines.ablation_pipeline import ablation_pipeline
+from pipelines.local.deaths import surviving_kills
 from pipelines.local.forkserver import ForkServer
+from pipelines.local.processes import ENDING
+from pipelines.local.step import note_run, run_interpreter, step_of
 
 
 def run_local(
@@ -25,28 +28,37 @@ def run_local(
     """Run the pipeline on this machine. Its steps leave their outputs under `pipeline_root`. Raises RuntimeError.
 
     Steps are forks of the `server`, new interpreters without one, or containers of ABLATE_IMAGE that may read `folders`. Two
-    trials run at a time. No workspace_root is passed, because kfp deletes that folder at the end with all its content.
+    trials run at a time. A step that is killed runs once more. No workspace_root is passed, because kfp deletes that folder at the
+    end with all its content.
     """
     _log_each_line_once()
     if containers:
+        from pipelines.local.container_ends import removed_with_us
         from pipelines.local.containers import container_runner
 
-        local.init(container_runner(pipeline_root, folders), pipeline_root=str(pipeline_root))
-        ablation_pipeline(**arguments)
+        with removed_with_us(pipeline_root):
+            local.init(container_runner(pipeline_root, folders), pipeline_root=str(pipeline_root))
+            ablation_pipeline(**arguments)
     else:
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(pipeline_root))
-        with _forked_steps(server):
+        with _our_steps(pipeline_root, server):
             ablation_pipeline(**arguments)
 
 
 @contextlib.contextmanager
-def _forked_steps(server: ForkServer | None) -> Iterator[None]:
-    """Fork steps from the server where it can. kfp itself starts a new interpreter for each step."""
+def _our_steps(root: Path, server: ForkServer | None) -> Iterator[None]:
+    """Start steps in our ways in place of kfp's: they end with this process, and run again if they are killed."""
     original = subprocess_task_handler.run_local_subprocess
 
     def run(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
-        code = server.run(full_command, env_vars) if server else None
-        return int(original(full_command, env_vars)) if code is None else code
+        if step_of(full_command) is None:
+            return int(original(full_command, env_vars))
+        note_run(full_command, root)
+
+        def once(more: Mapping[str, str]) -> int:
+            return _run_step(full_command, {**(env_vars or {}), **more}, server)
+
+        return surviving_kills(once, full_command, root, ENDING.is_set)
 
     subprocess_task_handler.run_local_subprocess = run
     try:
@@ -55,11 +67,17 @@ def _forked_steps(server: ForkServer | None) -> Iterator[None]:
         subprocess_task_handler.run_local_subprocess = original
 
 
+def _run_step(command: list[str], env_vars: Mapping[str, str], server: ForkServer | None) -> int:
+    """Run a step as a fork of the server if it can, else as a new interpreter. Return its exit code when all of it has ended."""
+    code = server.run(command, env_vars) if server else None
+    return run_interpreter(command, env_vars) if code is None else code
+
+
 def _log_each_line_once() -> None:
     """Replace two context managers of kfp that do not work with threads.
 
     Two trials at a time enter and leave them in any order. `print` is then wrapped again and again and log handlers accumulate:
-    815 MB of log at 200 trials. `_forked_steps` replaces one more function of kfp, and `containers.py` another one.
+    815 MB of log at 200 trials. `_our_steps` replaces one more function of kfp, and `containers.py` another one.
     """
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 

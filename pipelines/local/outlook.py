@@ -116,10 +116,13 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[dict[str, "Spread"], 
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return {}, None, NOTHING
     use_short_timeouts(RETRIES, TIMEOUT_S)
-    from tracking.earlier import earlier_trials
+    from tracking.probe import check_answers
 
     steps = {"training.steps": str(baseline.settings["training"]["steps"])}
     try:
+        check_answers(uri)
+        from tracking.earlier import earlier_trials
+
         trials = earlier_trials(uri, corpus=plan.corpus, preset=plan.preset, settings=steps, metric=plan.metrics[0])
     except Exception as error:  # the plan is valid, whatever is wrong with the store
         return {}, None, f"MLflow could not be asked: {type(error).__name__}"

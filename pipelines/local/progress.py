@@ -8,8 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.stats.metrics import METRICS
-from components.shared.trial import Status
+from components.shared import outage
+from components.shared.trial import STATES_FOLDER, Status
 from pipelines.display import Display
+from pipelines.local.deaths import deaths
 from pipelines.local.workspace import Workspace
 
 Key = tuple[str, int]
@@ -27,6 +29,10 @@ class Progress(Display):
         """Read the run's scratch folder and show what has changed."""
         statuses = workspace.statuses()
         stage = self._stage(workspace, statuses)
+        for number, death in enumerate(deaths(workspace.root)):
+            self._say_once(death.sentence(), f"death {number}")
+        for line in outage.lines(workspace.problems, workspace.root.parent / STATES_FOLDER):
+            self._say_once(line)
         if self.on_terminal:
             self.draw(self._table(stage, statuses, workspace))
             return
@@ -57,9 +63,10 @@ class Progress(Display):
             grid.add_row("", f"{key[0]} seed {key[1]}", Text(text, style=_style(status)))
         return grid
 
-    def _say_once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+    def _say_once(self, line: str, name: str = "") -> None:
+        """Say a line unless one of the same name has been said; lines without a name are named by themselves."""
+        if (name or line) not in self._said:
+            self._said.add(name or line)
             self.say(line)
 
 

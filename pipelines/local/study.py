@@ -1,7 +1,8 @@
 """Run a study on this machine and supervise it until it ends, in whatever way.
 
-The pipeline runs in its own session, so that Ctrl-C reaches only this process. This process then ends everything, in this
-order: the processes, their runs in MLflow, the scratch folder. Results are delivered once they are complete.
+The pipeline runs in its own session, so that Ctrl-C reaches only this process. However the pipeline ends, this process then ends
+everything, in this order: the processes, their runs in MLflow, the scratch folder. If this process is killed, the others end by
+themselves, and the next run in the folder does the rest. Results are delivered once they are complete.
 """
 
 import contextlib
@@ -19,15 +20,21 @@ from rich.console import Console
 
 from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan
-from common.errors import UserError
+from common import disk
+from common.errors import Unavailable, UserError
+from components.shared import kept
 from components.shared.history import attempt
 from components.shared.problem import PROBLEMS_FOLDER, Problem, problems
 from components.shared.trial import STATES_FOLDER
-from pipelines.local.processes import end_group, ignoring_signals, raising_on_signals
+from pipelines.local.deaths import deaths, killed_by
+from pipelines.local.leftovers import GONE, close_leftovers, end_runs
+from pipelines.local.processes import end_group, has_ended, ignoring_signals, raising_on_signals, start_group
 from pipelines.local.progress import Progress
-from pipelines.local.study_folder import deliver, finish_delivery, locked, scratch, writable
+from pipelines.local.study_folder import deliver, finish_delivery, locked, new_log, scratch, scratch_of, writable
 from pipelines.local.workspace import Workspace
 from recipes.smile import CATALOGUE
+from tracking.local_copies import VARIABLE as LOCAL_COPIES
+from tracking.probe import check_answers
 
 if TYPE_CHECKING:
     from ablation.results import TrialRecord
@@ -45,7 +52,11 @@ class Result:
 
 
 class Interrupted(Exception):
-    """The user or the system asked to stop. All processes are stopped, and the scratch folder is removed."""
+    """The user or the system asked to stop. All processes are stopped. `closed` says whether their runs in MLflow are, too."""
+
+    def __init__(self, *, closed: bool) -> None:
+        super().__init__(closed)
+        self.closed = closed
 
 
 class RunFailed(Exception):
@@ -78,18 +89,24 @@ def run_study(
         "code_rev": code_rev,
         "force": force,
     }
-    with writable(out), locked(out), scratch(out) as workspace:
-        finish_delivery(out)
-        code = _supervise(plan, workspace, arguments, console, image)
-        if workspace.study is None:
-            with contextlib.suppress(OSError):  # the first step made it, and no training run has left a state
-                (out / STATES_FOLDER).rmdir()
-            raise failure(workspace)
-        deliver(workspace.study, out)
-        shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
-        from ablation.results import read_study  # imports pandas, which the start of a run does not need
+    with writable(out), locked(out):
+        close_leftovers(scratch_of(out), tracking_uri, lambda line: _say(console, line))
+        with scratch(out) as workspace:
+            finish_delivery(out)
+            code = _supervise(plan, workspace, arguments, console, image)
+            if workspace.study is None:
+                with contextlib.suppress(OSError):  # the first step made it, and no training run has left a state
+                    (out / STATES_FOLDER).rmdir()
+                raise failure(workspace, code)
+            deliver(workspace.study, out)
+            kept.clear(out / STATES_FOLDER) if code else shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
+            from ablation.results import read_study  # imports pandas, which the start of a run does not need
 
-        return Result(out, read_study(out).trials, problem_of(workspace) if code else None)
+            return Result(out, read_study(out).trials, problem_of(workspace, code) if code else None)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def threads_per_trial() -> int:
@@ -101,33 +118,38 @@ def _keys(plan: Plan) -> list[tuple[str, int]]:
     return [(trial.arm, trial.seed) for trial in trials(plan, expand(plan, CATALOGUE))]
 
 
-def _supervise(plan: Plan, workspace: Workspace, arguments: dict[str, Any], console: Console, image: str | None) -> int:
-    """Start the pipeline, show its progress, and return its exit code. Raises Interrupted."""
+def _supervise(
+    plan: Plan,
+    workspace: Workspace,
+    arguments: dict[str, Any],
+    console: Console,
+    image: str | None,
+) -> int:
+    """Start the pipeline, show its progress, end all of its processes, and return its exit code. Raises Interrupted."""
+    tracking_uri = str(arguments["tracking_uri"])
     steps = {arm.arm: arm.settings["training"]["steps"] for arm in expand(plan, CATALOGUE)}
     with raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
         process = _start(plan, workspace, arguments, image)
         try:
-            while process.poll() is None:
+            while not has_ended(process):
                 progress.update(workspace)
                 time.sleep(POLL_S)
-        except BaseException as ending:
-            _stop(process, workspace, arguments["tracking_uri"])
-            if isinstance(ending, KeyboardInterrupt):
-                raise Interrupted from None
+        except KeyboardInterrupt:
+            raise Interrupted(closed=_close(process, workspace, tracking_uri, "KILLED")) from None
+        except BaseException:
+            _close(process, workspace, tracking_uri, "KILLED")
             raise
+        _close(process, workspace, tracking_uri)
         progress.update(workspace)
-    if process.returncode:
-        _end_open_runs(workspace, arguments["tracking_uri"], "FAILED")
     return process.returncode
 
 
 def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: str | None) -> "subprocess.Popen[bytes]":
     """Start the pipeline as a process that leads its own session and prints into the log."""
-    request = workspace.root / "request.json"
     content = {"arguments": arguments, "containers": image is not None, "folders": _folders(plan)}
-    request.write_text(json.dumps({"pipeline_root": str(workspace.root), **content}))
-    workspace.temporary.mkdir()
-    workspace.problems.mkdir()
+    workspace.request.write_text(json.dumps({"pipeline_root": str(workspace.root), **content}))
+    for folder in (workspace.temporary, workspace.problems, workspace.copies):
+        folder.mkdir()
     threads = str(arguments["threads"])
     settings = {
         "PYTHONUNBUFFERED": "1",
@@ -135,17 +157,49 @@ def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: s
         "MKL_NUM_THREADS": threads,
         "TMPDIR": str(workspace.temporary),  # kfp leaves folders there when it is stopped
         PROBLEMS_FOLDER: str(workspace.problems),
+        LOCAL_COPIES: str(workspace.copies),
         **({"ABLATE_IMAGE": image} if image else {}),
     }
-    with workspace.log.open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.local.run", str(request)],
+    with new_log(workspace) as log:
+        return start_group(
+            [sys.executable, "-m", "pipelines.local.run", str(workspace.request)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **settings},
-            start_new_session=True,
         )
+
+
+def _close(
+    process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri: str, status: str | None = None
+) -> bool:
+    """End all processes of the pipeline, then close its open runs in MLflow as `status`, by default as its end says.
+
+    Return False if MLflow does not answer. The next run in the folder closes them then.
+    """
+    with ignoring_signals():
+        end_group(process)
+        if workspace.in_containers:
+            from pipelines.local.container_ends import remove_containers
+
+            attempt(lambda: remove_containers(workspace.root))
+        killed = killed_by(process.returncode)
+        ended, reason = ("KILLED", GONE) if killed else ("FAILED", None)
+        if process.returncode and attempt(lambda: _end_runs(workspace, tracking_uri, status or ended, reason)):
+            return False
+        workspace.kfp_run_file.unlink(missing_ok=True)
+        return True
+
+
+def _end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str | None) -> None:
+    if workspace.kfp_run is not None:
+        check_answers(tracking_uri)  # MLflow's client would ask for more than a minute
+        try:
+            end_runs(workspace, tracking_uri, status, reason)
+        except Unavailable:
+            raise
+        except UserError:
+            return  # the store cannot be used, so the run has opened nothing there
 
 
 def _folders(plan: Plan) -> list[str]:
@@ -154,40 +208,35 @@ def _folders(plan: Plan) -> list[str]:
     return [str(Path(name).resolve()) for name in named if Path(name).is_dir()]
 
 
-def _stop(process: "subprocess.Popen[bytes]", workspace: Workspace, tracking_uri: str) -> None:
-    """End the pipeline with all processes that it has started, then close its open runs in MLflow."""
-    with ignoring_signals():
-        end_group(process)
-        _end_open_runs(workspace, tracking_uri, "KILLED")
-
-
-def _end_open_runs(workspace: Workspace, tracking_uri: str, status: str) -> None:
-    """Close the study's runs that nobody else can close any more, if MLflow answers."""
-    first = workspace.first_trial()
-    if first is not None:
-        from tracking.studies import reap
-
-        attempt(lambda: reap(tracking_uri, first.experiment_id, first.study_run_id, status))
-
-
-def problem_of(workspace: Workspace) -> str:
-    """Return the reason why a run with a report counts as failed."""
+def problem_of(workspace: Workspace, code: int) -> str:
+    """Return the reason why a run with a report counts as failed. `code` is the exit code of the pipeline."""
     found = problems(workspace.problems)
     foreseen = [problem.reason for problem in found if problem.kind != "crash"]
-    return foreseen[-1] if foreseen else _crash(found, workspace)
+    return foreseen[-1] if foreseen else _crash(found, workspace, code)
 
 
-def failure(workspace: Workspace) -> Exception:
+def failure(workspace: Workspace, code: int) -> Exception:
     """Return the error of a run without a report: UserError if a step blames the user's input, else RunFailed."""
     found = problems(workspace.problems)
     for problem in found:
         if problem.kind == "bad_input":
             return UserError(problem.reason)
-    return RunFailed(f"the run ended without a report: {_crash(found, workspace)}")
+        if problem.kind == "unavailable":
+            return Unavailable(problem.reason)
+    full = None if found else disk.full(workspace.root)  # a step that cannot write cannot give its reason
+    return full or RunFailed(f"the run ended without a report: {_crash(found, workspace, code)}")
 
 
-def _crash(found: list[Problem], workspace: Workspace) -> str:
-    """Return a sentence about the step that crashed first, and where the log is."""
+def _crash(found: list[Problem], workspace: Workspace, code: int) -> str:
+    """Return a sentence about what ended first, what to do, and where the log is."""
+    log = f"the whole log is {workspace.log}"
+    if signal_name := killed_by(code):
+        return f"its process was killed ({signal_name}); the same command continues from here; {log}"
+    if last := [death for death in deaths(workspace.root) if death.last]:
+        lost = workspace.lost_trials()
+        without = f", so {', '.join(lost)} {'has' if len(lost) == 1 else 'have'} no result" if lost else ""
+        killed = f"step {last[0].step} was killed twice ({last[0].signal}), as happens when memory runs out{without}"
+        return f"{killed}; the same command does only what is missing; {log}"
     steps = [f"step {step} ended without a reason" for step in workspace.unfinished_steps()]
     crashes = [f"step {problem.step} failed: {problem.reason}" for problem in found] or steps
-    return f"{crashes[0] if crashes else 'no step gave a reason'}; the whole log is {workspace.log}"
+    return f"{crashes[0] if crashes else 'no step gave a reason'}; {log}"

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -30,8 +31,11 @@ def writable(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises UserError if another process holds it."""
-    lock = FileLock(_lock_path(out), timeout=0)
+    """Hold the folder for this process. Raises UserError if another process holds it, or if the lock file is a link."""
+    place = _lock_path(out)
+    if place.is_symlink():  # filelock does not follow it either
+        raise UserError(f"the file that locks {out} must not be a link, and {place} is one; remove it")
+    lock = FileLock(place, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -48,16 +52,41 @@ def _lock_path(out: Path) -> Path:
     return beside if os.access(beside.parent, os.W_OK) else out / ".lock"
 
 
+def scratch_of(out: Path) -> Workspace:
+    """Return the scratch folder inside `out`, which may not exist. A link in its place is removed and never followed."""
+    root = out.resolve() / SCRATCH
+    if root.is_symlink():
+        root.unlink()
+    return Workspace(root)
+
+
 @contextlib.contextmanager
 def scratch(out: Path) -> Iterator[Workspace]:
-    """An empty scratch folder inside `out`, removed afterwards: MLflow and the study have what is worth keeping."""
-    root = (out / SCRATCH).resolve()
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir()
+    """An empty scratch folder inside `out`, removed afterwards: MLflow and the study have what is worth keeping.
+
+    The file that names open runs in MLflow stays as long as it is there: the next run closes them.
+    """
+    workspace = scratch_of(out)
+    shutil.rmtree(workspace.root, ignore_errors=True)
+    workspace.root.mkdir()
     try:
-        yield Workspace(root)
+        yield workspace
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        for path in workspace.root.iterdir():
+            if path != workspace.kfp_run_file:
+                with contextlib.suppress(OSError):
+                    _remove(path)
+        if workspace.kfp_run is None:
+            shutil.rmtree(workspace.root, ignore_errors=True)
+
+
+def new_log(workspace: Workspace) -> BinaryIO:
+    """Open an empty log. Only its owner can read it: it has all that the steps print, and so all that their libraries print.
+
+    A file or a link in its place is replaced, and a link is not followed.
+    """
+    workspace.log.unlink(missing_ok=True)
+    return os.fdopen(os.open(workspace.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def deliver(study: Path, out: Path) -> None:
@@ -72,7 +101,7 @@ def deliver(study: Path, out: Path) -> None:
 def finish_delivery(out: Path) -> None:
     """Copy delivered files into place, study.json last, and remove reports of the earlier results. Can be repeated."""
     delivery, ended = out / DELIVERY, out / f"{DELIVERY}.done"
-    if delivery.is_dir():
+    if delivery.is_dir() and not delivery.is_symlink():
         delivered = {path.name for path in delivery.iterdir()}
         for path in (path for pattern in REPORTS for path in out.glob(pattern) if path.name not in delivered):
             _remove(path)
@@ -93,7 +122,8 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    """Remove a file, a link or a folder. What a link points to stays."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -1,12 +1,16 @@
 """The scratch folder of a running study: the places where the steps put what they make, read while they write."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.shared.trial import HISTORY_FILE, STATUS_FILE, Resolved, Status, Todo, Trial
+from pipelines.local.deaths import FOLDER as DEATHS
+from pipelines.local.deaths import deaths
 from pipelines.local.paths import STUDY
+from pipelines.local.step import RUN_FILE
 
 ITERATIONS = "for-loop-*"  # kfp's folders for the iterations of the loop
 REPORTING = ("compare-arms", "close-study")  # the steps that write a report, the better one first
@@ -41,6 +45,39 @@ class Workspace:
         ended = [path for step in REPORTING for path in self.root.glob(f"*/{step}/{STEP_OUTPUT}")]
         return next((path.parent / "study" for path in ended if (path.parent / "study" / STUDY).is_file()), None)
 
+    @property
+    def copies(self) -> Path:
+        """The folder in which steps keep copies of what they store in MLflow."""
+        return self.root / "copies"
+
+    @property
+    def kfp_run(self) -> str | None:
+        """The id of the pipeline's run, which its study in MLflow has as a tag; None until the first step starts."""
+        return self.kfp_run_file.read_text() if self.kfp_run_file.is_file() else None
+
+    @property
+    def kfp_run_file(self) -> Path:
+        """The file with that id. It is there as long as the study may have open runs in MLflow."""
+        return self.root / RUN_FILE
+
+    @property
+    def in_containers(self) -> bool:
+        """True if the steps are containers."""
+        with contextlib.suppress(OSError, ValueError):
+            return bool(json.loads(self.request.read_text())["containers"])
+        return False
+
+    @property
+    def request(self) -> Path:
+        """The file that says what the pipeline has to do."""
+        return self.root / "request.json"
+
+    def lost_trials(self) -> list[str]:
+        """Return the trials whose step was killed for the last time, as people read them."""
+        places = [self.root / death.place for death in deaths(self.root) if death.last]
+        found = [Status.read(path.parent) for place in places for path in place.glob(f"*/*/{STATUS_FILE}")]
+        return [status.label for status in found if status.status not in ("finished", "failed")]
+
     def first_trial(self) -> Trial | None:
         """Return the first trial that resolve_plan has opened; None until it has ended."""
         for path in self.root.glob(f"*/resolve-plan/{STEP_OUTPUT}"):
@@ -53,7 +90,8 @@ class Workspace:
 
     def unfinished_steps(self) -> list[str]:
         """Return the steps that have begun and not ended without an error, in the order in which they began."""
-        runs = [path for path in self.root.glob("*/") if path not in (self.problems, self.temporary)]
+        ours = (self.problems, self.temporary, self.copies, self.root / DEATHS)
+        runs = [path for path in self.root.glob("*/") if path not in ours]
         begun = [path for run in runs for place in ("*/", f"{ITERATIONS}/*/") for path in run.glob(place)]
         left = [path for path in begun if not path.match(ITERATIONS) and not (path / STEP_OUTPUT).is_file()]
         return [path.name for path in sorted(left, key=lambda path: path.stat().st_mtime_ns)]

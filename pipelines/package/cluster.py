@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from common.errors import UserError
 from common.hints import did_you_mean
+from common.redact import is_secret_name, redact
+from common.store_address import has_secret
 from common.validation import sentence
 from common.yaml_text import load_yaml
 from pipelines.package.fields import (
@@ -123,6 +125,19 @@ class Cluster(Roots):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the environment variable {name} is set {names.count(name)} times; keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> "Cluster":
+        """Refuse secrets, which everyone who sees the package could read. The sentence does not repeat them."""
+        remedy = "put it into a Secret of the cluster and name that under `secrets`"
+        for name, value in self.environment.items():
+            if value and (is_secret_name(name) or redact(value) != value):
+                raise ValueError(f"a package has no secrets, and the environment variable {name} holds one; {remedy}")
+        if self.tracking_uri and (has_secret(self.tracking_uri) or redact(self.tracking_uri) != self.tracking_uri):
+            raise ValueError(
+                f"a package has no secrets, and tracking_uri holds one; remove it from there, and {remedy}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from common.errors import UserError
+from common.redact import redact
 from pipelines.package.texts import fault
 
 MOST_BYTES = (
@@ -45,7 +46,7 @@ def fault_of_lines(name: str) -> str | None:
 def _check_value(place: str, value: Any) -> None:
     """Check one key or value that has no others inside."""
     if isinstance(value, str):
-        broken = fault(value)
+        broken = fault(value) or _secret(value)
     elif isinstance(value, bool) or value is None:
         broken = None
     elif isinstance(value, int) and abs(value) > MOST_EXACT:
@@ -56,6 +57,12 @@ def _check_value(place: str, value: Any) -> None:
         broken = None
     if broken:
         raise UserError(f"{place}: {broken}")
+
+
+def _secret(text: str) -> str | None:
+    """Return why a text cannot be sent if it has a password, or a secret of this machine's environment."""
+    shown = "everyone who sees a run can read its inputs, and this text has a password or a secret of the environment"
+    return None if redact(text) == text else f"{shown}; remove it"
 
 
 def _check_size(arguments: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from common.errors import UserError
+from common.store_address import has_secret, without_secret
 from corpora.prepare import check
 from pipelines.local import paths
 from pipelines.name import DESCRIPTION, NAME
@@ -68,16 +69,18 @@ def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any
 
 
 def _check_tracking(uri: str) -> None:
+    if has_secret(uri):
+        remedy = "remove it, and give it to the pods as the secret MLFLOW_TRACKING_PASSWORD"
+        rule = "everyone who sees a run can read its arguments"
+        raise UserError(
+            f"{rule}, and the address of MLflow {without_secret(uri)} has a password; {remedy} (`secrets:`)"
+        )
     parts = urlsplit(uri)
     remedy = "give an MLflow server that pods can reach, by --tracking-uri or MLFLOW_TRACKING_URI"
     if parts.scheme in ("", "sqlite", "file"):
         raise UserError(f"a cluster cannot write to the MLflow store {uri!r}, which is on this machine; {remedy}")
     if parts.scheme in ("http", "https") and parts.hostname in LOCAL_HOSTS:
         raise UserError(f"in a pod, {parts.hostname} is the pod itself; {remedy}")
-    if parts.password:
-        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        remedy = "remove it, and give it to the pods as the secret MLFLOW_TRACKING_PASSWORD"
-        raise UserError(f"everyone who sees a run can read its arguments, and {shown} has a password; {remedy}")
 
 
 def run_name(study: str, code_rev: str) -> str:

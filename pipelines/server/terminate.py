@@ -58,7 +58,7 @@ def close_study(uri: str, run: str, reason: str) -> int | None:
     from tracking.timeouts import use_short_timeouts
 
     use_short_timeouts(RETRIES, TIMEOUT_S)
-    check_store(uri)
+    check_store(uri, prepare=False)
     found = find_studies(uri, run)
     return sum(reap(uri, study.experiment_id, study.study, "KILLED", reason) for study in found) if found else None
 
@@ -68,10 +68,12 @@ def close_ended(server: Server, uri: str, study: str) -> int:
 
     Nothing is said, and nothing is done after a failure: a study that starts anyway only waits longer for its trials.
     """
+    from tracking.probe import check_answers
     from tracking.timeouts import use_short_timeouts
 
     use_short_timeouts(RETRIES, TIMEOUT_S)
     try:
+        check_answers(uri)
         from tracking.progress import open_studies_of
         from tracking.store import experiment
         from tracking.studies import reap

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.redact import redact
+from common.store_address import VARIABLE, enter
 
 if TYPE_CHECKING:
     from tracking.progress import TrialProgress
 
-URI_ENV = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
 EVERY_S = 15.0  # an MLflow server with users takes about a second for an answer
 AFTER_ERROR_S = 120.0
@@ -23,7 +23,8 @@ ORDER = ("finished", "running", "failed", "stopped", "waiting")
 
 def store() -> str | None:
     """Return the address of MLflow as this machine reaches it; None if there is none, because reading must not create one."""
-    uri = os.environ.get(URI_ENV) or None
+    given = os.environ.get(VARIABLE)
+    uri = enter(given) if given else None
     return None if uri and uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file() else uri
 
 
@@ -39,16 +40,18 @@ class Trials:
     def now(self, *, at_once: bool = False) -> Sequence["TrialProgress"]:
         """Return the trials, at most `EVERY_S` seconds old unless `at_once`; those known last if the store does not answer."""
         if self.uri is None:
-            self._once(f"trials are not named: set {URI_ENV} to the MLflow server as this machine reaches it")
+            self._once(f"trials are not named: set {VARIABLE} to the MLflow server as this machine reaches it")
         elif at_once or time.monotonic() >= self._next:
             self._next = time.monotonic() + (EVERY_S if self._asked() else AFTER_ERROR_S)
         return self._known
 
     def _asked(self) -> bool:
+        from tracking.probe import check_answers
         from tracking.timeouts import use_short_timeouts
 
         use_short_timeouts(RETRIES, TIMEOUT_S)
         try:
+            check_answers(self.uri or "")
             from tracking.progress import study_progress
 
             self._known = study_progress(self.uri or "", self.run)

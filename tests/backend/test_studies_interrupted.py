@@ -43,7 +43,7 @@ def test_a_study_with_lost_pods_is_closed_and_reported(place: Place, lost: Run) 
     statuses = place.statuses(lost)
     assert sorted(statuses.values()) == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
     gone = [trial for key, trial in trials.items() if statuses[key] == "KILLED"]
-    assert all("its pod ended" in trial.data.tags["ablation.reason"] for trial in gone)
+    assert all("its step ended" in trial.data.tags["ablation.reason"] for trial in gone)
     assert {"report.html", "study.json"} <= place.attached(lost)
 
 

@@ -80,11 +80,13 @@ def test_a_result_that_mlflow_does_not_take_ends_the_step(steps: Any, monkeypatc
 
     steps.train("1-1")
 
-    def away(*_: object) -> None:
+    def away(*_: object, **_more: object) -> None:
         raise ConnectionError("MLflow is away")
 
     monkeypatch.setattr(tracking.reuse, "keep", away)
-    with pytest.raises(Unavailable, match=r"did not take those of baseline seed 1 \(ConnectionError: MLflow is away\)"):
+    with pytest.raises(
+        Unavailable, match=r"did not take the results of baseline seed 1 \(ConnectionError: MLflow is away\)"
+    ):
         steps.evaluate("1-1")
     assert (steps.scored / "baseline-1" / "counts.parquet").is_file()
 

@@ -155,7 +155,7 @@ def test_one_process_at_a_time_has_a_download(three: Path) -> None:
 
 def test_a_new_corpus_displaces_others_when_it_is_complete(three: Path) -> None:
     path = prepare("synthetic://talking-mouth?train=1&test=1&valid=1", three, workers=1)
-    assert names(three) == [path.name]
+    assert names(three) == [".checked", path.name]
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "0", "nan", "inf"])
@@ -163,4 +163,31 @@ def test_a_bound_is_a_number(three: Path, monkeypatch: pytest.MonkeyPatch, value
     monkeypatch.setenv(cache.BOUND, value)
     with pytest.raises(UserError, match=f"number of gigabytes above 0, got '{value}'"):
         prepare("synthetic://talking-mouth?train=1&test=1&valid=1", three)
+    assert names(three) == ["old", "older", "oldest"]
+
+
+def test_what_a_killed_preparation_left_is_counted_and_swept(three: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from corpora.writer import CorpusWriter; from corpora.prepare import prepare\n"
+        "add = CorpusWriter.add\n"
+        "CorpusWriter.add = lambda self, clip: (add(self, clip), os.kill(os.getpid(), int(sys.argv[3])))\n"
+        "prepare(sys.argv[1], Path(sys.argv[2]), workers=1)"
+    )
+    uri = "synthetic://talking-mouth?train=2&test=1&valid=1"
+    stopped = subprocess.Popen([sys.executable, "-c", code, uri, str(three), "19"])  # SIGSTOP: it lives
+    try:
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+        [living] = three.glob(".*.writing")
+        killed = [sys.executable, "-c", code, uri, str(three), "9"]
+        assert subprocess.run(killed, check=False).returncode == -9
+        [dead] = set(three.glob(".*.writing")) - {living}
+        assert {living, dead} < set(cache._folders(three))
+        assert (cache.in_use(living), cache.in_use(dead)) == (True, False)
+        (three / ".old.gone").mkdir()
+        cache.sweep(three)
+        assert names(three) == [living.name, "old", "older", "oldest"]
+    finally:
+        stopped.kill()
+        stopped.wait()
+    cache.sweep(three)
     assert names(three) == ["old", "older", "oldest"]

@@ -38,7 +38,7 @@ def test_a_corpus_is_prepared_once_and_then_used_again(prepared: Path) -> None:
     assert again == prepared
     assert (prepared / "manifest.parquet").stat().st_mtime_ns == before
     assert seen == [(6, 6)]
-    assert [path.name for path in prepared.parent.iterdir()] == [prepared.name]
+    assert {path.name for path in prepared.parent.iterdir()} == {prepared.name, ".checked"}
 
 
 def test_other_options_are_another_corpus_and_their_order_is_not(prepared: Path) -> None:
@@ -133,10 +133,10 @@ def test_damage_is_found_by_name(prepared: Path, tmp_path: Path) -> None:
     data[100] ^= 1
     shard.write_bytes(data)
     [first, *_] = Corpus.open(copy).all_utterances
-    assert Corpus.open(copy).verify() == [f"{first.id}: the audio differs from its checksum"]
+    assert Corpus.open(copy).verify() == [f"the audio of {first.id} differs from its checksum (shards/audio-00000.i16)"]
     (copy / "manifest.parquet").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"manifest\.parquet.*prepare it again"):
-        Corpus.open(copy).verify()
+    [fault] = Corpus.open(copy).verify()
+    assert "manifest.parquet cannot be read" in fault
     (copy / "manifest.parquet").unlink()
     with pytest.raises(UserError, match=r"manifest\.parquet"):
         Corpus.open(copy).utterances("test")

@@ -78,5 +78,5 @@ def test_a_tone_lights_up_the_bin_of_its_frequency() -> None:
 
 def test_an_unwritable_path_is_reported_in_a_sentence(small_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot be a folder"):
         show(Corpus.open(small_corpus), tmp_path / "file" / "sheet.png", 1)

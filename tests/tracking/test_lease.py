@@ -1,9 +1,14 @@
 """A lease has one holder at a time, passes on when the holder ends or dies, and does not delay other keys."""
 
+import contextlib
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +17,8 @@ from mlflow.exceptions import MlflowException
 
 from tracking import lease as module
 from tracking import search
-from tracking.lease import BEAT, GONE, KEY, SKEW_S, STALE_S, TICKET, Silence, lease
+from tracking.lease import GONE, KEY, STALE_S, TICKET, lease
+from tracking.liveness import BEAT, SKEW_S, Silence, is_gone, this_process
 from tracking.progress import REASON
 from tracking.store import client
 from tracking.studies import end_run, open_study, start_trial
@@ -288,3 +294,72 @@ def test_holders_beyond_the_first_page_are_seen(
     monkeypatch.setattr(module, "STALE_S", 0.3)
     with lease(store, runs[-1], "f") as waited:
         assert waited
+
+
+HOLD = """
+import sys, time
+from tracking.lease import lease
+with lease(sys.argv[1], sys.argv[2], "f"):
+    print("in", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_process_of_this_machine_costs_no_wait(store: str, runs: tuple[str, ...]) -> None:
+    start_trial(store, runs[0], "f")
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, store, runs[0]], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "in\n"
+    holder.kill()
+    started = time.monotonic()
+    with lease(store, runs[1], "f") as waited:  # the holder is a zombie until `wait`
+        assert not waited
+        assert state(store, runs[0]) == ("KILLED", GONE)
+    assert time.monotonic() - started < 5
+    holder.communicate()
+
+
+def test_a_process_is_gone_only_if_that_is_certain() -> None:
+    boot, space, number, start = this_process().split()
+    assert not is_gone(this_process())
+    assert is_gone(f"{boot} {space} {number} {int(start) - 1}")  # its number was used again
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert is_gone(f"{boot} {space} {ended.pid} 1")
+    for other in (f"other {space} {ended.pid} 1", f"{boot} 1 {ended.pid} 1", "", "1", "a b", None):
+        assert not is_gone(other)
+    assert not is_gone(f"{boot} {space} 1 {_start_of(1)}")  # a process that may belong to another user
+
+
+def _start_of(number: int) -> str:
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def test_among_1500_runs_the_holder_is_found_quickly(
+    store: str, runs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others had the same key and were killed. They are written into the database itself, each in its own experiment."""
+    claim(store, runs[0], "7")
+    with contextlib.closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as database, database:
+        for number in range(1500):
+            copy(database, "experiments", "name", "one", f"e{number}", experiment_id=1000 + number)
+            copy(database, "runs", "run_uuid", runs[0], f"r{number}", experiment_id=1000 + number, status="KILLED")
+            copy(database, "tags", "run_uuid", runs[0], f"r{number}")
+    monkeypatch.setattr(module, "STALE_S", 0.5)
+    started = time.monotonic()
+    with lease(store, runs[1], "f") as waited:
+        assert waited
+        assert client(store).get_run(runs[1]).data.tags[TICKET] == "8"
+    assert time.monotonic() - started < 15
+    assert len(search.all_experiments(store)) == 1503
+
+
+def copy(database: sqlite3.Connection, table: str, key: str, of: str, to: str, **values: object) -> None:
+    """Copy the rows of a table where a column is `of` to rows where it is `to`, with some other values changed."""
+    columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+    changed = {**values, key: to}
+    taken = ", ".join("?" if column in changed else column for column in columns)
+    given = [changed[column] for column in columns if column in changed]
+    database.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {table} WHERE {key} = ?", [*given, of]
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from tracking import search
 from tracking.progress import KFP_RUN, TrialProgress, open_studies_of, study_progress
@@ -33,13 +34,13 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
     def count(name: str) -> None:
-        real = getattr(search.client("sqlite://").__class__, name)
+        real = getattr(MlflowClient, name)
 
         def counted(self: object, *args: Any, **options: Any) -> Any:
             made.append(name)
             return real(self, *args, **options)
 
-        monkeypatch.setattr(search.client("sqlite://").__class__, name, counted)
+        monkeypatch.setattr(MlflowClient, name, counted)
 
     for name in ("search_experiments", "search_runs", "get_run", "get_experiment_by_name"):
         count(name)

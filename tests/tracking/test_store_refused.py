@@ -68,7 +68,7 @@ def test_a_server_that_refuses(refusing: tuple[int, str], monkeypatch: pytest.Mo
 
 
 def test_nobody_there() -> None:
-    assert "cannot be reached: connection refused; check `tracking_uri`" in complaint("http://me:s3cret@127.0.0.1:9")
+    assert "cannot be reached: connection refused; start it or check the address" in complaint("http://me@127.0.0.1:9")
 
 
 def test_an_unknown_scheme() -> None:

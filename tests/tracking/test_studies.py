@@ -16,6 +16,7 @@ from tracking.studies import (
     log_history,
     log_scores,
     log_study_report,
+    open_again,
     open_study,
     reap,
     start_trial,
@@ -78,6 +79,15 @@ def test_reap_ends_only_open_runs(store: str, runs: StudyRuns) -> None:
     assert reap(store, runs.experiment_id, runs.study) == len(TRIALS)  # three trials and the study
     assert [status(store, run_id) for run_id in runs.trials] == ["FINISHED", "KILLED", "KILLED", "KILLED"]
     assert reap(store, runs.experiment_id, runs.study) == 0
+
+
+def test_a_run_that_ended_too_early_is_opened_again(store: str, runs: StudyRuns) -> None:
+    end_run(store, runs.trials[0], "KILLED", "its step was stopped from outside")
+    for _ in range(2):
+        open_again(store, runs.trials[0])
+        run = client(store).get_run(runs.trials[0])
+        assert run.info.status == "RUNNING"
+        assert "ablation.reason" not in run.data.tags
 
 
 def test_the_report_is_attached_and_its_note_is_on_the_run(store: str, runs: StudyRuns, tmp_path: Path) -> None:

@@ -110,6 +110,12 @@ def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:
     assert factors[-1] < 0.001
 
 
+def test_weights_that_overflow_in_the_last_step_are_not_stored(beeps: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match=r"training diverged: .* is not finite after the last step"):
+        train(beeps, tmp_path, **{"training.steps": 1, "training.learning_rate": 1e39})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a checkpoint is a folder with"):
         checkpoint.load(tmp_path)

@@ -127,3 +127,23 @@ def test_sigterm_is_noted_and_the_handler_is_restored() -> None:
         signal.raise_signal(signal.SIGTERM)
         assert told()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_state_that_is_not_finite_or_of_another_model_is_not_used(
+    uninterrupted: tuple[bytes, Points], beeps: Path, tmp_path: Path
+) -> None:
+    """Both have the checksum in their name, so only their content tells."""
+    states, out = ResumeCheckpoints(tmp_path / "states"), tmp_path / "out"
+    interrupt(start(beeps, out, states.folder), states.folder, 5, signal.SIGKILL)
+    good = states.newest()
+    assert good is not None
+    name = next(iter(good["model"]))
+    states.save(57, good | {"model": good["model"] | {name: good["model"][name] * float("nan")}})
+    states.save(58, {"step": 58})
+    with pytest.warns(UserWarning, match="is damaged") as warned:
+        points = train(beeps, out, states.folder)
+    assert [str(each.message).partition("(")[2].partition(")")[0] for each in warned] == [
+        "it lacks mean, model, optimiser, points, seconds, taken",
+        f"model.{name} is not finite",
+    ]
+    assert ((out / "model.safetensors").read_bytes(), points) == uninterrupted

@@ -64,8 +64,7 @@ def test_a_folder_that_all_steps_see_has_the_data(tmp_path: Path, capsys: pytest
 def test_a_small_corpus_without_a_place_is_in_the_artifact(tmp_path: Path) -> None:
     found = prepared(tmp_path)
     assert (found.place, data(tmp_path).path, data(tmp_path).verify()) == (INSIDE, tmp_path / "corpus", [])
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["corpus", "corpus.prepared", "reference"]
-    assert bytes_in(tmp_path / "out" / "corpus.prepared") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["corpus", "reference"]
 
 
 def test_a_large_corpus_without_a_place_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

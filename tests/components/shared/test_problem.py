@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from components.shared.problem import PROBLEMS_FOLDER, Problem, TooManyFailed, problems, reporting
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +28,11 @@ def fail(step: str, error: BaseException) -> None:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(UserError("a rule;\n a remedy"), "bad_input"), (TooManyFailed("a rule; a remedy"), "too_many_failed")],
+    [
+        (UserError("a rule;\n a remedy"), "bad_input"),
+        (Unavailable("a rule; a remedy"), "unavailable"),
+        (TooManyFailed("a rule; a remedy"), "too_many_failed"),
+    ],
 )
 def test_a_foreseen_problem_ends_with_its_sentence(
     folder: Path, capsys: pytest.CaptureFixture[str], error: Exception, kind: str

@@ -14,6 +14,7 @@ from common.errors import UserError
 from components.compare_arms import compare_study
 from components.find_finished import find
 from components.shared.evaluate_one import evaluate
+from components.shared.reuse import _as_status_of
 from components.shared.train_one import train
 from components.shared.trial import COUNTS_FILE, Status, Todo, Trial, read_history
 from components.workers.isolation import Start
@@ -47,6 +48,12 @@ def carry_out(small_corpus: Path, here: Start) -> Callable[..., tuple[Status, St
         return trained, evaluate(plan, small_corpus, folder / "trained", folder / "scored", **arguments)
 
     return call
+
+
+def test_a_second_try_of_a_step_takes_its_own_checkpoint_as_its_own() -> None:
+    stored = Status("baseline", 1, "run", status="trained", model_id="m")
+    for run_id, reused_from in (("run", None), ("another", "run")):
+        assert _as_status_of(stored, Status("baseline", 1, run_id)).reused_from == reused_from
 
 
 def test_an_unchanged_rerun_trains_nothing_with_equal_results(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.workers.isolation import FORK_WORKERS, Start, chosen_start, forked, fresh
+from components.workers.isolation import FORK_WORKERS, STOP_S, Start, _Ends, chosen_start, forked, fresh
 
 ROOT = Path(__file__).parents[3]
 WORKER = """
@@ -115,6 +115,48 @@ def test_sigterm_calls_on_stop_while_the_worker_still_runs(folder: Path, start: 
     assert (folder / "told").read_text() == "False"
     assert (folder / "tidy").exists()
     assert (step.returncode, "MLflow is away" in said) == ((1, True) if fails else (143, False))
+
+
+@pytest.mark.parametrize("start", ["fresh", "forked"])
+def test_a_worker_that_ignores_sigterm_is_killed(folder: Path, start: str) -> None:
+    """As one in a long call of a library, which no signal interrupts."""
+    body = "import pathlib, os, signal, time\ndef work(request):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    body += "    pathlib.Path(request['folder'], 'pid').write_text(str(os.getpid()))\n    time.sleep(600)\n"
+    body += (
+        "if __name__ == '__main__':\n    from components.workers.isolation import run_worker\n    run_worker(work)\n"
+    )
+    (folder / "deaf_worker.py").write_text(body)
+    code = f"from components.workers.isolation import {start} as start\n"
+    code += f"with start('deaf_worker') as run: run({{'folder': {str(folder)!r}}})"
+    with subprocess.Popen([sys.executable, "-c", code]) as step:
+        while not (folder / "pid").is_file() or not (folder / "pid").read_text():
+            time.sleep(0.05)
+        begun = time.monotonic()
+        step.send_signal(signal.SIGTERM)
+        assert step.wait(30) == 128 + signal.SIGTERM
+        assert STOP_S <= time.monotonic() - begun < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((folder / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("start", ["fresh", "forked"])
+def test_a_worker_ends_with_its_killed_step(folder: Path, start: str) -> None:
+    code = f"from components.workers.isolation import {start} as start\n"
+    code += f"with start('some_worker') as run: run({{'folder': {str(folder)!r}, 'text': '', 'sleep': 600}})"
+    with subprocess.Popen([sys.executable, "-c", code]) as step:
+        while not (folder / "pid").is_file() or not (folder / "pid").read_text():
+            time.sleep(0.05)
+        step.kill()
+    deadline, worker = time.monotonic() + 5, int((folder / "pid").read_text())
+    while Path(f"/proc/{worker}").exists() and "Z" not in Path(f"/proc/{worker}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_end_of_a_collected_process_is_known() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+        assert _Ends(process.pid).within(60)
 
 
 @STARTS

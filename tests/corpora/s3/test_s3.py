@@ -1,9 +1,11 @@
 """Upload and download of corpora, with a real server and real signatures. Each error is one sentence."""
 
+import gc
 import json
 import os
 import shutil
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from common.errors import UserError
 from corpora.prepare import check, prepare
-from corpora.s3.index import NAME, index_of, read_index, write_index
+from corpora.s3.index import LIMIT_BYTES, NAME, index_of, read_index, write_index
 from corpora.s3.place import Place
 from corpora.s3.transfer import pull, push
 from corpora.schema import Clip
@@ -49,7 +51,7 @@ def test_a_pull_returns_the_pushed_bytes(bucket: str, corpus: Path, tmp_path: Pa
     assert tree(path) == tree(corpus)
     assert Corpus.open(path).verify() == []
     assert seen[-1] == (size, size)
-    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks"}
+    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks", ".checked"}
 
 
 def test_a_file_of_several_parts_is_checksummed_part_by_part(bucket: str, s3_client: Any, tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_concurrent_pulls_download_a_corpus_once(bucket: str, corpus: Path, tmp_
     assert sorted(totals)[:3] == [1, 1, 1]  # they were told once, that all is there
     assert sorted(totals)[3] > 1
     assert tree(path) == tree(corpus)
-    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks"}
+    assert {entry.name for entry in path.parent.iterdir()} == {path.name, ".locks", ".checked"}
 
 
 def test_another_corpus_at_the_place_is_left_alone(bucket: str, corpus: Path, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_a_corpus_appears_when_its_index_does(bucket: str, s3_client: Any, corpu
 def test_a_damaged_corpus_is_not_pushed(bucket: str, s3_client: Any, corpus: Path) -> None:
     shard = corpus / "shards" / "audio-00001.i16"
     shard.write_bytes(bytes(len(shard.read_bytes())))
-    with pytest.raises(UserError, match="1 faults, the first: c1: the audio differs from its checksum"):
+    with pytest.raises(UserError, match="1 faults, the first: the audio of c1 differs from its checksum"):
         push(corpus, f"s3://{bucket}/a")
     assert s3_client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
@@ -270,3 +272,32 @@ def test_a_uri_that_names_no_place_is_refused(uri: str, tmp_path: Path) -> None:
     for attempt in (lambda: check(uri, here=False), lambda: check(uri, here=True), lambda: prepare(uri, tmp_path)):
         with pytest.raises(UserError, match="a place in S3 is s3://bucket/prefix, without options; got"):
             attempt()
+
+
+def test_an_index_without_end_is_not_read(bucket: str, s3_client: Any, tmp_path: Path) -> None:
+    s3_client.put_object(Bucket=bucket, Key="a/index.json", Body=b"[" * (LIMIT_BYTES + 1))
+    with pytest.raises(UserError, match=rf"has at most {LIMIT_BYTES} bytes, and s3://{bucket}/a/index.json has more"):
+        pull(f"s3://{bucket}/a", tmp_path)
+
+
+def test_a_file_that_is_larger_than_the_index_says_is_not_downloaded_whole(
+    bucket: str, s3_client: Any, corpus: Path, tmp_path: Path
+) -> None:
+    push(corpus, f"s3://{bucket}/a")
+    s3_client.put_object(Bucket=bucket, Key="a/manifest.parquet", Body=bytes(30_000_000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves the connection of an ended download open
+        with pytest.raises(UserError, match=r"manifest\.parquet has more than the \d+ bytes in index\.json"):
+            pull(f"s3://{bucket}/a", tmp_path)
+        gc.collect()
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.name.startswith("manifest")) < 1_000_000
+
+
+def test_a_manifest_too_large_to_be_one_is_refused(bucket: str, s3_client: Any, corpus: Path, tmp_path: Path) -> None:
+    push(corpus, f"s3://{bucket}/a")
+    index = json.loads(s3_client.get_object(Bucket=bucket, Key="a/index.json")["Body"].read())
+    for file in index["files"]:
+        file["bytes"] = 10**13 if file["name"] == "manifest.parquet" else file["bytes"]
+    s3_client.put_object(Bucket=bucket, Key="a/index.json", Body=json.dumps(index).encode())
+    with pytest.raises(UserError, match=r"manifest\.parquet has at most \d+ bytes, and here 10000000000000"):
+        pull(f"s3://{bucket}/a", tmp_path)

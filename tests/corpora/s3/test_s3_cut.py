@@ -113,7 +113,7 @@ def test_an_interrupted_download_continues(proxy: Proxy, bucket: str, corpus: Pa
     proxy.let(float("inf"))
     path = pull(f"s3://{bucket}/a", tmp_path)
     assert proxy.passed < size(corpus) - kept + 0.3 * MB  # headers and the index come on top
-    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, ".locks"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, ".locks", ".checked"}
     assert all((path / file.relative_to(corpus)).read_bytes() == file.read_bytes() for file in corpus.rglob("*.*"))
 
 

@@ -15,7 +15,8 @@ from kfp.local import subprocess_task_handler
 
 from components.resolve_plan import resolve_plan
 from pipelines.local import forkserver
-from pipelines.local.kubeflow import _forked_steps
+from pipelines.local.deaths import deaths
+from pipelines.local.kubeflow import _our_steps
 
 pytestmark = pytest.mark.skipif(not forkserver.possible(), reason="steps are forked on Linux only")
 
@@ -126,18 +127,58 @@ def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def test_another_command_runs_as_kfp_runs_it(server: forkserver.ForkServer) -> None:
+def test_another_command_runs_as_kfp_runs_it(server: forkserver.ForkServer, tmp_path: Path) -> None:
     assert server.run(["echo", "hello"], {"A": "1"}) is None
-    with _forked_steps(server):
+    with _our_steps(tmp_path, server):
         assert subprocess_task_handler.run_local_subprocess(["sh", "-c", "exit $CODE"], {"CODE": "5"}) == 5
 
 
-def test_without_the_server_steps_run_as_kfp_runs_them(tmp_path: Path) -> None:
-    with forkserver.ForkServer() as server, _forked_steps(server):
-        server.process.kill()
-        server.process.wait()
+def kill(server: forkserver.ForkServer) -> None:
+    server.process.kill()
+    server.process.wait()
+
+
+def test_a_dead_server_is_replaced_by_a_new_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with forkserver.ForkServer() as server:
+        kill(server)
+        assert server.run(command("raise SystemExit(3)", tmp_path)) == 3
+        assert "the fork server has died; a new one starts" in capsys.readouterr().out
+        for _ in range(forkserver.MOST_SERVERS - 2):
+            kill(server)
+            assert server.run(command("pass", tmp_path)) == 0
+        kill(server)
         assert server.run(command("pass", tmp_path)) is None
-        assert subprocess_task_handler.run_local_subprocess(command("raise SystemExit(3)", tmp_path)) == 3
+
+
+@pytest.mark.parametrize("forks", [False, True], ids=["interpreter", "fork"])
+def test_a_killed_step_runs_once_more(
+    forks: bool, server: forkserver.ForkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mark = tmp_path / "mark"
+    body = f"import os, pathlib\nmark = pathlib.Path({str(mark)!r})\n"
+    body += "if not mark.exists(): mark.touch(); os.kill(os.getpid(), 9)\nprint('second try', flush=True)"
+    with _our_steps(tmp_path, server if forks else None):
+        assert subprocess_task_handler.run_local_subprocess(command(body, tmp_path)) == 0
+        assert "step out was killed (SIGKILL); it runs again" in capsys.readouterr().out
+        assert subprocess_task_handler.run_local_subprocess(command(SOURCES["killed"], tmp_path)) == -signal.SIGKILL
+        assert subprocess_task_handler.run_local_subprocess(command(SOURCES["raises"], tmp_path)) == 1
+    assert [(death.step, death.last) for death in deaths(tmp_path)] == [("out", False), ("out", False), ("out", True)]
+
+
+def test_steps_end_with_their_server_and_run_again_under_the_next(tmp_path: Path) -> None:
+    """A step that lived on would work at the same time as its second try."""
+    pids = tmp_path / "pids"
+    body = f"import os, time\nwith open({str(pids)!r}, 'a') as file: print(os.getpid(), file=file)\n"
+    body += f"if len(open({str(pids)!r}).readlines()) == 1: time.sleep(600)"
+    with forkserver.ForkServer() as server, _our_steps(tmp_path, server), ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(subprocess_task_handler.run_local_subprocess, command(body, tmp_path))
+        while not pids.is_file() or not pids.read_text():
+            time.sleep(0.05)
+        server.process.kill()
+        assert ended.result(timeout=120) == 0
+    first, second = pids.read_text().split()
+    assert first != second
+    assert not Path(f"/proc/{first}").exists()
 
 
 def test_the_server_ends_with_its_user() -> None:

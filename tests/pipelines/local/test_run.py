@@ -20,6 +20,7 @@ import yaml
 
 from ablation.results import read_counts, read_curves, read_study
 from components.shared.trial import STATES_FOLDER
+from tracking.lease import GONE
 from tracking.store import client
 from tracking.studies import trial_runs
 
@@ -260,13 +261,40 @@ def test_ctrl_c_leaves_nothing_and_a_run_holds_its_folder(place: Place) -> None:
     assert_tidy(folder)
     study, trials = runs(place, "stopped")
     assert [run.info.status for run in (study, *trials)] == ["KILLED"] * 3
-    assert [path.name for path in (place.root / "corpora-cache").glob(".*")] in ([], [".links"])  # nothing half made
+    assert {path.name for path in (place.root / "corpora-cache").glob(".*")} <= {
+        ".checked",
+        ".links",
+    }  # nothing half made
 
     again = place.start(command)
     wait_for(lambda: len(re.findall(r"training continues after [1-9]\d* steps", (folder / "run.log").read_text())) == 2)
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=60)
     assert again.returncode == 130
+
+
+@pytest.mark.slow
+def test_the_next_run_closes_what_a_killed_one_left(place: Place) -> None:
+    command = place.command("killed", baseline=PLAN["baseline"] | {"training.steps": 1_000_000}, ablations=[NO_SCALE])
+    folder = place.root / "studies" / "killed"
+    process = place.start(command)
+    histories = ".work/*/*/train-trials/trained/*/history.jsonl"
+    wait_for(lambda: [path.stat().st_size > 0 for path in folder.glob(histories)] == [True, True])
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(lambda: not processes_of(folder), 5)
+
+    study, trials = runs(place, "killed")
+    left = [run.info.run_id for run in (study, *trials) if run.info.status == "RUNNING"]
+    assert study.info.run_id in left
+    again = place.start(place.command("killed", ablations=[NO_SCALE]))
+    out, err = again.communicate(timeout=280)
+    assert (again.returncode, err) == (0, "")
+    assert "open MLflow runs of an earlier run in this folder" in out or len(left) == 1
+    store = client(place.uri)
+    closed = [store.get_run(run_id) for run_id in left]
+    assert {(run.info.status, run.data.tags["ablation.reason"]) for run in closed} == {("KILLED", GONE)}
+    assert_tidy(folder)
 
 
 @pytest.mark.slow

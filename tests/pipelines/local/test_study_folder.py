@@ -11,7 +11,7 @@ import pytest
 
 from common.errors import UserError
 from pipelines.local import studies, study_folder
-from pipelines.local.study_folder import deliver, locked, scratch, writable
+from pipelines.local.study_folder import deliver, locked, new_log, scratch, writable
 
 ROOT = Path(__file__).parents[3]
 # Takes and gives back the folder many times. A file that only one holder at a time can create finds a second holder.
@@ -62,6 +62,34 @@ def test_scratch_is_empty_at_first_and_gone_afterwards(tmp_path: Path) -> None:
     with scratch(tmp_path) as workspace:
         assert list(workspace.root.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scratch_folder_names_open_runs_until_they_are_closed(tmp_path: Path) -> None:
+    with scratch(tmp_path) as workspace:
+        (workspace.root / "more").mkdir()
+        workspace.kfp_run_file.write_text("7")
+    assert [path.name for path in workspace.root.iterdir()] == ["kfp-run"]
+    with scratch(tmp_path) as workspace:
+        assert workspace.kfp_run is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_in_the_folder_are_never_followed(tmp_path: Path) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    for folder in (elsewhere, out):
+        folder.mkdir()
+    (elsewhere / "mine").write_text("mine")
+    (out / ".work").symlink_to(elsewhere)
+    (out / "run.log").symlink_to(elsewhere / "mine")
+    with scratch(out) as workspace, new_log(workspace) as log:
+        log.write(b"line")
+    assert (elsewhere / "mine").read_text() == "mine"
+    assert (out / "run.log").read_text() == "line"
+    assert (out / "run.log").stat().st_mode & 0o777 == 0o600
+    (tmp_path / ".out.lock").symlink_to(elsewhere / "mine")
+    with pytest.raises(UserError, match=r"must not be a link, and .*/\.out\.lock is one; remove it"), locked(out):
+        pass
+    assert (elsewhere / "mine").read_text() == "mine"
 
 
 OLD = {

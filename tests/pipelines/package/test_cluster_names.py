@@ -1,13 +1,15 @@
 """Settings that would reach KFP, Argo or the service itself are refused, and numbers that do not fit."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from server_texts import KEPT, REFUSED
 
+from common.redact import is_secret_name
 from common.validation import sentence
-from pipelines.package.cluster import Cluster
+from pipelines.package.cluster import Cluster, read_cluster
 
 OURS = ["ABLATE_STEP_IMAGE", "ABLATE_IMAGE", "ABLATE_PROBLEMS", "ABLATE_FORK_WORKERS"]
 SERVER = ["KFP_POD_NAME", "KFP_RETRY_INDEX", "_KFP_RUNTIME", "KUBERNETES_SERVICE_HOST", "METADATA_GRPC_SERVICE_HOST"]
@@ -48,8 +50,39 @@ def test_a_variable_of_aws_is_refused_with_its_twin(name: str, twin: str) -> Non
         assert f"got {name!r}" in refused(**given)
         assert "reach KFP's launcher" in refused(**given)
         assert f"set {twin} instead" in refused(**given)
-    for given in ways(twin):
+    for given in ways(twin)[is_secret_name(twin) :]:
         assert Cluster.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ABLATE_S3_SECRET_ACCESS_KEY", "wJalrXUtn"),
+        ("MLFLOW_TRACKING_PASSWORD", "s3cret-of-mlflow"),
+        ("HF_TOKEN", "hf_aaaaaaaa"),
+        ("MLFLOW_S3_ENDPOINT_URL", "https://me:s3cret@s3.example"),
+        ("ANY_NAME", "value-of-the-environment"),
+    ],
+)
+def test_a_secret_in_the_settings_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KF_PIPELINES_TOKEN", "value-of-the-environment")
+    said = refused(environment={name: value})
+    assert f"the environment variable {name} holds one" in said
+    assert "under `secrets`" in said
+    assert value not in said
+
+
+@pytest.mark.parametrize(
+    "address", ["https://me:s3cret@host", "postgresql://me:a%2Fb@host/db", "http://host?token=s3cret"]
+)
+def test_a_secret_in_the_address_of_mlflow_is_refused(address: str) -> None:
+    said = refused(tracking_uri=address)
+    assert "tracking_uri holds one" in said
+    assert "s3cret" not in said
+
+
+def test_the_example_has_no_secrets() -> None:
+    assert read_cluster(Path("deploy/cluster.yaml"))
 
 
 def test_another_variable_of_aws_is_refused() -> None:

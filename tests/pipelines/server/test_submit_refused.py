@@ -42,7 +42,7 @@ def refused(answer: Any, *words: str, code: int = 2) -> None:
         ({"tracking": "file:///tmp/mlruns"}, "which is on this machine; give an MLflow server"),
         ({"tracking": "mlruns"}, "by --tracking-uri or MLFLOW_TRACKING_URI"),
         ({"tracking": "http://localhost:5000"}, "in a pod, localhost is the pod itself"),
-        ({"tracking": f"https://me:{SECRET}@mlflow.example/x"}, "https://mlflow.example has a password"),
+        ({"tracking": f"https://me:{SECRET}@mlflow.example/x"}, "https://mlflow.example/x has a password"),
         ({"host": "kubeflow.example"}, "got 'kubeflow.example'"),
         ({"host": "ftp://kubeflow.example"}, "https://NAME/pipeline or http://localhost:8080"),
         ({"host": "http://kubeflow.example:http"}, "a host is an address"),
