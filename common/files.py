@@ -6,6 +6,7 @@ after the block can leave the old file.
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,15 @@ def atomic_write(path: Path, content: str | bytes) -> Path:
     with atomic_path(path) as part:
         part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file that nobody changes in place a second name, or make a copy where the file system has no links between them."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _mode_of_new_file(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What is wrong with a prepared corpus: every byte of it is read and compared with what was written."""
+"""Faults of a prepared corpus: every byte is read and compared with its checksum."""
 
 import os
 from collections.abc import Iterator

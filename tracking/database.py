@@ -18,6 +18,7 @@ from mlflow.store.db.utils import (
     _get_alembic_config,
     _get_latest_schema_revision,
     _get_schema_version,
+    _initialize_tables,
     _is_empty_database,
     _safe_initialize_tables,
     create_sqlalchemy_engine,
@@ -75,13 +76,16 @@ def prepare_database(uri: str) -> None:
 
 
 def _create_tables(uri: str, file: Path | None) -> None:
-    """Create the tables. In SQLite they appear all at once: a kill in the middle leaves an empty database."""
+    """Create the tables. In SQLite they appear all at once: a kill in the middle leaves an empty database.
+
+    Only one process at a time creates those of SQLite, so MLflow's lock, a file that stays in the temporary folder, is not needed.
+    """
     if file is None:
         with _opened(uri) as engine:
             _safe_initialize_tables(engine)
         return
     with atomic_path(file.resolve()) as part, _opened(f"{SQLITE}{part}") as engine:
-        _safe_initialize_tables(engine)
+        _initialize_tables(engine)
 
 
 def check_database(uri: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from common.checksums import fault
+from common.files import link_or_copy
 
 VARIABLE = "ABLATE_LOCAL_COPIES"
 
@@ -24,7 +25,7 @@ def put(key: str, files: Iterable[Path]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
             part = folder / f".{file.name}.{os.getpid()}"
-            _link(file, part)
+            link_or_copy(file, part)
             part.replace(folder / file.name)
 
 
@@ -49,11 +50,3 @@ def drop(key: str) -> None:
 def _folder(key: str) -> Path | None:
     root = os.environ.get(VARIABLE)
     return Path(root) / key if root else None
-
-
-def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)

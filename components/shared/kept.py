@@ -4,13 +4,14 @@ They survive the run. The next run of the same trial, which has the same folder 
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from common.checksums import fault, sums_of
+from common.files import link_or_copy
 from components.shared.trial import STATUS_FILE, Status
 
 KEPT, SUMS = "trained", "sha256.json"
@@ -24,8 +25,8 @@ def keep(states: Path, out: Path) -> None:
         part.mkdir(parents=True)
         files = [path for path in out.iterdir() if path.is_file() and not path.name.startswith(".")]
         for file in files:
-            _link(file, part / file.name)
-        (part / SUMS).write_text(json.dumps({file.name: _sha256(part / file.name) for file in files}))
+            link_or_copy(file, part / file.name)
+        (part / SUMS).write_text(json.dumps(sums_of(part / file.name for file in files)))
         _remove(states / KEPT)
         part.replace(states / KEPT)
     _remove(part)
@@ -36,13 +37,12 @@ def take(states: Path, out: Path, status: Status) -> Status | None:
     kept = states / KEPT
     try:
         sums = json.loads((kept / SUMS).read_text())
-        if STATUS_FILE not in sums or any(_sha256(kept / name) != sums[name] for name in sums):
+        if STATUS_FILE not in sums or fault(kept, sums):
             raise ValueError(f"files in {kept} are not as they were written")
         earlier = Status.read(kept)
         for name in sums:
             if name != STATUS_FILE:
-                (out / name).unlink(missing_ok=True)
-                _link(kept / name, out / name)
+                link_or_copy(kept / name, out / name)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -80,19 +80,6 @@ def clear(root: Path) -> None:
 def is_kept(states: Path) -> bool:
     """Return whether a trained result is kept in a folder of states."""
     return (states / KEPT / SUMS).is_file()
-
-
-def _link(source: Path, target: Path) -> None:
-    """Make a second name for a file that nobody changes in place, or a copy where the file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _remove(folder: Path) -> None:

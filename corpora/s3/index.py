@@ -3,7 +3,6 @@
 The index is written last, so a corpus appears whole or not at all. Every download is checked against it.
 """
 
-import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from common.checksums import sha256_of
 from common.errors import UserError
 from common.validation import sentence
 from corpora.layout import HEAD, MANIFEST, REJECTED, SHARDS
@@ -77,12 +77,7 @@ def index_of(folder: Path, fingerprint: str) -> Index:
 def digests(paths: Iterable[Path]) -> list[str]:
     """Return the sha256 of each file in hex. Several threads work at once, since hashing releases the interpreter lock."""
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(_digest, paths))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return list(pool.map(sha256_of, paths))
 
 
 def read_index(client: Any, place: Place) -> Index | None:

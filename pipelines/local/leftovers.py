@@ -1,23 +1,23 @@
-"""What a killed run has left in a study's folder, closed by the next run there, which holds the folder.
+"""The end of a killed run: the next run in the same folder, which holds its lock, ends processes, closes runs, and removes files.
 
 A process of a run has the run's scratch folder in its environment, so it is found whatever its number, and no other one is.
 """
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from common.files import PART
+from common.owned_folder import sweep
 from components.shared.problem import PROBLEMS_FOLDER
 from pipelines.local.workspace import Workspace
 
 GONE = "its process is gone"  # equals tracking.lease.GONE, whose import takes seconds
 PATIENCE_S = 6.0  # processes of a killed run end by themselves within 5 s; who is left then is killed
-PART = re.compile(r"\..+\.\d+\.part(\..*)?")  # as common.files names a file that is not yet complete
 
 
 def close_leftovers(workspace: Workspace, tracking_uri: str, say: Callable[[str], None]) -> None:
@@ -41,9 +41,7 @@ def close_leftovers(workspace: Workspace, tracking_uri: str, say: Callable[[str]
         if closed := end_runs(workspace, tracking_uri, "KILLED", GONE):
             say(f"closed {closed} open MLflow run{'s' * (closed > 1)} of an earlier run in this folder")
     shutil.rmtree(workspace.root)
-    for path in workspace.root.parent.iterdir():
-        if PART.fullmatch(path.name) and not path.is_dir():
-            path.unlink()
+    sweep(workspace.root.parent, ".", PART)
 
 
 def end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str | None) -> int:

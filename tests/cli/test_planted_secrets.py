@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import yaml
-from mlflow_servers import Server, guarded, mlflow_server
+from mlflow_servers import MlflowServer, guarded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -62,7 +62,7 @@ def hits_in_files(root: Path) -> list[tuple[str, list[str]]]:
 
 @dataclass
 class Watch:
-    """What was seen while a command ran: arguments of all processes, and the small files in its folder."""
+    """Secrets seen while a command runs: in the arguments of all processes, and in the small files of its folder."""
 
     root: Path
     found: set[str] = field(default_factory=set)
@@ -107,8 +107,8 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(place: Path) -> Iterator[Server]:
-    with mlflow_server(place.parent / "server") as server:
+def server(place: Path) -> Iterator[MlflowServer]:
+    with MlflowServer(place.parent / "server") as server:
         yield server
 
 
@@ -125,7 +125,7 @@ def address(port: int) -> str:
     return f"http://me:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
 
 
-def test_a_study_on_a_server_with_a_password(place: Path, server: Server) -> None:
+def test_a_study_on_a_server_with_a_password(place: Path, server: MlflowServer) -> None:
     watch = Watch(place)
     with guarded(server, "me", PASSWORD) as port, watch.during():
         said, _ = (ran := start(place, address(port), "run", "plan.yaml")).communicate(timeout=500)
@@ -136,7 +136,7 @@ def test_a_study_on_a_server_with_a_password(place: Path, server: Server) -> Non
     assert hits_in_files(place.parent) == []
 
 
-def test_a_study_whose_server_is_killed(place: Path, server: Server) -> None:
+def test_a_study_whose_server_is_killed(place: Path, server: MlflowServer) -> None:
     watch = Watch(place)
     with guarded(server, "me", PASSWORD) as port, watch.during():
         ran = start(place, address(port), "run", "plan.yaml")

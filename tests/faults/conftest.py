@@ -13,11 +13,6 @@ from injection.stages import timed
 from injection.study import Place
 
 REFERENCE_S = 240.0
-LONG = (
-    "test_damage",
-    "test_disk",
-    "test_s3_faults",
-)  # tests/components and tests/corpora have short ones of these faults
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,8 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.fault)
-            if item.path.stem in LONG and not os.environ.get("ABLATE_FAULT_FULL"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: run `make faults`"))
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(900))  # the first one also runs the undisturbed study
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fault_proxy import DELAY, ERRORS, LATE, LOST, NO_ARTIFACTS, FaultProxy
 from injection.chain import record
 from injection.facts import Reference, litter, numbers, store
 from injection.processes import end_all, until_gone
-from injection.servers import DELAY, ERRORS, LATE, LOST, NO_ARTIFACTS, FaultProxy, MlflowServer
 from injection.stages import reach
 from injection.study import Place, Run
+from mlflow_servers import MlflowServer
 
 FULL = bool(os.environ.get("ABLATE_FAULT_FULL"))
 RECORD = os.environ.get("ABLATE_FAULT_RECORD")

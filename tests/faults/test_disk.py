@@ -21,7 +21,7 @@ STUDIES, RESULTS, CACHE, TEMPORARY = "studies", "results", "corpora-cache", "tmp
 MEBIBYTES = 120
 FEW = 64 << 10  # bytes left where nothing at all would stop even the first file
 TRACKED = ("--out", f"{RESULTS}/{STUDY}")
-FULL_SAYS, READ_ONLY_SAYS = r"(?i)no space|disk .*full|full", r"(?i)read-only|cannot be written|not writable"
+FULL_SAYS, READ_ONLY_SAYS = "no room for what is written", r"(?i)read-only|cannot be written|not writable"
 # What is on the small disk: the folder of the results, the MLflow store, prepared corpora, temporary files.
 FOLDERS = (RESULTS, STUDIES, CACHE, TEMPORARY)
 IN_CI = {("full", RESULTS), ("read-only", CACHE)}

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fault_proxy import ERRORS, FaultProxy
 from injection.facts import Reference
 from injection.processes import end_all, until_gone
-from injection.servers import ERRORS, FaultProxy, MlflowServer, free_port
 from injection.study import STUDY, Place
+from mlflow_servers import MlflowServer, free_port
 
 FULL = bool(os.environ.get("ABLATE_FAULT_FULL"))
-WITHIN_S = 40.0  # a question takes 8.5 s at most; starting a command on a busy machine takes the rest
+WITHIN_S = 15.0
+START_S = 3.0  # of the interpreter and the imports on an idle machine
 STOPPED_S = 90.0  # when a test gives up
 FAILED = 1
 COMMANDS = {
@@ -76,12 +78,13 @@ def test_every_command_says_in_time_that_mlflow_is_away(name: str, how: str, pla
     before = _files(place)
     with _away(how, tmp_path) as address:
         command = [part.format(clip=clip) for part in COMMANDS[name]]
+        start_s = place.finish("champion", "--help").seconds
         run = place.finish(*command, timeout_s=STOPPED_S, MLFLOW_TRACKING_URI=address)
         assert run.code == FAILED, run.said
         assert "Traceback" not in run.said
         assert address.partition("://")[2] in run.said
         assert "MLflow" in run.last
-        assert run.seconds < WITHIN_S
+        assert run.seconds < WITHIN_S + max(0, start_s - START_S)  # a busy machine takes longer for the start alone
     assert until_gone(place.root, 5.0)[1] == []
     after = _files(place)
     assert {path for path in before if after.get(path) != before[path] and not path.endswith("run.log")} == set()

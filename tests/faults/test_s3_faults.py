@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from fault_proxy import ERRORS, LOST, FaultProxy
 from injection.chain import record
 from injection.facts import Reference, litter, numbers
 from injection.processes import end_all
-from injection.servers import ERRORS, LOST, FaultProxy
 from injection.study import Place
 
 FULL = bool(os.environ.get("ABLATE_FAULT_FULL"))

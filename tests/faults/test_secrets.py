@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fault_proxy import NONE, FaultProxy
 from injection.facts import Reference
 from injection.processes import end_all
-from injection.servers import NONE, FaultProxy, MlflowServer
 from injection.stages import reach
 from injection.study import Place
+from mlflow_servers import MlflowServer
 
 PASSWORD, TOKEN, KEY, CLUSTER = "pass-7391-word", "token-5520-text", "key-8846-s3", "cluster-1937-value"
 SECRETS = (PASSWORD, TOKEN, KEY, CLUSTER)

@@ -1,4 +1,4 @@
-"""A real MLflow server on this machine, and a door in front of it that asks for a user and a password."""
+"""A real MLflow server on SQLite that can be paused, killed and started again, and a door before it that asks for a password."""
 
 import base64
 import http.client
@@ -12,58 +12,90 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 STARTS_S = 120.0
 HOP = {"host", "connection", "content-length", "transfer-encoding", "authorization"}
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @dataclass
-class Server:
-    """A running server. `stop` lets it accept connections and answer none; `kill` ends it."""
+class MlflowServer:
+    """Context manager. The database and the artifacts stay in the folder when the server is killed."""
 
-    uri: str
-    process: "subprocess.Popen[bytes]"
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
 
-    def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGSTOP)
+    @property
+    def address(self) -> str:
+        """The address that clients use."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> Path:
+        """The file of the store."""
+        return self.folder / "mlflow.db"
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.signal(signal.SIGCONT)
+        self.kill()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        places = [
+            "--backend-store-uri",
+            f"sqlite:///{self.database}",
+            "--artifacts-destination",
+            str(self.folder / "files"),
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *places, "--workers", "1"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + STARTS_S
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"MLflow did not start: {(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/health", timeout=5):
+                return True
+        except OSError:
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and its workers: SIGSTOP makes it accept connections and never answer."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[Server]:
-    """Run a server with its database and artifacts in `folder`."""
-    port = _free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    settings = {**os.environ, **quiet, "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder / 'mlflow.db'}"}
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=settings, stdout=log, stderr=log, cwd=folder, start_new_session=True)
-    server = Server(f"http://127.0.0.1:{port}", process)
-    try:
-        _await(server)
-        yield server
-    finally:
-        if process.poll() is None:
-            server.kill()
-
-
-def _await(server: Server) -> None:
-    deadline = time.monotonic() + STARTS_S
-    while time.monotonic() < deadline and server.process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{server.uri}/health", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError("the MLflow server did not start")
+        """Kill it, as a lost machine: connections are refused from then on."""
+        self.signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
 
 
 class Door(BaseHTTPRequestHandler):
@@ -117,10 +149,10 @@ class Door(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def guarded(server: Server, user: str, password: str) -> Iterator[int]:
+def guarded(server: MlflowServer, user: str, password: str) -> Iterator[int]:
     """Forward requests with this user and password, and answer 401 to others. Yield the port."""
     right = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    handler = type("Handler", (Door,), {"right": right, "host": server.uri.removeprefix("http://")})
+    handler = type("Handler", (Door,), {"right": right, "host": server.address.removeprefix("http://")})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as door:
         door.daemon_threads = True
         thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.02})
@@ -128,8 +160,3 @@ def guarded(server: Server, user: str, password: str) -> Iterator[int]:
         yield int(door.server_address[1])
         door.shutdown()
         thread.join()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

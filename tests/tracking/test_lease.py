@@ -350,7 +350,7 @@ def test_among_1500_runs_the_holder_is_found_quickly(
     with lease(store, runs[1], "f") as waited:
         assert waited
         assert client(store).get_run(runs[1]).data.tags[TICKET] == "8"
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 15
     assert len(search.all_experiments(store)) == 1503
 
 

@@ -17,7 +17,7 @@ from common.errors import Unavailable, UserError
 from tracking.probe import check_answers
 from tracking.store import check_store, is_missing
 
-LONGEST_S = 20.0  # of a question; the rest of 15 s is for the start of a command
+LONGEST_S = 10.0  # of a question; the rest of 15 s is for the start of a command
 
 
 def refusal(uri: str, check: Callable[[str], None] = check_store) -> UserError:

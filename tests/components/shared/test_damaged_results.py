@@ -1,4 +1,4 @@
-"""What MLflow keeps of trials and studies, cut, zeroed, forged or missing: found and said before it is used."""
+"""Files of trials and studies in MLflow, cut, zeroed, forged or missing: the damage is found and said before use."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

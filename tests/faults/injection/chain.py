@@ -23,7 +23,7 @@ ONLY_MAIN = (START, DELIVERY)
 ENDING = (MAIN, PIPELINE, GROUP, ALL)  # victims whose end is the end of the run
 GONE_S = 5.0
 LEASE_S = 5.0
-CLOSED_S = 60.0  # a busy machine takes 16 s; for the main process, which ends the runs in MLflow after all other processes are gone
+CLOSED_S = 15.0  # for the main process, which ends the runs in MLflow after all other processes are gone
 PER_CHAIN = 10
 INTERRUPTED = 130
 
@@ -41,7 +41,7 @@ class Kill:
 
 @dataclass
 class Outcome:
-    """What came of a kill. `alive` are processes that lived on, `faults` everything that must not be, a sentence each."""
+    """The result of a kill. `faults` has a sentence for each thing that must not happen."""
 
     kill: Kill
     hit: str | None = None

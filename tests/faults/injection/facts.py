@@ -35,7 +35,7 @@ MEMORY = Path("/dev/shm")
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a study found. Two are equal if no word, error or loss differs."""
+    """The numbers of a study. Two are equal if no word, error or loss differs."""
 
     wer: dict[str, Any]
     counts: str
@@ -128,8 +128,7 @@ def _twice(names: Any) -> list[str]:
 def litter(place: Place, *, study: Path | None = None) -> list[str]:
     """Return the files that a finished run must not leave, below the folder and in its temporary folder."""
     found = [str(path.relative_to(place.root)) for path in place.root.rglob("*") if _is_left(path)]
-    temporary = (path.name for path in (place.root / "tmp").iterdir())
-    found += [f"tmp/{name}" for name in temporary if not name.startswith("db_init_lock-")]  # MLflow's own, and empty
+    found += [f"tmp/{path.name}" for path in (place.root / "tmp").iterdir()]
     folder = study or place.study
     found += [f"{folder.name}/{name}" for name in sorted({path.name for path in folder.iterdir()} - RESULTS)]
     return sorted(set(found))

@@ -1,104 +1,21 @@
-"""A real MLflow server on SQLite that can be paused, killed and started again, and a proxy that spoils its answers."""
+"""A proxy in front of a real server that spoils its answers, as a bad network does."""
 
 import http.client
 import http.server
-import os
 import random
-import signal
 import socket
 import socketserver
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-STARTS_S = 120.0
 UPSTREAM_S = 120.0
 ARTIFACTS = "/mlflow-artifacts/artifacts/"
 HOP = ("host", "transfer-encoding", "connection", "content-length")
 ERRORS, LOST, LATE, DELAY, NO_ARTIFACTS, NONE = "errors", "lost", "late", "delay", "no-artifacts", "none"
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-@dataclass
-class MlflowServer:
-    """Context manager. The database and the artifacts stay in the folder when the server is killed."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: "subprocess.Popen[bytes] | None" = None
-
-    @property
-    def address(self) -> str:
-        """The address that clients use."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def database(self) -> Path:
-        """The file of the store."""
-        return self.folder / "mlflow.db"
-
-    def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.signal(signal.SIGCONT)
-        self.kill()
-
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        places = [
-            "--backend-store-uri",
-            f"sqlite:///{self.database}",
-            "--artifacts-destination",
-            str(self.folder / "files"),
-        ]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *places, "--workers", "1"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + STARTS_S
-        while not self._answers():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"MLflow did not start: {(self.folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.2)
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.address}/health", timeout=5):
-                return True
-        except OSError:
-            return False
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server and its workers: SIGSTOP makes it accept connections and never answer."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, number)
-
-    def kill(self) -> None:
-        """Kill it, as a lost machine: connections are refused from then on."""
-        self.signal(signal.SIGKILL)
-        if self.process is not None:
-            self.process.wait()
 
 
 @dataclass
@@ -107,8 +24,9 @@ class FaultProxy:
 
     errors: answers 500 or 502 and does not pass the request on. lost: passes it on, then cuts the connection without an answer.
     late: passes it on, then answers 502. delay: passes it on after `amount` seconds. no-artifacts: answers 502 to downloads.
-    `amount` is the share of requests for the others. `done` counts what became of the requests. S3 signs the name of the host, so
-    for it the requests keep theirs.
+    `amount` is the share of requests for the others; the first POST to each path in `once` suffers in any case. A path is the part
+    behind `mlflow/`. `done` counts what became of the requests, and `seen` the requests as "METHOD path". S3 signs the name of the
+    host, so for it the requests keep theirs.
     """
 
     upstream: int
@@ -116,7 +34,9 @@ class FaultProxy:
     amount: float = 0.0
     seed: int = 1
     keep_host: bool = False
+    once: set[str] = field(default_factory=set)
     done: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._chance, self._lock = random.Random(self.seed), threading.Lock()
@@ -140,7 +60,12 @@ class FaultProxy:
         """Draw whether this request is one of those that suffer."""
         if self.mode == NO_ARTIFACTS:
             return method == "GET" and ARTIFACTS in path
+        short = path.partition("?")[0].rpartition("mlflow/")[2]
         with self._lock:
+            self.seen[f"{method} {short}"] += 1
+            if method == "POST" and short in self.once:
+                self.once.discard(short)
+                return True
             return self.mode == DELAY or (self.mode != NONE and self._chance.random() < self.amount)
 
     def count(self, what: str) -> None:
