@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import UserError
+from common.files import PART
 
 _ALMOST_NOTHING_BYTES = 1_000_000  # SQLite calls a full disk an I/O error, if it could not write its journal
 # What SQLite says -> the error of the system.
@@ -37,7 +38,7 @@ def refusal(error: BaseException, place: Path | None = None) -> UserError | None
         number = _number(cause)
         if number is not None:
             named = getattr(cause, "filename", None)
-            return _refusal(number, Path(os.fsdecode(named)) if isinstance(named, str | bytes) else place)
+            return _refusal(number, _visible(Path(os.fsdecode(named))) if isinstance(named, str | bytes) else place)
     return None
 
 
@@ -94,6 +95,12 @@ def _refusal(number: int, place: Path | None) -> UserError | None:
     if number == errno.EIO:
         return UserError(f"the disk that has {where} answers with an input/output error: check the disk")
     return None
+
+
+def _visible(path: Path) -> Path:
+    """Return the folder in place of a hidden file in it, which the user does not know (see `common.files`)."""
+    hidden = [part for part in (path, *path.parents) if part.name.startswith(".") and part.name.endswith(PART)]
+    return hidden[0].parent if hidden else path
 
 
 def _number(error: BaseException) -> int | None:

@@ -1,6 +1,5 @@
 """MLflow's pages on the store of a study, opened on the WER of every arm."""
 
-import json
 import os
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ablation.results import STUDY
+from ablation.results import read_study
 from common.errors import UserError
 from common.store_address import whole
 from pipelines.local.processes import end_group, has_ended, ignoring_signals, raising_on_signals, start_group
@@ -27,9 +26,11 @@ GRACE_S = 1.0  # MLflow's server does not end on SIGTERM, and it has nothing to 
 def serve(study: Path, tracking_uri: str, *, port: int, browser: bool, console: Console) -> None:
     """Show a study. If the store is a database, this runs a server for it until Ctrl-C or SIGTERM. Raises UserError.
 
-    The server ends with this process, also if this process is killed.
+    The server ends with this process, also if this process is killed. A damaged study.json is refused.
     """
-    ids = json.loads((study / STUDY).read_text())["mlflow"]
+    ids = read_study(study).mlflow
+    if ids is None:
+        raise UserError(f"a study is shown by its run in MLflow, and {study} names none; run the study again")
     if tracking_uri.startswith(("http://", "https://")):
         _show(deep_link(tracking_uri, ids["experiment_id"], ids["study_run_id"]), browser, console)
         return

@@ -1,5 +1,6 @@
 """Disks that are full or read-only, as real small file systems: one sentence with the place, the room and the remedy."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -96,6 +97,13 @@ def test_a_write_on_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
         atomic_write(small_disk / "a", bytes(100_000))
     assert (small_disk / "a").read_text() == "old"
     assert sorted(path.name for path in small_disk.iterdir()) == ["a", "fill"]
+
+
+def test_the_folder_is_named_and_no_hidden_file(tmp_path: Path) -> None:
+    hidden = tmp_path / ".report.html.068b1b79-lqzolioc.part"
+    for path in (hidden, hidden / "report.html"):
+        found = refusal(OSError(errno.EROFS, "Read-only file system", str(path)))
+        assert str(found) == f"{tmp_path} is read-only: make it writable, or give another folder"
 
 
 def test_a_text_of_sqlite_counts(tmp_path: Path) -> None:

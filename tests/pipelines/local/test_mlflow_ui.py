@@ -1,6 +1,5 @@
 """MLflow's server of `ablate ui` ends with the command, however that ends, and shows no secret in its arguments."""
 
-import json
 import os
 import signal
 import socket
@@ -10,6 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from ablation.results import Study, write_study
+from common.errors import UserError
+from pipelines.local.mlflow_ui import serve
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,9 +36,29 @@ def processes_with(variable: str) -> list[int]:
     return found
 
 
+def write(folder: Path, mlflow: dict[str, str] | None) -> None:
+    study = Study(
+        study="s", preset="tiny", corpus={}, seeds=[1], conditions=["clean"], arms=[], trials=[], mlflow=mlflow
+    )
+    write_study(study, folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"mlflow": {}}'])
+def test_a_damaged_study_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(UserError, match=r"study\.json"):
+        serve(tmp_path, "sqlite:///none.db", port=5000, browser=False, console=Console())
+
+
+def test_a_study_without_a_run_in_mlflow_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, mlflow=None)
+    with pytest.raises(UserError, match="names none; run the study again"):
+        serve(tmp_path, "sqlite:///none.db", port=5000, browser=False, console=Console())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_server_ends_with_the_command(tmp_path: Path, number: int) -> None:
-    (tmp_path / "study.json").write_text(json.dumps({"mlflow": {"experiment_id": "1", "study_run_id": "2"}}))
+    write(tmp_path, mlflow={"experiment_id": "1", "study_run_id": "2"})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
