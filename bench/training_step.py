@@ -18,6 +18,7 @@ from pathlib import Path
 import auto_avsr
 import torch
 import torchaudio
+from flops import count
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
@@ -55,7 +56,8 @@ def main() -> None:
     steps = {name: training_step(*pair, in_half) for name, pair in models.items()}
     best = {name: min(times) for name, times in alternated(steps, given.steps).items()}
     for name, seconds in best.items():
-        share = flops(steps[name]) / seconds / rate
+        operations = given.batch * count(settings, given.frames)[1] if name == "whole" else flops(steps[name])
+        share = operations / seconds / rate
         print(f"{name:>10}: {1e3 * seconds:8.1f} ms per step, {100 * share:5.1f} % of the matrix rate")
     for name in [name for name in best if name not in ("ours", "whole")]:
         print(f"encoder: {name}'s step takes {best[name] / best['ours']:.2f} times ours")

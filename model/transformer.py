@@ -44,10 +44,30 @@ class Positions(nn.Module):
             self.gain.copy_(self.direction.norm(dim=(0, 1), keepdim=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel, frames = self.direction.shape[-1], x.shape[1]
         weight = self.gain * self.direction / self.direction.norm(dim=(0, 1), keepdim=True)
-        seen = F.conv1d(x.transpose(1, 2), weight, self.bias, padding=kernel // 2, groups=self.groups)
-        return F.gelu(seen[..., :frames]).transpose(1, 2)
+        return F.gelu(convolved(x, weight, self.groups) + self.bias)
+
+
+def convolved(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Convolve over time, with padding of half the kernel: x (N, T, D), weight (D, D / groups, K) -> (N, T, D).
+
+    A kernel of 128 frames costs less as a product of spectra than as a sum over its taps: on a GPU, the library's grouped
+    convolution takes a third of a training step. The spectra are at least in float32, also under autocast.
+    """
+    width, own, taps = weight.shape
+    with torch.autocast(x.device.type, enabled=False):
+        size = spectrum_size(x.shape[1] + taps - 1)
+        precise = torch.promote_types(x.dtype, torch.float32)
+        signal = torch.fft.rfft(x.to(precise), size, dim=1).view(len(x), -1, groups, own)
+        filters = torch.fft.rfft(weight.to(precise).flip(-1), size).view(groups, width // groups, own, -1)
+        product = torch.einsum("nfgi,goif->nfgo", signal, filters).flatten(2)
+        first = (taps - 1) - taps // 2
+        return torch.fft.irfft(product, size, dim=1)[:, first : first + x.shape[1]]
+
+
+def spectrum_size(least: int) -> int:
+    """Return the smallest multiple of 64 that holds `least` values: few sizes, all of which transform fast."""
+    return -(-least // 64) * 64
 
 
 class SelfAttention(nn.Module):
