@@ -99,6 +99,10 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root = tmp_path / "sources"
     for package in source_code.FOLLOWED:
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in source_code.DECIDING:
+        path = f"{name.replace('.', '/')}.py"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, root / path)
     monkeypatch.setattr(source_code, "ROOT", root)
     source_code.forget()
     yield root

@@ -16,6 +16,7 @@ from ablation.stats.metrics import METRICS
 from common.conditions import conditions
 from common.errors import UserError
 from common.hints import did_you_mean
+from common.normalise import BASIC, NORMALISERS
 from common.text_file import read_text_file
 from common.yaml_text import load_yaml
 
@@ -43,6 +44,7 @@ class Plan:
     than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
+    `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
     """
 
     study: str
@@ -61,6 +63,7 @@ class Plan:
     max_failed_trials: int = 0
     margin_points: float | None = None
     init_from: str | None = None
+    normalise: str = BASIC
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -71,6 +74,8 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
+        if self.normalise == BASIC:
+            del plain["normalise"]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
             del plain[key]
             if parts := getattr(self, key):
@@ -185,4 +190,5 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,
+    "normalise": lambda key, value: fields.one_of(key, value, tuple(NORMALISERS)),
 }

@@ -114,6 +114,7 @@ MISTAKES = {
     "list of noises": ("study: s\nconditions: [0]", r"`conditions` is a mapping, got \[0\]"),
     "noise unused": ("study: s\nnoise: {street: d}", "`noise` gives a folder for 'street', which no condition uses"),
     "noise called clean": ("study: s\nnoise: {clean: d}", "is not 'clean'"),
+    "unknown normalisation": ("study: s\nnormalise: basics", "unknown normalise 'basics': did you mean 'basic'"),
     "unknown metric": ("study: s\nmetrics: [were]", "unknown metrics 'were': did you mean 'wer'"),
     "baseline key": ("study: s\nbaseline: {1: 2}", "has the key 1, which YAML does not read as text"),
     "failures": ("study: s\nmax_failed_trials: true", "whole number, 0 or more, got True"),
