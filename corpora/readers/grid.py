@@ -22,9 +22,9 @@ from pathlib import Path
 from common.errors import UserError
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
 from corpora.readers.grid_sources import Source, sources
-from corpora.readers.media import damage, decode_audio
+from corpora.readers.media import damage, sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
-from corpora.schema import Clip, Rejected, fit_audio
+from corpora.schema import Clip, Rejected
 
 FRAMES = 75
 SENTENCES_HELD_OUT = {"test": 120, "valid": 30}
@@ -131,5 +131,7 @@ def _fault(source: Source) -> str | None:
 def _clip(source: Source, mouths: Mouths, split: str) -> Clip | Rejected:
     if mouths.crops is None:
         return Rejected(source.id, mouths.reason or "no mouths", split)
-    audio = fit_audio(decode_audio(source.file), FRAMES)
+    audio = sound_of(source.file, mouths.start_s, FRAMES)
+    if isinstance(audio, str):
+        return Rejected(source.id, audio, split)
     return Clip(source.id, source.speaker, split, source.text, mouths.crops, audio)

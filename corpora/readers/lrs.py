@@ -15,18 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-import numpy as np
-
 from common.errors import UserError
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
-from corpora.readers.media import decode_audio, frame_rate, sound_damage
+from corpora.readers.media import sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
-from corpora.schema import FPS, Clip, Rejected, fit_audio
+from corpora.schema import Clip, Rejected
 
 SPLITS = ("test", "valid", "train")  # `test` first: it permits no rejected clip, so a bad corpus fails early
 OPTIONS = (*SPLITS, "allow_rejected")
-FRAME_RATE_TOLERANCE = 0.01  # as a share; containers round the rate
 
 
 @dataclass(frozen=True)
@@ -122,17 +118,7 @@ def _clip(source: Source, text: str, mouths: Mouths) -> Clip | str:
         return "empty transcript"
     if mouths.crops is None:
         return mouths.reason or "no mouths"
-    audio = _sound(source.file, len(mouths.crops))
+    audio = sound_of(source.file, mouths.start_s, len(mouths.crops))
     if isinstance(audio, str):
         return audio
-    return Clip(source.id, source.speaker, source.split, text, mouths.crops, fit_audio(audio, len(mouths.crops)))
-
-
-def _sound(file: Path, frames: int) -> np.ndarray | str:
-    try:
-        audio, rate = decode_audio(file), frame_rate(file)
-    except (av.error.FFmpegError, IndexError) as error:
-        return f"cannot be decoded: {error}"
-    if abs(rate / FPS - 1) > FRAME_RATE_TOLERANCE:
-        return f"{rate:g} frames a second; {FPS} wanted"
-    return sound_damage(audio, frames) or audio
+    return Clip(source.id, source.speaker, source.split, text, mouths.crops, audio)

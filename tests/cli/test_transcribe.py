@@ -16,7 +16,7 @@ from corpora.mouth.cut import ROOT as CHECKOUT
 from corpora.prepare import prepare
 from corpora.store import Corpus
 from model.config import CATALOGUE, load
-from pipelines.local.clips import at_25_fps, read_clips
+from pipelines.local.clips import read_clips
 from tracking.checkpoints import log_checkpoint, register
 from tracking.store import prepare_store
 from tracking.studies import open_study
@@ -211,14 +211,6 @@ def test_invalid_noise_is_a_sentence(
     answer = say(utterances(small_corpus)[0], "--model", ADDRESS, *options)
     assert answer.code == 2
     assert why in answer.err
-
-
-@pytest.mark.parametrize(
-    ("fps", "frames", "kept"),
-    [(25, 4, [0, 1, 2, 3]), (50, 8, [1, 3, 5, 7]), (12.5, 2, [0, 0, 1, 1]), (30, 6, [0, 1, 3, 4, 5]), (25, 0, [])],
-)
-def test_frames_are_taken_in_the_middle_of_every_25th_second(fps: float, frames: int, kept: list[int]) -> None:
-    assert at_25_fps(np.arange(frames), fps).tolist() == kept
 
 
 def needs_faces() -> None:

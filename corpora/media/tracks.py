@@ -1,0 +1,97 @@
+"""The tracks of a media file that count, and what its header says of them. PyAV decodes the files with its own ffmpeg.
+
+The track of a kind is the one that the file calls its default, else the first. A cover picture is not a video.
+
+The modules of this package run in the environment of `make mouth` as well: they import NumPy, PyAV and `corpora.schema`, and
+nothing else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from corpora.schema import LONGEST_S
+
+ENDS_APART_S = 1.0  # a header rounds, and a last packet may be long
+MOST_PIXELS = 8192 * 4352
+# These headers state a length. Others have none: ffmpeg estimates it from the size of the file or finds the last time stamp.
+STATE_LENGTHS = ("mov", "matroska", "avi", "flv", "asf")
+
+
+T = TypeVar("T", VideoStream, AudioStream)
+
+
+class Unusable(Exception):
+    """A media file that cannot be a clip. The message is the reason, as the list of rejected clips states it."""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """An open file and its default tracks, None where it has no such track. A clip lasts at most `longest_s` seconds."""
+
+    container: InputContainer
+    video: VideoStream | None
+    audio: AudioStream | None
+    longest_s: float = LONGEST_S
+
+    def pictures(self) -> VideoStream:
+        """Return the track of pictures. Raises Unusable without one."""
+        if self.video is None:
+            raise Unusable("it has no pictures")
+        return self.video
+
+    def sound(self) -> AudioStream:
+        """Return the sound track. Raises Unusable without one."""
+        if self.audio is None:
+            raise Unusable("it has no sound track")
+        return self.audio
+
+    def declared_end_s(self, track: AudioStream | VideoStream) -> float | None:
+        """Return the time at which a track ends by the header; None where the header does not say."""
+        if (
+            not self.container.format.name.startswith(STATE_LENGTHS)
+            or track.duration is None
+            or track.time_base is None
+        ):
+            return None
+        return float(((track.start_time or 0) + track.duration) * track.time_base)
+
+    def declared_length_s(self) -> float | None:
+        """Return the length of the file by its header or, without one, as ffmpeg estimates it."""
+        return None if self.container.duration is None else self.container.duration / av.time_base
+
+
+@contextmanager
+def opened(file: Path, longest_s: float = LONGEST_S) -> Iterator[Tracks]:
+    """Open a file. Raises Unusable for one that cannot be read, inside the block too."""
+    if not file.is_file():  # a pipe would wait for ever, a device would never end
+        raise Unusable("file is missing" if not file.exists() else "it is not a file")
+    try:
+        with av.open(str(file), options={"protocol_whitelist": "file"}) as container:
+            videos = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
+            yield Tracks(container, _default(videos), _default(list(container.streams.audio)), longest_s)
+    except (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, av.error.FFmpegError) else str(error)
+        raise Unusable(f"cannot be decoded: {reason or type(error).__name__}") from error
+
+
+def check_header(tracks: Tracks) -> None:
+    """Check what is known before anything is decoded. Raises Unusable for a clip that is too long or too large."""
+    length_s = tracks.declared_length_s()
+    if length_s is not None and length_s > tracks.longest_s + ENDS_APART_S:
+        raise Unusable(f"it lasts {length_s:.0f} s by its header; a clip lasts at most {tracks.longest_s:g} s")
+    video = tracks.pictures()
+    if video.width * video.height > MOST_PIXELS:
+        raise Unusable(f"its pictures have {video.width} x {video.height} pixels; at most {MOST_PIXELS} are read")
+
+
+def _default(tracks: list[T]) -> T | None:
+    return next((track for track in tracks if track.disposition & Disposition.default), tracks[0] if tracks else None)
