@@ -1,12 +1,14 @@
 """Arguments and options that several commands take, and the plan that a command line selects."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ablation.plan.plan import Plan, adapted, plan_from_mapping, read_plan
+from common.errors import UserError
 from common.yaml_text import load_yaml
 from corpora.readers.registry import examples
 from recipes.smile import CATALOGUE
@@ -65,8 +67,10 @@ def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iter
         key, equals, value = setting.partition("=")
         if equals and key.strip() in known:
             mine[key.strip()] = load_yaml(value)
-        else:
-            rest.append(setting)
+            continue
+        if equals and key.strip() not in CATALOGUE.parts and (near := get_close_matches(key.strip(), known, 1, 0.75)):
+            raise UserError(f"the plan has no key {key.strip()!r}: did you mean {near[0]!r}?")
+        rest.append(setting)
     checked = plan_from_mapping({**checked.as_mapping(), **mine})
     return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from ablation.plan.arms import Arm, expand, trials, warnings
 from ablation.plan.plan import Plan
 from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.outlook import Outlook, outlook
 from recipes.smile import CATALOGUE
@@ -41,13 +42,16 @@ def plan(
     arms = expand(checked, CATALOGUE)
     seen = outlook(checked, arms, paths.tracking_uri())
     measured = examine({arm.arm: arm.settings for arm in arms})
+    said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
     if as_json:
-        print(json.dumps(_as_json(checked, arms, seen, measured), indent=1))
+        print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
     else:
-        _show(checked, arms, seen, measured, Console())
+        _show(checked, arms, seen, measured, said, Console())
 
 
-def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene") -> dict[str, Any]:
+def _as_json(
+    checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", said: list[str]
+) -> dict[str, Any]:
     keys = ("arm", "part", "action", "why", "overrides")
     return {
         "study": checked.study,
@@ -57,11 +61,13 @@ def _as_json(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hy
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
         "measured": measured.as_json()["arms"],
-        "warnings": [*warnings(checked), *measured.warnings],
+        "warnings": said,
     }
 
 
-def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", console: Console) -> None:
+def _show(
+    checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", said: list[str], console: Console
+) -> None:
     """Print the arms as a table, then the number of trials, what they can detect, what was measured, and warnings."""
     table = Table(title=checked.question or checked.study, title_justify="left")
     for column in ("arm", "change to the baseline", "why"):
@@ -76,5 +82,5 @@ def _show(checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygie
     console.print(f"scored: {', '.join(checked.condition_names())}", highlight=False)
     for line in [*(seen.lines() if seen else ()), *measured.lines()]:
         console.print(line, highlight=False, soft_wrap=True)
-    for warning in [*warnings(checked), *measured.warnings]:
+    for warning in said:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 Functions of `ablation` get the catalogue as an argument, so that plans and arms can be read and tested without any model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -40,6 +40,10 @@ class Catalogue(Protocol):
 
     @property
     def parts(self) -> Mapping[str, Part]: ...
+    @property
+    def settings(self) -> Sequence[str]:
+        """Dotted names of all settings outside parts, such as `training.steps`."""
+        ...
 
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """Apply layers of overrides (part -> spec, or dotted setting -> value) to a preset, in order.

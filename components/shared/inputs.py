@@ -1,6 +1,7 @@
 """The inputs of a run and the plan that results from them. Every bad input is a UserError of one sentence."""
 
 import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from common.store_address import VARIABLE, enter
 from common.yaml_text import load_yaml
 from components.shared.chunks import chunks, trials_per_task
 from components.shared.trial import plan_of
+from corpora import recordings
 from corpora.prepare import check
 from recipes.smile import CATALOGUE
 
@@ -36,11 +38,13 @@ class Overrides:
 
 
 def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str, per_task: str = "") -> Plan:
-    """Return the plan of a run after all inputs have been checked. Its corpus exists. Raises UserError."""
+    """Return the plan of a run after all inputs have been checked: its corpus exists, its noise can be used. Raises UserError."""
     found = chosen_plan(plan, plan_uri, overrides)
     chunks(len(trials(found, expand(found, CATALOGUE))), trials_per_task(per_task))
     gpu_count(gpus)
     check(found.corpus, here=True)
+    for warning in recordings.check(found.noise):
+        print(f"warning: {warning}", file=sys.stderr)
     return found
 
 

@@ -159,6 +159,9 @@ def test_a_plan_that_is_not_text_is_one_sentence(ablate: Ablate, tmp_path: Path)
         ("training.steps", ["key=value"]),
         ("training.steps=many", ["training.steps", "'many'"]),
         ("fusion.scale=banana", ["unknown kind 'banana'"]),
+        ("steps=5", ["did you mean 'training.steps'"]),
+        ("seed=[1]", ["did you mean 'seeds'"]),
+        ("training={steps: 5}", ["write `training.steps: 5`"]),
         ("seeds=[]", ["`seeds` is empty"]),
     ],
 )
