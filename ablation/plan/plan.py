@@ -10,6 +10,7 @@ from typing import Any
 
 from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
+from ablation.plan.formats import is_markdown, without_wrapping
 from ablation.plan.markdown import read_markdown
 from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
@@ -90,17 +91,24 @@ class Plan:
 
 
 def read_plan(path: Path, catalogue: Catalogue) -> Plan:
-    """Read a plan file: `.md` as Markdown, others as YAML or JSON. Raises UserError with one sentence."""
-    text = read_text_file(path, "plan", "give the path of a .yaml, .json or .md plan")
+    """Read a plan file: Markdown, YAML or JSON by its content. Raises UserError, with all problems of a Markdown plan."""
+    text = read_text_file(path, "plan", "give the path of a plan in YAML, JSON or Markdown")
     try:
-        return parse_plan(text, catalogue, markdown=path.suffix.lower() in (".md", ".markdown"), stem=path.stem)
+        return parse_plan(text, catalogue, name=path.name)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
 
-def parse_plan(text: str, catalogue: Catalogue, *, markdown: bool, stem: str = "study") -> Plan:
-    """Read the text of a plan; a Markdown plan without a study name is named `stem`. Raises UserError."""
-    return plan_from_mapping(read_markdown(text, catalogue, stem) if markdown else load_yaml(text))
+def parse_plan(text: str, catalogue: Catalogue, *, name: str = "study") -> Plan:
+    """Read the text of a plan, of which a file is called `name`. Raises UserError.
+
+    The content decides between Markdown and YAML, of which JSON is a part. The suffix of the name decides where the content
+    does not, and a Markdown plan without the name of a study takes its stem.
+    """
+    text, language = without_wrapping(text)
+    if is_markdown(text, language or Path(name).suffix, keys=Plan.__dataclass_fields__):
+        return plan_from_mapping(read_markdown(text, catalogue, Path(name).stem, plan_from_mapping))
+    return plan_from_mapping(load_yaml(text))
 
 
 def plan_from_mapping(data: Any) -> Plan:

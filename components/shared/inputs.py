@@ -85,7 +85,7 @@ def gpu_count(text: str) -> int:
 def read_plan_from(uri: str) -> Plan:
     """Read a plan at http(s)://, s3://, file://, or at a path that the step sees.
 
-    A name that ends in .md or .markdown means Markdown; any other means YAML or JSON. Raises UserError.
+    Its content decides between Markdown, YAML and JSON. Raises UserError.
     """
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
@@ -101,9 +101,7 @@ def read_plan_from(uri: str) -> Plan:
         raise UserError(f"a plan is at http://, https://, s3:// or a path that the steps see, got {given}; give one")
     name = PurePosixPath(parts.path)
     try:
-        return parse_plan(
-            data.decode(), CATALOGUE, markdown=name.suffix.lower() in (".md", ".markdown"), stem=name.stem
-        )
+        return parse_plan(data.decode(), CATALOGUE, name=name.name)
     except UnicodeDecodeError as error:
         raise UserError(f"{uri}: a plan is UTF-8 text, but byte {error.start} is not; give the plan itself") from error
     except UserError as error:

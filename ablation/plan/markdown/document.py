@@ -1,0 +1,113 @@
+"""A Markdown plan as a whole: its ablations, title, reasoning and metrics; and what in it was not understood."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ablation.plan.markdown import names
+from ablation.plan.markdown.blocks import Line, blocks
+from ablation.plan.markdown.hidden import shown
+from ablation.plan.markdown.html import PLAN, REASONING, without_html
+from ablation.plan.markdown.names import METRICS
+from ablation.plan.markdown.phrases import listed
+from ablation.plan.markdown.problems import Problems
+from ablation.plan.markdown.sections import ABLATION, BOLD_TITLE, STRUCTURE, Reader, Section
+
+# A title of these words alone is neither a question nor the title of an ablation.
+GENERIC = listed(
+    "a ablation ablations abstract an analysis and background conclusion conclusions context design detail details "
+    "discussion experiment experiments final for further future general important in introduction list metrics "
+    "missing motivation new next note notes of on other our overall overview plan plans proposal proposed rationale "
+    "reason reasoning reasons references remark remarks results setup steps studies study suggested summary table "
+    "the thinking thoughts to trace work"
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The sections with ablations, the title, the reasoning as text, and the metrics that no ablation states."""
+
+    ablations: list[Section]
+    title: str
+    reasoning: str
+    metrics: list[Line]
+
+
+def read_document(text: str, problems: Problems) -> Document:
+    """Return the structure of a plan; parts and kinds are still phrases. What is not understood becomes a problem."""
+    visible = shown(text, problems)
+    body, boxed = without_html("\n".join(visible.lines), problems)
+    sections = Reader(problems).read(blocks(body))
+    ablations, reasons = [], [*visible.thoughts, boxed]
+    for section, quiet in _with_reasoning(sections):
+        if section.is_ablation and not quiet:
+            ablations.append(section)
+            _check_ablation(section, problems)
+        elif section.is_ablation and section.level < BOLD_TITLE:
+            problems.add(
+                section.number, f"fields below the title {section.title!r}; give the ablation a heading of its own"
+            )
+        elif quiet:
+            reasons += [section.title, *(line.text for line in section.prose)]
+        else:
+            _check_prose(section, problems)
+    _check_titles(sections, ablations, problems)
+    metrics = [line for section in sections if section not in ablations for line in section.fields.get(METRICS, [])]
+    return Document(ablations, _title(sections), _plain_text(reasons), metrics)
+
+
+def _with_reasoning(sections: list[Section]) -> Iterator[tuple[Section, bool]]:
+    """Yield each section, and True if it is reasoning: a title in bold belongs to the heading above it."""
+    quiet = False
+    for section in sections:
+        if section.level < BOLD_TITLE:
+            quiet = bool(REASONING.search(section.title)) and not PLAN.search(section.title)
+        yield section, quiet and not section.is_ablation if section.level == BOLD_TITLE else quiet
+
+
+def _check_ablation(section: Section, problems: Problems) -> None:
+    """Report lines around the fields of an ablation that look like fields or ablations."""
+    for line in section.prose:
+        stated = names.field_of(line)
+        if line in section.after_fields:
+            problems.add(line.number, f"{line.text!r} looks like an ablation or a replacement; write it with fields")
+        elif stated and (stated.name is None or stated.weak) and (stated.marked or names.nearly(stated.label)):
+            problems.add(line.number, names.unknown(stated.label, section.title))
+
+
+def _check_prose(section: Section, problems: Problems) -> None:
+    """Report lines outside of ablations that look like misspelt fields, or like keys of the plan."""
+    for line in section.prose:
+        stated = names.field_of(line)
+        if not stated or stated.name:
+            continue
+        if names.nearly(stated.label) or (names.of_the_plan(stated.label) and (stated.marked or line.item)):
+            problems.add(line.number, names.unknown(stated.label, section.title))
+
+
+def _check_titles(sections: list[Section], ablations: list[Section], problems: Problems) -> None:
+    """Report the titles that speak of an ablation, stand at the level of ablations, and have no fields below them."""
+    levels = {section.level for section in ablations}
+    for place, (section, quiet) in enumerate(_with_reasoning(sections)):
+        following = sections[place + 1 : place + 2]
+        parent = any(section.level < each.level and each in ablations for each in following)
+        lost = section.level in levels and ABLATION.search(section.title) and not is_generic(section.title)
+        if lost and section not in ablations and not (quiet or parent or set(STRUCTURE) & set(section.fields)):
+            fields = ", ".join(f"`- **{name}**: ...`" for name in names.SHOWN[:3])
+            problems.add(section.number, f"the ablation {section.title!r} has no fields; write {fields} below it")
+
+
+def is_generic(title: str) -> bool:
+    """Return True for a title such as `Ablation plan`, which names no question and no ablation."""
+    return set(re.findall(r"[^\W\d_]+", title.lower())) <= GENERIC
+
+
+def _title(sections: list[Section]) -> str:
+    """Return the title of the document: its first heading of the first level that is no ablation."""
+    titles = [section.title for section in sections if section.level == 1 and not section.is_ablation]
+    return next((title for title in titles if not is_generic(title)), "")
+
+
+def _plain_text(parts: list[str]) -> str:
+    lines = (re.sub(r"\*\*|`|^\s*#+\s*", "", line).strip() for part in parts for line in part.split("\n"))
+    return "\n".join(line for line in lines if line)
