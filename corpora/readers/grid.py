@@ -8,6 +8,8 @@ Two things can be wrong with a clip. Both are counted and listed with their reas
   before the splits are drawn. So the next sentence takes the place of a damaged one, and `test` keeps its size.
 - The file is intact, but no face is found in it. These clips depend on our face finder, and without them `test` could become
   easier. So such a clip in `test` is an error.
+A clip with the content of another clip is kept if both have the same words and are in the same split. If the words differ, both are
+left out; if only the splits differ, the one that is not in `test`.
 It is also an error if more than 2 % of the clips are left out, for any reason. `allow_rejected=N` permits up to N such clips and
 lifts both errors.
 """
@@ -20,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import UserError
+from common.normalise import normalise
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
+from corpora.readers.copies import Entry, contradictions
 from corpora.readers.grid_sources import Source, sources
 from corpora.readers.media import damage, sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
@@ -61,8 +65,8 @@ class Options:
         )
 
     def held_out(self, source: Source) -> str:
-        """Return what must not be in two splits: the speaker or the sentence."""
-        return source.speaker if self.by_speaker else source.text
+        """Return what must not be in two splits: the speaker, or the sentence without its punctuation."""
+        return source.speaker if self.by_speaker else normalise(source.text)
 
 
 def count(folder: str, query: Mapping[str, str]) -> int:
@@ -93,13 +97,21 @@ def clips(folder: str, query: Mapping[str, str], workers: int) -> Iterator[Clip 
         if fault is not None:
             yield tolerate(Rejected(id_, fault, ""))
     intact = [source for source in found if faults[source.id] is None]
-    yield from _cut(intact, options, workers, tolerate)
+    splits = draw_splits([options.held_out(source) for source in intact], options.test, options.valid)
+    entries = [Entry(s.id, s.file, normalise(s.text), splits[options.held_out(s)]) for s in intact]
+    copies = contradictions(entries, workers)
+    for rejected in copies.values():
+        yield tolerate(rejected)
+    yield from _cut([source for source in intact if source.id not in copies], splits, options, workers, tolerate)
 
 
 def _cut(
-    intact: Sequence[Source], options: Options, workers: int, tolerate: Callable[[Rejected], Rejected]
+    intact: Sequence[Source],
+    splits: Mapping[str, str],
+    options: Options,
+    workers: int,
+    tolerate: Callable[[Rejected], Rejected],
 ) -> Iterator[Clip | Rejected]:
-    splits = draw_splits([options.held_out(source) for source in intact], options.test, options.valid)
     for source, mouths in zip(intact, cut_mouths([source.file for source in intact], workers), strict=True):
         made = _clip(source, mouths, splits[options.held_out(source)])
         yield tolerate(made) if isinstance(made, Rejected) else made

@@ -10,19 +10,31 @@ reason.
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from common.errors import UserError
+from common.normalise import normalise, written
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
+from corpora.readers.copies import Entry, contradictions
 from corpora.readers.media import sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
+from corpora.readers.text_files import lines, read_text
 from corpora.schema import Clip, Rejected
 
 SPLITS = ("test", "valid", "train")  # `test` first: it permits no rejected clip, so a bad corpus fails early
 OPTIONS = (*SPLITS, "allow_rejected")
+KEY = re.compile(r"\s*text\s*:", re.IGNORECASE)
+SOUNDS = (
+    "ns|lg|br|cg|ls|sm|nz|sn|sp|sil|silence|spn|nsn|unk|noise|breath|breathing|laugh|laughs|laughter|cough|coughs|coughing|smack|"
+    "lipsmack|click|sniff|sneeze|sigh|gasp|music|applause|cheering|inaudible|unintelligible|crosstalk"
+)
+MARKERS = re.compile(rf"\[[^\[\]]*\]|<[^<>]*>|[{{(]\s*(?:{SOUNDS})\s*[)}}]", re.IGNORECASE)
+BRACES = str.maketrans("", "", "{}")
 
 
 @dataclass(frozen=True)
@@ -36,23 +48,44 @@ class Source:
     def speaker(self) -> str:
         return self.file.parent.name
 
+    @cached_property
+    def words(self) -> Path:
+        """The file with the words, whose suffix may be in capitals."""
+        return with_suffix(self.file, ".txt")
+
     @property
     def id(self) -> str:
         return f"{self.speaker}-{self.file.stem}"
 
     def text(self) -> str:
-        """Return the words in lower case, without the braces around some of them. Raises UserError without a `Text:` line."""
-        path = self.file.with_suffix(".txt")
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-        found = next((line for line in lines if line.startswith("Text:")), None)
-        if found is None:
+        """Return the words in lower case. Raises UserError without one `Text:` line, or for a file in another encoding.
+
+        Markers of sounds that are not speech are left out: `{NS}`, `[MUSIC]`, `<UNK>`. Other braces stand around words that are
+        hard to hear: the words stay.
+        """
+        found = [line for line in lines(read_text(self.words)) if KEY.match(line)] if self.words.is_file() else []
+        if len(found) != 1:
             raise UserError(
-                f"the words of a clip follow `Text:` in the .txt file next to it; {path} has no such line: add it"
+                f"the words of a clip follow `Text:` in the .txt file next to it; {self.words} has "
+                f"{len(found) or 'no'} such line{'s' if found else ''}: {'leave one' if found else 'add it'}"
             )
-        return " ".join(found.removeprefix("Text:").translate(str.maketrans("", "", "{}")).lower().split())
+        return written(MARKERS.sub(" ", KEY.sub("", found[0])).translate(BRACES))
 
 
 Layout = Callable[[Path], list[Source]]  # the clips of a folder, as one of the two corpora is published
+
+
+def with_suffix(file: Path, suffix: str) -> Path:
+    """Return the file next to another one with a suffix in lower case or in capitals; the former if there is neither."""
+    upper = file.with_suffix(suffix.upper())
+    lower = file.with_suffix(suffix)
+    return upper if upper.is_file() and not lower.is_file() else lower
+
+
+def videos(folder: Path) -> list[Path]:
+    """Return the clips ID/00001.mp4 below a folder, by name, without hidden files such as macOS's `._00001.mp4`."""
+    found = (file for file in folder.glob("*/*") if file.suffix.lower() == ".mp4")
+    return sorted(file for file in found if not file.name.startswith("."))
 
 
 def require(folder: Path, rule: str) -> None:
@@ -94,7 +127,7 @@ def count(layout: Layout, folder: Path, query: Mapping[str, str]) -> int:
 def stamp(layout: Layout, folder: Path) -> str:
     """Return a text that changes when a clip, its words or its split change, and not when the folder moves."""
     rows = sorted(
-        (source.id, source.split, *size_and_time(source.file), *size_and_time(source.file.with_suffix(".txt")))
+        (source.id, source.split, *size_and_time(source.file), *size_and_time(source.words))
         for source in layout(folder)
     )
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
@@ -106,15 +139,20 @@ def clips(layout: Layout, folder: Path, query: Mapping[str, str], workers: int) 
     texts = [source.text() for source in sources]
     interpreter()
     tolerate = Tolerance(len(sources), number(query, "allow_rejected", least=0))
-    cut = cut_mouths([source.file for source in sources], workers)
-    for source, text, mouths in zip(sources, texts, cut, strict=True):
+    entries = [Entry(s.id, s.file, normalise(text), s.split) for s, text in zip(sources, texts, strict=True)]
+    copies = contradictions(entries, workers)
+    for rejected in copies.values():
+        yield tolerate(rejected)
+    rest = [(source, text) for source, text in zip(sources, texts, strict=True) if source.id not in copies]
+    cut = cut_mouths([source.file for source, _ in rest], workers)
+    for (source, text), mouths in zip(rest, cut, strict=True):
         made = _clip(source, text, mouths)
         yield tolerate(Rejected(source.id, made, source.split)) if isinstance(made, str) else made
 
 
 def _clip(source: Source, text: str, mouths: Mouths) -> Clip | str:
     """Return the clip, or the reason why it is left out."""
-    if not text:
+    if not normalise(text):
         return "empty transcript"
     if mouths.crops is None:
         return mouths.reason or "no mouths"
