@@ -68,7 +68,7 @@ def survey(file: Path, *, contrast: bool = False, longest_s: float = LONGEST_S) 
             raise Unusable("it has no pictures")
         step = float(np.median(np.diff(stamps))) if len(stamps) > 2 else float(1 / rate) if rate else 1 / FPS
         end = stamps[-1] + (min(lasts, step) or step)
-        tracks.check_end(tracks.pictures(), end)
+        tracks.check_end(tracks.pictures(), stamps[0], end)
     return Survey(np.array(stamps), np.array(spreads), step, end)
 
 
@@ -123,8 +123,8 @@ class Upright:
     def of(cls, tracks: Tracks, first: av.VideoFrame) -> "Upright":
         """Read the shape of the pixels from the header, and the display matrix from the first frame.
 
-        Raises Unusable for an impossible shape, and for pictures that are turned by other than a multiple of 90 degrees. A frame and its
-        side data refer to each other, so that to look at all of them would keep many in memory.
+        Raises Unusable for an impossible shape, and for pictures that are turned by other than a multiple of 90 degrees. A frame
+        and its side data refer to each other, so that to look at all of them would keep many in memory.
         """
         aspect = tracks.pictures().sample_aspect_ratio or Fraction(1)
         if not Fraction(1, MOST_STRETCHED) <= aspect <= MOST_STRETCHED:

@@ -42,7 +42,8 @@ def read_sound(file: Path, longest_s: float = LONGEST_S) -> Sound:
         if not any(len(piece) for _, piece in sound.pieces):
             raise Unusable(EMPTY)
         if tracks.sound().duration is not None:  # without one, the header's length may be that of the picture
-            tracks.check_end(tracks.sound(), sound.pieces[-1][0] + len(sound.pieces[-1][1]) / SAMPLE_RATE_HZ)
+            end_s = sound.pieces[-1][0] + len(sound.pieces[-1][1]) / SAMPLE_RATE_HZ
+            tracks.check_end(tracks.sound(), sound.start_s, end_s)
     return sound
 
 

@@ -55,13 +55,15 @@ class Tracks:
             raise Unusable("it has no sound track")
         return self.audio
 
-    def check_end(self, track: AudioStream | VideoStream, end_s: float) -> None:
-        """Raises Unusable if a track, which was decoded until `end_s`, goes on for longer by the header: the file was cut off."""
+    def check_end(self, track: AudioStream | VideoStream, start_s: float, end_s: float) -> None:
+        """Raises Unusable if a track, decoded from `start_s` until `end_s`, lasts longer by the header: the file was cut off."""
         name, declared_s = self.container.format.name, None
         if name == "avi" and isinstance(track, VideoStream) and track.frames and track.average_rate:
-            declared_s = float(track.frames / track.average_rate)  # its length is estimated from the size of the file
+            declared_s = start_s + float(
+                track.frames / track.average_rate
+            )  # its length is estimated from the size of the file
         elif name.startswith(STATE_LENGTHS) and track.duration is not None and track.time_base is not None:
-            declared_s = float(((track.start_time or 0) + track.duration) * track.time_base)
+            declared_s = start_s + float(track.duration * track.time_base)
         elif name.startswith(STATE_LENGTHS) and self.container.duration is not None:  # of the track that lasts longest
             declared_s = ((self.container.start_time or 0) + self.container.duration) / av.time_base
             end_s = max(end_s, _last_stamp_s(Path(self.container.name)))
