@@ -66,10 +66,16 @@ def survey(file: Path, *, contrast: bool = False, longest_s: float = LONGEST_S) 
             spreads.append(_contrast(picture.frame) if contrast else 0.0)
         if not stamps:
             raise Unusable("it has no pictures")
-        step = float(np.median(np.diff(stamps))) if len(stamps) > 2 else float(1 / rate) if rate else 1 / FPS
+        step = usual_step(np.diff(stamps)) if len(stamps) > 2 else float(1 / rate) if rate else 1 / FPS
         end = stamps[-1] + (min(lasts, step) or step)
         tracks.check_end(tracks.pictures(), stamps[0], end)
     return Survey(np.array(stamps), np.array(spreads), step, end)
+
+
+def usual_step(steps: np.ndarray) -> float:
+    """Return the time between two pictures, in seconds, from steps (n,) that a container rounds and some of which are holes."""
+    median = np.median(steps)
+    return float(steps[np.abs(steps - median) < median / 2].mean())
 
 
 def pictures(tracks: Tracks) -> Iterator[Picture]:

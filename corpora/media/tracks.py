@@ -23,9 +23,8 @@ from corpora.schema import LONGEST_S
 ENDS_APART_S = 1.0  # a header rounds, and a last packet may be long
 ENDS_EARLY_S = 0.2  # codecs drop a last packet
 MOST_PIXELS = 8192 * 4352
-# These headers state a length. Others have none: ffmpeg estimates it from the size of the file or finds the last time stamp.
-STATE_LENGTHS = ("mov", "matroska", "avi", "flv", "asf")
-
+# These headers state the length of each track. Matroska states one length of all; for other files ffmpeg estimates it.
+STATE_LENGTHS_OF_TRACKS = ("mov", "avi")
 
 T = TypeVar("T", VideoStream, AudioStream)
 
@@ -62,9 +61,9 @@ class Tracks:
             declared_s = start_s + float(
                 track.frames / track.average_rate
             )  # its length is estimated from the size of the file
-        elif name.startswith(STATE_LENGTHS) and track.duration is not None and track.time_base is not None:
+        elif name.startswith(STATE_LENGTHS_OF_TRACKS) and track.duration is not None and track.time_base is not None:
             declared_s = start_s + float(track.duration * track.time_base)
-        elif name.startswith(STATE_LENGTHS) and self.container.duration is not None:  # of the track that lasts longest
+        elif name.startswith("matroska") and self.container.duration is not None:  # of the track that lasts longest
             declared_s = ((self.container.start_time or 0) + self.container.duration) / av.time_base
             end_s = max(end_s, _last_stamp_s(Path(self.container.name)))
         if declared_s is not None and end_s < declared_s - ENDS_EARLY_S:
