@@ -35,9 +35,10 @@ class Frames:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Raises Unusable."""
+        upright = None
         with opened(self.file, self.longest_s) as tracks:
-            upright = Upright.of(tracks)
             for number, picture in enumerate(pictures(tracks)):
+                upright = upright or Upright.of(tracks, picture.frame)
                 places = np.flatnonzero(self.timeline.shown == number)
                 if len(places):
                     yield places, upright(picture.frame)

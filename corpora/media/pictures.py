@@ -1,5 +1,6 @@
 """The pictures of a file with their time stamps, one at a time, upright and with square pixels, as a player shows them."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,12 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 from av.sidedata.sidedata import SideData, Type
+from av.video.stream import VideoStream
 
 from corpora.media.tracks import ENDS_APART_S, Tracks, Unusable, check_header, opened
 from corpora.schema import FPS, LONGEST_S
 
 MOST_STRETCHED = 4  # a pixel that is wider or higher than this is a mistake in the header
-ENDS_EARLY_S = 0.1
 GREY_BELOW = 0.5  # a frame with less than this share of the clip's median contrast was not fully decoded
 EVERY_NTH_PIXEL = 4  # enough to measure contrast
 
@@ -63,14 +64,18 @@ def survey(file: Path, *, contrast: bool = False, longest_s: float = LONGEST_S) 
             stamps.append(picture.time_s)
             lasts = picture.lasts_s
             spreads.append(_contrast(picture.frame) if contrast else 0.0)
-        declared = tracks.declared_end_s(tracks.pictures())
-    if not stamps:
-        raise Unusable("it has no pictures")
-    step = float(np.median(np.diff(stamps))) if len(stamps) > 2 else float(1 / rate) if rate else 1 / FPS
-    end = stamps[-1] + (min(lasts, step) or step)
-    if declared is not None and end < declared - max(ENDS_EARLY_S, step):
-        raise Unusable(f"its header says pictures until {declared:.2f} s, and they end at {end:.2f} s")
+        if not stamps:
+            raise Unusable("it has no pictures")
+        step = usual_step(np.diff(stamps)) if len(stamps) > 2 else float(1 / rate) if rate else 1 / FPS
+        end = stamps[-1] + (min(lasts, step) or step)
+        tracks.check_end(tracks.pictures(), stamps[0], end)
     return Survey(np.array(stamps), np.array(spreads), step, end)
+
+
+def usual_step(steps: np.ndarray) -> float:
+    """Return the time between two pictures, in seconds, from steps (n,) that a container rounds and some of which are holes."""
+    median = np.median(steps)
+    return float(steps[np.abs(steps - median) < median / 2].mean())
 
 
 def pictures(tracks: Tracks) -> Iterator[Picture]:
@@ -80,8 +85,8 @@ def pictures(tracks: Tracks) -> Iterator[Picture]:
     """
     track, size, first, last = tracks.pictures(), None, None, None
     step = float(1 / track.guessed_rate) if track.guessed_rate else 1 / FPS
-    for frame in tracks.container.decode(track):
-        stamp = float(frame.time) if frame.time is not None else 0.0 if last is None else last + step
+    for frame, stamped in _decoded(tracks, track):
+        stamp = stamped if stamped is not None else 0.0 if last is None else last + step
         if last is not None and stamp <= last:
             raise Unusable(f"the time stamps of its pictures run back, from {last:.2f} to {stamp:.2f} s")
         if size not in (None, (frame.width, frame.height)):
@@ -94,30 +99,53 @@ def pictures(tracks: Tracks) -> Iterator[Picture]:
         yield Picture(stamp, float(frame.duration * base) if frame.duration and base is not None else 0.0, frame)
 
 
-@dataclass(frozen=True)
+def _decoded(tracks: Tracks, track: VideoStream) -> Iterator[tuple[av.VideoFrame, float | None]]:
+    """Yield frames and their times in seconds.
+
+    AVI and bare streams say when a packet is decoded, not when its picture is shown. There the nth picture has the nth of these
+    times.
+    """
+    times, guessed = deque[float | None](), tracks.container.format.name == "avi"
+    for packet in tracks.container.demux(track):
+        if packet.size:
+            dts = packet.dts if guessed or packet.pts is None else None
+            times.append(None if dts is None else float(dts * packet.time_base))
+        for frame in packet.decode():
+            time = times.popleft() if times else None
+            yield frame, frame.time if time is None else time
+
+
+@dataclass(frozen=True, eq=False)
 class Upright:
-    """The shape of a track's pixels. A call turns a frame into pixels uint8 (H, W, 3) as a player shows it."""
+    """How a player shows the pictures of a track. A call turns a frame into its pixels, RGB uint8 (H, W, 3).
+
+    `matrix` is the display matrix (2, 2) of -1, 0 and 1; None to leave the picture as it is.
+    """
 
     pixel_aspect: Fraction
+    matrix: np.ndarray | None
 
     @classmethod
-    def of(cls, tracks: Tracks) -> "Upright":
-        """Raises Unusable where the header states an impossible shape of a pixel."""
+    def of(cls, tracks: Tracks, first: av.VideoFrame) -> "Upright":
+        """Read the shape of the pixels from the header, and the display matrix from the first frame.
+
+        Raises Unusable for an impossible shape, and for pictures that are turned by other than a multiple of 90 degrees. A frame
+        and its side data refer to each other, so that to look at all of them would keep many in memory.
+        """
         aspect = tracks.pictures().sample_aspect_ratio or Fraction(1)
         if not Fraction(1, MOST_STRETCHED) <= aspect <= MOST_STRETCHED:
             raise Unusable(f"its header says that a pixel is {aspect} times as wide as high")
-        return cls(aspect)
+        data: SideData | None = first.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]  # PyAV says str
+        return cls(aspect, None if data is None else _signs(bytes(data)))
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return RGB. Raises Unusable for a picture that is turned by other than a multiple of 90 degrees."""
         width, height = frame.width, frame.height
         if self.pixel_aspect > 1:
             width = round(width * self.pixel_aspect)
         elif self.pixel_aspect < 1:
             height = round(height / self.pixel_aspect)
         pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
-        data: SideData | None = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]  # PyAV says str
-        return pixels if data is None else np.ascontiguousarray(turned(pixels, _signs(bytes(data))))
+        return pixels if self.matrix is None else np.ascontiguousarray(turned(pixels, self.matrix))
 
 
 def turned(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Pictures and sound on one time line. Uses NumPy only.
 
 A clip begins where the first of picture and sound begins, and ends with the picture. It has 25 frames a second: each is the picture
-that is shown in the middle of its 40 ms. Before the first picture, the first picture is shown. Sound is placed by its time stamps:
-where there is none, it is silence. What sounds after the last picture is cut off.
+that is shown in the middle of its 40 ms. Before the first picture, the first picture is shown, for whole frames. Sound is placed by
+its time stamps: where there is none, it is silence. What sounds after the last picture is cut off.
 
 That much of this is allowed: sound or picture may begin 0.5 s after the other, no picture may be shown for more than 0.5 s longer
 than usual, and sound may go on for 0.5 s (and a fifth of the clip) after the last picture.
@@ -17,6 +17,7 @@ from corpora.schema import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 RATE_TOLERANCE = 0.01  # as a share; containers round the rate
 MOST_APART_S = 0.5
+NEARLY = 0.01  # of a frame; containers round
 MOST_AFTER = (
     0.2  # as a share of the picture's length; MOST_AFTER_S is always allowed, since codecs fill their last packet
 )
@@ -57,7 +58,7 @@ def timeline(stamps_s: np.ndarray, step_s: float, end_s: float, sound_from_s: fl
     late_s = first - sound_from_s
     if late_s > MOST_APART_S:
         raise Unusable(f"its picture begins {late_s:.2f} s after its sound; at most {MOST_APART_S} s are allowed")
-    held = max(0, round(late_s * FPS))
+    held = max(0, int(late_s * FPS + NEARLY))
     frames = held + max(1, round((end_s - first) * FPS))
     start = first - held / FPS
     middles = start + (np.arange(frames) + 0.5) / FPS

@@ -21,10 +21,10 @@ from av.video.stream import VideoStream
 from corpora.schema import LONGEST_S
 
 ENDS_APART_S = 1.0  # a header rounds, and a last packet may be long
+ENDS_EARLY_S = 0.2  # codecs drop a last packet
 MOST_PIXELS = 8192 * 4352
-# These headers state a length. Others have none: ffmpeg estimates it from the size of the file or finds the last time stamp.
-STATE_LENGTHS = ("mov", "matroska", "avi", "flv", "asf")
-
+# These headers state the length of each track. Matroska states one length of all; for other files ffmpeg estimates it.
+STATE_LENGTHS_OF_TRACKS = ("mov", "avi")
 
 T = TypeVar("T", VideoStream, AudioStream)
 
@@ -54,15 +54,22 @@ class Tracks:
             raise Unusable("it has no sound track")
         return self.audio
 
-    def declared_end_s(self, track: AudioStream | VideoStream) -> float | None:
-        """Return the time at which a track ends by the header; None where the header does not say."""
-        if (
-            not self.container.format.name.startswith(STATE_LENGTHS)
-            or track.duration is None
-            or track.time_base is None
-        ):
-            return None
-        return float(((track.start_time or 0) + track.duration) * track.time_base)
+    def check_end(self, track: AudioStream | VideoStream, start_s: float, end_s: float) -> None:
+        """Raises Unusable if a track, decoded from `start_s` until `end_s`, lasts longer by the header: the file was cut off."""
+        name, declared_s = self.container.format.name, None
+        if name == "avi" and isinstance(track, VideoStream) and track.frames and track.average_rate:
+            declared_s = start_s + float(
+                track.frames / track.average_rate
+            )  # its length is estimated from the size of the file
+        elif name.startswith(STATE_LENGTHS_OF_TRACKS) and track.duration is not None and track.time_base is not None:
+            declared_s = start_s + float(track.duration * track.time_base)
+        elif name.startswith("matroska") and self.container.duration is not None:  # of the track that lasts longest
+            declared_s = ((self.container.start_time or 0) + self.container.duration) / av.time_base
+            end_s = max(end_s, _last_stamp_s(Path(self.container.name)))
+        if declared_s is not None and end_s < declared_s - ENDS_EARLY_S:
+            raise Unusable(
+                f"it was cut off: its {track.type} lasts until {declared_s:.2f} s by its header, and ends at {end_s:.2f} s"
+            )
 
     def declared_length_s(self) -> float | None:
         """Return the length of the file by its header or, without one, as ffmpeg estimates it."""
@@ -91,6 +98,13 @@ def check_header(tracks: Tracks) -> None:
     video = tracks.pictures()
     if video.width * video.height > MOST_PIXELS:
         raise Unusable(f"its pictures have {video.width} x {video.height} pixels; at most {MOST_PIXELS} are read")
+
+
+def _last_stamp_s(file: Path) -> float:
+    """Return the last time stamp of any track, without decoding anything."""
+    with av.open(str(file)) as container:
+        stamps = [float(packet.pts * packet.time_base) for packet in container.demux() if packet.pts is not None]
+    return max(stamps, default=0.0)
 
 
 def _default(tracks: list[T]) -> T | None:

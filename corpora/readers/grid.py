@@ -146,4 +146,4 @@ def _clip(source: Source, mouths: Mouths, split: str) -> Clip | Rejected:
     audio = sound_of(source.file, mouths.start_s, FRAMES)
     if isinstance(audio, str):
         return Rejected(source.id, audio, split)
-    return Clip(source.id, source.speaker, split, source.text, mouths.crops, audio)
+    return Clip(source.id, source.speaker, split, source.text, mouths.crops[:FRAMES], audio)

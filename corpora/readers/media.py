@@ -11,6 +11,8 @@ from corpora.media.timeline import aligned, rate_fault, timeline
 from corpora.media.tracks import Unusable
 from corpora.schema import LONGEST_S, SAMPLE_RATE_HZ
 
+MOST_MORE = 2  # frames
+
 
 def decode_audio(file: Path) -> np.ndarray:
     """Return the first audio stream as int16 mono at 16 kHz, (samples,). Raises av.error.FFmpegError on a broken file."""
@@ -24,13 +26,16 @@ def decode_audio(file: Path) -> np.ndarray:
 
 
 def damage(file: Path, frames: int) -> str | None:
-    """Return why a clip, which should have `frames` frames and sound for them, is unusable; None if it is intact."""
+    """Return why a clip, which should have `frames` frames and sound for them, is unusable; None if it is intact.
+
+    Two frames more are no fault: another container may begin its sound a little before its picture.
+    """
     try:
         sound = read_sound(file)
         found = survey(file, contrast=True)
         made = timeline(found.stamps_s, found.step_s, found.end_s, sound.start_s)
-        fault = rate_fault(found.frames_per_second)
-        if (got := len(made.shown)) != frames and fault is None:
+        fault, got = rate_fault(found.frames_per_second), len(made.shown)
+        if fault is None and not frames <= got <= frames + MOST_MORE:
             held = f" ({len(found.stamps_s)} pictures)" if got != len(found.stamps_s) else ""
             return f"{got} frames{held}; {frames} wanted"
         if grey := found.grey():
