@@ -44,6 +44,7 @@ class Plan:
     than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
+    `reasoning` is free text that the report repeats.
     """
 
     study: str
@@ -62,6 +63,7 @@ class Plan:
     max_failed_trials: int = 0
     margin_points: float | None = None
     init_from: str | None = None
+    reasoning: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -183,6 +185,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "question": fields.text,
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
+    "reasoning": fields.text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,
