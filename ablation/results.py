@@ -127,6 +127,7 @@ class Study(Record):
 
     study: str
     question: str = ""
+    reasoning: str | None = None
     preset: str
     corpus: dict[str, Any]
     seeds: list[int]

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from ablation.plan.arms import Arm, expand, trials, warnings
 from ablation.plan.plan import Plan
-from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from cli import plans
+from cli.options import Corpus, Seeds, Settings, chosen_plan
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.outlook import Outlook, outlook
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
 
 def plan(
-    path: PlanArgument,
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLAN...",
+            help="Plans in YAML, JSON or Markdown: files, folders, http(s) or s3 addresses, or - for standard input.",
+            show_default=False,
+        ),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs: arms, seeds, trials, warnings.")
     ] = False,
@@ -34,11 +42,17 @@ def plan(
     compute the same under different names, and measures the parameters and masks of each arm. The spread between seeds and
     the time of a trial come from earlier studies in MLflow on the same corpus, preset and steps.
 
+    Several plans, or a folder, give one line each, without the probe.
+
     Example: ablate plan plans/smile.yaml
     """
     from recipes.smile import examine
 
-    checked = chosen_plan(path, corpus, seeds, settings or [])
+    named = plans.listed(given)
+    if named != given or len(named) > 1:
+        plans.show(named, corpus, seeds, settings or [], as_json=as_json)
+        return
+    checked = chosen_plan(named[0], corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
     seen = outlook(checked, arms, paths.tracking_uri())
     measured = examine({arm.arm: arm.settings for arm in arms})
@@ -55,6 +69,7 @@ def _as_json(
     keys = ("arm", "part", "action", "why", "overrides")
     return {
         "study": checked.study,
+        "question": checked.question,
         "arms": [{key: getattr(arm, key) for key in keys} for arm in arms],
         "seeds": list(checked.seeds),
         "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],

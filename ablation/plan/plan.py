@@ -46,6 +46,7 @@ class Plan:
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
+    `reasoning` is free text that the report repeats.
     """
 
     study: str
@@ -65,6 +66,7 @@ class Plan:
     margin_points: float | None = None
     init_from: str | None = None
     normalise: str = BASIC
+    reasoning: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -189,6 +191,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "question": fields.text,
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
+    "reasoning": fields.text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,

@@ -36,6 +36,7 @@ def study_of(
     return Study(
         study=plan.study,
         question=plan.question,
+        reasoning=plan.reasoning,
         preset=plan.preset,
         corpus=dict(corpus),
         seeds=list(plan.seeds),

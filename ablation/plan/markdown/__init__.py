@@ -22,7 +22,7 @@ from typing import Any
 from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown.ablations import ablation_of
-from ablation.plan.markdown.document import read_document
+from ablation.plan.markdown.document import read_document, sendable
 from ablation.plan.markdown.metrics import metrics_of
 from ablation.plan.markdown.names import METRICS
 from ablation.plan.markdown.problems import Problems
@@ -49,8 +49,9 @@ def read_markdown(
     if not document.ablations and not problems.found:
         problems.add(0, "no ablation found: a Markdown plan has sections with a line `- **Ablated Part**: ...`")
     data: dict[str, Any] = {"study": fields.slugified(stem)[:63].strip("-") or "study"}
-    if document.title:
-        data["question"] = document.title
+    data |= {"question": sendable(document.title)} if document.title else {}
+    if document.reasoning:
+        data["reasoning"] = shortened(document.reasoning)
     lines = [line for section in document.ablations for line in section.fields.get(METRICS, [])]
     if metrics := metrics_of([*lines, *document.metrics], problems):
         data["metrics"] = metrics
@@ -78,6 +79,11 @@ def _front_matter(text: str, problems: Problems) -> tuple[dict[str, Any], str]:
         problems.add(1, "`ablations` is in the front matter of a Markdown plan; write them as sections below it")
     keys = {key: value for key, value in front.items() if key != "ablations"}
     return keys, "\n" * match[0].count("\n") + text[match.end() :]
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most `LONGEST_REASONING` characters, cut at a space."""
+    return text if len(text) <= LONGEST_REASONING else f"{text[:LONGEST_REASONING].rpartition(' ')[0]} ..."
 
 
 def _joined(ablations: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown.blocks import Line
+from ablation.plan.markdown.document import sendable
 from ablation.plan.markdown.kinds import Choice, Unclear, choices
 from ablation.plan.markdown.names import ACTION, PART, REPLACEMENT, WHY
 from ablation.plan.markdown.parts import find_part, removed_kind
@@ -162,4 +163,4 @@ def why_of(section: Section) -> str:
         line.text for line in section.prose if not line.text.endswith(":")
     ]
     text = " ".join(each if each.endswith((".", "?", "!")) or each == reasons[-1] else f"{each}." for each in reasons)
-    return f"{section.title}: {text}" if section.title and text else section.title or text or "the plan"
+    return sendable(f"{section.title}: {text}" if section.title and text else section.title or text or "the plan")

@@ -70,7 +70,10 @@ def _check_ablation(section: Section, problems: Problems) -> None:
     for line in section.prose:
         stated = names.field_of(line)
         if line in section.after_fields:
-            problems.add(line.number, f"{line.text!r} looks like an ablation or a replacement; write it with fields")
+            problems.add(
+                line.number,
+                f"{line.text!r} looks like an ablation or a replacement; write it with fields, or below a heading",
+            )
         elif stated and (stated.name is None or stated.weak) and (stated.marked or names.nearly(stated.label)):
             problems.add(line.number, names.unknown(stated.label, section.title))
 
@@ -110,4 +113,10 @@ def _title(sections: list[Section]) -> str:
 
 def _plain_text(parts: list[str]) -> str:
     lines = (re.sub(r"\*\*|`|^\s*#+\s*", "", line).strip() for part in parts for line in part.split("\n"))
-    return "\n".join(line for line in lines if line)
+    return sendable("\n".join(line for line in lines if line))
+
+
+def sendable(text: str) -> str:
+    """Return a text without what a Kubeflow server refuses: characters beyond the Unicode plane 0, and two braces in a row."""
+    kept = "".join(letter for letter in text if letter in "\n\t" or (letter.isprintable() and ord(letter) < 0x10000))
+    return kept.replace("{{", "{ {").replace("}}", "} }").strip()
