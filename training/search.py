@@ -118,8 +118,8 @@ def _upper_bound(joint: Tensor, attention: Tensor, most: Tensor, size: int, sett
     """Return (B',): no text of at least `size` units that continues an open hypothesis has a higher score.
 
     `joint` and `attention` (B',) are the highest scores of the open hypotheses. Both are negative and can only fall when a text
-    continues, but the division by its final length raises them. Therefore every final length has its own bound. CTC keeps the bounds
-    of long texts low: it allows few texts with far more units than frames that are not blank.
+    continues, but the division by its final length raises them. Therefore every final length has its own bound. CTC keeps the
+    bounds of long texts low: it allows few texts with far more units than frames that are not blank.
     """
     units = torch.arange(size, most.shape[1], device=most.device)
     if not len(units):

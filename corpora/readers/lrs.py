@@ -1,6 +1,6 @@
 """The part that the readers of LRS2 and LRS3 share: which clips are prepared, their words, and the mouths and sound of each.
 
-`pretrain` is left out of both corpora. It has most of the hours, but its clips are long and would have to be cut between words.
+`pretrain`, which has most of the hours, is read with the option `pretrain`: see `lrs_pretrain`.
 The speaker of a clip is its folder: a broadcast (LRS2) or a YouTube video (LRS3). So one person can count as several speakers.
 
 The test split is the published one. So a test clip that cannot be used (no face found, damaged, no words) is an error. More than
@@ -20,6 +20,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.normalise import normalise, written
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
+from corpora.readers import lrs_pretrain
 from corpora.readers.copies import Entry, contradictions
 from corpora.readers.media import sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
@@ -27,7 +28,7 @@ from corpora.readers.text_files import lines, read_text
 from corpora.schema import Clip, Rejected
 
 SPLITS = ("test", "valid", "train")  # `test` first: it permits no rejected clip, so a bad corpus fails early
-OPTIONS = (*SPLITS, "allow_rejected")
+OPTIONS = (*SPLITS, "pretrain", "allow_rejected")
 KEY = re.compile(r"\s*text\s*:", re.IGNORECASE)
 SOUNDS = (
     "ns|lg|br|cg|ls|sm|nz|sn|sp|sil|silence|spn|nsn|unk|noise|breath|breathing|laugh|laughs|laughter|cough|coughs|coughing|smack|"
@@ -69,7 +70,12 @@ class Source:
                 f"the words of a clip follow `Text:` in the .txt file next to it; {self.words} has "
                 f"{len(found) or 'no'} such line{'s' if found else ''}: {'leave one' if found else 'add it'}"
             )
-        return written(MARKERS.sub(" ", KEY.sub("", found[0])).translate(BRACES))
+        return spoken(KEY.sub("", found[0]))
+
+
+def spoken(text: str) -> str:
+    """Return the words of a text in lower case, without markers of sounds and without the braces around some words."""
+    return written(MARKERS.sub(" ", text).translate(BRACES))
 
 
 Layout = Callable[[Path], list[Source]]  # the clips of a folder, as one of the two corpora is published
@@ -98,7 +104,8 @@ def chosen(layout: Layout, folder: Path, query: Mapping[str, str]) -> list[Sourc
     """Return the clips to prepare, `test` first, then by id.
 
     `query`: train=N, valid=N, test=N (at most N clips, those whose ids have the smallest hashes; without it all clips),
-    allow_rejected=N. Raises UserError for another option, for a split without clips, and for a clip that occurs twice.
+    allow_rejected=N, and pretrain=N or pretrain=all, for the clips of `pretrained`. Raises UserError for another option, for a
+    split without clips, and for a clip that occurs twice.
     """
     for name in query:
         if name not in OPTIONS:
@@ -119,9 +126,17 @@ def _first(sources: list[Source], limit: int | None) -> list[Source]:
     return sorted(sorted(sources, key=lambda source: hashed(source.id))[:limit], key=lambda source: source.id)
 
 
+def pretrained(layout: Layout, folder: Path, query: Mapping[str, str]) -> list[lrs_pretrain.Part | Rejected]:
+    """Return the utterances of `pretrain` to prepare, none without that option."""
+    if "pretrain" not in query:
+        return []
+    held_out = {source.speaker for source in layout(folder) if source.split != "train"}
+    return lrs_pretrain.chosen(folder, query["pretrain"], held_out, spoken)
+
+
 def count(layout: Layout, folder: Path, query: Mapping[str, str]) -> int:
     """Return the number of items that `clips` yields. Raises UserError as `chosen` does."""
-    return len(chosen(layout, folder, query))
+    return len(chosen(layout, folder, query)) + len(pretrained(layout, folder, query))
 
 
 def stamp(layout: Layout, folder: Path) -> str:
@@ -130,15 +145,16 @@ def stamp(layout: Layout, folder: Path) -> str:
         (source.id, source.split, *size_and_time(source.file), *size_and_time(source.words))
         for source in layout(folder)
     )
+    rows += lrs_pretrain.rows(folder)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def clips(layout: Layout, folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
     """Yield every chosen clip, or the reason why it is left out. Raises UserError, before the work where possible."""
-    sources = chosen(layout, folder, query)
+    sources, long = chosen(layout, folder, query), pretrained(layout, folder, query)
     texts = [source.text() for source in sources]
     interpreter()
-    tolerate = Tolerance(len(sources), number(query, "allow_rejected", least=0))
+    tolerate = Tolerance(len(sources) + len(long), number(query, "allow_rejected", least=0))
     entries = [Entry(s.id, s.file, normalise(text), s.split) for s, text in zip(sources, texts, strict=True)]
     copies = contradictions(entries, workers)
     for rejected in copies.values():
@@ -148,6 +164,18 @@ def clips(layout: Layout, folder: Path, query: Mapping[str, str], workers: int) 
     for (source, text), mouths in zip(rest, cut, strict=True):
         made = _clip(source, text, mouths)
         yield tolerate(Rejected(source.id, made, source.split)) if isinstance(made, str) else made
+    for item in _long_clips(long, workers):
+        yield tolerate(item) if isinstance(item, Rejected) else item
+
+
+def _long_clips(items: list[lrs_pretrain.Part | Rejected], workers: int) -> Iterator[Clip | Rejected]:
+    """Yield the utterances of `pretrain`, each cut out of its clip."""
+    groups = list(lrs_pretrain.by_file(items))
+    cut = cut_mouths([file for file, _ in groups if file], workers)
+    for file, found in groups:
+        whole = _clip(Source("train", file), "words of all parts", next(cut)) if file else ""
+        for item in found:
+            yield item if isinstance(item, Rejected) else lrs_pretrain.cut(item, whole)
 
 
 def _clip(source: Source, text: str, mouths: Mouths) -> Clip | str:

@@ -173,7 +173,7 @@ def test_the_stamp_changes_with_words_and_splits(tmp_path: Path) -> None:
         ({"val.txt": "222\n"}, "", "a line of LRS2's lists is ID/00001; .*val.txt has '222'"),
         ({"val.txt": "../222\n"}, "", "a line of LRS2's lists is ID/00001"),
         ({"val.txt": "111/00001\n"}, "", "111-00001 occurs 2 times"),
-        ({}, "?limit=3", "lrs2:// and lrs3:// take test, valid, train, allow_rejected; got limit=3"),
+        ({}, "?limit=3", "lrs2:// and lrs3:// take test, valid, train, pretrain, allow_rejected; got limit=3"),
         ({}, "?test=0", "test= takes a whole number of at least 1, got '0'"),
     ],
 )
