@@ -93,15 +93,12 @@ def clips(folder: str, query: Mapping[str, str], workers: int) -> Iterator[Clip 
     tolerate = Tolerance(len(found), options.allow_rejected)
     with ThreadPoolExecutor(max(1, workers)) as pool:
         faults = dict(zip((source.id for source in found), pool.map(_fault, found), strict=True))
-    for id_, fault in faults.items():
-        if fault is not None:
-            yield tolerate(Rejected(id_, fault, ""))
+    yield from tolerate.all([Rejected(id_, fault, "") for id_, fault in faults.items() if fault is not None])
     intact = [source for source in found if faults[source.id] is None]
     splits = draw_splits([options.held_out(source) for source in intact], options.test, options.valid)
     entries = [Entry(s.id, s.file, normalise(s.text), splits[options.held_out(s)]) for s in intact]
     copies = contradictions(entries, workers)
-    for rejected in copies.values():
-        yield tolerate(rejected)
+    yield from tolerate.all(list(copies.values()))
     yield from _cut([source for source in intact if source.id not in copies], splits, options, workers, tolerate)
 
 

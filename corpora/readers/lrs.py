@@ -157,8 +157,7 @@ def clips(layout: Layout, folder: Path, query: Mapping[str, str], workers: int) 
     tolerate = Tolerance(len(sources) + len(long), number(query, "allow_rejected", least=0))
     entries = [Entry(s.id, s.file, normalise(text), s.split) for s, text in zip(sources, texts, strict=True)]
     copies = contradictions(entries, workers)
-    for rejected in copies.values():
-        yield tolerate(rejected)
+    yield from tolerate.all(list(copies.values()))
     rest = [(source, text) for source, text in zip(sources, texts, strict=True) if source.id not in copies]
     cut = cut_mouths([source.file for source, _ in rest], workers)
     for (source, text), mouths in zip(rest, cut, strict=True):

@@ -97,6 +97,12 @@ def test_canonically_equal_texts_are_equal(text: str) -> None:
     assert len({normalise(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}) == 1
 
 
+@given(st.text(alphabet="aZ1'`.,-_ \t\x1f"))
+def test_ascii_texts_are_normalised_as_any_other(text: str) -> None:
+    with_mark = normalise(f"{text} \u00df")  # the last word leads through the rules for all scripts
+    assert with_mark.removesuffix("ss").strip() == normalise(text)
+
+
 @given(st.text(alphabet='abcxyzABCXYZ 019!?-_;:"()\t\n'))
 def test_plain_english_is_what_it_was_in_version_1(text: str) -> None:
     assert normalise(text) == normaliser(BASIC, FIRST_VERSION)(text)

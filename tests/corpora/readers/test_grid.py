@@ -172,6 +172,8 @@ def test_at_most_2_percent_are_rejected_and_none_in_test() -> None:
         bear(Rejected("b", "no face", "test"))
     with pytest.raises(UserError, match=r"at most 2 clips may be left out, and c \(grey\)"):
         bear(Rejected("c", "grey", "train"))
+    with pytest.raises(UserError, match=r"at most 1 clips may be left out, and 3 would be, 2 of .* \(b: no face\)"):
+        Tolerance(clips=50, allowed=None).all([Rejected("a", "grey", ""), *(Rejected(i, "no face", "") for i in "bc")])
     allowing = Tolerance(clips=10, allowed=1)
     assert allowing(Rejected("a", "no face", "test")).split == "test"
     with pytest.raises(UserError, match="allow_rejected"):
