@@ -190,6 +190,9 @@ def test_an_invalid_clip_is_a_sentence(
         str(tmp_path / "absent.mp4"): "is neither",
         str(tmp_path / "text.mp4"): "cannot be read as a video",
         str(video(tmp_path / "silent.mp4", 10, sound=False)): "has a sound track, and",
+        str(
+            video(tmp_path / "long.mp4", 70, sound=True, fps=1)
+        ): "it lasts 70 s by its header; a clip lasts at most 60 s",
         str(video(tmp_path / "film.mp4", 10, sound=True)): "run `make mouth`",
         f"{small_corpus}#test-99": "the nearest are test-",
         f"{tmp_path}#test-1": "a prepared corpus is a folder with corpus.json",
