@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from corpora.media.tracks import ENDS_APART_S, Tracks, Unusable, check_header, opened
-from corpora.schema import LONGEST_S, SAMPLE_RATE_HZ
+from corpora.media.tracks import ENDS_APART_S, LONGEST_S, Tracks, Unusable, check_header, opened
+from corpora.schema import SAMPLE_RATE_HZ
 
 HOLE_S = 0.04  # stamps may be this far from the number of samples; containers round them
 EMPTY = "its sound track has no samples"

@@ -18,8 +18,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from corpora.schema import LONGEST_S
-
+LONGEST_S = 60  # of a clip, as in training/transcriber.py: memory of the model grows with the square of the length
 ENDS_APART_S = 1.0  # a header rounds, and a last packet may be long
 ENDS_EARLY_S = 0.2  # codecs drop a last packet
 MOST_PIXELS = 8192 * 4352
