@@ -12,7 +12,6 @@ FPS = 25
 SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 MOUTH_SIZE_PX = 96
-LONGEST_S = 60  # of a clip; memory grows with the square of the length
 SPLITS = ("train", "valid", "test")
 
 

@@ -16,7 +16,7 @@ import torch
 
 from common.errors import UserError
 from corpora.noise import FULL_SCALE, noisy
-from corpora.schema import FPS, LONGEST_S, MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance, fit_audio
+from corpora.schema import FPS, MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance, fit_audio
 from model.smile import Smile
 from training import checkpoint
 from training.batches import centre_crop, collate
@@ -24,6 +24,7 @@ from training.tokenizer import Tokenizer
 from training.validation import EVALUATION_BATCH, recognise
 
 FRAME_BYTES = MOUTH_SIZE_PX * MOUTH_SIZE_PX
+LONGEST_S = 60  # memory grows with the square of the length
 MOST_APART = (
     0.2  # largest difference of audio and video length, as a fraction of the video; containers often differ by frames
 )

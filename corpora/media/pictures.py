@@ -11,8 +11,8 @@ import numpy as np
 from av.sidedata.sidedata import SideData, Type
 from av.video.stream import VideoStream
 
-from corpora.media.tracks import ENDS_APART_S, Tracks, Unusable, check_header, opened
-from corpora.schema import FPS, LONGEST_S
+from corpora.media.tracks import ENDS_APART_S, LONGEST_S, Tracks, Unusable, check_header, opened
+from corpora.schema import FPS
 
 MOST_STRETCHED = 4  # a pixel that is wider or higher than this is a mistake in the header
 GREY_BELOW = 0.5  # a frame with less than this share of the clip's median contrast was not fully decoded

@@ -7,9 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from corpora.media.tracks import ENDS_APART_S, Tracks, Unusable, check_header, opened
-from corpora.schema import LONGEST_S, SAMPLE_RATE_HZ
+from corpora.media.tracks import ENDS_APART_S, LONGEST_S, Tracks, Unusable, check_header, opened
+from corpora.schema import SAMPLE_RATE_HZ
 
+MOST_CANCELLED = 1e-3  # of the power; 30 dB
 HOLE_S = 0.04  # stamps may be this far from the number of samples; containers round them
 EMPTY = "its sound track has no samples"
 STILL = 3  # steps of int16 around the middle that a codec adds to silence
@@ -60,8 +61,9 @@ def _pieces(tracks: Tracks) -> Iterator[tuple[float, np.ndarray]]:
     begin = end = 0.0
     layout, parts, resampler = None, list[np.ndarray](), _resampler()
     first = None
+    cancelled = Cancelled()
     for frame in tracks.container.decode(tracks.sound()):
-        _check_numbers(frame)
+        cancelled.add(frame)
         stamp = _stamp(frame, tracks) if layout is None or frame.time is not None else end
         found = (frame.layout.name, frame.sample_rate, frame.format.name)
         if layout is not None and stamp < end - HOLE_S:
@@ -78,6 +80,7 @@ def _pieces(tracks: Tracks) -> Iterator[tuple[float, np.ndarray]]:
             raise Unusable(f"its sound goes on after {tracks.longest_s:g} s; a clip lasts at most that")
     if layout is not None:
         yield begin, np.concatenate([*parts, *_heard(resampler, None)])
+    cancelled.check()
 
 
 def _resampler() -> av.AudioResampler:
@@ -94,9 +97,26 @@ def _stamp(frame: av.AudioFrame, tracks: Tracks) -> float:
     return float(frame.time) if frame.time is not None else (tracks.container.start_time or 0) / av.time_base
 
 
-def _check_numbers(frame: av.AudioFrame) -> None:
-    if frame.format.name.startswith(("flt", "dbl")) and not np.isfinite(frame.to_ndarray()).all():
-        raise Unusable("its sound has samples that are not numbers")
+@dataclass
+class Cancelled:
+    """The power of the channels and of their mean. A track whose two channels are opposite is silent in one channel."""
+
+    channels: float = 0.0
+    mean: float = 0.0
+
+    def add(self, frame: av.AudioFrame) -> None:
+        """Raises Unusable for samples that are not numbers."""
+        values = frame.to_ndarray().astype(np.float64)
+        if not np.isfinite(values).all():
+            raise Unusable("its sound has samples that are not numbers")
+        values = values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
+        self.channels += float(np.square(values).mean())
+        self.mean += float(np.square(values.mean(0)).mean())
+
+    def check(self) -> None:
+        """Raises Unusable if the channels cancel each other out."""
+        if self.mean < MOST_CANCELLED * self.channels:
+            raise Unusable("its channels cancel each other out: one is the other with opposite sign")
 
 
 def broken(audio: np.ndarray) -> str | None:

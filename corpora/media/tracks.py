@@ -18,8 +18,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from corpora.schema import LONGEST_S
-
+LONGEST_S = 60  # of a clip, as in training/transcriber.py: memory of the model grows with the square of the length
 ENDS_APART_S = 1.0  # a header rounds, and a last packet may be long
 ENDS_EARLY_S = 0.2  # codecs drop a last packet
 MOST_PIXELS = 8192 * 4352
@@ -46,12 +45,14 @@ class Tracks:
         """Return the track of pictures. Raises Unusable without one."""
         if self.video is None:
             raise Unusable("it has no pictures")
+        _check_known(self.video)
         return self.video
 
     def sound(self) -> AudioStream:
         """Return the sound track. Raises Unusable without one."""
         if self.audio is None:
             raise Unusable("it has no sound track")
+        _check_known(self.audio)
         return self.audio
 
     def check_end(self, track: AudioStream | VideoStream, start_s: float, end_s: float) -> None:
@@ -85,8 +86,10 @@ def opened(file: Path, longest_s: float = LONGEST_S) -> Iterator[Tracks]:
         with av.open(str(file), options={"protocol_whitelist": "file"}) as container:
             videos = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
             yield Tracks(container, _default(videos), _default(list(container.streams.audio)), longest_s)
-    except (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
-        reason = error.strerror if isinstance(error, av.error.FFmpegError) else str(error)
+    except Unusable:
+        raise
+    except Exception as error:  # whatever a decoder says of one file must not end the others
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise Unusable(f"cannot be decoded: {reason or type(error).__name__}") from error
 
 
@@ -98,6 +101,11 @@ def check_header(tracks: Tracks) -> None:
     video = tracks.pictures()
     if video.width * video.height > MOST_PIXELS:
         raise Unusable(f"its pictures have {video.width} x {video.height} pixels; at most {MOST_PIXELS} are read")
+
+
+def _check_known(track: AudioStream | VideoStream) -> None:
+    if track.codec_context is None:
+        raise Unusable(f"the format of its {track.type} is unknown")
 
 
 def _last_stamp_s(file: Path) -> float:

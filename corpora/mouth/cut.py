@@ -15,7 +15,7 @@ import numpy as np
 from common.errors import UserError
 from common.owned_folder import owned_folder
 from common.parent_death import following
-from corpora.schema import LONGEST_S
+from corpora.media.tracks import LONGEST_S
 
 ROOT = Path(__file__).resolve().parents[2]
 

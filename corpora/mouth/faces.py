@@ -4,6 +4,8 @@ A face is looked for as in a clip with one face. Every 12th frame is also search
 are followed through the clip, and `rules.choose` says whose mouth is cut.
 """
 
+from functools import lru_cache
+
 import cv2
 import mediapipe as mp
 import numpy as np
@@ -23,16 +25,19 @@ PORTRAIT_FROM = np.array([72.0, 40.0])
 def find_face(frames: Frames) -> Face:
     """Return the face whose mouth is cut. Raises Unusable where several faces could be the speaker's."""
     face, several = Face.unseen(len(frames)), False
-    with (
-        mp.solutions.face_mesh.FaceMesh(max_num_faces=1, min_detection_confidence=LEAST_CONFIDENCE) as mesh,
-        mp.solutions.face_detection.FaceDetection(min_detection_confidence=LEAST_CONFIDENCE_OF_MORE) as finder,
-    ):
+    with mp.solutions.face_mesh.FaceMesh(max_num_faces=1, min_detection_confidence=LEAST_CONFIDENCE) as mesh:
         for places, pixels in frames:
             for points in _found(mesh, pixels):
                 face.see(places, points, portrait(pixels, points))
             if not several and not (places % SEARCHED_EVERY).all():
-                several = len(finder.process(pixels).detections or ()) > 1
+                several = len(_finder().process(pixels).detections or ()) > 1
     return _speaker(face, _all_faces(frames)) if several else face
+
+
+@lru_cache
+def _finder() -> "mp.solutions.face_detection.FaceDetection":
+    """Return a finder that looks at each picture alone. It is made once, since that takes as long as 20 pictures."""
+    return mp.solutions.face_detection.FaceDetection(min_detection_confidence=LEAST_CONFIDENCE_OF_MORE)
 
 
 def _speaker(first: Face, faces: list[Face]) -> Face:

@@ -8,8 +8,8 @@ import numpy as np
 from corpora.media.pictures import survey
 from corpora.media.sound import broken, read_sound
 from corpora.media.timeline import aligned, rate_fault, timeline
-from corpora.media.tracks import Unusable
-from corpora.schema import LONGEST_S, SAMPLE_RATE_HZ
+from corpora.media.tracks import LONGEST_S, Unusable
+from corpora.schema import SAMPLE_RATE_HZ
 
 MOST_MORE = 2  # frames
 

@@ -50,30 +50,34 @@ def _sound(name: str, file: Path) -> Sound:
         )
     try:
         with opened(file) as tracks:
-            if tracks.video is None:
-                raise UserError(f"a clip has pictures, and {name} has none; give a video of the speaker's face")
-            if tracks.audio is None:
-                raise UserError(f"a clip has a sound track, and {name} has none; give a video with sound")
-        return read_sound(file)
+            pictures, sound = tracks.video is not None, tracks.audio is not None
+        if pictures and sound:
+            return read_sound(file)
     except Unusable as error:
-        raise UserError(f"{name} cannot be read as a video with sound: {error}; give another file") from error
+        raise _unusable(name, str(error)) from error
+    if not pictures:
+        raise UserError(f"a clip has pictures, and {name} has none; give a video of the speaker's face")
+    raise UserError(f"a clip has a sound track, and {name} has none; give a video with sound")
 
 
 def _video(name: str, sound: Sound, mouths: Mouths) -> Sample:
     if mouths.crops is None:
-        raise UserError(
-            f"a clip shows one speaker's face throughout, and {name} cannot be used: {mouths.reason}; give another"
-        )
+        raise _unusable(name, str(mouths.reason))
     try:
         audio = aligned(sound.pieces, mouths.start_s, len(mouths.crops))
     except Unusable as error:
-        raise UserError(
-            f"a clip has sound for its pictures, and {name} cannot be used: {error}; give another"
-        ) from error
+        raise _unusable(name, str(error)) from error
     if fault := broken(audio):
-        raise UserError(f"a clip has the sound of speech, and {name} cannot be used: {fault}; give another")
+        raise _unusable(name, fault)
     with _naming(name):
         return sample(audio, mouths.crops)
+
+
+def _unusable(name: str, reason: str) -> UserError:
+    return UserError(
+        f"{name} cannot be read as a video of one speaker with sound: {reason}; give another clip, by the rules of "
+        "docs/real-video.md"
+    )
 
 
 def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from corpora.media import tracks
 from corpora.mouth.cut import ROOT as CHECKOUT
 from corpora.prepare import prepare
 from corpora.store import Corpus
@@ -20,6 +21,7 @@ from pipelines.local.clips import read_clips
 from tracking.checkpoints import log_checkpoint, register
 from tracking.store import prepare_store
 from tracking.studies import open_study
+from training import transcriber
 from training.evaluate import transcribe
 from training.loop import train_trial
 from training.transcriber import from_bytes, to_bytes
@@ -190,6 +192,9 @@ def test_an_invalid_clip_is_a_sentence(
         str(tmp_path / "absent.mp4"): "is neither",
         str(tmp_path / "text.mp4"): "cannot be read as a video",
         str(video(tmp_path / "silent.mp4", 10, sound=False)): "has a sound track, and",
+        str(
+            video(tmp_path / "long.mp4", 70, sound=True, fps=1)
+        ): "it lasts 70 s by its header; a clip lasts at most 60 s",
         str(video(tmp_path / "film.mp4", 10, sound=True)): "run `make mouth`",
         f"{small_corpus}#test-99": "the nearest are test-",
         f"{tmp_path}#test-1": "a prepared corpus is a folder with corpus.json",
@@ -211,6 +216,10 @@ def test_invalid_noise_is_a_sentence(
     answer = say(utterances(small_corpus)[0], "--model", ADDRESS, *options)
     assert answer.code == 2
     assert why in answer.err
+
+
+def test_the_limit_of_the_file_is_that_of_the_model() -> None:
+    assert tracks.LONGEST_S == transcriber.LONGEST_S
 
 
 def needs_faces() -> None:

@@ -72,6 +72,27 @@ def test_sound_that_is_no_number_is_refused(tmp_path: Path, value: float) -> Non
         read_sound(path)
 
 
+def test_opposite_channels_are_refused(tmp_path: Path) -> None:
+    sound = speech(RATE)
+    for name, sign, refused in (("same", 1, False), ("opposite", -1, True)):
+        path = tmp_path / f"{name}.mkv"
+        with av.open(str(path), "w") as container:
+            video = container.add_stream("mpeg4", rate=25)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            audio = container.add_stream("pcm_s16le", rate=RATE, layout="stereo")
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+            container.mux(video.encode())
+            both = np.stack([sound, sign * sound]).T.reshape(1, -1).copy()
+            frame = av.AudioFrame.from_ndarray(both, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = RATE, 0
+            container.mux([*audio.encode(frame), *audio.encode()])
+        if refused:
+            with pytest.raises(Unusable, match="channels cancel each other out"):
+                read_sound(path)
+        else:
+            assert np.abs(read_sound(path).pieces[0][1].astype(int) - sound).max() <= 1
+
+
 def tone() -> np.ndarray:
     return (3000 * np.sin(np.arange(3 * RATE) * 0.05)).astype(np.int16)
 

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from common.errors import UserError
+from corpora.media.frames import Frames
 from corpora.mouth.cut import cut_mouths, interpreter
 from corpora.prepare import prepare
 from corpora.store import Corpus
 
-CASES = Path("../shared/cases/media")
+CASES, GRID = Path("../shared/cases/media"), Path("../shared/data/grid/raw")
 WORKER = """#!/bin/sh
 echo '{"ready": true}'
 while read -r line; do
@@ -86,3 +89,41 @@ def test_a_corpus_keeps_its_good_clips_and_names_the_others(tmp_path: Path) -> N
     kept = {utterance.id.removeprefix("video001-"): utterance.frames for utterance in corpus.all_utterances}
     assert {name.replace(".", "-") for name in good} < set(kept)
     assert (kept["vlate-mp4"], kept["vfr-drop5-mp4"]) == (83, 75)
+
+
+def beside(path: Path, left: list[np.ndarray], right: list[np.ndarray], sound: Path) -> Path:
+    """Write two series of pictures next to each other, with the sound of a clip."""
+    with av.open(str(path), "w") as made, av.open(str(sound)) as given:
+        video = made.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt, video.options = 720, 288, "yuv420p", {"preset": "ultrafast"}
+        audio = made.add_stream_from_template(given.streams.audio[0])
+        for pair in zip(left, right, strict=True):
+            made.mux(video.encode(av.VideoFrame.from_ndarray(np.hstack(pair), format="rgb24")))
+        made.mux(video.encode())
+        for packet in given.demux(given.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = audio
+                made.mux(packet)
+    return path
+
+
+@pytest.mark.slow
+def test_of_two_real_faces_the_one_that_speaks_is_cut(tmp_path: Path) -> None:
+    needs_mouths()
+    places = [GRID / name for name in ("s1/bbaf2n.mpg", "s2/pwij3p.mpg", "s2/swwp2s.mpg")]
+    first, second, third = [[pixels for _, pixels in Frames.of(p, any_rate=False, longest_s=60)] for p in places]
+    photograph = [first[0]] * 75
+    clips = [
+        beside(tmp_path / "left.mkv", second, photograph, places[1]),
+        beside(tmp_path / "right.mkv", photograph, second, places[1]),
+        beside(tmp_path / "both.mkv", second, third, places[1]),
+        beside(tmp_path / "cut.mkv", first[:38] + second[38:], photograph, places[0]),
+        places[1],
+    ]
+    left, right, both, cut, alone = cut_mouths(clips, 2)
+    assert alone.crops is not None
+    for found in (left, right):
+        assert found.crops is not None, found.reason
+        assert np.abs(found.crops.astype(int) - alone.crops).mean() < 6
+    assert str(both.reason).startswith("2 faces, and it is not clear which one speaks, in frames 0-74")
+    assert "cut at frame 38" in str(cut.reason)
