@@ -13,6 +13,7 @@ from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
 from corpora import recordings
 from pipelines.local import paths
+from pipelines.local.fits import check_batches
 from pipelines.local.outlook import Outlook, outlook
 from recipes.smile import CATALOGUE
 
@@ -39,8 +40,9 @@ def plan(
     """Check a plan; show its arms and what it can detect.
 
     Checks parts, kinds and values against the model's settings, and that no two arms are the same. A probe finds arms that
-    compute the same under different names, and measures the parameters and masks of each arm. The spread between seeds and
-    the time of a trial come from earlier studies in MLflow on the same corpus, preset and steps.
+    compute the same under different names, and measures the parameters and masks of each arm. The time of a trial and the
+    spread between seeds come from earlier studies in MLflow on the same corpus, preset and steps, else the spread from
+    measurements of the preset. Recordings of noise are decoded, and batches that this machine cannot hold are refused.
 
     Several plans, or a folder, give one line each, without the probe.
 
@@ -54,6 +56,7 @@ def plan(
         return
     checked = chosen_plan(named[0], corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
+    check_batches(arms)
     seen = outlook(checked, arms, paths.tracking_uri())
     measured = examine({arm.arm: arm.settings for arm in arms})
     said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
