@@ -11,7 +11,7 @@ from common.yaml_text import load_yaml
 MARKDOWN = (".md", ".markdown", "md", "markdown")
 YAML = (".yaml", ".yml", ".json", "yaml", "yml", "json")
 NAMES_OF_PART = "|".join(name for name in NAMES[PART] if name != "part")  # `part` is a key of ablations in YAML
-FIELD = re.compile(rf"(?:^|\||\*\*|__|>)[\W\d_]*(?:{NAMES_OF_PART}|\*\*part)s?\W", re.IGNORECASE | re.MULTILINE)
+FIELD = re.compile(rf"(?:^|\||\*\*|__|>)[\W\d_]{{0,20}}(?:{NAMES_OF_PART}|\*\*part)s?\W", re.IGNORECASE | re.MULTILINE)
 FRONT_MATTER = re.compile(r"---[ \t]*\n.*?\n---[ \t]*\n\s*\S", re.DOTALL)
 HEADING = re.compile(r"^\#{2,6} \S", re.MULTILINE)
 

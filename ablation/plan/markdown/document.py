@@ -52,7 +52,9 @@ def read_document(text: str, problems: Problems) -> Document:
     for section in ablations:
         _check_ablation(section, problems)
     _check_titles(sections, ablations, problems)
-    metrics = [line for section in sections if section not in ablations for line in section.fields.get(METRICS, [])]
+    stated = set(ablations)
+    others = [section for section in sections if section not in stated]
+    metrics = [line for section in others for line in section.fields.get(METRICS, [])]
     return Document(ablations, _title(sections), _plain_text(reasons), metrics)
 
 
@@ -102,12 +104,12 @@ def _check_prose(section: Section, problems: Problems) -> None:
 
 def _check_titles(sections: list[Section], ablations: list[Section], problems: Problems) -> None:
     """Report the titles that speak of an ablation, stand at the level of ablations, and have no fields below them."""
-    levels = {section.level for section in ablations}
+    known, levels = set(ablations), {section.level for section in ablations}
     for place, (section, under) in enumerate(_with_reasoning(sections)):
         following = sections[place + 1 : place + 2]
-        parent = any(section.level < each.level and each in ablations for each in following)
+        parent = any(section.level < each.level and each in known for each in following)
         lost = section.level in levels and ABLATION.search(section.title) and not is_generic(section.title)
-        if lost and section not in ablations and not (under or parent or set(STRUCTURE) & set(section.fields)):
+        if lost and section not in known and not (under or parent or set(STRUCTURE) & set(section.fields)):
             fields = ", ".join(f"`- **{name}**: ...`" for name in names.SHOWN[:3])
             problems.add(section.number, f"the ablation {section.title!r} has no fields; write {fields} below it")
 

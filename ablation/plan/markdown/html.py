@@ -23,10 +23,14 @@ BULLET = re.compile(r"^([ \t>]*)[•◦▪‣·●○∙–—][ \t]+", re.MULTI
 
 @dataclass
 class _Box:
-    """An open element. `level` is the level of its heading of reasoning, -1 without one; 0 is that of a summary."""
+    """An open element. `level` is the level of its heading of reasoning, -1 without one; 0 is that of a summary.
+
+    `inside` says that it is inside a box of reasoning.
+    """
 
     name: str
     line: int
+    inside: bool = False
     level: int = -1
 
 
@@ -48,10 +52,14 @@ def without_html(text: str, problems: Problems) -> tuple[str, str]:
 
 
 def _put(part: str, boxes: list[_Box], kept: list[str], reasoning: list[str]) -> None:
-    hidden = any(box.level >= 0 for box in boxes)
+    hidden = _hides(boxes)
     (reasoning if hidden else kept).append(part)
     if hidden:
         kept.append("\n" * part.count("\n"))
+
+
+def _hides(boxes: list[_Box]) -> bool:
+    return bool(boxes) and (boxes[-1].inside or boxes[-1].level >= 0)
 
 
 def _replacement(tag: re.Match[str], line: int, boxes: list[_Box], problems: Problems) -> str:
@@ -64,7 +72,7 @@ def _replacement(tag: re.Match[str], line: int, boxes: list[_Box], problems: Pro
         _open_or_close(boxes, name, line, closing=bool(tag["slash"]))
         return ""
     if name.startswith("t"):
-        if not any(box.level >= 0 for box in boxes):
+        if not _hides(boxes):
             problems.add(line, "a table in HTML is not read; write it as a Markdown table, with | between the cells")
         return ""
     if name == "summary" or re.fullmatch("h[1-6]", name):
@@ -88,7 +96,7 @@ def _head(boxes: list[_Box], level: int, title: str) -> None:
 
 def _open_or_close(boxes: list[_Box], name: str, line: int, *, closing: bool) -> None:
     if not closing:
-        boxes.append(_Box(name, line))
+        boxes.append(_Box(name, line, _hides(boxes)))
     elif any(box.name == name for box in boxes):
         while boxes.pop().name != name:
             pass

@@ -17,6 +17,7 @@ EVERYTHING = re.compile(
 )
 CONJUNCTION = re.compile(r"^(?:and|or|as well as)\s+", re.IGNORECASE)
 EXPLAINED = re.compile(r"\s*(?::\s|\s[-–—]\s|—|\()\s*")
+LONGEST = 500
 CONTRAST = {"no", "but", "except", "different", "unless", "however", "only", "own"}
 
 
@@ -42,6 +43,8 @@ def choices(phrase: str, part: str, of_part: Part, strong: str = "") -> list[Cho
     `strong` is the bold text at the start of the phrase: the name of the replacement, which an explanation follows.
     """
     text = LETTERED.sub("", phrase.strip()).strip(" .;,")
+    if len(text) > LONGEST:
+        raise Unclear(f"a replacement has at most {LONGEST} characters, got {len(text)}; shorten {text[:60]!r}...")
     errors: list[Unclear] = []
     for pieces in _ways(text):
         found, unclear = list[Choice](), list[Unclear]()

@@ -107,6 +107,6 @@ def nearest(phrase: str, known: Mapping[str, Iterable[str]], count: int = 3) -> 
     def distance(said: str) -> tuple[float, float]:
         form = words(said)
         shared = len(found & form) / (len(found | form) or 1)
-        return -shared, -SequenceMatcher(None, phrase.lower(), said.lower()).ratio()
+        return -shared, -SequenceMatcher(None, phrase.lower()[:200], said.lower()).ratio()
 
     return "; ".join(f"{said!r} ({owners[said]})" for said in sorted(owners, key=distance)[:count])

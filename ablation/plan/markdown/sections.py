@@ -14,7 +14,7 @@ BOLD_TITLE = 7  # the level of a title that is bold instead of a heading, and of
 ABLATION = re.compile(r"ablat", re.IGNORECASE)
 
 
-@dataclass
+@dataclass(eq=False)
 class Section:
     """A part of the text with one title. `fields` holds the lines of each field's value; a line is a `Line` of plain text."""
 
