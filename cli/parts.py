@@ -18,7 +18,7 @@ def parts(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="The model.")] = "smile",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Print the parts of a model, their kinds, and the phrases that name them.
+    """Print parts, kinds, values and phrases of a model.
 
     The first kind of a part is the model's own. Values are settings of a kind that are numbers, with their limits; docs/model.md
     lists all settings. The quoted phrases are those of Markdown plans, which match by their content words.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from ablation.plan.markdown.hidden import without_fence
+from ablation.plan.markdown.hidden import plain_text, without_fence
 from ablation.plan.markdown.names import NAMES, PART
 from common.errors import UserError
 from common.yaml_text import load_yaml
@@ -11,17 +11,17 @@ from common.yaml_text import load_yaml
 MARKDOWN = (".md", ".markdown", "md", "markdown")
 YAML = (".yaml", ".yml", ".json", "yaml", "yml", "json")
 NAMES_OF_PART = "|".join(name for name in NAMES[PART] if name != "part")  # `part` is a key of ablations in YAML
-FIELD = re.compile(rf"(?:^|\||\*\*|__|>)[\W\d_]*(?:{NAMES_OF_PART}|\*\*part)s?\W", re.IGNORECASE | re.MULTILINE)
+FIELD = re.compile(rf"(?:^|\||\*\*|__|>)[\W\d_]{{0,20}}(?:{NAMES_OF_PART}|\*\*part)s?\W", re.IGNORECASE | re.MULTILINE)
 FRONT_MATTER = re.compile(r"---[ \t]*\n.*?\n---[ \t]*\n\s*\S", re.DOTALL)
 HEADING = re.compile(r"^\#{2,6} \S", re.MULTILINE)
 
 
 def without_wrapping(text: str) -> tuple[str, str]:
-    """Return a text without byte order mark and Windows line ends, and without the one code fence that may be all around it.
+    """Return a text without byte order mark, and without the one code fence that may be all around it.
 
     The second value is the language that the fence names, or empty.
     """
-    return without_fence(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
+    return without_fence(text.removeprefix("\ufeff"))
 
 
 def is_markdown(text: str, hint: str, keys: Iterable[str]) -> bool:
@@ -29,6 +29,7 @@ def is_markdown(text: str, hint: str, keys: Iterable[str]) -> bool:
 
     `keys` are those of a plan in YAML.
     """
+    text = plain_text(text)
     start = text.lstrip()
     if start.startswith(("{", "[")):
         return False

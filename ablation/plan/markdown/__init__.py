@@ -23,6 +23,7 @@ from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown.ablations import ablation_of
 from ablation.plan.markdown.document import read_document, sendable
+from ablation.plan.markdown.hidden import plain_text
 from ablation.plan.markdown.metrics import metrics_of
 from ablation.plan.markdown.names import METRICS
 from ablation.plan.markdown.problems import Problems
@@ -42,9 +43,8 @@ def read_markdown(
     Keys that the front matter leaves out take the defaults of `plan.Plan`; the study's name is then the file's `stem`. `check`
     raises UserError for data that is no plan. Raises UserError with all problems and their lines.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     problems = Problems()
-    front, body = _front_matter(text, problems)
+    front, body = _front_matter(plain_text(text), problems)
     document = read_document(body, problems)
     if not document.ablations and not problems.found:
         problems.add(0, "no ablation found: a Markdown plan has sections with a line `- **Ablated Part**: ...`")

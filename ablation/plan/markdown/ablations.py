@@ -22,7 +22,8 @@ ACTIONS = {
 }
 ACTION_OF = {form: action for action, forms in ACTIONS.items() for form in forms.split()}
 NOTHING = re.compile(
-    r"\W*(?:n\W?/?\W?a|none|null|nil|nothing|not applicable|not needed|no replacement|empty|tbd)?\W*", re.IGNORECASE
+    r"\W*(?:n\W?/?\W?a|none|null|nil|nothing|not applicable|not needed|no replacement|empty|tbd)?\W*(?:[(–—-][^\d]*)?",
+    re.IGNORECASE,
 )
 WITH = re.compile(r"\b(?:with|by)\b(.*)$", re.IGNORECASE)
 

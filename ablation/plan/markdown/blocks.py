@@ -9,6 +9,9 @@ from markdown_it.token import Token
 
 # Plans are often indented by more than Markdown allows, so indented code is read as text. Fences and HTML are gone already.
 PARSER = MarkdownIt("commonmark").enable("table").disable(["code", "fence", "html_block", "html_inline", "reference"])
+DECORATION = re.compile(
+    r"\[[ xX]\]\s+|(?:[^\w\s!-/:-@\[-`{-~«»‘’“”§°–—−]|\ufe0f)+\s*"
+)  # a check box, an emoji, an arrow
 MARKER = re.compile(r"(?:[-*+]|\d{1,3}[.)])\s+")
 
 
@@ -88,7 +91,9 @@ def _lines(token: Token) -> list[tuple[str, str]]:
         elif child.type in ("strong_open", "strong_close"):
             bold = child.nesting > 0
         else:
-            if bold and lines[-1].strip() == strong[-1].strip():
-                strong[-1] += child.content
-            lines[-1] += child.content
+            before, lines[-1] = lines[-1], lines[-1] + child.content
+            if bold and before.strip() == strong[-1].strip():
+                strong[-1] = lines[-1]
+            if (mark := DECORATION.match(lines[-1])) and not strong[-1]:
+                lines[-1] = lines[-1][mark.end() :]
     return [(line.strip(), bold.strip()) for line, bold in zip(lines, strong, strict=True)]

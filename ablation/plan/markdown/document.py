@@ -38,31 +38,45 @@ def read_document(text: str, problems: Problems) -> Document:
     visible = shown(text, problems)
     body, boxed = without_html("\n".join(visible.lines), problems)
     sections = Reader(problems).read(blocks(body))
-    ablations, reasons = [], [*visible.thoughts, boxed]
-    for section, quiet in _with_reasoning(sections):
-        if section.is_ablation and not quiet:
+    ablations, reasons, drafts = [], [*visible.thoughts, boxed], []
+    for section, under in _with_reasoning(sections):
+        if section.is_ablation and not under:
             ablations.append(section)
-            _check_ablation(section, problems)
-        elif section.is_ablation and section.level < BOLD_TITLE:
-            problems.add(
-                section.number, f"fields below the title {section.title!r}; give the ablation a heading of its own"
-            )
-        elif quiet:
+        elif section.is_ablation:
+            drafts.append((section, under))
+        elif under:
             reasons += [section.title, *(line.text for line in section.prose)]
         else:
             _check_prose(section, problems)
+    ablations = _with_drafts(ablations, drafts, problems)
+    for section in ablations:
+        _check_ablation(section, problems)
     _check_titles(sections, ablations, problems)
-    metrics = [line for section in sections if section not in ablations for line in section.fields.get(METRICS, [])]
+    stated = set(ablations)
+    others = [section for section in sections if section not in stated]
+    metrics = [line for section in others for line in section.fields.get(METRICS, [])]
     return Document(ablations, _title(sections), _plain_text(reasons), metrics)
 
 
-def _with_reasoning(sections: list[Section]) -> Iterator[tuple[Section, bool]]:
-    """Yield each section, and True if it is reasoning: a title in bold belongs to the heading above it."""
-    quiet = False
+def _with_reasoning(sections: list[Section]) -> Iterator[tuple[Section, str]]:
+    """Yield each section, and the title of reasoning that it has or stands below, or an empty text."""
+    title, level = "", 0
     for section in sections:
-        if section.level < BOLD_TITLE:
-            quiet = bool(REASONING.search(section.title)) and not PLAN.search(section.title)
-        yield section, quiet and not section.is_ablation if section.level == BOLD_TITLE else quiet
+        if not title or section.level <= level:
+            is_reasoning = bool(REASONING.search(section.title)) and not PLAN.search(section.title)
+            title, level = (section.title, section.level) if is_reasoning else ("", 0)
+        yield section, title
+
+
+def _with_drafts(ablations: list[Section], drafts: list[tuple[Section, str]], problems: Problems) -> list[Section]:
+    """Return the ablations, or those below a title of reasoning if there are no others and they have titles of their own."""
+    own = all(section.title != title and section.level < BOLD_TITLE for section, title in drafts)
+    if drafts and own and not ablations:
+        return [section for section, _ in drafts]
+    for section, title in drafts:
+        remedy = "give the ablation a heading of the same level, or remove its fields"
+        problems.add(section.number, f"fields of an ablation below the title {title!r}; {remedy}")
+    return ablations
 
 
 def _check_ablation(section: Section, problems: Problems) -> None:
@@ -90,12 +104,12 @@ def _check_prose(section: Section, problems: Problems) -> None:
 
 def _check_titles(sections: list[Section], ablations: list[Section], problems: Problems) -> None:
     """Report the titles that speak of an ablation, stand at the level of ablations, and have no fields below them."""
-    levels = {section.level for section in ablations}
-    for place, (section, quiet) in enumerate(_with_reasoning(sections)):
+    known, levels = set(ablations), {section.level for section in ablations}
+    for place, (section, under) in enumerate(_with_reasoning(sections)):
         following = sections[place + 1 : place + 2]
-        parent = any(section.level < each.level and each in ablations for each in following)
+        parent = any(section.level < each.level and each in known for each in following)
         lost = section.level in levels and ABLATION.search(section.title) and not is_generic(section.title)
-        if lost and section not in ablations and not (quiet or parent or set(STRUCTURE) & set(section.fields)):
+        if lost and section not in known and not (under or parent or set(STRUCTURE) & set(section.fields)):
             fields = ", ".join(f"`- **{name}**: ...`" for name in names.SHOWN[:3])
             problems.add(section.number, f"the ablation {section.title!r} has no fields; write {fields} below it")
 

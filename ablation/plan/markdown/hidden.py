@@ -6,10 +6,23 @@ from dataclasses import dataclass, field
 from ablation.plan.markdown.problems import Problems
 
 FENCE = re.compile(r"(?:[\s>]|[-*+]\s|\d+[.)]\s)*(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
-OPENING = re.compile(r"<!--|<(style|script|pre|think|thinking|reasoning|thought|scratchpad)\b[^<>]*>", re.IGNORECASE)
-THOUGHTS = ("think", "thinking", "reasoning", "thought", "scratchpad")
+THOUGHTS = (
+    "think",
+    "thinking",
+    "reasoning",
+    "reasoning_trace",
+    "thought",
+    "thoughts",
+    "analysis",
+    "reflection",
+    "scratchpad",
+)
+OPENING = re.compile(rf"<!--|<(style|script|pre|{'|'.join(THOUGHTS)})\b[^<>]*>", re.IGNORECASE)
 END_OF_THOUGHT = re.compile(rf"</(?:{'|'.join(THOUGHTS)})>", re.IGNORECASE)
 FENCED_ALONE = re.compile(r"\s*(?P<mark>`{3,}|~{3,})(?P<info>[^\n`]*)\n(?P<inside>.*)\n[ \t]*(?P=mark)\s*", re.DOTALL)
+LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 
 
 @dataclass
@@ -18,6 +31,11 @@ class Shown:
 
     lines: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
+
+
+def plain_text(text: str) -> str:
+    """Return a text with a line feed at the end of every line, with plain spaces, and without invisible characters."""
+    return INVISIBLE.sub("", SPACES.sub(" ", LINE_ENDS.sub("\n", text)))
 
 
 def without_fence(text: str) -> tuple[str, str]:

@@ -23,20 +23,26 @@ BULLET = re.compile(r"^([ \t>]*)[•◦▪‣·●○∙–—][ \t]+", re.MULTI
 
 @dataclass
 class _Box:
-    """An open element. `level` is the level of its heading of reasoning, -1 without one; 0 is that of a summary."""
+    """An open element. `level` is the level of its heading of reasoning, -1 without one; 0 is that of a summary.
+
+    `inside` says that it is inside a box of reasoning.
+    """
 
     name: str
     line: int
+    inside: bool = False
     level: int = -1
 
 
 def without_html(text: str, problems: Problems) -> tuple[str, str]:
     """Return the text without tags and without boxes of reasoning, and the text of those boxes."""
-    kept, reasoning, boxes, place = [""], [""], list[_Box](), 0
+    kept, reasoning, boxes, place, line = [""], [""], list[_Box](), 0, 1
     for tag in TAG.finditer(text):
         _put(text[place : tag.start()], boxes, kept, reasoning)
+        line += text.count("\n", place, tag.start())
         place = tag.end()
-        _put(_replacement(tag, text, boxes, problems), boxes, kept, reasoning)
+        _put(_replacement(tag, line, boxes, problems), boxes, kept, reasoning)
+        line += tag[0].count("\n")
         _put("\n" * tag[0].count("\n"), boxes, kept, reasoning)
     _put(text[place:], boxes, kept, reasoning)
     for box in boxes:
@@ -46,15 +52,19 @@ def without_html(text: str, problems: Problems) -> tuple[str, str]:
 
 
 def _put(part: str, boxes: list[_Box], kept: list[str], reasoning: list[str]) -> None:
-    hidden = any(box.level >= 0 for box in boxes)
+    hidden = _hides(boxes)
     (reasoning if hidden else kept).append(part)
     if hidden:
         kept.append("\n" * part.count("\n"))
 
 
-def _replacement(tag: re.Match[str], text: str, boxes: list[_Box], problems: Problems) -> str:
+def _hides(boxes: list[_Box]) -> bool:
+    return bool(boxes) and (boxes[-1].inside or boxes[-1].level >= 0)
+
+
+def _replacement(tag: re.Match[str], line: int, boxes: list[_Box], problems: Problems) -> str:
     """Return what stands for a tag in Markdown, and keep account of the open boxes."""
-    name, line = (tag["name"] or "").lower(), text.count("\n", 0, tag.start()) + 1
+    name = (tag["name"] or "").lower()
     if tag["marks"]:
         _head(boxes, len(tag["marks"]), tag["title"])
         return tag[0]
@@ -62,12 +72,13 @@ def _replacement(tag: re.Match[str], text: str, boxes: list[_Box], problems: Pro
         _open_or_close(boxes, name, line, closing=bool(tag["slash"]))
         return ""
     if name.startswith("t"):
-        problems.add(line, "a table in HTML is not read; write it as a Markdown table, with | between the cells")
+        if not _hides(boxes):
+            problems.add(line, "a table in HTML is not read; write it as a Markdown table, with | between the cells")
         return ""
     if name == "summary" or re.fullmatch("h[1-6]", name):
         level = 0 if name == "summary" else int(name[1])
         if not tag["slash"]:
-            _head(boxes, level, HTML_TITLE.match(text, tag.end())[1])  # type: ignore[index]  # matches the empty text too
+            _head(boxes, level, HTML_TITLE.match(tag.string, tag.end())[1])  # type: ignore[index]  # matches any text
         return "" if tag["slash"] else f"{'#' * (level or 2)} "
     return "- " if name == "li" and not tag["slash"] else REPLACED.get(name, "")
 
@@ -85,7 +96,7 @@ def _head(boxes: list[_Box], level: int, title: str) -> None:
 
 def _open_or_close(boxes: list[_Box], name: str, line: int, *, closing: bool) -> None:
     if not closing:
-        boxes.append(_Box(name, line))
+        boxes.append(_Box(name, line, _hides(boxes)))
     elif any(box.name == name for box in boxes):
         while boxes.pop().name != name:
             pass

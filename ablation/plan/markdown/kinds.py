@@ -11,10 +11,13 @@ from ablation.plan.markdown.phrases import matches, nearest, words
 
 LETTERED = re.compile(r"^\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+")
 OUTSIDE_BRACKETS = r"(?![^(\[]*[)\]])"
-ALTERNATIVES = re.compile(rf"\s*(?:[;|]|,(?!\d)|\s/\s|/|\bor\b|\bvs\.?(?=\s))\s*{OUTSIDE_BRACKETS}", re.IGNORECASE)
-EVERYTHING = re.compile(rf"\s*(?:[;|]|,(?!\d)|/|\b(?:and|or)\b|\bvs\.?(?=\s))\s*{OUTSIDE_BRACKETS}", re.IGNORECASE)
+ALTERNATIVES = re.compile(rf"\s*(?:[;|]|,(?!\d)|/(?!\s*\d)|\bor\b|\bvs\.?(?=\s))\s*{OUTSIDE_BRACKETS}", re.IGNORECASE)
+EVERYTHING = re.compile(
+    rf"\s*(?:[;|]|,(?!\d)|/(?!\s*\d)|\b(?:and|or)\b|\bvs\.?(?=\s))\s*{OUTSIDE_BRACKETS}", re.IGNORECASE
+)
 CONJUNCTION = re.compile(r"^(?:and|or|as well as)\s+", re.IGNORECASE)
 EXPLAINED = re.compile(r"\s*(?::\s|\s[-–—]\s|—|\()\s*")
+LONGEST = 500
 CONTRAST = {"no", "but", "except", "different", "unless", "however", "only", "own"}
 
 
@@ -40,6 +43,8 @@ def choices(phrase: str, part: str, of_part: Part, strong: str = "") -> list[Cho
     `strong` is the bold text at the start of the phrase: the name of the replacement, which an explanation follows.
     """
     text = LETTERED.sub("", phrase.strip()).strip(" .;,")
+    if len(text) > LONGEST:
+        raise Unclear(f"a replacement has at most {LONGEST} characters, got {len(text)}; shorten {text[:60]!r}...")
     errors: list[Unclear] = []
     for pieces in _ways(text):
         found, unclear = list[Choice](), list[Unclear]()
@@ -146,6 +151,8 @@ def _values(read: Numbers, kind: Kind, name: str, phrase: str) -> list[dict[str,
     if not read.unnamed:
         return [read.named]
     free = [key for key in settings if key not in read.named and all(_takes(settings[key], n) for n in read.unnamed)]
+    if len(free) != 1 and (each := _each_its_own(read, settings)):
+        return [{**read.named, **each}]
     if len(free) != 1:
         limits = "; ".join(f"{key} is {_range(number)}" for key, number in settings.items())
         said = f"write which one is meant, as `({free[0]} {read.unnamed[0]:g})`" if free else "correct it"
@@ -153,6 +160,13 @@ def _values(read: Numbers, kind: Kind, name: str, phrase: str) -> list[dict[str,
             f"{phrase!r} has a number that {len(free) or 'no'} settings of the kind {name} take ({limits or 'none'}); {said}"
         )
     return [{**read.named, free[0]: value} for value in dict.fromkeys(read.unnamed)]
+
+
+def _each_its_own(read: Numbers, settings: Mapping[str, Number]) -> dict[str, float]:
+    """Return the settings of numbers of which each can only be one, and another one than the others: a rate and a length."""
+    free = {n: [key for key in settings if key not in read.named and _takes(settings[key], n)] for n in read.unnamed}
+    found = {keys[0]: n for n, keys in free.items() if len(keys) == 1}
+    return found if len(found) == len(read.unnamed) else {}
 
 
 def _takes(number: Number, value: float) -> bool:

@@ -37,8 +37,10 @@ WEAK: dict[str, tuple[str, ...]] = {
 }
 OF_THE_PLAN = ("seed", "corpus", "corpora", "preset", "condition", "snr", "dataset", "init from", "margin point")
 NUMBERED = re.compile(r"(replacement|alternative|variant|option)s? ?(\d{1,2}|[a-z])")
-SEPARATOR = re.compile(r"\s*(?::|：|\s[-–—=]\s|[—–])\s*")
-LABEL = re.compile(r"(?P<label>[^\W\d_](?:[\w /#&'’()-]{0,48}?[\w)])?)\s*(?::|：|\s[-–—=]|[—–])(?:\s+(?P<value>.*)|$)")
+SEPARATOR = re.compile(r"\s*(?::|：|[-=]>|[→⇒]|\s[-–—=]\s|[—–])\s*")
+LABEL = re.compile(
+    r"(?P<label>[^\W\d_](?:[\w /#&'’()-]{0,48}?[\w)])?)\s*(?::|：|[-=]>|[→⇒]|\s[-–—=]|[—–])(?:\s+(?P<value>.*)|$)"
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ NUMBER = r"(?<![\w.])[-+−]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?![\w.]*\w)"
 PERCENT = r"\s*(?P<percent>%|percent\b)?"
 RANGE = re.compile(rf"{NUMBER}\s*%?\s*(?:-|–|—|\.\.+|…|\bto\b|\bthrough\b|\band up\b)\s*[-+]?[\d.]", re.IGNORECASE)
 COMMA = re.compile(r"(?<![\d.])\d+,\d+(?![\d.])")
+FRACTION = re.compile(r"\d\s*/\s*\d")
 BRACKET = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 TAIL = re.compile(r"\s*(?::\s|\s[-–—]\s|[–—]|=|,|\bwith\b)\s*(?=.*\d)", re.IGNORECASE)
 
@@ -25,10 +26,12 @@ def numbers_of(phrase: str, known: Collection[str]) -> Numbers:
     """Return the numbers of a phrase. `known` are the names of the settings that numbers may have.
 
     In brackets, and behind a colon, a dash, a comma or `with`, a name is not a word of the phrase; elsewhere it is both.
-    Raises ValueError for a range, a decimal comma and for a name with two numbers.
+    Raises ValueError for a range, a fraction, a decimal comma and for a name with two numbers.
     """
     if RANGE.search(phrase):
         raise ValueError("a range of numbers; list the values")
+    if FRACTION.search(phrase):
+        raise ValueError("a fraction; write it as 0.5, or with a comma between two numbers")
     if COMMA.search(phrase):
         raise ValueError("a comma between digits; write a point, as 0.5, or a space between two numbers, as 1, 2")
     head, tails = _split(phrase)

@@ -41,9 +41,9 @@ SMALL = listed(
 )
 # Words that a plan may add to a phrase without changing what it means.
 ADDED = listed(
-    "simple simply both two modality stream strategy mechanism method approach scheme module component variant "
-    "version model set kept keep replace replaced replacing apply applied e g eg ie i about approximately around "
-    "roughly say s"
+    "simple simply both two all encoder output frame entirely completely modality stream strategy mechanism "
+    "method approach scheme module component variant version model set kept keep replace replaced replacing "
+    "apply applied e g eg ie i about approximately around roughly say s"
 )
 BOTH = re.compile(r"\b(?:audio|acoustic)\s+and\s+(?:video|visual)\b|\b(?:video|visual)\s+and\s+(?:audio|acoustic)\b")
 JOINED = {"w/o": "without", "layerwise": "per layer", "layer-wise": "per layer", "wise": "per"}
@@ -107,6 +107,6 @@ def nearest(phrase: str, known: Mapping[str, Iterable[str]], count: int = 3) -> 
     def distance(said: str) -> tuple[float, float]:
         form = words(said)
         shared = len(found & form) / (len(found | form) or 1)
-        return -shared, -SequenceMatcher(None, phrase.lower(), said.lower()).ratio()
+        return -shared, -SequenceMatcher(None, phrase.lower()[:200], said.lower()).ratio()
 
     return "; ".join(f"{said!r} ({owners[said]})" for said in sorted(owners, key=distance)[:count])

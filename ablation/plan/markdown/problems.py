@@ -4,17 +4,20 @@ from dataclasses import dataclass, field
 
 from common.errors import UserError
 
+LONGEST = 800  # characters of a sentence, which quotes the plan
+
 
 @dataclass
 class Problems:
-    """Sentences with the line that each is about. `offset` is added to every line: the length of what precedes the text."""
+    """Sentences with the line that each is about."""
 
-    offset: int = 0
     found: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, sentence: str) -> None:
         """Note a problem of a line, counted from 1; 0 means the whole plan."""
-        entry = (line + self.offset if line else 0, sentence)
+        if len(sentence) > LONGEST:
+            sentence = f"{sentence[: LONGEST // 2]} ... {sentence[-LONGEST // 2 :]}"
+        entry = (line, sentence)
         if entry not in self.found:
             self.found.append(entry)
 

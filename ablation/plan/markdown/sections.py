@@ -14,7 +14,7 @@ BOLD_TITLE = 7  # the level of a title that is bold instead of a heading, and of
 ABLATION = re.compile(r"ablat", re.IGNORECASE)
 
 
-@dataclass
+@dataclass(eq=False)
 class Section:
     """A part of the text with one title. `fields` holds the lines of each field's value; a line is a `Line` of plain text."""
 
@@ -81,7 +81,9 @@ class Reader:
 
     def _line(self, line: Line) -> None:
         stated = names.field_of(line)
-        if stated and stated.name and self._counts(stated, line):
+        if line.text.startswith("|") and any(names.known_name(cell) for cell in line.text.split("|")):
+            self.problems.add(line.number, "a table without a line |---|---| below its header; add it")
+        elif stated and stated.name and self._counts(stated, line):
             self._start(stated, line)
         elif self._is_title(line, stated):
             self._new(line.text, line.number, BOLD_TITLE)
@@ -132,8 +134,12 @@ class Reader:
             values.append(replace(line, text=text or stated.value, strong=""))
 
     def _take_title(self, line: Line) -> None:
-        """Fields below a list item belong to a section of their own, with the item as its title."""
-        if self.section.prose and (last := self.section.prose[-1]).item and last.depth < line.depth:
+        """Fields below a list item, or of a second ablation, get a section of their own with the line before as its title."""
+        if not self.section.prose:
+            return
+        last, second = self.section.prose[-1], PART in self.section.fields
+        below = last.item and last.depth < line.depth
+        if below or (second and not last.item and last.number > max(self.section.places.values())):
             self.section.prose.pop()
             if last in self.section.after_fields:
                 self.section.after_fields.remove(last)
