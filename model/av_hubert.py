@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
-from model import fairseq_file
+from model import checkpoint_file, fairseq_file
 from model.av_hubert_check import check, has_decoder
 from model.av_hubert_names import sources
 from model.fairseq_file import Published
@@ -43,10 +43,8 @@ def load(model: nn.Module, settings: Settings, path: Path, symbols: Sequence[str
 
     Raises UserError if a tensor or a setting of the checkpoint does not fit.
     """
-    if settings.encoder.architecture != "transformer":
-        raise UserError(f"init_from fits the presets base and large, not {settings.preset}; choose one of them")
     published = fairseq_file.read(path)
-    remarks = check(settings, published, path)
+    remarks = _fitting(settings, published, path)
     tensors = dict(published.tensors)
     if not (settings.decoder.layers and settings.init_from.decoder):
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("decoder.")}
@@ -70,6 +68,25 @@ def load(model: nn.Module, settings: Settings, path: Path, symbols: Sequence[str
         raise UserError(f"{path} has no tensor with a name of AV-HuBERT; init_from takes only AV-HuBERT checkpoints")
     left = [name for name in published.tensors if name not in used]
     return Transfer(taken, left, missing, tuple(remarks))
+
+
+def check_start(settings: Sequence[Settings]) -> None:
+    """Raise UserError if the checkpoint of one of the settings of a study does not fit, or cannot be read.
+
+    A checkpoint that is not on this machine is not checked.
+    """
+    files = [each.init_from.checkpoint and checkpoint_file.at_hand(each.init_from.checkpoint) for each in settings]
+    published = {file: fairseq_file.read(file) for file in set(files) if file}
+    for each, file in zip(settings, files, strict=True):
+        if file:
+            _fitting(each, published[file], file)
+
+
+def _fitting(settings: Settings, published: Published, path: Path) -> list[str]:
+    """Return remarks on the checkpoint. Raises UserError if it contradicts the settings."""
+    if settings.encoder.architecture != "transformer":
+        raise UserError(f"init_from fits the presets base and large, not {settings.preset}; choose one of them")
+    return check(settings, published, path)
 
 
 def _rows(symbols: Sequence[str] | None, published: Published) -> dict[int, int]:

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 import sentencepiece
 import torch
-from av_hubert_file import FEEDFORWARD, HEADS, LAYERS, WIDTH, batch, build, decoder_weights, lend, save
+from av_hubert_file import FEEDFORWARD, HEADS, LAYERS, SIZES, WIDTH, batch, build, decoder_weights, lend, save
 from torch import Tensor
 from torch.nn import functional as F
 
 from common.errors import UserError
 from corpora.store import Corpus
-from model.config import resolve
+from model.config import CATALOGUE, resolve
 from model.fairseq_file import read
 from model.smile import start_from_checkpoint
+from training.hygiene import examine
 from training.tokenizer import tokenizer_for
 
 PREFIX = "encoder.w2v_model."
@@ -166,6 +167,18 @@ def test_a_contradiction_says_what_to_set(
     with pytest.raises(UserError, match=says) as raised:
         build(tmp_path / "a.pt", OURS, **(DECODER | plan))
     assert "\n" not in str(raised.value)
+
+
+def test_a_contradiction_is_found_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fine_tuned(tmp_path / "a.pt", monkeypatch)
+    start = SIZES | DECODER | {"init_from.checkpoint": str(tmp_path / "a.pt")}
+    arms = {"baseline": {}, "post-norm": {"encoder.norm_first": False}}
+    resolved = {arm: CATALOGUE.resolve("base", start | more) for arm, more in arms.items()}
+    examine({"baseline": resolved["baseline"]})
+    with pytest.raises(UserError, match=r"layer_norm_first: True, .* set encoder\.norm_first: true"):
+        examine(resolved)
+    with pytest.raises(UserError, match="fits the presets base and large, not tiny"):
+        examine({"baseline": CATALOGUE.resolve("tiny", {"init_from.checkpoint": str(tmp_path / "a.pt")})})
 
 
 def sentencepiece_of(texts: list[str]) -> sentencepiece.SentencePieceProcessor:
