@@ -170,7 +170,7 @@ def clips(layout: Layout, folder: Path, query: Mapping[str, str], workers: int) 
 def _long_clips(items: list[lrs_pretrain.Part | Rejected], workers: int) -> Iterator[Clip | Rejected]:
     """Yield the utterances of `pretrain`, each cut out of its clip."""
     groups = list(lrs_pretrain.by_file(items))
-    cut = cut_mouths([file for file, _ in groups if file], workers)
+    cut = cut_mouths([file for file, _ in groups if file], workers, longest_s=lrs_pretrain.LONGEST_CLIP_S)
     for file, found in groups:
         whole = _clip(Source("train", file), "words of all parts", next(cut)) if file else ""
         for item in found:

@@ -21,6 +21,7 @@ from corpora.readers.text_files import lines, read_text
 from corpora.schema import FPS, SAMPLES_PER_FRAME, Clip, Rejected
 
 LONGEST_S = 15.0
+LONGEST_CLIP_S = 600.0  # before it is divided
 MARGIN_S = 0.5
 HEADER = ["WORD", "START", "END"]
 ALL = "all"

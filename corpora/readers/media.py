@@ -9,7 +9,7 @@ from corpora.media.pictures import survey
 from corpora.media.sound import broken, read_sound
 from corpora.media.timeline import aligned, rate_fault, timeline
 from corpora.media.tracks import LONGEST_S, Unusable
-from corpora.schema import SAMPLE_RATE_HZ
+from corpora.schema import FPS, SAMPLE_RATE_HZ
 
 MOST_MORE = 2  # frames
 
@@ -45,10 +45,10 @@ def damage(file: Path, frames: int) -> str | None:
         return str(error)
 
 
-def sound_of(file: Path, start_s: float, frames: int, longest_s: float = LONGEST_S) -> np.ndarray | str:
+def sound_of(file: Path, start_s: float, frames: int) -> np.ndarray | str:
     """Return the sound of `frames` frames from `start_s` on, int16 (frames * 640,), or the reason why it cannot be used."""
     try:
-        audio = aligned(read_sound(file, longest_s).pieces, start_s, frames)
+        audio = aligned(read_sound(file, max(LONGEST_S, frames / FPS)).pieces, start_s, frames)
     except Unusable as error:
         return str(error)
     return broken(audio) or audio
