@@ -11,8 +11,8 @@
 The remaining keys of a plan may be given first, as YAML between two lines of `---`. docs/plans.md says what is understood.
 
 The text passes through these modules: `hidden` and `html` take out what is not plan text, `blocks` splits it into headings, lines
-and tables, `sections` finds fields by their `names`, `document` checks that nothing is left over. `ablations` gives each section
-its meaning: `parts`, `kinds` (with `numbers`) and `metrics` match `phrases` with the catalogue.
+and tables, `sections` finds fields by their `names`, `document` and `leftovers` check that nothing is left over. `ablations` gives
+each section its meaning: `parts`, `kinds` (with `numbers`) and `metrics` match `phrases` with the catalogue.
 """
 
 import re
@@ -24,6 +24,7 @@ from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown.ablations import ablation_of
 from ablation.plan.markdown.document import read_document, sendable
 from ablation.plan.markdown.hidden import plain_text
+from ablation.plan.markdown.leftovers import check_leftovers
 from ablation.plan.markdown.metrics import metrics_of
 from ablation.plan.markdown.names import METRICS
 from ablation.plan.markdown.problems import Problems
@@ -55,6 +56,7 @@ def read_markdown(
     lines = [line for section in document.ablations for line in section.fields.get(METRICS, [])]
     if metrics := metrics_of([*lines, *document.metrics], problems):
         data["metrics"] = metrics
+    check_leftovers(document, catalogue.parts, problems)
     found = [ablation_of(section, catalogue, problems) for section in document.ablations]
     data |= {**front, "ablations": _joined([each for each in found if each])}
     try:

@@ -25,12 +25,16 @@ GENERIC = listed(
 
 @dataclass(frozen=True)
 class Document:
-    """The sections with ablations, the title, the reasoning as text, and the metrics that no ablation states."""
+    """The sections with ablations, the title, the reasoning as text, and the metrics that no ablation states.
+
+    `prose` are the sections that are neither ablations nor reasoning.
+    """
 
     ablations: list[Section]
     title: str
     reasoning: str
     metrics: list[Line]
+    prose: list[Section]
 
 
 def read_document(text: str, problems: Problems) -> Document:
@@ -38,7 +42,7 @@ def read_document(text: str, problems: Problems) -> Document:
     visible = shown(text, problems)
     body, boxed = without_html("\n".join(visible.lines), problems)
     sections = Reader(problems).read(blocks(body))
-    ablations, reasons, drafts = [], [*visible.thoughts, boxed], []
+    ablations, reasons, drafts, prose = [], [*visible.thoughts, boxed], [], []
     for section, under in _with_reasoning(sections):
         if section.is_ablation and not under:
             ablations.append(section)
@@ -47,6 +51,7 @@ def read_document(text: str, problems: Problems) -> Document:
         elif under:
             reasons += [section.title, *(line.text for line in section.prose)]
         else:
+            prose.append(section)
             _check_prose(section, problems)
     ablations = _with_drafts(ablations, drafts, problems)
     for section in ablations:
@@ -55,7 +60,7 @@ def read_document(text: str, problems: Problems) -> Document:
     stated = set(ablations)
     others = [section for section in sections if section not in stated]
     metrics = [line for section in others for line in section.fields.get(METRICS, [])]
-    return Document(ablations, _title(sections), _plain_text(reasons), metrics)
+    return Document(ablations, _title(sections), _plain_text(reasons), metrics, prose)
 
 
 def _with_reasoning(sections: list[Section]) -> Iterator[tuple[Section, str]]:

@@ -144,6 +144,8 @@ LOST: dict[str, tuple[str, int, str]] = {
     "table without a rule": (f"### A\n{SCALE}\n### B\n| Ablated Part | Action |\n| masking | REMOVE |\n", 8, r"\|---\|---\|"),
     "draft": (f"## Reasoning\n### Draft\n{REMOVED}\n## Plan\n### A\n{SCALE}", 2, "below the title 'Reasoning'"),
     "draft in bold": (f"## Reasoning\n**Draft**\n{REMOVED}\n## Plan\n### A\n{SCALE}", 2, "below the title 'Reasoning'"),
+    "title of a part": (f"### Scale\n{SCALE}\n### The masking strategy\nMake it uniform.\n", 7, "names masking"),
+    "items with actions": (f"### A\n{SCALE}\n## Further ablations\n- remove the adapter\n", 8, "looks like an ablation"),
     "other table": (f"### A\n{SCALE}\n| Option | Value |\n|---|---|\n| static | 0.5 |\n", 7, "a table without names"),
     "table in HTML": (f"### A\n{SCALE}\n<table><tr><td>masking</td></tr></table>\n", 7, "a table in HTML"),
     "open fence": (f"### A\n{SCALE}\n```\n### B\n{MASKING}", 7, "never closed"),
