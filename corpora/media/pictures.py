@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from corpora.media.tracks import ENDS_APART_S, LONGEST_S, Tracks, Unusable, check_header, opened
 from corpora.schema import FPS
 
+MOST_BACK = 1.5  # steps
 MOST_STRETCHED = 4  # a pixel that is wider or higher than this is a mistake in the header
 GREY_BELOW = 0.5  # a frame with less than this share of the clip's median contrast was not fully decoded
 EVERY_NTH_PIXEL = 4  # enough to measure contrast
@@ -88,7 +89,9 @@ def pictures(tracks: Tracks) -> Iterator[Picture]:
     for frame, stamped in _decoded(tracks, track):
         stamp = stamped if stamped is not None else 0.0 if last is None else last + step
         if last is not None and stamp <= last:
-            raise Unusable(f"the time stamps of its pictures run back, from {last:.2f} to {stamp:.2f} s")
+            if stamp < last - MOST_BACK * step:
+                raise Unusable(f"the time stamps of its pictures run back, from {last:.2f} to {stamp:.2f} s")
+            stamp = last + step  # MPEG states the times of some pictures only, and two may get the same
         if size not in (None, (frame.width, frame.height)):
             raise Unusable(f"its pictures change their size at {stamp:.2f} s")
         size, last = (frame.width, frame.height), stamp
@@ -100,19 +103,20 @@ def pictures(tracks: Tracks) -> Iterator[Picture]:
 
 
 def _decoded(tracks: Tracks, track: VideoStream) -> Iterator[tuple[av.VideoFrame, float | None]]:
-    """Yield frames and their times in seconds.
+    """Yield frames and their times in seconds, None where the file has none.
 
-    AVI and bare streams say when a packet is decoded, not when its picture is shown. There the nth picture has the nth of these
-    times.
+    AVI says when a packet is decoded, not when its picture is shown. There the nth picture has the nth of these times.
     """
-    times, guessed = deque[float | None](), tracks.container.format.name == "avi"
+    if tracks.container.format.name != "avi":
+        for frame in tracks.container.decode(track):
+            yield frame, frame.time
+        return
+    times = deque[float]()
     for packet in tracks.container.demux(track):
-        if packet.size:
-            dts = packet.dts if guessed or packet.pts is None else None
-            times.append(None if dts is None else float(dts * packet.time_base))
+        if packet.size and packet.dts is not None:
+            times.append(float(packet.dts * packet.time_base))
         for frame in packet.decode():
-            time = times.popleft() if times else None
-            yield frame, frame.time if time is None else time
+            yield frame, times.popleft() if times else frame.time
 
 
 @dataclass(frozen=True, eq=False)
