@@ -2,27 +2,15 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 
 from corpora.media.pictures import survey
 from corpora.media.sound import broken, read_sound
 from corpora.media.timeline import aligned, rate_fault, timeline
 from corpora.media.tracks import LONGEST_S, Unusable
-from corpora.schema import FPS, SAMPLE_RATE_HZ
+from corpora.schema import FPS
 
 MOST_MORE = 2  # frames
-
-
-def decode_audio(file: Path) -> np.ndarray:
-    """Return the first audio stream as int16 mono at 16 kHz, (samples,). Raises av.error.FFmpegError on a broken file."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
-    parts: list[np.ndarray] = []
-    with av.open(str(file)) as container:
-        for frame in container.decode(audio=0):
-            parts += [out.to_ndarray()[0] for out in resampler.resample(frame)]
-    parts += [out.to_ndarray()[0] for out in resampler.resample(None)]  # samples still in the filter
-    return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
 
 def damage(file: Path, frames: int) -> str | None:

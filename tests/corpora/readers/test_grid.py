@@ -41,7 +41,8 @@ def write_video(path: Path, frames: int, *, grey: int = 0, sound: bool = True) -
             container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(video.encode(None))
         if audio is not None:
-            tone = (3000 * np.sin(np.arange(frames * 1764) * 0.05)).astype(np.int16)
+            pitch = 0.05 + sum(path.stem.encode()) % 50 / 1000  # another one in each file: copies are another matter
+            tone = (3000 * np.sin(np.arange(frames * 1764) * pitch)).astype(np.int16)
             frame = av.AudioFrame.from_ndarray(
                 np.stack([tone, tone]).T.reshape(1, -1).copy(), format="s16", layout="stereo"
             )
