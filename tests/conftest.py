@@ -20,6 +20,8 @@ from corpora.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip
 from corpora.writer import CorpusWriter
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+ADDRESS = "MLFLOW_TRACKING_URI"
+GIVEN_ADDRESS = os.environ.get(ADDRESS)
 
 pytest_plugins = ("command_line", "kubeflow_server")  # from tests/support
 
@@ -46,6 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: of several workers, none is left with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def _address_as_given() -> Iterator[None]:
+    """Take back the address that `mlflow.set_tracking_uri` wrote into the environment, so that no later test sees it."""
+    yield
+    os.environ.pop(ADDRESS, None)
+    if GIVEN_ADDRESS is not None:
+        os.environ[ADDRESS] = GIVEN_ADDRESS
 
 
 def _clip(number: int, split: str, vocabulary: Sequence[str]) -> Clip:
