@@ -24,6 +24,7 @@ from ablation.stats.metrics import METRICS, WER
 from common.checksums import Damaged, sha256_of
 from common.errors import UserError
 from common.files import atomic_write
+from common.normalise import BASIC, FIRST_VERSION
 from common.validation import sentence
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
@@ -119,18 +120,22 @@ class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
     `settings` are the full settings of the baseline. `hygiene` is None in folders of older versions. The first of `metrics` is
-    the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `sha256` has
-    the sums of the tables, and of study.json without this key; `write_study` fills it in.
+    the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
+    and its version say how texts were normalised (`common.normalise`). `sha256` has the sums of the tables, and of study.json
+    without this key; `write_study` fills it in.
     """
 
     study: str
     question: str = ""
+    reasoning: str | None = None
     preset: str
     corpus: dict[str, Any]
     seeds: list[int]
     conditions: list[str]
     metrics: list[str] = ["wer"]
     margin_points: float | None = None
+    normalise: str = BASIC
+    normalise_version: int = FIRST_VERSION
     baseline: str = "baseline"
     max_failed_trials: int = 0
     arms: list[ArmRecord]

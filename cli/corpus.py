@@ -35,14 +35,20 @@ def prepare(
 ) -> None:
     """Convert a corpus into the form that training reads, and print the folder.
 
+    Standard error gets the number of clips per split, and the number of clips that were left out, by reason.
+
     A corpus is converted once; `ablate run` does it too. A corpus in S3 is already converted and is downloaded as it is.
 
     Example: ablate corpus prepare "synthetic://talking-mouth?train=200&test=40"
     """
     from corpora.prepare import prepare as prepare_corpus
+    from corpora.store import Corpus
+    from corpora.summary import described
 
     with _progress("bytes" if uri.startswith(f"{S3}://") else "utterances") as progress:
         path = prepare_corpus(uri, root, progress=progress)
+    for line in described(Corpus.open(path)):
+        print(line, file=sys.stderr)
     print(path)
 
 

@@ -15,6 +15,7 @@ from cli.compile import compile_
 from cli.corpus import corpus_app
 from cli.exit_codes import FAILED
 from cli.gate import gate
+from cli.parts import parts
 from cli.plan import plan
 from cli.report import report
 from cli.run import run
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 110},
 )
 app.command()(plan)
+app.command()(parts)
 app.command()(run)
 app.command()(report)
 app.command()(ui)

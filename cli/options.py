@@ -1,12 +1,16 @@
 """Arguments and options that several commands take, and the plan that a command line selects."""
 
+import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ablation.plan.plan import Plan, adapted, plan_from_mapping, read_plan
+from ablation.plan.plan import Plan, adapted, parse_plan, plan_from_mapping, read_plan
+from common.errors import UserError
+from common.text_file import LONGEST_BYTES, decoded
 from common.yaml_text import load_yaml
 from corpora.readers.registry import examples
 from recipes.smile import CATALOGUE
@@ -15,7 +19,7 @@ PlanArgument = Annotated[
     str,
     typer.Argument(
         metavar="PLAN",
-        help="A plan in YAML, JSON or Markdown: a file, or its http(s) or s3 address.",
+        help="A plan in YAML, JSON or Markdown: a file, its http(s) or s3 address, or - for standard input.",
         show_default=False,
     ),
 ]
@@ -59,21 +63,34 @@ ClusterFile = Annotated[
 
 def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
     """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms."""
-    checked = _read(path)
+    checked = read_given_plan(path)
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []
     for setting in settings:
         key, equals, value = setting.partition("=")
         if equals and key.strip() in known:
             mine[key.strip()] = load_yaml(value)
-        else:
-            rest.append(setting)
+            continue
+        if equals and key.strip() not in CATALOGUE.parts and (near := get_close_matches(key.strip(), known, 1, 0.75)):
+            raise UserError(f"the plan has no key {key.strip()!r}: did you mean {near[0]!r}?")
+        rest.append(setting)
     checked = plan_from_mapping({**checked.as_mapping(), **mine})
     return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
 
 
-def _read(path: str) -> Plan:
+def read_given_plan(path: str) -> Plan:
+    """Return the plan of a file, of an address, or of standard input. Raises UserError."""
+    if path == "-":
+        return _read_standard_input()
     if "://" in path:
         from components.shared.inputs import read_plan_from
 
         return read_plan_from(path)
     return read_plan(Path(path), CATALOGUE)
+
+
+def _read_standard_input() -> Plan:
+    data = sys.stdin.buffer.read(LONGEST_BYTES + 1)
+    try:
+        return parse_plan(decoded(data, "standard input", "plan", "give a plan in YAML, JSON or Markdown"), CATALOGUE)
+    except UserError as error:
+        raise UserError(f"standard input: {error}") from error

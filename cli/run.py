@@ -61,10 +61,14 @@ def run(
 
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
+    from pipelines.local.fits import check_batches
     from pipelines.local.study import Interrupted, RunFailed, run_study
 
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
-    forced_arms(forced, expand(checked, CATALOGUE))
+    arms = expand(checked, CATALOGUE)
+    forced_arms(forced, arms)
+    if not image:
+        check_batches(arms)
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
     if explaining:
         _explain(checked, forced, console)

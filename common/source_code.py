@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLLOWED = ("ablation", "corpora", "model", "training")  # the packages whose code decides a result
+DECIDING = ("common.normalise",)  # modules of other packages that do
 
 Imports = ast.Import | ast.ImportFrom | ast.Constant
 
@@ -125,7 +126,8 @@ def _replace(node: Imports, by: str) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] in FOLLOWED and name.replace(".", "").isidentifier() and _file(name).is_file()
+    followed = name.partition(".")[0] in FOLLOWED or name in DECIDING
+    return followed and name.replace(".", "").isidentifier() and _file(name).is_file()
 
 
 def _file(name: str) -> Path:

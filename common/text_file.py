@@ -26,12 +26,17 @@ def read_text_file(path: Path, what: str, remedy: str) -> str:
             data = file.read(LONGEST_BYTES + 1)
         except OSError as error:
             raise UserError(_no_file(path, what, remedy, error)) from error
+    return decoded(data, str(path), what, remedy)
+
+
+def decoded(data: bytes, name: str, what: str, remedy: str) -> str:
+    """Return the text of a file that was read up to `LONGEST_BYTES` + 1. Raises UserError in one sentence."""
     if len(data) > LONGEST_BYTES:
-        raise UserError(f"{path}: a {what} has at most {LONGEST_BYTES} bytes, and this file has more; {remedy}")
+        raise UserError(f"{name}: a {what} has at most {LONGEST_BYTES} bytes, and this file has more; {remedy}")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: a {what} is UTF-8 text, but byte {error.start} is not; save it as UTF-8") from error
+        raise UserError(f"{name}: a {what} is UTF-8 text, but byte {error.start} is not; save it as UTF-8") from error
 
 
 def _no_file(path: Path, what: str, remedy: str, error: Exception) -> str:

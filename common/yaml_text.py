@@ -11,6 +11,7 @@ from common.errors import UserError
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 MOST_DIGITS = 100
 MOST_VALUES = 100_000  # with all aliases expanded: nine lines of aliases can expand to a billion values
+MOST_WRITTEN = 20_000  # without: a plan needs some hundreds, and reading takes 40 us a value
 
 
 class _Loader(yaml.SafeLoader):
@@ -20,6 +21,33 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (BOOL, FLOAT)]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    written = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Count the values, and stop at a text that is far too long, before it has taken seconds to read."""
+        self.written += 1
+        if self.written > MOST_WRITTEN:
+            line = self.peek_event().start_mark.line + 1
+            raise UserError(
+                f"line {line}: over {MOST_WRITTEN:,} values up to here; a plan needs some hundreds: shorten its lists"
+            )
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Name the line of a value that is not what its form says, such as a 13th month."""
+        try:
+            return super().construct_object(node, deep)
+        except UserError:
+            raise
+        except (ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
+            # PyYAML's own constructors: `2026-13-01`, `!!bool maybe`, `0x_`
+            reason = " ".join(str(error).split())[:80]
+            given = repr(node.value)[:40]
+            raise UserError(
+                f"line {node.start_mark.line + 1}: {given} is not what its form says ({reason}); "
+                "correct it, or put it in quotes if it is text"
+            ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Refuse a duplicate key, of which YAML keeps the last one only: an arm would be lost silently."""
@@ -70,7 +98,7 @@ def load_yaml(text: str) -> Any:
     except UserError:
         raise
     except (ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
-        # PyYAML's own constructors: a 13th month, an integer of 5000 digits, `!!bool maybe`, `\U99999999`
+        # PyYAML's own scanner: `\U99999999`
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"this is not valid YAML: a value is not what its form says ({reason})") from error
     except RecursionError as error:

@@ -80,6 +80,10 @@ def _in_artifact(uri: str, inside: Path) -> CorpusReference:
 
 
 def _refer(uri: str, corpus: "Corpus", place: str) -> CorpusReference:
+    from corpora.summary import described
+
+    if corpus.rejected:
+        print("\n".join(described(corpus)), flush=True)
     return CorpusReference(uri, corpus.fingerprint, corpus.summary(), place)
 
 

@@ -9,31 +9,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import av
 import numpy as np
 
 from common.errors import UserError
-from corpora.readers.media import decode_audio
+from corpora.recordings import open_half
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
 from corpora.store import Corpus
 
 TALKERS = 20
 TRACK_SECONDS = 60
 FULL_SCALE = 32768.0
-AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg")
 
 Purpose = Literal["train", "test"]
 
 
 class NoiseBank:
-    """A looped track of one kind of noise, float32 with a mean power of 1."""
+    """A looped track of one kind of noise. What it returns is float32; the whole track has a mean power of 1.
 
-    def __init__(self, track: np.ndarray, source: str) -> None:
-        power = float(np.mean(np.square(track, dtype=np.float64)))
-        if not power > 0:
-            raise UserError(f"the noise in {source} is silent; give recordings with sound")
-        self.track = (track / np.sqrt(power)).astype(np.float32)
-        self.source = source
+    `track` is float32 with that power, or int16 of recordings, which stay on the disk (`corpora.recordings`).
+    """
+
+    def __init__(self, track: np.ndarray, source: str, power: float | None = None) -> None:
+        """Take a track (n,) of any level; int16 samples need their mean square, `power`. Raises UserError for silence."""
+        self.source, self._level = source, None if power is None else np.sqrt(power / FULL_SCALE**2)
+        if power is not None:
+            self.track = track
+            return
+        mean = float(np.mean(np.square(track, dtype=np.float64)))
+        if not mean > 0:
+            raise UserError(f"the noise of {source} is silent; give recordings (noise: {{babble: DIR}})")
+        self.track = (track / np.sqrt(mean)).astype(np.float32)
 
     @classmethod
     def from_corpus(
@@ -41,10 +46,11 @@ class NoiseBank:
     ) -> "NoiseBank":
         """Return the bank of `kind`: recordings if `source` is a file or folder, else `babble` of the training split, or `white`.
 
-        Raises UserError for an unknown kind without recordings.
+        Raises UserError for an unknown kind without recordings, and for recordings that cannot serve as noise.
         """
         if source is not None:
-            return cls(_half(_recordings(Path(source)), purpose), Path(source).name)
+            samples, power = open_half(Path(source), first=purpose == "train")
+            return cls(samples, Path(source).name, power)
         draw = np.random.default_rng(_number(kind, purpose))
         if kind == "babble":
             return cls(_babble(corpus, draw), f"{TALKERS} streams of the training split")
@@ -56,30 +62,12 @@ class NoiseBank:
 
     def at(self, offset: int, samples: int) -> np.ndarray:
         """Return the track from `offset`, (samples,). After the end it continues from the start."""
-        return np.take(self.track, np.arange(offset, offset + samples), mode="wrap")
+        piece = np.take(self.track, np.arange(offset, offset + samples), mode="wrap")
+        return piece if self._level is None else (piece / FULL_SCALE / self._level).astype(np.float32)
 
     def segment(self, samples: int, generator: np.random.Generator) -> np.ndarray:
         """Return a piece from a random offset, (samples,)."""
         return self.at(int(generator.integers(len(self.track))), samples)
-
-
-def _half(track: np.ndarray, purpose: Purpose) -> np.ndarray:
-    middle = len(track) // 2
-    return track[:middle] if purpose == "train" else track[middle:]
-
-
-def _recordings(path: Path) -> np.ndarray:
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    files = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()]
-    if not files:
-        suffixes = ", ".join(AUDIO_SUFFIXES)
-        raise UserError(
-            f"noise recordings are a file or a folder of {suffixes}; found none in {path}: give another path"
-        )
-    try:
-        return np.concatenate([decode_audio(file) for file in files]) / FULL_SCALE
-    except (av.error.FFmpegError, IndexError) as error:
-        raise UserError(f"a noise recording in {path} cannot be decoded: {error}; convert it to FLAC or WAV") from error
 
 
 def _babble(corpus: Corpus, draw: np.random.Generator) -> np.ndarray:

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
+
+import numpy as np
 
 from common.disk import explained, make_folder
 from common.errors import UserError
@@ -16,10 +18,11 @@ from corpora import cache
 from corpora.checked import make_way, remember_written
 from corpora.readers.reader import Query, Reader
 from corpora.readers.registry import READERS, S3, examples, schemes
-from corpora.schema import Rejected
+from corpora.schema import SPLITS, Clip, Rejected, sha256
 from corpora.writer import CorpusWriter
 
 WRITER = "corpora.writer"
+NOTHING = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,38 @@ def place_of(uri: str, root: Path) -> Path:
 
 def _write(source: Source, path: Path, uri: str, workers: int, progress: Callable[[int], None]) -> None:
     with CorpusWriter(path, uri) as writer:
-        for done, clip in enumerate(source.reader.clips(source.place, source.query, workers), start=1):
+        for done, clip in enumerate(_clips(source, workers), start=1):
             if isinstance(clip, Rejected):
                 writer.reject(clip)
             else:
                 writer.add(clip)
             progress(done)
+        _check_splits(writer, uri)
+
+
+def _clips(source: Source, workers: int) -> Iterator[Clip | Rejected]:
+    """Yield the clips of a reader. One with the picture and sound of a clip in another split is rejected, if it was recorded."""
+    first: dict[tuple[str, str], Clip] = {}
+    for clip in source.reader.clips(source.place, source.query, workers):
+        if source.reader.generated or isinstance(clip, Rejected):
+            yield clip
+            continue
+        known = first.setdefault((sha256(clip.video), sha256(clip.audio)), replace(clip, video=NOTHING, audio=NOTHING))
+        reason = f"same picture and sound as {known.id}, which is in {known.split}"
+        yield clip if known.split == clip.split else Rejected(clip.id, reason, clip.split)
+
+
+def _check_splits(writer: CorpusWriter, uri: str) -> None:
+    """Raise UserError if a split has no clips. A corpus without any clip is left to the writer."""
+    full = {utterance.split for utterance in writer.utterances}
+    empty = [split for split in SPLITS if split not in full]
+    if full and empty:
+        lost = [rejected for rejected in writer.rejected if rejected.split in ("", *empty)]
+        why = f" ({lost[0].id} was left out: {lost[0].reason})" if lost else ""
+        raise UserError(
+            f"a corpus needs clips for train, valid and test; {uri} has none for {' and '.join(empty)}{why}: add clips, or "
+            "repair them"
+        )
 
 
 def check(uri: str, *, here: bool) -> None:

@@ -10,8 +10,9 @@ from common.errors import UserError
 from corpora import cache
 from corpora.layout import counts
 from corpora.problems import problems
+from corpora.record import damaged
 from corpora.schema import SPLITS, Rejected, Utterance
-from corpora.shards import Shards
+from corpora.shards import Shards, size_faults
 from corpora.tables import read_head, read_manifest, read_rejected
 
 
@@ -19,27 +20,34 @@ class Corpus:
     """A prepared corpus, read-only, which stays in the cache while it is open.
 
     The arrays that it returns are views of memory maps: copy them before you change them. What is read is compared with what was
-    written: the manifest with the fingerprint, an utterance with its checksums at its first use. A difference raises `Damaged`.
+    written: the manifest with the fingerprint, the shards with the sizes that it gives them, an utterance with its checksums at its
+    first use. A difference raises `Damaged`.
     """
 
-    def __init__(self, path: Path, head: dict[str, Any]) -> None:
+    def __init__(self, path: Path, head: dict[str, Any], shards: bool = True) -> None:
         self.path = path
         self.uri: str = head["uri"]
         self.fingerprint: str = head["fingerprint"]
         self._head = head
-        self._shards = Shards(path)
+        self._shards, self._has_shards = Shards(path), shards
 
     @classmethod
-    def open(cls, path: Path) -> "Corpus":
-        """Raises UserError where `path` has no prepared corpus, a damaged one, or one of another schema version."""
-        corpus = cls(Path(path), read_head(Path(path)))
+    def open(cls, path: Path, *, shards: bool = True) -> "Corpus":
+        """Raises UserError where `path` has no prepared corpus, a damaged one, or one of another schema version.
+
+        `shards` is False for a folder that has the small files of a corpus only.
+        """
+        corpus = cls(Path(path), read_head(Path(path)), shards)
         cache.hold(corpus.path, corpus)
         return corpus
 
     @cached_property
     def all_utterances(self) -> list[Utterance]:
-        """The utterances of all splits, in the order of the manifest. Raises Damaged."""
-        return read_manifest(self.path, self._head)
+        """The utterances of all splits, in the order of the manifest. Raises Damaged, also for a shard of another size."""
+        found = read_manifest(self.path, self._head)
+        if self._has_shards and (faults := size_faults(self.path, found)):
+            raise damaged(self.path, f"a corpus is used as it was written; in {self.path}, {faults[0]}")
+        return found
 
     def utterances(self, split: str) -> list[Utterance]:
         """The utterances of one split; [] for a split that the corpus does not have."""

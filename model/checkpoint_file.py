@@ -32,6 +32,14 @@ def local(place: str) -> Path:
     return path
 
 
+def at_hand(place: str) -> Path | None:
+    """Return the file for a path or an address, if it is on this machine; nothing is downloaded."""
+    scheme, rest = urllib.parse.urlsplit(place).scheme, place.partition("://")[2]
+    web = scheme in ("http", "https")
+    path = _cached(place) if web else Path(urllib.parse.unquote(rest) if scheme else place)
+    return path if path.is_file() else None
+
+
 def sha256(place: str) -> str:
     """Return the hash of the content, so that the content identifies a trial and not the location of the file."""
     path = local(place)

@@ -98,10 +98,14 @@ def _spec(part: str, value: Any) -> dict[str, Any]:
 
 def _set(tree: dict[str, Any], key: str, value: Any) -> None:
     group, _, name = key.partition(".")
-    settings = {f"{g}.{n}" for g, ns in tree.items() if g != "parts" and isinstance(ns, dict) for n in ns}
+    settings = _names(tree)
     if key not in settings:
         raise UserError(f"unknown part or setting {key!r}{_did_you_mean(key, [*PARTS, *sorted(settings)], PARTS)}")
     tree[group][name] = value
+
+
+def _names(tree: Mapping[str, Any]) -> list[str]:
+    return [f"{g}.{n}" for g, names in tree.items() if g != "parts" and isinstance(names, dict) for n in names]
 
 
 def _did_you_mean(word: str, known: Any, listed: Any = None) -> str:
@@ -122,6 +126,7 @@ class _Catalogue:
     """The parts, and the check of every override: implements `ablation.plan.catalogue.Catalogue`."""
 
     parts: Mapping[str, Part] = PARTS
+    settings: Sequence[str] = _names(PRESETS["tiny"].model_dump())
 
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """Return the full settings as plain JSON types. Raises UserError."""

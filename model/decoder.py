@@ -40,6 +40,30 @@ class Memory:
         self.reorder((utterances[:, None] * hypotheses + torch.arange(hypotheses, device=utterances.device)).flatten())
 
 
+class FairseqLinear(nn.Linear):
+    """One or more projections of attention in a row, with fairseq's initial weights: Xavier, each by itself."""
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        for part in self.weight.split(self.in_features):
+            nn.init.xavier_uniform_(part, gain=math.sqrt(0.5))
+
+
+class FairseqOut(nn.Linear):
+    """The output of attention, with fairseq's initial weights: Xavier, no bias."""
+
+    def reset_parameters(self) -> None:
+        nn.init.xavier_uniform_(self.weight)
+        nn.init.zeros_(self.bias)
+
+
+class FairseqEmbedding(nn.Embedding):
+    """An embedding with fairseq's initial weights, small enough to be output weights, too."""
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
+
+
 class DecoderLayer(nn.Module):
     """Attention to the text so far, attention to the frames, feed-forward; each normalises its input and adds to it."""
 
@@ -47,13 +71,17 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.heads = settings.heads
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.project = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.query = nn.Linear(width, width)
-        self.frames = nn.Linear(width, 2 * width)
-        self.gather = nn.Linear(width, width)
+        published = settings.architecture == "av_hubert"
+        project, out = (FairseqLinear, FairseqOut) if published else (nn.Linear, nn.Linear)
+        self.project = project(width, 3 * width)
+        self.out = out(width, width)
+        self.query = project(width, width)
+        self.frames = project(width, 2 * width)
+        self.gather = out(width, width)
+        # AV-HuBERT has a dropout here, too: `decoder_activation_dropout` 0.1 in its fine-tuning.
+        between = nn.Sequential(nn.ReLU(), nn.Dropout(settings.dropout)) if published else nn.GELU()
         self.feedforward = nn.Sequential(
-            nn.Linear(width, settings.feedforward), nn.GELU(), nn.Linear(settings.feedforward, width)
+            nn.Linear(width, settings.feedforward), between, nn.Linear(settings.feedforward, width)
         )
         self.dropout = nn.Dropout(settings.dropout)
 
@@ -93,14 +121,18 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Log-probabilities of the next unit, given the frames and the previous units."""
+    """Log-probabilities of the next unit, given the frames and the previous units.
+
+    In AV-HuBERT's architecture the output weights are the embedding, without a bias, and `out` is None.
+    """
 
     def __init__(self, settings: DecoderSettings, width: int, vocab_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, width)
+        self.published = settings.architecture == "av_hubert"
+        self.embedding = (FairseqEmbedding if self.published else nn.Embedding)(vocab_size, width)
         self.layers = nn.ModuleList(DecoderLayer(settings, width) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, vocab_size)
+        self.out = None if self.published else nn.Linear(width, vocab_size)
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, frames: Tensor, padding: Tensor, units: Tensor) -> Tensor:
@@ -108,7 +140,7 @@ class Decoder(nn.Module):
         x = self._enter(units, torch.arange(units.shape[1], device=units.device))
         for layer, memory in zip(self.layers, self._frames(frames), strict=True):
             x = layer(x, memory, ~padding[:, None, None])
-        return self.out(self.norm(x))
+        return self._logits(x)
 
     def loss(self, frames: Tensor, padding: Tensor, targets: list[list[int]], smoothing: float) -> Tensor:
         """Return the cross-entropy, mean per unit including the end. `smoothing` of the target is spread evenly over all units."""
@@ -128,7 +160,7 @@ class Decoder(nn.Module):
         x = self._enter(units, torch.full((1,), position, device=units.device))
         for number, layer in enumerate(self._layers):
             x = layer.step(x, memory, number)
-        return self.out(self.norm(x)).float().log_softmax(-1)
+        return self._logits(x).float().log_softmax(-1)
 
     @property
     def _layers(self) -> "list[DecoderLayer]":
@@ -139,7 +171,19 @@ class Decoder(nn.Module):
 
     def _enter(self, units: Tensor, positions: Tensor) -> Tensor:
         x = self.embedding(units)
-        return self.dropout(x + sines(positions, x.shape[-1]).to(x.dtype))
+        signs = fairseq_sines if self.published else sines
+        return self.dropout(x + signs(positions, x.shape[-1]).to(x.dtype))
+
+    def _logits(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        return F.linear(x, self.embedding.weight) if self.out is None else self.out(x)
+
+
+def fairseq_sines(numbers: Tensor, width: int) -> Tensor:
+    """Positions (N,) -> (N, width), as in fairseq: counted from 2, after the number of its padding; the last rate is 1 / 10 000."""
+    rates = torch.exp(torch.arange(width // 2, device=numbers.device) * (-math.log(10_000.0) / (width // 2 - 1)))
+    angles = (numbers[:, None] + 2) * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def sines(numbers: Tensor, width: int) -> Tensor:

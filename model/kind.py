@@ -11,10 +11,12 @@ the kind in and its plan gives none. `lacks` names what a model of this kind lac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from math import inf
 from operator import or_
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
 
 
 class Strict(BaseModel):
@@ -29,6 +31,15 @@ class PartText:
 
     description: str
     phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Number:
+    """The limits of a setting that is a number."""
+
+    whole: bool
+    least: float = -inf
+    most: float = inf
 
 
 def kinds_of(base: "type[Kind]") -> "Mapping[str, type[Kind]]":
@@ -47,7 +58,7 @@ class Kind(Strict):
     """Settings of one kind of a part.
 
     `phrases` are the words by which people name the kind in a Markdown plan. `arm` is the name of an arm that swaps the kind in,
-    where the plan gives no name.
+    where the plan gives no name. `numbers` are its settings that are numbers, with their limits.
     """
 
     part: ClassVar[PartText]
@@ -55,6 +66,13 @@ class Kind(Strict):
     phrases: ClassVar[tuple[str, ...]] = ()
     arm: ClassVar[str] = ""
     lacks: ClassVar[str] = ""
+    numbers: ClassVar[Mapping[str, Number]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Take the limits of the numbers from the types and bounds of the fields."""
+        found = {name: _number(field) for name, field in cls.model_fields.items()}
+        cls.numbers = {name: number for name, number in found.items() if number}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
@@ -64,3 +82,12 @@ class Kind(Strict):
             return handler(source)
         union = reduce(or_, kinds)
         return handler.generate_schema(Annotated[union, Field(discriminator="kind")])
+
+
+def _number(field: FieldInfo) -> Number | None:
+    """Return the limits of a field that is a number, or a number or null."""
+    types = {*get_args(field.annotation), field.annotation}
+    if not types & {int, float}:
+        return None
+    limits = {name: getattr(rule, name) for rule in field.metadata for name in ("ge", "le") if hasattr(rule, name)}
+    return Number(float not in types, limits.get("ge", -inf), limits.get("le", inf))

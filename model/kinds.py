@@ -37,7 +37,20 @@ class StaticScale(FusionScaleKind):
 
 class NoScale(FusionScaleKind):
     description = "the streams are added unchanged (a scale of 1)"
-    phrases = ("no scale", "no scaling factor", "without scaling factor")
+    phrases = (
+        "no scale",
+        "no scaling factor",
+        "without scaling factor",
+        "equal weights",
+        "equal weighting",
+        "equal contribution",
+        "unweighted sum",
+        "simple addition",
+        "simple sum",
+        "direct addition",
+        "plain sum",
+        "element-wise addition",
+    )
     arm = "no-scale"
     lacks = "the scaling factor"
     kind: Literal["none"] = "none"
@@ -63,7 +76,12 @@ class FrozenScale(FusionScaleKind):
 
 class PerLayerScale(FusionScaleKind):
     description = "every layer has its own learned scalar"
-    phrases = ("per-layer scale", "scale per layer", "one scaling factor per layer", "per-layer scaling factor")
+    phrases = (
+        "per-layer scale",
+        "learned per-layer scaling factor",
+        "one scaling factor per layer",
+        "separate scaling factor for each layer",
+    )
     arm = "per-layer-scale"
     kind: Literal["per_layer"] = "per_layer"
     initial: float = Field(1.0, ge=-10, le=10)

@@ -10,7 +10,7 @@ from model.settings import DecoderSettings, EncoderSettings, FrontendSettings, S
 def _av_hubert(
     preset: str, width: int, layers: int, heads: int, feedforward: int, decoder_layers: int, decoder_heads: int
 ) -> Settings:
-    """Return a model with the sizes, inputs, dropout and masks of AV-HuBERT."""
+    """Return a model with the sizes, inputs, decoder, dropout and masks of AV-HuBERT."""
     masking = DifferentialMasking(audio=Spans(rate=0.8, length=10), video=Spans(rate=0.3, length=5))
     return Settings(
         preset=preset,
@@ -20,7 +20,11 @@ def _av_hubert(
             architecture="transformer", dropout=0.1, width=width, layers=layers, heads=heads, feedforward=feedforward
         ),
         decoder=DecoderSettings(
-            units="sentencepiece", layers=decoder_layers, heads=decoder_heads, feedforward=feedforward
+            units="sentencepiece",
+            architecture="av_hubert",
+            layers=decoder_layers,
+            heads=decoder_heads,
+            feedforward=feedforward,
         ),
         training=TrainingSettings(
             steps=60_000,

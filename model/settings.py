@@ -65,6 +65,10 @@ class DecoderSettings(Strict):
 
     units: Literal["word", "character", "sentencepiece"] = Field("character", description="output units")
     vocab_size: int = Field(1000, ge=2, le=100_000, description="sentencepiece: largest number of units")
+    architecture: Literal["plain", "av_hubert"] = Field(
+        "plain",
+        description="GELU and output weights of its own, or AV-HuBERT's decoder: ReLU, the output weights are the embedding",
+    )
     layers: int = Field(0, ge=0, le=48, description="layers of the Transformer decoder; 0: no decoder")
     heads: int = Field(4, ge=1, le=256, description="attention heads")
     feedforward: int = Field(192, ge=8, le=65_536, description="hidden width of the feed-forward blocks")
@@ -124,6 +128,10 @@ class InitSettings(Strict):
 
     checkpoint: str | None = Field(None, description="path, file:// or https:// of an AV-HuBERT checkpoint")
     sha256: str | None = Field(None, pattern="[0-9a-f]{64}", description="hash that the checkpoint must have")
+    decoder: bool = Field(
+        True,
+        description="take the decoder and the sentencepiece units of a fine-tuned checkpoint, too; false: the encoder alone",
+    )
 
 
 class Settings(Strict):

@@ -6,6 +6,7 @@ mask = padding.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,10 +124,11 @@ def _ctc(log_probs: Tensor, lengths: list[int], targets: list[list[int]]) -> Ten
     return F.ctc_loss(log_probs.transpose(0, 1), flat, torch.tensor(lengths), sizes, blank=0, zero_infinity=True)
 
 
-def initialise(model: Smile, seed: int) -> None:
+def initialise(model: Smile, seed: int, symbols: Sequence[str] | None = None) -> None:
     """Draw the weights of every module from (seed, module name), so arms that share a module start with the same weights.
 
-    Weights of the checkpoint in `init_from` replace the drawn ones, and a line on stdout lists them.
+    Weights of the checkpoint in `init_from` replace the drawn ones, and a line on stdout lists them. The decoder's embedding is
+    replaced only for the units in `symbols` (V,) that the checkpoint has, too.
     """
     with torch.random.fork_rng(devices=[]):
         for name, module in model.named_modules():
@@ -135,12 +137,12 @@ def initialise(model: Smile, seed: int) -> None:
                 torch.manual_seed(int.from_bytes(digest[:8], "little"))
                 module.reset_parameters()
     if model.settings.init_from.checkpoint is not None:
-        print(f"init_from {model.settings.init_from.checkpoint}: {start_from_checkpoint(model)}", flush=True)
+        print(f"init_from {model.settings.init_from.checkpoint}: {start_from_checkpoint(model, symbols)}", flush=True)
     if model.teacher is not None:
         update_teacher(model.teacher, model, 0.0)
 
 
-def start_from_checkpoint(model: Smile) -> av_hubert.Transfer:
+def start_from_checkpoint(model: Smile, symbols: Sequence[str] | None = None) -> av_hubert.Transfer:
     """Copy the weights of `init_from` into the model. Raises UserError, also if the file is not the planned one."""
     start = model.settings.init_from
     assert start.checkpoint is not None
@@ -150,7 +152,7 @@ def start_from_checkpoint(model: Smile) -> av_hubert.Transfer:
         raise UserError(
             f"init_from: {start.checkpoint} has the sha256 {found} and not {start.sha256}; give the planned file"
         )
-    return av_hubert.load(model, model.settings, checkpoint_file.local(start.checkpoint))
+    return av_hubert.load(model, model.settings, checkpoint_file.local(start.checkpoint), symbols)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -26,6 +26,20 @@ PRELOAD_FOR_EXAMINATION = ("training.hygiene",)
 PRELOAD_FOR_TRAINING = ("torch._dynamo", "training.loop", "training.evaluate")
 
 
+def frame_bytes(settings: Mapping[str, Any]) -> int:
+    """Return the bytes that a training step needs at least for each frame of its batch."""
+    from training.step_memory import frame_bytes as measure
+
+    return measure(settings)
+
+
+def device_bytes() -> int | None:
+    """Return the memory of all GPUs of this machine; None without a GPU."""
+    from training.step_memory import device_bytes as measure
+
+    return measure()
+
+
 def examine(arms: Mapping[str, Mapping[str, Any]]) -> "Hygiene":
     """Measure the arms of a plan before they are trained. `arms` maps names to resolved settings, the baseline first."""
     from training.hygiene import examine as examine_arms

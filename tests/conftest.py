@@ -20,6 +20,8 @@ from corpora.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip
 from corpora.writer import CorpusWriter
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+ADDRESS = "MLFLOW_TRACKING_URI"
+GIVEN_ADDRESS = os.environ.get(ADDRESS)
 
 pytest_plugins = ("command_line", "kubeflow_server")  # from tests/support
 
@@ -46,6 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: of several workers, none is left with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def _address_as_given() -> Iterator[None]:
+    """Take back the address that `mlflow.set_tracking_uri` wrote into the environment, so that no later test sees it."""
+    yield
+    os.environ.pop(ADDRESS, None)
+    if GIVEN_ADDRESS is not None:
+        os.environ[ADDRESS] = GIVEN_ADDRESS
 
 
 def _clip(number: int, split: str, vocabulary: Sequence[str]) -> Clip:
@@ -99,6 +110,10 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root = tmp_path / "sources"
     for package in source_code.FOLLOWED:
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in source_code.DECIDING:
+        path = f"{name.replace('.', '/')}.py"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, root / path)
     monkeypatch.setattr(source_code, "ROOT", root)
     source_code.forget()
     yield root

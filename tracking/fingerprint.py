@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from common.normalise import BASIC, VERSION
 from common.source_code import computed_by, used_by
 
 TRAINING = ("training.loop",)  # the modules in which training and scoring begin
@@ -45,14 +46,20 @@ def trial_inputs(
     }
 
 
-def scoring_inputs(trial: str, conditions: Mapping[str, Sequence[float]], noise: Mapping[str, str]) -> dict[str, Any]:
-    """Return all inputs that decide the error counts of the trial with the fingerprint `trial`: SNRs in dB, noise, code."""
+def scoring_inputs(
+    trial: str, conditions: Mapping[str, Sequence[float]], noise: Mapping[str, str], normalise: str = BASIC
+) -> dict[str, Any]:
+    """Return all inputs that decide the error counts of the trial with the fingerprint `trial`.
+
+    These are SNRs in dB, noise, the normalisation of texts with its version, and code.
+    """
     return {
         "trial": trial,
         "conditions": {kind: [float(snr_db) for snr_db in snrs_db] for kind, snrs_db in conditions.items()},
         "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
+        "normalise": {"name": normalise, "version": VERSION},
         "code": _code(SCORING),
-        "versions": {package: version(package) for package in ("torch", "jiwer", "rapidfuzz")},
+        "versions": {package: version(package) for package in ("torch", "jiwer", "rapidfuzz", "regex")},
     }
 
 

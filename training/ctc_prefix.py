@@ -71,6 +71,24 @@ class PrefixScores:
         return PrefixScores(self.log_probs, self.lengths, unit, blank, units)
 
 
+def log_probability_of_units(log_probs: Tensor, lengths: Tensor) -> Tensor:
+    """Return (B, T + 1): an upper bound of the log-probability that CTC's text has N units, for N = 0 ... T.
+
+    A text of N units needs at least N frames that are not blank. This is the probability of so many frames: the tail of a sum of
+    independent trials. It falls with N, and is NEVER for more units than frames.
+    """
+    log_probs = log_probs.double()
+    inside = torch.arange(log_probs.shape[1], device=log_probs.device) < lengths[:, None]  # (B, T)
+    blank = log_probs[..., 0].masked_fill(~inside, 0.0)
+    spoken = log_probs[..., 1:].logsumexp(-1).masked_fill(~inside, NEVER)
+    exactly = torch.full((len(blank), blank.shape[1] + 1), NEVER, dtype=blank.dtype, device=blank.device)
+    exactly[:, 0] = 0.0
+    for frame in range(blank.shape[1]):
+        one_less = torch.nn.functional.pad(exactly[:, :-1], (1, 0), value=NEVER)
+        exactly = torch.logaddexp(exactly + blank[:, frame, None], one_less + spoken[:, frame, None])
+    return exactly.flip(1).logcumsumexp(1).flip(1).clamp(min=NEVER)
+
+
 def _recur(own: Tensor, new: Tensor) -> Tensor:
     """Return log x[0 ... T] for x[0] = 0, x[t] = exp(own[t]) * (x[t-1] + exp(new[t])); own, new (..., T), of frames 1 ... T."""
     sums = own.cumsum(-1)

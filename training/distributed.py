@@ -35,18 +35,22 @@ class DistributedContext:
         return next(each for each in texts if each is not None)
 
     def sum_gradients(self, model: nn.Module) -> None:
-        """Sum the gradients of all processes in one message after the backward pass; does nothing in a single process."""
+        """Sum the gradients of all processes in one message after the backward pass; does nothing in a single process.
+
+        A weight that has no gradient in any process keeps none, as in a single process. With zeros in its place, the optimiser's
+        momentum and weight decay would still move it.
+        """
         if self.world == 1:
             return
         weights = [p for p in model.parameters() if p.requires_grad]
-        for weight in weights:
-            if weight.grad is None:  # every process has to send the same shapes
-                weight.grad = torch.zeros_like(weight)
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        has = torch.tensor([weight.grad is not None for weight in weights], dtype=torch.float32, device=self.device)
+        # Every process has to send the same shapes.
+        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+        flat = torch.cat([has, *(gradient.flatten() for gradient in gradients)])
         dist.all_reduce(flat)
-        for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(summed.view_as(gradient))
+        somewhere, *summed = flat.split([len(weights), *(gradient.numel() for gradient in gradients)])
+        for weight, gradient, total, found in zip(weights, gradients, summed, somewhere.tolist(), strict=True):
+            weight.grad = gradient.copy_(total.view_as(gradient)) if found else None
 
 
 def join_processes() -> DistributedContext:

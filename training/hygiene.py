@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.av_hubert import check_start
 from model.config import load as load_settings
 from model.kind import Kind
 from model.masking import batch_mask, mask_statistics, sampler
@@ -75,8 +76,12 @@ class Hygiene:
 
 
 def examine(arms: Mapping[str, Mapping[str, Any]]) -> Hygiene:
-    """Measure the arms of a plan: name -> settings as the catalogue resolved them, the baseline first."""
+    """Measure the arms of a plan: name -> settings as the catalogue resolved them, the baseline first.
+
+    Raises UserError if the checkpoint that an arm starts from does not fit.
+    """
     typed = {arm: load_settings(settings) for arm, settings in arms.items()}
+    check_start(list(typed.values()))
     with torch.random.fork_rng(devices=[]):
         same = identical(typed)
     facts = {

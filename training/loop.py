@@ -70,9 +70,9 @@ def train_trial(
     """
     torch.set_num_threads(threads)
     typed, data = load_settings(settings), Corpus.open(corpus)
-    tokenizer = tokenizer_for(typed.decoder, data)
+    tokenizer = tokenizer_for(typed, data)
     model = Smile(typed, len(tokenizer.symbols))
-    initialise(model, seed)
+    initialise(model, seed, tokenizer.symbols)
     babble = NoiseBank.from_corpus(data, "babble", (noise or {}).get("babble"))
     batches = TrainingBatches(data, typed.training, seed, babble)
     check_frames(batches.utterances, tokenizer)

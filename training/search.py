@@ -2,8 +2,9 @@
 
 Shapes: B utterances, K hypotheses of each, V vocabulary. The score of a hypothesis is
 (1 - ctc_weight) * log p_decoder + ctc_weight * log p_CTC(all texts with this prefix). Finished texts are ranked by
-score / (units + 1) ** length_penalty. An utterance is done when no open hypothesis has a better score by this measure than
-the best finished text, or when a hypothesis has one unit per frame. The utterance then leaves the batch.
+score / (units + 1) ** length_penalty. An utterance is done when no text that continues an open hypothesis can have a better score
+by this measure than the best finished text (`_upper_bound`), or when a hypothesis has one unit per frame. The utterance then
+leaves the batch. So a beam that holds all hypotheses finds the best of all texts.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from model.decoder import END, Decoder, Memory
 from model.settings import DecoderSettings
-from training.ctc_prefix import PrefixScores
+from training.ctc_prefix import PrefixScores, log_probability_of_units
 
 
 @dataclass
@@ -34,10 +35,14 @@ class FinishedTexts:
 
 @dataclass
 class OpenHypotheses:
-    """The open hypotheses `texts` (B', K, U) of the utterances `rows` (B',) that are not done, with their scores and caches."""
+    """The open hypotheses `texts` (B', K, U) of the utterances `rows` (B',) that are not done, with their scores and caches.
+
+    `most` (B', U + 1) is the highest log-probability that CTC can give to a text of 0 ... U units.
+    """
 
     rows: Tensor
     lengths: Tensor
+    most: Tensor
     texts: Tensor
     attention: Tensor
     ctc: PrefixScores
@@ -46,6 +51,7 @@ class OpenHypotheses:
     def keep(self, kept: Tensor) -> None:
         """Remove utterances that are done, which saves time. `kept` (B'',) are indices into `rows`."""
         self.rows, self.lengths, self.texts = self.rows[kept], self.lengths[kept], self.texts[kept]
+        self.most = self.most[kept]
         self.attention, self.ctc = self.attention[kept], self.ctc.keep(kept)
         self.memory.keep(kept, self.texts.shape[1])
 
@@ -74,11 +80,11 @@ def beam_search(
     newest = running.lengths.new_full((len(fused), 1), END)
     for size in range(running.texts.shape[-1] + 1):
         attention = running.attention[..., None] + decoder.step(newest, size, running.memory).double()  # (B', K, V)
-        per_length = (size + 1) ** settings.length_penalty
-        ended = _joint(attention[..., END], running.ctc.whole(), settings) / per_length
+        ended = _joint(attention[..., END], running.ctc.whole(), settings) / (size + 1) ** settings.length_penalty
         best.add(running.rows, running.texts, size, ended)
         scores, parents, newest = _top(_joint(attention, running.ctc.extended(), settings), settings.beam_size)
-        is_open = (running.lengths > size) & (scores[:, 0] / per_length > best.scores[running.rows])
+        possible = _upper_bound(scores[:, 0], attention.flatten(1).amax(1), running.most, size + 1, settings)
+        is_open = (running.lengths > size) & (possible > best.scores[running.rows])
         if not is_open.all():
             kept = is_open.nonzero()[:, 0]
             if not len(kept):
@@ -96,6 +102,7 @@ def _begin(decoder: Decoder, fused: Tensor, padding: Tensor, log_probs: Tensor) 
     return OpenHypotheses(
         rows=torch.arange(len(fused), device=fused.device),
         lengths=lengths,
+        most=log_probability_of_units(log_probs, lengths),
         texts=lengths.new_zeros(len(fused), 1, int(lengths.max())),
         attention=torch.zeros_like(ctc.whole()),
         ctc=ctc,
@@ -105,6 +112,20 @@ def _begin(decoder: Decoder, fused: Tensor, padding: Tensor, log_probs: Tensor) 
 
 def _joint(attention: Tensor, ctc: Tensor, settings: DecoderSettings) -> Tensor:
     return (1 - settings.ctc_weight) * attention + settings.ctc_weight * ctc
+
+
+def _upper_bound(joint: Tensor, attention: Tensor, most: Tensor, size: int, settings: DecoderSettings) -> Tensor:
+    """Return (B',): no text of at least `size` units that continues an open hypothesis has a higher score.
+
+    `joint` and `attention` (B',) are the highest scores of the open hypotheses. Both are negative and can only fall when a text
+    continues, but the division by its final length raises them. Therefore every final length has its own bound. CTC keeps the
+    bounds of long texts low: it allows few texts with far more units than frames that are not blank.
+    """
+    units = torch.arange(size, most.shape[1], device=most.device)
+    if not len(units):
+        return torch.full_like(joint, -torch.inf)
+    whole = _joint(attention[:, None], most[:, size:], settings)
+    return (torch.minimum(joint[:, None], whole) / (units + 1) ** settings.length_penalty).amax(1)
 
 
 def _top(scores: Tensor, beam_size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,9 @@ import sentencepiece
 from common.errors import UserError
 from corpora.schema import Utterance
 from corpora.store import Corpus
-from model.settings import DecoderSettings
+from model import checkpoint_file
+from model.av_hubert import sentencepiece_model
+from model.settings import Settings
 
 BLANK = 0
 UnitKind = Literal["word", "character", "sentencepiece"]
@@ -63,10 +65,41 @@ class Tokenizer:
         return " ".join(symbols) if self.kind == "word" else " ".join("".join(symbols).split())
 
 
-def tokenizer_for(settings: DecoderSettings, data: Corpus) -> Tokenizer:
-    """Return the tokenizer of the training texts of a corpus."""
-    texts = (utterance.text for utterance in data.utterances("train"))
-    return Tokenizer.from_texts(settings.units, texts, settings.vocab_size)
+def tokenizer_for(settings: Settings, data: Corpus) -> Tokenizer:
+    """Return the tokenizer of the training texts of a corpus, or that of the checkpoint whose decoder training starts from.
+
+    Raises UserError if the units of the checkpoint cannot write a training text.
+    """
+    texts = [utterance.text for utterance in data.utterances("train")]
+    if (found := _of_start(settings)) is None:
+        return Tokenizer.from_texts(settings.decoder.units, texts, settings.decoder.vocab_size)
+    for text in texts:
+        if BLANK in _processor(found.model or "").encode(text):
+            raise UserError(
+                f"the sentencepiece units of {settings.init_from.checkpoint} cannot write the training text {text!r}: "
+                "set init_from.decoder: false, for units of the training texts and a decoder that starts at random"
+            )
+    return found
+
+
+def _of_start(settings: Settings) -> Tokenizer | None:
+    """Return the tokenizer of the checkpoint in `init_from`; None if it has none, or if its decoder is not taken."""
+    start, decoder = settings.init_from, settings.decoder
+    if start.checkpoint is None or not (start.decoder and decoder.layers and decoder.units == "sentencepiece"):
+        return None
+    content = sentencepiece_model(checkpoint_file.local(start.checkpoint))
+    if content is None:
+        return None
+    model = base64.b64encode(content).decode()
+    try:
+        processor = _processor(model)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"the sentencepiece model in {start.checkpoint} is damaged ({error}); get the file again"
+        ) from error
+    if processor.unk_id() != BLANK:
+        return None
+    return Tokenizer("sentencepiece", ("<blank>", *(processor.id_to_piece(n) for n in range(1, len(processor)))), model)
 
 
 def _split(kind: str, text: str) -> Sequence[str]:

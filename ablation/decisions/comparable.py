@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.conditions import Condition
+from common.normalise import BASIC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,16 +18,19 @@ class Scored:
     """Counts, and the data that they were counted on: the corpus by its fingerprint, recorded noise by a hash per kind.
 
     `noise` leaves out kinds that are mixed from the corpus itself. It is None for studies of older versions, which lack it.
+    `normalise` names the normalisation of the texts.
     """
 
     counts: "pd.DataFrame"
     corpus: str
     noise: Mapping[str, str] | None
+    normalise: str = BASIC
 
     @classmethod
     def of(cls, study: "Study", counts: "pd.DataFrame") -> "Scored":
         """Return the counts of a study, or of some of its arms, with the study's data."""
-        return cls(counts, str(study.corpus["fingerprint"]), study.provenance.get("scoring", {}).get("noise"))
+        noise = study.provenance.get("scoring", {}).get("noise")
+        return cls(counts, str(study.corpus["fingerprint"]), noise, study.normalise)
 
 
 def shared_conditions(champion: Scored, study: Scored) -> list[str]:
@@ -40,6 +44,8 @@ def obstacle(champion: Scored, study: Scored) -> str | None:
         return (
             f"the champion was scored on another corpus, {champion.corpus[:12]}, and this study on {study.corpus[:12]}"
         )
+    if champion.normalise != study.normalise:
+        return f"the champion was scored with `normalise: {champion.normalise}`, and this study with `normalise: {study.normalise}`"
     shared = shared_conditions(champion, study)
     if not shared:
         return "champion and study share no condition"

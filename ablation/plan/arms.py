@@ -1,6 +1,7 @@
 """From a plan to arms (the baseline with one stated change each) and trials (arm x seed)."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,9 @@ from ablation.plan.naming import NamedChange, named_changes
 from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
 from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
 from common.errors import UserError
-from common.hints import did_you_mean
+from common.hints import did_you_mean, nearest
+
+MOST_ARMS = 1000
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
     """
     baseline = _settings("baseline", plan, catalogue, {})
     arms = [Arm(BASELINE, settings=baseline)]
-    for change in _changes(plan, catalogue):
+    changes = list(itertools.islice(_changes(plan, catalogue), MOST_ARMS + 1))
+    if len(changes) > MOST_ARMS:  # a factorial of eight parts may have millions
+        raise UserError(f"a plan has at most {MOST_ARMS} arms, and this one has more; split it into several studies")
+    for change in changes:
         settings = _settings(f"arm {change.arm!r}", plan, catalogue, change.overrides)
         names = named_changes(change.overrides, settings, baseline, catalogue)
         arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings, names)
@@ -87,8 +93,8 @@ def warnings(plan: Plan) -> list[str]:
 
 
 def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]) -> dict[str, Any]:
-    for key in plan.baseline:
-        _check_name(key, "baseline", catalogue)
+    for key, value in plan.baseline.items():
+        _check_name(key, "baseline", catalogue, value)
     try:
         start = {"init_from.checkpoint": plan.init_from} if plan.init_from else {}
         return catalogue.resolve(plan.preset, start, plan.baseline, change)
@@ -96,10 +102,27 @@ def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]
         raise UserError(f"{who}: {error}") from error
 
 
-def _check_name(name: str, place: str, catalogue: Catalogue) -> None:
-    """Check a name without a dot, which can only be a part. The catalogue checks settings such as `training.steps`."""
-    if "." not in name and name not in catalogue.parts:
-        raise UserError(f"{place}: unknown part {name!r}{did_you_mean(name, catalogue.parts)}")
+def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) -> None:
+    """Check a name without a dot, which can only be a part. The catalogue checks settings such as `training.steps`.
+
+    `value` is what the plan sets it to: settings may have been nested as in other tools.
+    """
+    if "." in name or name in catalogue.parts:
+        return
+    known = [*catalogue.parts, *catalogue.settings]
+    group = [each for each in known if each.startswith(f"{name}.")]
+    if group and isinstance(value, Mapping) and value:
+        inner, set_to = next(iter(value.items()))
+        full = nearest(f"{name}.{inner}", group, 1)[0]
+        raise UserError(
+            f"{place}: settings are written with their full names, not below {name!r}; write `{full}: {set_to}`"
+        )
+    near = [each for each in known if each.rpartition(".")[2] == name.lower()]
+    if near and not any(each in catalogue.parts for each in near):
+        raise UserError(f"{place}: unknown part or setting {name!r}: did you mean {' or '.join(map(repr, near))}?")
+    if group:
+        raise UserError(f"{place}: {name!r} is a group of settings; name one of them: {', '.join(group)}")
+    raise UserError(f"{place}: unknown part {name!r}{did_you_mean(name, catalogue.parts)}")
 
 
 def _check_part(ablation: Ablation, plan: Plan, catalogue: Catalogue) -> None:

@@ -3,15 +3,26 @@
 Functions of `ablation` get the catalogue as an argument, so that plans and arms can be read and tested without any model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+
+class Number(Protocol):
+    """The limits of a setting that is a number."""
+
+    @property
+    def whole(self) -> bool: ...
+    @property
+    def least(self) -> float: ...
+    @property
+    def most(self) -> float: ...
 
 
 class Kind(Protocol):
     """One way to fill a part.
 
     `arm` is the name that a Markdown plan's arm gets when it uses this kind. `lacks` names what a model of this kind lacks in a
-    sentence, such as "the adapter"; it is empty for most kinds.
+    sentence, such as "the adapter"; it is empty for most kinds. `numbers` are its settings that are numbers.
     """
 
     @property
@@ -22,6 +33,8 @@ class Kind(Protocol):
     def arm(self) -> str: ...
     @property
     def lacks(self) -> str: ...
+    @property
+    def numbers(self) -> Mapping[str, Number]: ...
 
 
 class Part(Protocol):
@@ -40,6 +53,10 @@ class Catalogue(Protocol):
 
     @property
     def parts(self) -> Mapping[str, Part]: ...
+    @property
+    def settings(self) -> Sequence[str]:
+        """Dotted names of all settings outside parts, such as `training.steps`."""
+        ...
 
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """Apply layers of overrides (part -> spec, or dotted setting -> value) to a preset, in order.

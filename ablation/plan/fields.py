@@ -5,7 +5,8 @@ The sentence gives the rule, the value that breaks it, and what to write instead
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from common.errors import UserError
@@ -15,6 +16,9 @@ BUILT_IN_NOISES = ("babble", "white")
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ARM = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LARGEST_SEED = 2**32 - 1
+MOST_SEEDS = 1000
+LARGEST_SNR_DB = 100
+MOST_SNRS = 100  # of one kind of noise
 
 
 def shown(value: Any) -> str:
@@ -28,6 +32,11 @@ def shown(value: Any) -> str:
 def slugified(words: str) -> str:
     """Return words as a slug: lower case, joined by hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def repeated(values: Sequence[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield each value that occurs more than once, with the number of times, in the order of first occurrence."""
+    yield from ((value, times) for value, times in Counter(values).items() if times > 1)
 
 
 def text(key: str, value: Any) -> str:
@@ -91,10 +100,8 @@ def ordered(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         return mapping(key, value)
     pairs = [pair for item in value for pair in mapping(key, item).items()]
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"`{key}` lists {name!r} {names.count(name)} times; list every name once")
+    for name, times in repeated([name for name, _ in pairs]):
+        raise UserError(f"`{key}` lists {name!r} {times} times; list every name once")
     return dict(pairs)
 
 
@@ -111,11 +118,15 @@ def listed(key: str, value: Any, example: str) -> list[Any]:
 def seeds(key: str, value: Any) -> tuple[int, ...]:
     """Check different whole numbers from 0 to 2**32 - 1, one per repetition of each arm."""
     numbers = listed(key, value, "1, 2, 3")
+    if len(numbers) > MOST_SEEDS:
+        raise UserError(
+            f"a study has at most {MOST_SEEDS} seeds, got {len(numbers)} in `{key}`; 3 to 10 give most verdicts"
+        )
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_SEED:
             raise UserError(f"a seed is a whole number from 0 to {LARGEST_SEED}, got {shown(number)}; write [1, 2, 3]")
-        if numbers.count(number) > 1:
-            raise UserError(f"seed {number} occurs {numbers.count(number)} times in `{key}`; write every seed once")
+    for number, times in repeated(numbers):
+        raise UserError(f"seed {number} occurs {times} times in `{key}`; write every seed once")
     return tuple(numbers)
 
 
@@ -129,13 +140,16 @@ def conditions(key: str, value: Any) -> dict[str, tuple[float, ...]]:
 
 def _snrs(key: str, value: Any) -> tuple[float, ...]:
     numbers = listed(key, value, "10, 5, 0, -5")
+    if len(numbers) > MOST_SNRS:
+        raise UserError(f"`{key}` has at most {MOST_SNRS} SNRs, got {len(numbers)}; write e.g. [10, 5, 0, -5]")
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
             raise UserError(f"an SNR in `{key}` is a number of dB, got {shown(number)}; write e.g. [10, 5, 0, -5]")
-    names = [f"{number:g}" for number in numbers]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{name} dB occurs {names.count(name)} times in `{key}`; list every SNR once")
+        if abs(number) > LARGEST_SNR_DB:
+            rule = f"an SNR in `{key}` is from {-LARGEST_SNR_DB} to {LARGEST_SNR_DB} dB"
+            raise UserError(f"{rule}, got {shown(number)}; write e.g. [10, 5, 0, -5]")
+    for name, times in repeated([f"{number:g}" for number in numbers]):
+        raise UserError(f"{name} dB occurs {times} times in `{key}`; list every SNR once")
     return tuple(float(number) for number in numbers)
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
+from ablation.plan.formats import is_markdown, without_wrapping
 from ablation.plan.markdown import read_markdown
 from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
 from common.conditions import conditions
 from common.errors import UserError
 from common.hints import did_you_mean
+from common.normalise import BASIC, NORMALISERS
 from common.text_file import read_text_file
 from common.yaml_text import load_yaml
 
@@ -43,6 +45,8 @@ class Plan:
     than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
+    `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
+    `reasoning` is free text that the report repeats.
     """
 
     study: str
@@ -61,6 +65,8 @@ class Plan:
     max_failed_trials: int = 0
     margin_points: float | None = None
     init_from: str | None = None
+    normalise: str = BASIC
+    reasoning: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -71,6 +77,8 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
+        if self.normalise == BASIC:
+            del plain["normalise"]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
             del plain[key]
             if parts := getattr(self, key):
@@ -85,17 +93,24 @@ class Plan:
 
 
 def read_plan(path: Path, catalogue: Catalogue) -> Plan:
-    """Read a plan file: `.md` as Markdown, others as YAML or JSON. Raises UserError with one sentence."""
-    text = read_text_file(path, "plan", "give the path of a .yaml, .json or .md plan")
+    """Read a plan file: Markdown, YAML or JSON by its content. Raises UserError, with all problems of a Markdown plan."""
+    text = read_text_file(path, "plan", "give the path of a plan in YAML, JSON or Markdown")
     try:
-        return parse_plan(text, catalogue, markdown=path.suffix.lower() in (".md", ".markdown"), stem=path.stem)
+        return parse_plan(text, catalogue, name=path.name)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
 
-def parse_plan(text: str, catalogue: Catalogue, *, markdown: bool, stem: str = "study") -> Plan:
-    """Read the text of a plan; a Markdown plan without a study name is named `stem`. Raises UserError."""
-    return plan_from_mapping(read_markdown(text, catalogue, stem) if markdown else load_yaml(text))
+def parse_plan(text: str, catalogue: Catalogue, *, name: str = "study") -> Plan:
+    """Read the text of a plan, of which a file is called `name`. Raises UserError.
+
+    The content decides between Markdown and YAML, of which JSON is a part. The suffix of the name decides where the content
+    does not, and a Markdown plan without the name of a study takes its stem.
+    """
+    text, language = without_wrapping(text)
+    if is_markdown(text, language or Path(name).suffix, keys=Plan.__dataclass_fields__):
+        return plan_from_mapping(read_markdown(text, catalogue, Path(name).stem, plan_from_mapping))
+    return plan_from_mapping(load_yaml(text))
 
 
 def plan_from_mapping(data: Any) -> Plan:
@@ -123,7 +138,8 @@ def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, 
     if corpus is not None:
         data["corpus"] = corpus
     if seeds is not None:
-        data["seeds"] = [load_yaml(seed) for seed in seeds.split(",") if seed.strip()]
+        given = [seed for seed in seeds.split(",") if seed.strip()]
+        data["seeds"] = given if len(given) > fields.MOST_SEEDS else [load_yaml(seed) for seed in given]
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -175,6 +191,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "question": fields.text,
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
+    "reasoning": fields.text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,
@@ -185,4 +202,5 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,
+    "normalise": lambda key, value: fields.one_of(key, value, tuple(NORMALISERS)),
 }

@@ -48,12 +48,12 @@ class Change:
 def swaps(key: str, value: Any) -> tuple[Swap, ...]:
     """Check the parts of a shorthand. Raises UserError with one sentence."""
     found = [_swap(key, item) for item in fields.listed(key, value, "masking, adapter")]
-    names = [swap.part for swap in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"`{key}` lists {name!r} {names.count(name)} times; list every part once")
+    for name, times in fields.repeated([swap.part for swap in found]):
+        raise UserError(f"`{key}` lists {name!r} {times} times; list every part once")
     if key != "leave_one_out" and len(found) < 2:
-        raise UserError(f"`{key}` takes two parts or more, got {names[0]!r} alone; for one part use `leave_one_out`")
+        raise UserError(
+            f"`{key}` takes two parts or more, got {found[0].part!r} alone; for one part use `leave_one_out`"
+        )
     for swap in found:
         if key == "ladder" and len(swap.replacements) > 1:
             raise UserError(

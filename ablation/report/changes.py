@@ -13,7 +13,7 @@ from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
 from ablation.report.evidence import TONES
 from ablation.report.formats.data import dump
-from ablation.report.method import SCORING
+from ablation.report.method import WORD_ERRORS, normalisation
 from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import bare, interval, p_value, percent, points
 from ablation.results import Study, read_counts, read_study
@@ -68,6 +68,11 @@ def _comparable(earlier: Study, later: Study) -> list[str]:
             f"WERs in different noise cannot be compared: the recordings of {earlier.study!r} are {noises[0] or 'none'}, of "
             f"{later.study!r} {noises[1] or 'none'}; rerun one of them with the other's"
         )
+    if earlier.normalise != later.normalise:
+        raise UserError(
+            f"WERs are compared after one normalisation of the texts, but {earlier.study!r} has `normalise: "
+            f"{earlier.normalise}` and {later.study!r} `normalise: {later.normalise}`; rerun one of them with the other's"
+        )
     arms = [arm.arm for arm in later.arms if known.get(arm.arm) == arm.overrides]
     if not arms:
         raise UserError(f"{earlier.study!r} and {later.study!r} have no arm in common, so there is nothing to compare")
@@ -101,7 +106,7 @@ def document(found: Changes) -> Document:
     sections = [
         Section("Changes", [Text(summary), _rates(found)]),
         Section("What differs between the studies", [_unlike(found)]),
-        Section("How to read this", [Text([*METHOD, *SCORING])]),
+        Section("How to read this", [Text(_method(found))]),
     ]
     return Document(
         "Two ablation studies", f"{names[0]} and {names[1]}", "What changed between two studies?", facts, sections
@@ -118,6 +123,12 @@ def _cautions(found: Changes) -> list[str]:
         said.append("A study of an older version does not record the code that decoded and scored it.")
     elif codes[0] != codes[1]:
         said.append("The code that decodes and scores differs, so the scoring may cause a change, and not the model.")
+    versions = [study.normalise_version for study in (found.earlier, found.later)]
+    if versions[0] != versions[1]:
+        said.append(
+            f"The texts were normalised by versions {versions[0]} and {versions[1]} of `{found.later.normalise}`: see "
+            "docs/statistics.md."
+        )
     return said
 
 
@@ -180,6 +191,10 @@ def _unlike(found: Changes) -> Table:
     return Table("Differences", ["what", "earlier", "later"], rows, prose=frozenset({1, 2}))
 
 
+def _method(found: Changes) -> list[str]:
+    return [*METHOD, WORD_ERRORS, normalisation(found.later)]
+
+
 def to_csv(found: Changes) -> str:
     """Return one row per arm and condition; error rates are fractions."""
     return found.table.to_csv(index=False, lineterminator="\n")
@@ -187,5 +202,5 @@ def to_csv(found: Changes) -> str:
 
 def to_json(found: Changes) -> str:
     """Return the same rows with the names of the studies."""
-    names = {"earlier": found.earlier.study, "later": found.later.study, "method": [*METHOD, *SCORING]}
+    names = {"earlier": found.earlier.study, "later": found.later.study, "method": _method(found)}
     return dump({**names, "changes": found.table.to_dict("records")})

@@ -44,6 +44,7 @@ def document(content: Content) -> Document:
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
         Section("Cost", _cost(content)),
+        Section("Reasoning of the plan", [Text(study.reasoning.splitlines())] if study.reasoning else []),
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
     ]

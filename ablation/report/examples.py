@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ablation.results import Study, read_texts
-from ablation.stats.alignment import normalise
 from ablation.stats.metrics import WER
+from ablation.stats.scoring import Normaliser
+from common.normalise import normalise, normaliser
 
 PER_ARM = 2
 NOTHING = "***"  # one side has no word
@@ -45,6 +46,7 @@ def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PE
     choices = choose(counts, study.baseline, [arm.arm for arm in study.arms], per_arm)
     if not choices:
         return []
+    form = normaliser(study.normalise, study.normalise_version)
     texts = read_texts(folder, sorted({choice.utterance_id for choice in choices}))
     keyed = texts.set_index(["arm", "seed", "condition", "utterance_id"])
     keyed = keyed[~keyed.index.duplicated()]
@@ -55,7 +57,7 @@ def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PE
     return [
         Example(choice, *align(heard(choice.arm, choice, "reference"), *(
             heard(arm, choice, "hypothesis") for arm in (study.baseline, choice.arm)
-        )))
+        ), form=form))
         for choice in choices
     ]  # fmt: skip
 
@@ -108,14 +110,14 @@ def _largest(
         )
 
 
-def align(reference: str, *hypotheses: str) -> list[Row]:
-    """Return the words of the reference and of each hypothesis in columns, after `alignment.normalise`.
+def align(reference: str, *hypotheses: str, form: Normaliser = normalise) -> list[Row]:
+    """Return the words of the reference and of each hypothesis in columns, after their normalisation by `form`.
 
     As in sclite, wrong words are in capitals (in brackets if they have no letters). `***` marks a deleted word or, in the
     reference, an inserted one; there the other hypothesis has an empty place.
     """
-    said = normalise(reference).split()
-    slots = [_slots(said, normalise(hypothesis)) for hypothesis in hypotheses]
+    said = form(reference).split()
+    slots = [_slots(said, form(hypothesis)) for hypothesis in hypotheses]
     widths = [max((len(inserted[place]) for inserted, _ in slots), default=0) for place in range(len(said) + 1)]
     none: list[list[str]] = [[]] * len(widths)
     return [_row(said, none, widths, NOTHING), *(_row(words, inserted, widths, "") for inserted, words in slots)]

@@ -1,16 +1,24 @@
 """The method section of a report: the computation and the meaning of its numbers, for one study."""
 
-from collections.abc import Sequence
-
 from ablation.results import Study
 from ablation.stats.metrics import METRICS
 from ablation.stats.significance import ALPHA
+from common.normalise import BASIC, FIRST_VERSION, NONE
 
-SCORING: Sequence[str] = (
+WORD_ERRORS = (
     "The word error rate (WER) is the number of substitutions, deletions and insertions over the number of reference words, both "
-    "summed over all utterances of the test split. It is never a mean of rates, and it may exceed 100 %.",
-    "Text normalisation: Unicode NFKC, lower case, no punctuation except apostrophes inside words.",
+    "summed over all utterances of the test split. It is never a mean of rates, and it may exceed 100 %."
 )
+FIRST_NORMALISATION = (
+    "Text normalisation: `basic`, version 1: Unicode NFKC, lower case, no punctuation except apostrophes inside words. Combining "
+    "marks separate words, and a character is a code point, so rates of a script with marks are wrong: run the study again."
+)
+NORMALISATIONS = {
+    BASIC: "Text normalisation: `basic`, version {version}: Unicode NFKC without differences of case. A word is made of letters "
+    "with their marks, digits, and apostrophes inside it. Invisible characters are removed, and all other characters separate "
+    "words.",
+    NONE: "Text normalisation: `none`, version {version}: texts are compared as they are, and only white space separates words.",
+}
 ONE_SEED = "With one seed, differences cannot be distinguished from chance: the report has estimates and no verdicts."
 
 
@@ -38,7 +46,15 @@ def scoring(study: Study) -> list[str]:
     """Return how the metrics of the study are defined."""
     others = [METRICS[name] for name in study.metrics if name in METRICS and name != "wer"]
     definitions = [f"The {metric.label} ({metric.short}) is the number of {metric.description}." for metric in others]
-    return [*SCORING, *definitions]
+    return [WORD_ERRORS, normalisation(study), *definitions]
+
+
+def normalisation(study: Study) -> str:
+    """Return how the texts of the study were normalised before they were compared."""
+    if (study.normalise, study.normalise_version) == (BASIC, FIRST_VERSION):
+        return FIRST_NORMALISATION
+    known = NORMALISATIONS.get(study.normalise, "Text normalisation: `{name}`, version {version}.")
+    return known.format(name=study.normalise, version=study.normalise_version)
 
 
 def _equivalence(margin_points: float | None) -> str:

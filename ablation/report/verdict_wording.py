@@ -25,6 +25,8 @@ REASONS: Mapping[NotTested, str] = {
     NotTested.NO_COMMON_SEED: "no seed in common with the baseline",
     NotTested.ONE_COMMON_SEED: "one seed in common with the baseline",
     NotTested.NO_SPREAD: "the trials do not vary between seeds, so there is no measure of chance",
+    NotTested.SATURATED: "with and without the change about all words are wrong, so the study cannot tell anything; train for more "
+    "steps or on more data",
 }
 CAUTIONS: Mapping[Caution, str] = {
     Caution.BASELINE_VARIES: "the baseline varies more between seeds than the other arms, so each arm is tested with its own "

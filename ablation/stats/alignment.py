@@ -1,13 +1,13 @@
-"""Alignments of hypotheses with their references, after one normalisation of both.
+"""Alignments of hypotheses with their references. Both are normalised before (`common.normalise`).
 
 An alignment is a string with one letter per operation, as in NIST's sclite: `C` correct, `S` substituted, `D` deleted,
 `I` inserted.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from common.normalise import graphemes
 
 if TYPE_CHECKING:
     import jiwer
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 Aligner = Callable[[Sequence[str], Sequence[str]], list[str]]
 
 LETTERS = {"equal": "C", "substitute": "S", "delete": "D", "insert": "I"}
-
-
-def normalise(text: str) -> str:
-    """Return a text as it is compared: NFKC, lower case, letters, digits and inner apostrophes, single spaces."""
-    plain = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    words = re.sub(r"[^\w']|_", " ", plain).split()
-    return " ".join(filter(None, (word.strip("'") for word in words)))
+_FIRST_SYMBOL, _LAST_SYMBOL = 0xF0000, 0x10FFFF  # private use: no character has a meaning there
 
 
 def align_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[str]:
@@ -32,10 +26,22 @@ def align_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[st
 
 
 def align_characters(references: Sequence[str], hypotheses: Sequence[str]) -> list[str]:
-    """Align the characters of each utterance, spaces included. Raises ValueError for lists of different lengths."""
+    """Align the grapheme clusters of each utterance, spaces included. Raises ValueError for lists of different lengths."""
     import jiwer
 
-    return _align(jiwer.process_characters, references, hypotheses)
+    symbols: dict[str, str] = {}
+    texts = [[_as_symbols(text, symbols) for text in side] for side in (references, hypotheses)]
+    return _align(jiwer.process_characters, *texts)
+
+
+def _as_symbols(text: str, symbols: dict[str, str]) -> str:
+    """Return a text with one character for each grapheme cluster. `symbols` gets the characters that stand for long clusters."""
+    return "".join(
+        cluster
+        if len(cluster) == 1 and ord(cluster) < _FIRST_SYMBOL
+        else symbols.setdefault(cluster, chr(min(_FIRST_SYMBOL + len(symbols), _LAST_SYMBOL)))
+        for cluster in graphemes(text)
+    )
 
 
 def _align(process: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]) -> list[str]:
@@ -43,7 +49,7 @@ def _align(process: Callable[..., Any], references: Sequence[str], hypotheses: S
         raise ValueError(f"every reference needs one hypothesis, got {len(references)} and {len(hypotheses)}")
     if not references:
         return []
-    aligned = process([normalise(text) for text in references], [normalise(text) for text in hypotheses])
+    aligned = process(list(references), list(hypotheses))
     return ["".join(map(_letters, chunks)) for chunks in aligned.alignments]
 
 

@@ -24,6 +24,9 @@ from ablation.stats.cells import Cells, cells
 from ablation.stats.significance import RATES
 
 REPLICATES, CHUNK = 2000, 250
+LEAST_SEEDS = (
+    3  # two leave one degree of freedom: the intervals would contradict the verdict, whose variance is pooled over arms
+)
 COLUMNS = [*RATES, "resampled", "seeds", "units"]
 
 
@@ -40,7 +43,7 @@ def intervals(
 
     `counts` has a row per arm, seed, condition and utterance. `wer` is pooled over the arm's `seeds`; `difference` is arm minus
     baseline over the seeds of both. Each interval has the confidence `level` for new draws of seeds and of `units` (speakers or
-    utterances, as `resampled` says). It is NaN with fewer than two seeds, or if nothing varies. Unlike the intervals of
+    utterances, as `resampled` says). It is NaN with fewer than three seeds, or if nothing varies. Unlike the intervals of
     `significance.compare`, they are not simultaneous over arms, and each uses its own arm's variance over seeds.
     """
     data = cells(counts, metric)
@@ -117,9 +120,9 @@ def _row(levels: TwoLevels, arm: int, condition: int, baseline: int | None, leve
 def interval(
     levels: TwoLevels, sign: dict[int, int], condition: int, seeds: np.ndarray, level: float
 ) -> tuple[float, float, float]:
-    """Return the estimate and its confidence limits for the signed sum of arms' rates; NaN limits with one seed."""
+    """Return the estimate and its confidence limits for the signed sum of arms' rates; NaN limits below `LEAST_SEEDS`."""
     estimate = levels.estimate(sign, condition, seeds)
-    if len(seeds) < 2:
+    if len(seeds) < LEAST_SEEDS:
         return estimate, math.nan, math.nan
     n, units = len(seeds), levels.data.errors.shape[-1]
     margin_of_error = _margin_of_error(levels.variances(sign, condition, seeds), (n - 1, max(1, units - 1)), level)

@@ -16,8 +16,8 @@ class Metric:
     """An error rate, and the columns of the counts that it is computed from.
 
     `name` is the metric in plans and in MLflow, `label` its full name in sentences. `errors` are the columns of substitutions,
-    deletions and insertions, `length` is the column of the reference's length. `align` gives one alignment per utterance. It is
-    stored in the column `alignment`, or not at all if that is None.
+    deletions and insertions, `length` is the column of the reference's length. `align` takes normalised texts and gives one
+    alignment per utterance. It is stored in the column `alignment`, or not at all if that is None.
     """
 
     name: str
@@ -54,6 +54,7 @@ CER = Metric(
     errors=("character_substitutions", "character_deletions", "character_insertions"),
     length="reference_characters",
     align=align_characters,
-    description="substitutions, deletions and insertions of characters over the number of reference characters, spaces included",
+    description="substitutions, deletions and insertions of characters over the number of reference characters; a character is a "
+    "grapheme cluster of Unicode, a letter with its marks, and spaces count",
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (WER, CER)}

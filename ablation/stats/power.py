@@ -17,7 +17,7 @@ from ablation.stats.block_design import fit
 from ablation.stats.dunnett import critical, noncentrality, within
 from ablation.stats.significance import ALPHA, POWER
 
-ASSUMED_SPREAD_POINTS = 0.3  # if nothing is known; typical between seeds for recognisers with a few percent WER
+ASSUMED_SPREAD_POINTS = 0.3  # of presets that nobody has measured: typical for recognisers with a few percent WER
 MOST_SEEDS = 100
 HALF = math.sqrt(0.5)
 

@@ -5,15 +5,17 @@ metrics (`ablation.stats.metrics`) are computed in the same way. An utterance wi
 the words recognised in it count as insertions when it is pooled with others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 
 import pandas as pd
 
 from ablation.stats.metrics import METRICS, WER
 from common.conditions import CLEAN
+from common.normalise import normalise
 
 COUNTS = WER.columns
+Normaliser = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,12 @@ class Counts:
         return self.errors / self.reference
 
 
-def score(references: Sequence[str], hypotheses: Sequence[str], metric: str = "wer") -> list[Counts]:
+def score(
+    references: Sequence[str], hypotheses: Sequence[str], metric: str = "wer", *, normaliser: Normaliser = normalise
+) -> list[Counts]:
     """Return the errors of each utterance by a metric. Raises ValueError for lists of different lengths."""
-    return [count(letters) for letters in METRICS[metric].align(references, hypotheses)]
+    sides = [[normaliser(text) for text in side] for side in (references, hypotheses)]
+    return [count(letters) for letters in METRICS[metric].align(*sides)]
 
 
 def count(letters: str) -> Counts:
@@ -52,12 +57,12 @@ def count(letters: str) -> Counts:
     return Counts(letters.count("S"), letters.count("D"), inserted, len(letters) - inserted)
 
 
-def score_transcripts(transcripts: pd.DataFrame) -> pd.DataFrame:
+def score_transcripts(transcripts: pd.DataFrame, normaliser: Normaliser = normalise) -> pd.DataFrame:
     """Add the counts of all metrics, and the alignments to be stored, to a table with `reference` and `hypothesis`.
 
-    One row per utterance, before and after.
+    One row per utterance, before and after. `normaliser` gives both texts the form in which they are compared.
     """
-    references, hypotheses = transcripts["reference"].tolist(), transcripts["hypothesis"].tolist()
+    references, hypotheses = ([normaliser(text) for text in transcripts[name]] for name in ("reference", "hypothesis"))
     added = pd.DataFrame(index=transcripts.index)
     for metric in METRICS.values():
         alignments = metric.align(references, hypotheses)

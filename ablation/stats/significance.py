@@ -21,6 +21,7 @@ from ablation.stats.dunnett import critical, noncentral_interval, noncentrality,
 from ablation.stats.equivalence import equivalence_p
 from ablation.stats.metrics import METRICS
 from ablation.stats.multiplicity import holm
+from ablation.stats.saturation import saturated, without_tests
 from ablation.stats.scoring import pool
 from ablation.stats.spreads import Own, doubts, own
 from ablation.stats.verdict import NotTested, Verdict
@@ -75,22 +76,23 @@ def compare(
     - `caution`: a `Caution` where the arm is tested with its own variance as well (`ablation.stats.spreads`), else empty; the row
       then has the larger p, the wider interval and the larger `detectable` of the two tests
 
-    Raises ValueError when trials were not scored on the same references.
+    Where the arm and the baseline both have about 100 % errors, nothing is tested (`ablation.stats.saturation`). Raises ValueError
+    when trials were not scored on the same references.
     """
     trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric: "wer"})
     _check_same_references(trials, METRICS[metric].length)
     names = list(dict.fromkeys(trials["condition"]))
     margin = None if margin_points is None else margin_points / 100
     tables = [_condition(trials[trials["condition"] == name], baseline, len(names), paired, margin) for name in names]
-    table = pd.concat(tables, ignore_index=True)
+    table = without_tests(pd.concat(tables, ignore_index=True), baseline)
     order = {arm: place for place, arm in enumerate(dict.fromkeys([baseline, *trials["arm"]]))}
     table = table.sort_values("arm", key=lambda arms: arms.map(order), kind="stable", ignore_index=True)
     table["p_adjusted"] = table.groupby("arm", sort=False)["p"].transform(lambda p: holm(p.tolist()))
     table["p_equivalent"] = table.groupby("arm", sort=False)["p_equivalent"].transform(lambda p: holm(p.tolist()))
     baseline_seeds = table.loc[table["arm"] == baseline, "seeds"].max()
     reasons = [
-        None if row["arm"] == baseline else _why_not_tested(row, baseline_seeds, paired)
-        for row in table.to_dict("records")
+        None if row["arm"] == baseline else _why_not_tested(row, baseline_seeds, paired, full)
+        for row, full in zip(table.to_dict("records"), saturated(table, baseline), strict=True)
     ]
     table["why_not_tested"] = [reason or "" for reason in reasons]
     table["verdict"] = [
@@ -230,10 +232,14 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
     return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
 
 
-def _why_not_tested(row: Mapping[str, Any], baseline_seeds: float, paired: bool) -> NotTested | None:
+def _why_not_tested(
+    row: Mapping[str, Any], baseline_seeds: float, paired: bool, is_saturated: bool
+) -> NotTested | None:
     """The reason for which a row has no test; None where it has one."""
     if math.isnan(baseline_seeds):
         return NotTested.NO_BASELINE
+    if is_saturated:
+        return NotTested.SATURATED
     if row["seeds"] < 2:
         return NotTested.ONE_SEED
     if baseline_seeds < 2:

@@ -22,6 +22,7 @@ class NotTested(StrEnum):
     NO_COMMON_SEED = "no_common_seed"
     ONE_COMMON_SEED = "one_common_seed"
     NO_SPREAD = "no_spread"
+    SATURATED = "saturated"
 
 
 class Caution(StrEnum):

@@ -30,6 +30,6 @@ def fingerprints(plan: Plan, arms: Sequence[Arm], content: str) -> list[Prints]:
             by_name[trial.arm].settings, trial.seed, content, plan.noise.get("babble"), plan.init_from
         )
         trained = fingerprint(inputs)
-        scored = fingerprint(scoring_inputs(trained, plan.conditions, plan.noise))
+        scored = fingerprint(scoring_inputs(trained, plan.conditions, plan.noise, plan.normalise))
         found.append(Prints(trial.arm, trial.seed, trained, scored, inputs))
     return found

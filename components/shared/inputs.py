@@ -1,6 +1,7 @@
 """The inputs of a run and the plan that results from them. Every bad input is a UserError of one sentence."""
 
 import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from common.store_address import VARIABLE, enter
 from common.yaml_text import load_yaml
 from components.shared.chunks import chunks, trials_per_task
 from components.shared.trial import plan_of
+from corpora import recordings
 from corpora.prepare import check
 from recipes.smile import CATALOGUE
 
@@ -36,11 +38,13 @@ class Overrides:
 
 
 def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str, per_task: str = "") -> Plan:
-    """Return the plan of a run after all inputs have been checked. Its corpus exists. Raises UserError."""
+    """Return the plan of a run after all inputs have been checked: its corpus exists, its noise can be used. Raises UserError."""
     found = chosen_plan(plan, plan_uri, overrides)
     chunks(len(trials(found, expand(found, CATALOGUE))), trials_per_task(per_task))
     gpu_count(gpus)
     check(found.corpus, here=True)
+    for warning in recordings.check(found.noise):
+        print(f"warning: {warning}", file=sys.stderr)
     return found
 
 
@@ -81,7 +85,7 @@ def gpu_count(text: str) -> int:
 def read_plan_from(uri: str) -> Plan:
     """Read a plan at http(s)://, s3://, file://, or at a path that the step sees.
 
-    A name that ends in .md or .markdown means Markdown; any other means YAML or JSON. Raises UserError.
+    Its content decides between Markdown, YAML and JSON. Raises UserError.
     """
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
@@ -97,9 +101,7 @@ def read_plan_from(uri: str) -> Plan:
         raise UserError(f"a plan is at http://, https://, s3:// or a path that the steps see, got {given}; give one")
     name = PurePosixPath(parts.path)
     try:
-        return parse_plan(
-            data.decode(), CATALOGUE, markdown=name.suffix.lower() in (".md", ".markdown"), stem=name.stem
-        )
+        return parse_plan(data.decode(), CATALOGUE, name=name.name)
     except UnicodeDecodeError as error:
         raise UserError(f"{uri}: a plan is UTF-8 text, but byte {error.start} is not; give the plan itself") from error
     except UserError as error:

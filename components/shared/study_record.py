@@ -15,6 +15,7 @@ import pandas as pd
 from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, ArmRecord, Measured, Study, TrialRecord
+from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint
 from components.shared.image import STEP_IMAGE
@@ -35,12 +36,15 @@ def study_of(
     return Study(
         study=plan.study,
         question=plan.question,
+        reasoning=plan.reasoning,
         preset=plan.preset,
         corpus=dict(corpus),
         seeds=list(plan.seeds),
         conditions=plan.condition_names(),
         metrics=list(plan.metrics),
         margin_points=plan.margin_points,
+        normalise=plan.normalise,
+        normalise_version=VERSION,
         baseline=arms[0].arm,
         settings=arms[0].settings,
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],

@@ -12,6 +12,7 @@ from typing import Any, Self
 from ablation.plan.arms import Arm, expand
 from ablation.plan.plan import Plan, plan_from_mapping
 from common.files import atomic_write
+from components.shared.braces import restore
 from recipes.smile import CATALOGUE
 
 STATUS_FILE = "status.json"
@@ -167,9 +168,10 @@ def read_history(folder: Path) -> list[tuple[int, dict[str, float]]]:
 def plan_of(parameter: Mapping[str, Any]) -> Plan:
     """Read the plan from a pipeline parameter. Raises UserError.
 
-    Kubeflow sends every number as a double. Whole numbers become integers again, which float settings accept as well.
+    Kubeflow sends every number as a double. Whole numbers become integers again, which float settings accept as well. Texts with
+    two braces have travelled with a mark (`components.shared.braces`).
     """
-    return plan_from_mapping(_whole(parameter))
+    return plan_from_mapping(_whole(restore(parameter)))
 
 
 def arm_of(plan: Plan, name: str) -> Arm:

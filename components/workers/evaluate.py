@@ -29,6 +29,7 @@ def work(request: dict[str, Any]) -> None:
 def _evaluate(request: dict[str, Any], status: Status, out: Path) -> Status:
     from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
     from ablation.stats.scoring import score_transcripts, trial_metrics
+    from common.normalise import normaliser
     from recipes.smile import transcribe
 
     plan, started = plan_of(request["plan"]), time.perf_counter()
@@ -39,7 +40,8 @@ def _evaluate(request: dict[str, Any], status: Status, out: Path) -> Status:
         threads=request["threads"],
         noise=plan.noise,
     )
-    counts = score_transcripts(transcripts).assign(arm=status.arm, seed=status.seed)[COUNTS_COLUMNS + DETAIL_COLUMNS]
+    scored = score_transcripts(transcripts, normaliser(plan.normalise))
+    counts = scored.assign(arm=status.arm, seed=status.seed)[COUNTS_COLUMNS + DETAIL_COLUMNS]
     with atomic_path(out / COUNTS_FILE) as part:
         counts.to_parquet(part, index=False)
     status = replace(status, status="finished", evaluate_seconds=time.perf_counter() - started, ended=time.time())

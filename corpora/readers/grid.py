@@ -8,6 +8,8 @@ Two things can be wrong with a clip. Both are counted and listed with their reas
   before the splits are drawn. So the next sentence takes the place of a damaged one, and `test` keeps its size.
 - The file is intact, but no face is found in it. These clips depend on our face finder, and without them `test` could become
   easier. So such a clip in `test` is an error.
+A clip with the content of another clip is kept if both have the same words and are in the same split. If the words differ, both are
+left out; if only the splits differ, the one that is not in `test`.
 It is also an error if more than 2 % of the clips are left out, for any reason. `allow_rejected=N` permits up to N such clips and
 lifts both errors.
 """
@@ -20,11 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import UserError
+from common.normalise import normalise
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
+from corpora.readers.copies import Entry, contradictions
 from corpora.readers.grid_sources import Source, sources
-from corpora.readers.media import damage, decode_audio
+from corpora.readers.media import damage, sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
-from corpora.schema import Clip, Rejected, fit_audio
+from corpora.schema import Clip, Rejected
 
 FRAMES = 75
 SENTENCES_HELD_OUT = {"test": 120, "valid": 30}
@@ -61,8 +65,8 @@ class Options:
         )
 
     def held_out(self, source: Source) -> str:
-        """Return what must not be in two splits: the speaker or the sentence."""
-        return source.speaker if self.by_speaker else source.text
+        """Return what must not be in two splits: the speaker, or the sentence without its punctuation."""
+        return source.speaker if self.by_speaker else normalise(source.text)
 
 
 def count(folder: str, query: Mapping[str, str]) -> int:
@@ -89,17 +93,22 @@ def clips(folder: str, query: Mapping[str, str], workers: int) -> Iterator[Clip 
     tolerate = Tolerance(len(found), options.allow_rejected)
     with ThreadPoolExecutor(max(1, workers)) as pool:
         faults = dict(zip((source.id for source in found), pool.map(_fault, found), strict=True))
-    for id_, fault in faults.items():
-        if fault is not None:
-            yield tolerate(Rejected(id_, fault, ""))
+    yield from tolerate.all([Rejected(id_, fault, "") for id_, fault in faults.items() if fault is not None])
     intact = [source for source in found if faults[source.id] is None]
-    yield from _cut(intact, options, workers, tolerate)
+    splits = draw_splits([options.held_out(source) for source in intact], options.test, options.valid)
+    entries = [Entry(s.id, s.file, normalise(s.text), splits[options.held_out(s)]) for s in intact]
+    copies = contradictions(entries, workers)
+    yield from tolerate.all(list(copies.values()))
+    yield from _cut([source for source in intact if source.id not in copies], splits, options, workers, tolerate)
 
 
 def _cut(
-    intact: Sequence[Source], options: Options, workers: int, tolerate: Callable[[Rejected], Rejected]
+    intact: Sequence[Source],
+    splits: Mapping[str, str],
+    options: Options,
+    workers: int,
+    tolerate: Callable[[Rejected], Rejected],
 ) -> Iterator[Clip | Rejected]:
-    splits = draw_splits([options.held_out(source) for source in intact], options.test, options.valid)
     for source, mouths in zip(intact, cut_mouths([source.file for source in intact], workers), strict=True):
         made = _clip(source, mouths, splits[options.held_out(source)])
         yield tolerate(made) if isinstance(made, Rejected) else made
@@ -131,5 +140,7 @@ def _fault(source: Source) -> str | None:
 def _clip(source: Source, mouths: Mouths, split: str) -> Clip | Rejected:
     if mouths.crops is None:
         return Rejected(source.id, mouths.reason or "no mouths", split)
-    audio = fit_audio(decode_audio(source.file), FRAMES)
-    return Clip(source.id, source.speaker, split, source.text, mouths.crops, audio)
+    audio = sound_of(source.file, mouths.start_s, FRAMES)
+    if isinstance(audio, str):
+        return Rejected(source.id, audio, split)
+    return Clip(source.id, source.speaker, split, source.text, mouths.crops[:FRAMES], audio)

@@ -1,6 +1,6 @@
 """The part that the readers of LRS2 and LRS3 share: which clips are prepared, their words, and the mouths and sound of each.
 
-`pretrain` is left out of both corpora. It has most of the hours, but its clips are long and would have to be cut between words.
+`pretrain`, which has most of the hours, is read with the option `pretrain`: see `lrs_pretrain`.
 The speaker of a clip is its folder: a broadcast (LRS2) or a YouTube video (LRS3). So one person can count as several speakers.
 
 The test split is the published one. So a test clip that cannot be used (no face found, damaged, no words) is an error. More than
@@ -10,23 +10,32 @@ reason.
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import av
-import numpy as np
-
 from common.errors import UserError
+from common.normalise import normalise, written
 from corpora.mouth.cut import Mouths, cut_mouths, interpreter
-from corpora.readers.media import decode_audio, frame_rate, sound_damage
+from corpora.readers import lrs_pretrain
+from corpora.readers.copies import Entry, contradictions
+from corpora.readers.media import sound_of
 from corpora.readers.options import Tolerance, hashed, number, size_and_time
-from corpora.schema import FPS, Clip, Rejected, fit_audio
+from corpora.readers.text_files import lines, read_text
+from corpora.schema import Clip, Rejected
 
 SPLITS = ("test", "valid", "train")  # `test` first: it permits no rejected clip, so a bad corpus fails early
-OPTIONS = (*SPLITS, "allow_rejected")
-FRAME_RATE_TOLERANCE = 0.01  # as a share; containers round the rate
+OPTIONS = (*SPLITS, "pretrain", "allow_rejected")
+KEY = re.compile(r"\s*text\s*:", re.IGNORECASE)
+SOUNDS = (
+    "ns|lg|br|cg|ls|sm|nz|sn|sp|sil|silence|spn|nsn|unk|noise|breath|breathing|laugh|laughs|laughter|cough|coughs|coughing|smack|"
+    "lipsmack|click|sniff|sneeze|sigh|gasp|music|applause|cheering|inaudible|unintelligible|crosstalk"
+)
+MARKERS = re.compile(rf"\[[^\[\]]*\]|<[^<>]*>|[{{(]\s*(?:{SOUNDS})\s*[)}}]", re.IGNORECASE)
+BRACES = str.maketrans("", "", "{}")
 
 
 @dataclass(frozen=True)
@@ -40,23 +49,49 @@ class Source:
     def speaker(self) -> str:
         return self.file.parent.name
 
+    @cached_property
+    def words(self) -> Path:
+        """The file with the words, whose suffix may be in capitals."""
+        return with_suffix(self.file, ".txt")
+
     @property
     def id(self) -> str:
         return f"{self.speaker}-{self.file.stem}"
 
     def text(self) -> str:
-        """Return the words in lower case, without the braces around some of them. Raises UserError without a `Text:` line."""
-        path = self.file.with_suffix(".txt")
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-        found = next((line for line in lines if line.startswith("Text:")), None)
-        if found is None:
+        """Return the words in lower case. Raises UserError without one `Text:` line, or for a file in another encoding.
+
+        Markers of sounds that are not speech are left out: `{NS}`, `[MUSIC]`, `<UNK>`. Other braces stand around words that are
+        hard to hear: the words stay.
+        """
+        found = [line for line in lines(read_text(self.words)) if KEY.match(line)] if self.words.is_file() else []
+        if len(found) != 1:
             raise UserError(
-                f"the words of a clip follow `Text:` in the .txt file next to it; {path} has no such line: add it"
+                f"the words of a clip follow `Text:` in the .txt file next to it; {self.words} has "
+                f"{len(found) or 'no'} such line{'s' if found else ''}: {'leave one' if found else 'add it'}"
             )
-        return " ".join(found.removeprefix("Text:").translate(str.maketrans("", "", "{}")).lower().split())
+        return spoken(KEY.sub("", found[0]))
+
+
+def spoken(text: str) -> str:
+    """Return the words of a text in lower case, without markers of sounds and without the braces around some words."""
+    return written(MARKERS.sub(" ", text).translate(BRACES))
 
 
 Layout = Callable[[Path], list[Source]]  # the clips of a folder, as one of the two corpora is published
+
+
+def with_suffix(file: Path, suffix: str) -> Path:
+    """Return the file next to another one with a suffix in lower case or in capitals; the former if there is neither."""
+    upper = file.with_suffix(suffix.upper())
+    lower = file.with_suffix(suffix)
+    return upper if upper.is_file() and not lower.is_file() else lower
+
+
+def videos(folder: Path) -> list[Path]:
+    """Return the clips ID/00001.mp4 below a folder, by name, without hidden files such as macOS's `._00001.mp4`."""
+    found = (file for file in folder.glob("*/*") if file.suffix.lower() == ".mp4")
+    return sorted(file for file in found if not file.name.startswith("."))
 
 
 def require(folder: Path, rule: str) -> None:
@@ -69,7 +104,8 @@ def chosen(layout: Layout, folder: Path, query: Mapping[str, str]) -> list[Sourc
     """Return the clips to prepare, `test` first, then by id.
 
     `query`: train=N, valid=N, test=N (at most N clips, those whose ids have the smallest hashes; without it all clips),
-    allow_rejected=N. Raises UserError for another option, for a split without clips, and for a clip that occurs twice.
+    allow_rejected=N, and pretrain=N or pretrain=all, for the clips of `pretrained`. Raises UserError for another option, for a
+    split without clips, and for a clip that occurs twice.
     """
     for name in query:
         if name not in OPTIONS:
@@ -90,49 +126,64 @@ def _first(sources: list[Source], limit: int | None) -> list[Source]:
     return sorted(sorted(sources, key=lambda source: hashed(source.id))[:limit], key=lambda source: source.id)
 
 
+def pretrained(layout: Layout, folder: Path, query: Mapping[str, str]) -> list[lrs_pretrain.Part | Rejected]:
+    """Return the utterances of `pretrain` to prepare, none without that option."""
+    if "pretrain" not in query:
+        return []
+    held_out = {source.speaker for source in layout(folder) if source.split != "train"}
+    return lrs_pretrain.chosen(folder, query["pretrain"], held_out, spoken)
+
+
 def count(layout: Layout, folder: Path, query: Mapping[str, str]) -> int:
     """Return the number of items that `clips` yields. Raises UserError as `chosen` does."""
-    return len(chosen(layout, folder, query))
+    return len(chosen(layout, folder, query)) + len(pretrained(layout, folder, query))
 
 
 def stamp(layout: Layout, folder: Path) -> str:
     """Return a text that changes when a clip, its words or its split change, and not when the folder moves."""
     rows = sorted(
-        (source.id, source.split, *size_and_time(source.file), *size_and_time(source.file.with_suffix(".txt")))
+        (source.id, source.split, *size_and_time(source.file), *size_and_time(source.words))
         for source in layout(folder)
     )
+    rows += lrs_pretrain.rows(folder)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def clips(layout: Layout, folder: Path, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
     """Yield every chosen clip, or the reason why it is left out. Raises UserError, before the work where possible."""
-    sources = chosen(layout, folder, query)
+    sources, long = chosen(layout, folder, query), pretrained(layout, folder, query)
     texts = [source.text() for source in sources]
     interpreter()
-    tolerate = Tolerance(len(sources), number(query, "allow_rejected", least=0))
-    cut = cut_mouths([source.file for source in sources], workers)
-    for source, text, mouths in zip(sources, texts, cut, strict=True):
+    tolerate = Tolerance(len(sources) + len(long), number(query, "allow_rejected", least=0))
+    entries = [Entry(s.id, s.file, normalise(text), s.split) for s, text in zip(sources, texts, strict=True)]
+    copies = contradictions(entries, workers)
+    yield from tolerate.all(list(copies.values()))
+    rest = [(source, text) for source, text in zip(sources, texts, strict=True) if source.id not in copies]
+    cut = cut_mouths([source.file for source, _ in rest], workers)
+    for (source, text), mouths in zip(rest, cut, strict=True):
         made = _clip(source, text, mouths)
         yield tolerate(Rejected(source.id, made, source.split)) if isinstance(made, str) else made
+    for item in _long_clips(long, workers):
+        yield tolerate(item) if isinstance(item, Rejected) else item
+
+
+def _long_clips(items: list[lrs_pretrain.Part | Rejected], workers: int) -> Iterator[Clip | Rejected]:
+    """Yield the utterances of `pretrain`, each cut out of its clip."""
+    groups = list(lrs_pretrain.by_file(items))
+    cut = cut_mouths([file for file, _ in groups if file], workers, longest_s=lrs_pretrain.LONGEST_CLIP_S)
+    for file, found in groups:
+        whole = _clip(Source("train", file), "words of all parts", next(cut)) if file else ""
+        for item in found:
+            yield item if isinstance(item, Rejected) else lrs_pretrain.cut(item, whole)
 
 
 def _clip(source: Source, text: str, mouths: Mouths) -> Clip | str:
     """Return the clip, or the reason why it is left out."""
-    if not text:
+    if not normalise(text):
         return "empty transcript"
     if mouths.crops is None:
         return mouths.reason or "no mouths"
-    audio = _sound(source.file, len(mouths.crops))
+    audio = sound_of(source.file, mouths.start_s, len(mouths.crops))
     if isinstance(audio, str):
         return audio
-    return Clip(source.id, source.speaker, source.split, text, mouths.crops, fit_audio(audio, len(mouths.crops)))
-
-
-def _sound(file: Path, frames: int) -> np.ndarray | str:
-    try:
-        audio, rate = decode_audio(file), frame_rate(file)
-    except (av.error.FFmpegError, IndexError) as error:
-        return f"cannot be decoded: {error}"
-    if abs(rate / FPS - 1) > FRAME_RATE_TOLERANCE:
-        return f"{rate:g} frames a second; {FPS} wanted"
-    return sound_damage(audio, frames) or audio
+    return Clip(source.id, source.speaker, source.split, text, mouths.crops, audio)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from common.errors import UserError
 from corpora.readers import lrs
-from corpora.readers.lrs import Source, require
+from corpora.readers.lrs import Source, require, with_suffix
+from corpora.readers.text_files import lines, read_text
 from corpora.schema import Clip, Rejected
 
 LISTS = {"test": "test.txt", "valid": "val.txt", "train": "train.txt"}
@@ -43,9 +44,9 @@ def _listed(folder: Path, name: str) -> Iterator[Path]:
         raise UserError(
             f"the splits of LRS2 are its lists; {name} is neither in {folder} nor in the folder above it: put it there"
         )
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines(read_text(path)):
         if line.strip():
             clip = line.split()[0]  # the test list has marks after the clip
             if len([part for part in clip.split("/") if part not in ("", ".", "..")]) != 2:
                 raise UserError(f"a line of LRS2's lists is ID/00001; {path} has {line!r}: correct it")
-            yield folder / "main" / f"{clip}.mp4"
+            yield with_suffix(folder / "main" / f"{clip}.mp4", ".mp4")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from corpora.readers import lrs
-from corpora.readers.lrs import Source, require
+from corpora.readers.lrs import Source, require, videos
 from corpora.readers.options import hashed
 from corpora.schema import Clip, Rejected
 
@@ -34,8 +34,8 @@ def sources(folder: Path) -> list[Source]:
     """Return the clips of `trainval` and `test`. Raises UserError where the folder or one of these is missing."""
     for path in (folder, folder / "trainval", folder / "test"):
         require(path, "lrs3://DIR has trainval/ID/00001.mp4 and test/ID/00001.mp4")
-    tested = [Source("test", file) for file in (folder / "test").glob("*/*.mp4")]
-    return tested + [Source(_split(file.parent.name), file) for file in (folder / "trainval").glob("*/*.mp4")]
+    tested = [Source("test", file) for file in videos(folder / "test")]
+    return tested + [Source(_split(file.parent.name), file) for file in videos(folder / "trainval")]
 
 
 def _split(speaker: str) -> str:

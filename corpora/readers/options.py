@@ -1,7 +1,8 @@
 """The part that the readers of real video share: numbers in options, and a limit on the clips that are left out."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.errors import UserError
@@ -34,6 +35,17 @@ class Tolerance:
     def __init__(self, clips: int, allowed: int | None) -> None:
         self.allowed, self.most = allowed, int(MOST_REJECTED * clips) if allowed is None else allowed
         self.count = 0
+
+    def all(self, found: Sequence[Rejected]) -> Sequence[Rejected]:
+        """Pass clips through that were found together, so that the error says how many there are."""
+        if len(found) > 1 and self.count + len(found) > self.most:
+            reason, times = Counter(rejected.reason for rejected in found).most_common(1)[0]
+            example = next(rejected for rejected in found if rejected.reason == reason)
+            raise UserError(
+                f"at most {self.most} clips may be left out, and {self.count + len(found)} would be, {times} of them for one "
+                f"reason ({example.id}: {reason}): repair the clips, or allow more with allow_rejected=N in the corpus URI"
+            )
+        return [self(rejected) for rejected in found]
 
     def __call__(self, rejected: Rejected) -> Rejected:
         self.count += 1

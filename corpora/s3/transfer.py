@@ -122,7 +122,7 @@ def pull_manifest(uri: str, folder: Path) -> Corpus:
         index = _found(client, place)
         small = index.model_copy(update={"files": tuple(file for file in index.files if file.name in NEEDED)})
         _fetch(client, place, small, folder, _silent)
-    return Corpus.open(folder)
+    return Corpus.open(folder, shards=False)
 
 
 def _folder(index: Index) -> str:
@@ -197,7 +197,7 @@ def _check(place: Place, index: Index, part: Path, arrived: Sequence[File]) -> N
                 "push the corpus again, under another prefix"
             )
     try:
-        corpus = Corpus.open(part)
+        corpus = Corpus.open(part, shards=False)
         utterances, _ = corpus.all_utterances, corpus.rejected
     except Damaged as error:
         raise UserError(f"{place} is damaged ({error.fault}): push the corpus again, under another prefix") from error

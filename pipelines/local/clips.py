@@ -3,31 +3,20 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import av
-import numpy as np
-
 from common.errors import UserError
 from common.hints import nearest
+from corpora.media.sound import Sound, broken, read_sound
+from corpora.media.timeline import aligned
+from corpora.media.tracks import Unusable, opened
 from corpora.mouth.cut import Mouths, cut_mouths
 from corpora.noise import NoiseBank, noisy, offset
-from corpora.readers.media import decode_audio
-from corpora.schema import FPS
 from corpora.store import Corpus
 from recipes.smile_transcriber import Sample, sample
 
 MARK = "#"
-
-
-@dataclass(frozen=True)
-class _Sound:
-    """The audio of a file as int16 at 16 kHz, and the frames per second of its video."""
-
-    audio: np.ndarray
-    fps: float
 
 
 def read_clips(names: Sequence[str], noise: str, snr_db: float | None) -> list[Sample]:
@@ -42,7 +31,8 @@ def read_clips(names: Sequence[str], noise: str, snr_db: float | None) -> list[S
     sounds = {
         name: _sound(name, file) for name, file in files.items()
     }  # first, since the search for faces takes seconds
-    found = cut_mouths(list(files.values()), min(len(files), os.cpu_count() or 1)) if files else ()
+    workers = min(len(files), os.cpu_count() or 1)
+    found = cut_mouths(list(files.values()), workers, any_rate=True) if files else ()
     mouths = dict(zip(files, found, strict=True))
     return [
         _video(name, sounds[name], mouths[name]) if name in files else _utterance(name, noise, snr_db) for name in names
@@ -53,36 +43,41 @@ def _is_utterance(name: str) -> bool:
     return MARK in name and not Path(name).is_file()
 
 
-def _sound(name: str, file: Path) -> _Sound:
+def _sound(name: str, file: Path) -> Sound:
     if not file.is_file():
         raise UserError(
             f"a clip is a video file or FOLDER{MARK}UTTERANCE_ID of a prepared corpus, and {name!r} is neither"
         )
     try:
-        with av.open(str(file)) as container:
-            if not container.streams.video or next(container.decode(video=0), None) is None:
-                raise UserError(f"a clip has pictures, and {name} has none; give a video of the speaker's face")
-            if not container.streams.audio:
-                raise UserError(f"a clip has a sound track, and {name} has none; give a video with sound")
-            fps = float(container.streams.video[0].average_rate or FPS)
-        return _Sound(decode_audio(file), fps)
-    except av.error.FFmpegError as error:
-        raise UserError(f"{name} cannot be read as a video: {error.strerror}; give a file that ffmpeg reads") from error
+        with opened(file) as tracks:
+            pictures, sound = tracks.video is not None, tracks.audio is not None
+        if pictures and sound:
+            return read_sound(file)
+    except Unusable as error:
+        raise _unusable(name, str(error)) from error
+    if not pictures:
+        raise UserError(f"a clip has pictures, and {name} has none; give a video of the speaker's face")
+    raise UserError(f"a clip has a sound track, and {name} has none; give a video with sound")
 
 
-def _video(name: str, sound: _Sound, mouths: Mouths) -> Sample:
+def _video(name: str, sound: Sound, mouths: Mouths) -> Sample:
     if mouths.crops is None:
-        raise UserError(f"a clip shows the speaker's face, and {name} has {mouths.reason}; give one that does")
+        raise _unusable(name, str(mouths.reason))
+    try:
+        audio = aligned(sound.pieces, mouths.start_s, len(mouths.crops))
+    except Unusable as error:
+        raise _unusable(name, str(error)) from error
+    if fault := broken(audio):
+        raise _unusable(name, fault)
     with _naming(name):
-        return sample(sound.audio, at_25_fps(mouths.crops, sound.fps))
+        return sample(audio, mouths.crops)
 
 
-def at_25_fps(video: np.ndarray, fps: float) -> np.ndarray:
-    """Resample a video from `fps` to 25 frames per second: each new frame is the one shown in the middle of its 40 ms."""
-    if fps == FPS:
-        return video
-    middles_s = (np.arange(max(1, round(len(video) * FPS / fps))) + 0.5) / FPS
-    return video[np.minimum((middles_s * fps).astype(int), len(video) - 1)]
+def _unusable(name: str, reason: str) -> UserError:
+    return UserError(
+        f"{name} cannot be read as a video of one speaker with sound: {reason}; give another clip, by the rules of "
+        "docs/real-video.md"
+    )
 
 
 def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:

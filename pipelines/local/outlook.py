@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.plan.arms import Arm
 from ablation.plan.plan import Plan
+from common.conditions import label
 from tracking.timeouts import use_short_timeouts
 
 if TYPE_CHECKING:
@@ -19,10 +20,20 @@ NOTHING = "no study of this corpus, preset and steps in MLflow yet"
 
 
 @dataclass(frozen=True)
+class Known:
+    """What earlier studies say: spreads per condition, their source in words, and conditions with about 100 % errors."""
+
+    spreads: dict[str, "Spread"]
+    source: str
+    saturated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Outlook:
     """The power of a plan with its own number of seeds and with some others, one of `steps` each.
 
-    `spreads` is the standard deviation between seeds per condition, and `source` says where it comes from. `trial_seconds` is the
+    `spreads` is the standard deviation between seeds per condition, and `source` says where it comes from. It lacks `saturated`,
+    the conditions in which such a model recognises next to nothing, so that no difference can be seen. `trial_seconds` is the
     mean of earlier trials; None if there are none. `margin_seeds` is the number of seeds that shows, in every condition, that an
     arm without a difference is within the plan's margin; None without a margin, or if 100 seeds do not suffice.
     """
@@ -34,6 +45,7 @@ class Outlook:
     trial_seconds: float | None
     margin_points: float | None
     margin_seeds: int | None
+    saturated: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs, with differences and spreads in points of WER."""
@@ -44,6 +56,7 @@ class Outlook:
             "power": POWER,
             "spread_points": {name: round(100 * spread.wer, 4) for name, spread in self.spreads.items()},
             "spread_source": self.source,
+            "saturated": list(self.saturated),
             "trial_seconds": self.trial_seconds,
             "margin_points": self.margin_points,
             "margin_seeds": self.margin_seeds,
@@ -60,13 +73,22 @@ class Outlook:
 
     def lines(self) -> list[str]:
         """Return it for people, one sentence per line."""
+        if not self.spreads:
+            return [self._nothing(), *(f"  {self._cost(step)}" for step in self.steps)]
         spreads = sorted({round(100 * spread.wer, 2) for spread in self.spreads.values()})
         shown = f"{spreads[0]:g}" if len(spreads) == 1 else f"{spreads[0]:g} to {spreads[-1]:g}"
         return [
             f"can detect, with 80 % chance (between seeds {shown} points, {self.source}):",
             *(f"  {self._rung(step)}" for step in self.steps),
+            *([self._nothing()] if self.saturated else []),
             *self._margin(),
         ]
+
+    def _nothing(self) -> str:
+        where = f" at {', '.join(map(label, self.saturated))}" if self.spreads else ""
+        return (
+            f"cannot tell anything{where}: about all words are wrong after so few steps ({self.source}); train longer"
+        )
 
     def _rung(self, step: "Step") -> str:
         seen = [value for value in step.detectable.values() if value is not None]
@@ -74,13 +96,16 @@ class Outlook:
         if seen and f"{100 * max(seen):.1f}" != reach:
             reach += f" to {100 * max(seen):.1f}"
         what = f"differences of {reach} points" if seen else "nothing: one seed gives estimates and no verdict"
+        seeds, cost = self._cost(step).split(": ", 1)
+        return f"{seeds}: {what}; {cost}"
+
+    def _cost(self, step: "Step") -> str:
         cost = "cost unknown" if step.device_hours is None else f"{step.device_hours:.1f} device-hours"
         mine = " (this plan)" if step.seeds == self.design.seeds else ""
-        seeds = f"{step.seeds} seed{'s' if step.seeds > 1 else ''}"
-        return f"{seeds}{mine}: {what}; {step.trials} trials, {cost}"
+        return f"{step.seeds} seed{'s' if step.seeds > 1 else ''}{mine}: {step.trials} trials, {cost}"
 
     def _margin(self) -> list[str]:
-        if self.margin_points is None:
+        if self.margin_points is None or not self.spreads:
             return []
         takes = f"takes {self.margin_seeds} seeds" if self.margin_seeds else "takes more than 100 seeds"
         return [f"to show that an arm without a difference is within {self.margin_points:g} points {takes}"]
@@ -88,33 +113,54 @@ class Outlook:
 
 def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | None:
     """Return the power and cost of a plan; None for a plan without ablations."""
-    from ablation.stats.power import ASSUMED_SPREAD_POINTS, Design, Spread, ladder, seeds_needed
+    from ablation.stats.power import Design, ladder, seeds_needed
 
     if len(arms) < 2:
         return None
     names = plan.condition_names()
     design = Design(len(arms) - 1, len(plan.seeds), len(names))
-    known, seconds, source = _earlier(plan, arms[0], tracking_uri)
-    spreads = {name: known.get(name, Spread(ASSUMED_SPREAD_POINTS / 100)) for name in names}
-    if guessed := [name for name in names if name not in known]:
-        where = "" if len(guessed) == len(names) else f" for {', '.join(guessed)}"
-        source = f"assumed{where}: {source}"
+    known, seconds = _earlier(plan, arms[0], tracking_uri)
+    spreads, source, full = _completed(plan, arms[0], known)
     steps = ladder(design, spreads, seconds, sorted({design.seeds, *LADDER}))
     margin_seeds = None
-    if plan.margin_points is not None:
+    if plan.margin_points is not None and spreads:
         widest = max(spread.wer for spread in spreads.values())
         margin_seeds = seeds_needed(design, widest, margin=plan.margin_points / 100)
-    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds)
+    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full)
 
 
-def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[dict[str, "Spread"], float | None, str]:
-    """Return spreads and the mean seconds of a trial in earlier studies of the same kind, and their source in words."""
+def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spread"], str, Sequence[str]]:
+    """Return the spreads of the plan's conditions, their source in words, and the conditions in which nothing can be told.
+
+    What earlier studies do not say comes from the shipped table; 0.3 points are assumed for presets that it lacks.
+    """
+    from ablation.stats.power import ASSUMED_SPREAD_POINTS, Spread
+    from ablation.stats.shipped_spreads import shipped
+
+    names = plan.condition_names()
+    missing = [name for name in names if name not in known.spreads and name not in known.saturated]
+    if not missing:
+        return known.spreads, known.source, known.saturated
+    steps = int(baseline.settings["training"]["steps"])
+    table = shipped(plan.preset, plan.corpus, steps, missing) if plan.metrics[0] == "wer" else None
+    if table is None:
+        found, full, said = dict.fromkeys(missing, Spread(ASSUMED_SPREAD_POINTS / 100)), known.saturated, "assumed"
+    else:
+        found, full, said = table.spreads, (*known.saturated, *table.saturated), table.source
+    where = "" if len(missing) == len(names) else f" for {', '.join(missing)}"
+    spreads = {name: {**known.spreads, **found}[name] for name in names if name not in full}
+    return spreads, f"{said}{where}; {known.source}", full
+
+
+def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[Known, float | None]:
+    """Return what earlier studies of the same kind say of the spreads, and the mean seconds of a trial in them."""
     import pandas as pd
 
     from ablation.stats.power import measured_spreads
+    from ablation.stats.saturation import SATURATED
 
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
-        return {}, None, NOTHING
+        return Known({}, NOTHING), None
     use_short_timeouts(RETRIES, TIMEOUT_S)
     from tracking.probe import check_answers
 
@@ -125,14 +171,18 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[dict[str, "Spread"], 
 
         trials = earlier_trials(uri, corpus=plan.corpus, preset=plan.preset, settings=steps, metric=plan.metrics[0])
     except Exception as error:  # the plan is valid, whatever is wrong with the store
-        return {}, None, f"MLflow could not be asked: {type(error).__name__}"
+        return Known({}, f"MLflow could not be asked: {type(error).__name__}"), None
     rows = [(trial.study, trial.arm, trial.seed, name, wer) for trial in trials for name, wer in trial.rates.items()]
     table = pd.DataFrame(rows, columns=["study", "arm", "seed", "condition", "wer"])
+    means = table[table["arm"] == baseline.arm].groupby("condition")["wer"].mean()
+    names = plan.condition_names()
+    full = tuple(name for name in names if means.get(name, 0.0) >= SATURATED)
     studies = [study for _, study in table.groupby("study", sort=False)]
-    spreads = measured_spreads(studies, baseline.arm)
+    pooled = measured_spreads(studies, baseline.arm)
+    spreads = {name: pooled[name] for name in names if name in pooled and name not in full}
     times = [trial.seconds for trial in trials if trial.seconds is not None]
-    source = f"as in {len(studies)} earlier stud{'y' if len(studies) == 1 else 'ies'}" if spreads else NOTHING
-    return spreads, sum(times) / len(times) if times else None, source
+    source = f"as in {len(studies)} earlier stud{'y' if len(studies) == 1 else 'ies'}" if spreads or full else NOTHING
+    return Known(spreads, source, full), sum(times) / len(times) if times else None
 
 
 def _points(fraction: float | None) -> float | None:

@@ -23,6 +23,7 @@ from ablation.plan.plan import Plan
 from common import disk
 from common.errors import Unavailable, UserError
 from components.shared import kept
+from components.shared.braces import protect
 from components.shared.history import attempt
 from components.shared.problem import PROBLEMS_FOLDER, Problem, problems
 from components.shared.trial import STATES_FOLDER
@@ -81,7 +82,7 @@ def run_study(
     a step can find, Interrupted, and RunFailed.
     """
     arguments = {
-        "plan": plan.as_mapping(),
+        "plan": protect(plan.as_mapping()),
         "tracking_uri": tracking_uri,
         "corpora_root": "" if image else str(corpora_root.resolve()),
         "state_root": "" if image else str((out / STATES_FOLDER).resolve()),

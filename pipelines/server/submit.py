@@ -15,6 +15,7 @@ from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from common.errors import UserError
 from common.store_address import has_secret, without_secret
+from components.shared.braces import protect
 from corpora.prepare import check
 from pipelines.local import paths
 from pipelines.name import DESCRIPTION, NAME
@@ -65,7 +66,7 @@ def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any
     expand(plan, CATALOGUE)
     check(plan.corpus, here=False)  # the cluster has its own folders and buckets
     _check_tracking(tracking_uri)
-    return {"plan": plan.as_mapping(), "tracking_uri": tracking_uri, "code_rev": code_rev}
+    return {"plan": protect(plan.as_mapping()), "tracking_uri": tracking_uri, "code_rev": code_rev}
 
 
 def _check_tracking(uri: str) -> None:

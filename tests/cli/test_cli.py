@@ -46,7 +46,7 @@ def test_every_shipped_plan_is_shown_with_all_arms(ablate: Ablate, path: Path) -
     answer, listed = ablate("plan", path), ablate("plan", path, "--json")
     assert (answer.code, answer.err, listed.code, listed.err) == (0, "", 0, "")
     plan = json.loads(listed.out)
-    assert list(plan) == ["study", "arms", "seeds", "trials", "conditions", "power", "measured", "warnings"]
+    assert list(plan) == ["study", "question", "arms", "seeds", "trials", "conditions", "power", "measured", "warnings"]
     assert plan["arms"][0] == {"arm": "baseline", "part": None, "action": None, "why": "", "overrides": {}}
     assert all(arm["arm"] in answer.out for arm in plan["arms"])
     assert len(plan["trials"]) == len(plan["arms"]) * len(plan["seeds"])
@@ -159,6 +159,9 @@ def test_a_plan_that_is_not_text_is_one_sentence(ablate: Ablate, tmp_path: Path)
         ("training.steps", ["key=value"]),
         ("training.steps=many", ["training.steps", "'many'"]),
         ("fusion.scale=banana", ["unknown kind 'banana'"]),
+        ("steps=5", ["did you mean 'training.steps'"]),
+        ("seed=[1]", ["did you mean 'seeds'"]),
+        ("training={steps: 5}", ["write `training.steps: 5`"]),
         ("seeds=[]", ["`seeds` is empty"]),
     ],
 )

@@ -12,14 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from corpora.media import tracks
 from corpora.mouth.cut import ROOT as CHECKOUT
 from corpora.prepare import prepare
 from corpora.store import Corpus
 from model.config import CATALOGUE, load
-from pipelines.local.clips import at_25_fps, read_clips
+from pipelines.local.clips import read_clips
 from tracking.checkpoints import log_checkpoint, register
 from tracking.store import prepare_store
 from tracking.studies import open_study
+from training import transcriber
 from training.evaluate import transcribe
 from training.loop import train_trial
 from training.transcriber import from_bytes, to_bytes
@@ -190,6 +192,9 @@ def test_an_invalid_clip_is_a_sentence(
         str(tmp_path / "absent.mp4"): "is neither",
         str(tmp_path / "text.mp4"): "cannot be read as a video",
         str(video(tmp_path / "silent.mp4", 10, sound=False)): "has a sound track, and",
+        str(
+            video(tmp_path / "long.mp4", 70, sound=True, fps=1)
+        ): "it lasts 70 s by its header; a clip lasts at most 60 s",
         str(video(tmp_path / "film.mp4", 10, sound=True)): "run `make mouth`",
         f"{small_corpus}#test-99": "the nearest are test-",
         f"{tmp_path}#test-1": "a prepared corpus is a folder with corpus.json",
@@ -213,12 +218,8 @@ def test_invalid_noise_is_a_sentence(
     assert why in answer.err
 
 
-@pytest.mark.parametrize(
-    ("fps", "frames", "kept"),
-    [(25, 4, [0, 1, 2, 3]), (50, 8, [1, 3, 5, 7]), (12.5, 2, [0, 0, 1, 1]), (30, 6, [0, 1, 3, 4, 5]), (25, 0, [])],
-)
-def test_frames_are_taken_in_the_middle_of_every_25th_second(fps: float, frames: int, kept: list[int]) -> None:
-    assert at_25_fps(np.arange(frames), fps).tolist() == kept
+def test_the_limit_of_the_file_is_that_of_the_model() -> None:
+    assert tracks.LONGEST_S == transcriber.LONGEST_S
 
 
 def needs_faces() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -69,6 +70,21 @@ def test_a_block_that_fails_leaves_no_folder(tmp_path: Path) -> None:
         writer.add(clip("a"))
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shard", ["shards/video-00000.u8", "shards/audio-00000.i16"])
+@pytest.mark.parametrize("size", [None, -1, 1])
+def test_a_shard_that_is_gone_or_of_another_size_is_found_at_once(
+    prepared: Path, tmp_path: Path, shard: str, size: int | None
+) -> None:
+    copy = shutil.copytree(prepared, tmp_path / "copy")
+    if size is None:
+        (copy / shard).unlink()
+    else:
+        os.truncate(copy / shard, (copy / shard).stat().st_size + size)
+    with pytest.raises(UserError, match=f"{shard}.*: rerun the study, which prepares the corpus again"):
+        Corpus.open(copy).utterances("train")
+    assert len(Corpus.open(copy, shards=False).utterances("train")) == 3
 
 
 @pytest.mark.parametrize(

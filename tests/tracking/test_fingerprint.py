@@ -42,6 +42,8 @@ def test_conditions_count_for_the_scores_and_not_for_the_training() -> None:
     assert fingerprint(both) != fingerprint(one)
     assert fingerprint(one) == fingerprint(scoring_inputs("t", {"babble": (0,)}, {}))
     assert fingerprint(one) != fingerprint(scoring_inputs("other", {"babble": (0.0,)}, {}))
+    assert fingerprint(one) != fingerprint(scoring_inputs("t", {"babble": (0,)}, {}, "none"))
+    assert fingerprint(one) != fingerprint(one | {"normalise": {"name": "basic", "version": 1}})
 
 
 def test_recordings_count_by_content_and_name_and_not_by_place(tmp_path: Path) -> None:
@@ -75,6 +77,7 @@ def copy(sources: Path) -> Callable[[str, str], None]:
         ("ablation/report/content.py", "x = 1\n", False, False),
         ("ablation/stats/scoring.py", "# a comment\n", False, False),
         ("ablation/stats/scoring.py", "x = 1\n", False, True),
+        ("common/normalise.py", "x = 1\n", False, True),
         ("training/evaluate.py", "x = 1\n", False, True),
         ("model/fusion.py", "# a comment\n\n\ndef same(): ...\n", True, True),
         ("model/fusion.py", "# a comment\n", False, False),

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
-from model.av_hubert import read
+from model.fairseq_file import read
 from model.finite import not_finite
 from training import checkpoint
 from training.resume import ResumeCheckpoints, newest_step

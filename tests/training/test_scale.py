@@ -20,6 +20,7 @@ from model.settings import TrainingSettings
 from model.smile import Smile
 from training.averaging import WeightAverage
 from training.batches import TrainingBatches
+from training.distributed import join_processes
 from training.loop import train_trial
 from training.optimiser import learning_rate_factor
 from training.prefetch import prefetched
@@ -83,6 +84,23 @@ def learn(corpus: Path, out: Path, **overrides: Any) -> None:
     save_file(seen[0].state_dict() | gradients, out.with_suffix(f".{os.environ.get('RANK', 0)}"))
 
 
+class Parts(torch.nn.Module):
+    """Weights that get a gradient in every process, in one, in none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.everywhere, self.somewhere, self.nowhere = (torch.nn.Parameter(torch.ones(2)) for _ in range(3))
+
+
+def sum_parts(out: Path) -> None:
+    """Leave what this process has after the gradients were summed."""
+    context, model = join_processes(), Parts()
+    loss = 3 * model.everywhere.sum() + (5 * model.somewhere.sum() if context.rank else 0.0)
+    loss.backward()
+    context.sum_gradients(model)
+    save_file({name: p.grad for name, p in model.named_parameters() if p.grad is not None}, out / f"s.{context.rank}")
+
+
 def test_two_processes_give_the_result_of_one(whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path) -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_scale; from pathlib import Path\n"
     script = tmp_path / "two.py"
@@ -90,7 +108,7 @@ def test_two_processes_give_the_result_of_one(whole: dict[str, torch.Tensor], be
     single = "**{'training.steps': 1, 'training.clip_norm': 1e9}"
     script.write_text(
         f"{code}corpus, out = map(Path, sys.argv[2:])\ntest_scale.learn(corpus, out / 'all')\n"
-        f"test_scale.learn(corpus, out / 'single', {single})\n"
+        f"test_scale.learn(corpus, out / 'single', {single})\ntest_scale.sum_parts(out)\n"
     )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     arguments = [str(Path(__file__).parent), str(beeps), str(tmp_path)]
@@ -105,6 +123,9 @@ def test_two_processes_give_the_result_of_one(whole: dict[str, torch.Tensor], be
     assert len(gradients) > 10
     for name in gradients:
         torch.testing.assert_close(single_step[name], alone[name], rtol=1e-4, atol=1e-6)
+    for rank in range(2):  # with zeros instead of no gradient, momentum would move a frozen scale
+        summed = {name: gradient.tolist() for name, gradient in load_file(tmp_path / f"s.{rank}").items()}
+        assert summed == {"everywhere": [6, 6], "somewhere": [5, 5]}
 
 
 def test_half_precision_is_near_but_not_the_same(whole: dict[str, torch.Tensor], beeps: Path, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from itertools import groupby
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from model.decoder import Decoder, Memory
 from model.settings import DecoderSettings
-from training.ctc_prefix import NEVER, PrefixScores
+from training.ctc_prefix import NEVER, PrefixScores, log_probability_of_units
 from training.search import beam_search
 
 VOCABULARY, WIDTH = 4, 16
@@ -71,7 +72,7 @@ def add(*logs: float) -> float:
 
 
 def plain_search(decoder: Decoder, fused: Tensor, log_probs: Tensor, settings: DecoderSettings) -> list[int]:
-    """One utterance, one hypothesis after the other, all of its text through the decoder each time, no cache."""
+    """One utterance, one hypothesis after the other, all of its text through the decoder each time, no cache, no early end."""
     frames, vocabulary = log_probs.shape
     weight, power = settings.ctc_weight, settings.length_penalty
     memo: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {(): (torch.full((frames + 1,), -math.inf).double(), None)}
@@ -111,12 +112,10 @@ def plain_search(decoder: Decoder, fused: Tensor, log_probs: Tensor, settings: D
                 options.append(((1 - weight) * scores[unit].item() + weight * max(prefix, NEVER), longer))
         options.sort(key=lambda pair: -pair[0])
         beam = [text for _, text in options[: settings.beam_size]]
-        if size == frames or options[0][0] / (size + 1) ** power <= best[0]:
-            break
     return list(best[1])
 
 
-@pytest.mark.parametrize(("beam", "weight", "power"), [(3, 0.3, 1.0), (1, 0.1, 0.0), (8, 0.0, 1.0), (8, 0.7, 0.6)])
+@pytest.mark.parametrize(("beam", "weight", "power"), [(3, 0.3, 1.0), (1, 0.1, 0.0), (8, 0.0, 1.0), (8, 0.7, 2.0)])
 def test_the_batched_search_finds_what_a_plain_one_finds(beam: int, weight: float, power: float) -> None:
     settings = DecoderSettings(
         layers=2, heads=2, feedforward=32, beam_size=beam, ctc_weight=weight, length_penalty=power, dropout=0.1
@@ -135,23 +134,55 @@ def test_the_batched_search_finds_what_a_plain_one_finds(beam: int, weight: floa
     assert len({tuple(text) for text in found}) > 1
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
-def test_a_beam_of_all_hypotheses_finds_the_best_text(weight: float) -> None:
-    """Of all texts of up to four units over three, each by the sum of its paths and by the whole decoder: an exhaustive search."""
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("weight", [0.0, 0.1, 0.5, 1.0])
+def test_a_beam_of_all_hypotheses_finds_the_best_text(weight: float, power: float) -> None:
+    """Of all texts of up to one unit a frame, each by the sum of its paths and by the whole decoder: an exhaustive search."""
     settings = DecoderSettings(
-        layers=1, heads=2, feedforward=32, beam_size=VOCABULARY**4, ctc_weight=weight, length_penalty=0
+        layers=1, heads=2, feedforward=32, beam_size=1000, ctc_weight=weight, length_penalty=power
     )
     torch.manual_seed(4)
-    decoder = Decoder(settings, WIDTH, VOCABULARY).eval()
+    decoder, lengths = Decoder(settings, WIDTH, 3).eval(), [5, 4, 5, 2, 1, 5]
     decoder.out.weight.data *= 3
-    decoder.out.bias.data[0] -= 4  # texts are long enough to differ
-    fused, log_probs = torch.randn(3, 4, WIDTH), random_log_probs(3, 4, seed=8)
-    found = beam_search(decoder, fused, torch.zeros(3, 4, dtype=torch.bool), log_probs, settings)
-    texts = [text for size in range(5) for text in itertools.product(range(1, VOCABULARY), repeat=size)]
-    for row, text in enumerate(found):
-        scores = {each: exact_score(decoder, fused[row], log_probs[row], each, weight) for each in texts}
-        assert tuple(text) == max(scores, key=lambda each: scores[each])
+    fused, log_probs = torch.randn(6, 5, WIDTH), random_log_probs(6, 5, seed=8, vocabulary=3)
+    padding = torch.arange(5)[None] >= torch.tensor(lengths)[:, None]
+    found = beam_search(decoder, fused, padding, log_probs, settings)
+    for row, (text, frames) in enumerate(zip(found, lengths, strict=True)):
+        texts = [each for size in range(frames + 1) for each in itertools.product((1, 2), repeat=size)]
+        scores = {
+            each: exact_score(decoder, fused[row, :frames], log_probs[row, :frames], each, weight)
+            / (len(each) + 1) ** power
+            for each in texts
+        }
+        assert scores[tuple(text)] == pytest.approx(max(scores.values()), abs=1e-6)
     assert any(found)
+
+
+def test_the_bound_of_ctc_holds_for_texts_of_any_length() -> None:
+    log_probs, lengths = random_log_probs(2, 4, seed=3, vocabulary=3), (4, 3)
+    bounds = log_probability_of_units(log_probs, torch.tensor(lengths))
+    for row, frames in enumerate(lengths):
+        for units in range(frames + 1):
+            texts = itertools.product((1, 2), repeat=units)
+            best = max(by_enumeration(log_probs[row, :frames], text, whole=True) for text in texts)
+            assert best <= bounds[row, units] + 1e-9
+        assert (bounds[row, frames + 1 :] == NEVER).all()
+    assert bounds[:, 0].exp().tolist() == pytest.approx([1, 1])
+
+
+def test_a_clear_text_ends_the_search_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CTC rules out long texts, so the penalty on length does not make every search as long as its utterance."""
+    settings = DecoderSettings(layers=1, heads=2, feedforward=32, beam_size=4, length_penalty=1)
+    torch.manual_seed(0)
+    decoder, steps = Decoder(settings, WIDTH, VOCABULARY).eval(), []
+    step = decoder.step
+    monkeypatch.setattr(decoder, "step", lambda *arguments: steps.append(1) or step(*arguments))
+    spoken = torch.zeros(1, 200, dtype=torch.long)
+    spoken[0, [40, 90, 150]] = torch.tensor([1, 2, 3])
+    log_probs = (20.0 * F.one_hot(spoken, VOCABULARY)).log_softmax(-1)
+    decoder.out.weight.data.zero_()
+    beam_search(decoder, torch.randn(1, 200, WIDTH), torch.zeros(1, 200, dtype=torch.bool), log_probs, settings)
+    assert len(steps) < 20
 
 
 def exact_score(decoder: Decoder, fused: Tensor, log_probs: Tensor, text: tuple[int, ...], weight: float) -> float:

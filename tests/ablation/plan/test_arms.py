@@ -68,6 +68,22 @@ MISTAKES = {
     ),
     "unknown kind": (plan(swap("fusion.scale", a="banana")), "arm 'a': unknown kind 'banana'"),
     "unknown part in the baseline": (plan(baseline={"scale": "banana"}), "baseline: unknown part 'scale'"),
+    "nested settings": (plan(baseline={"training": {"steps": 10}}), "baseline: .* write `training.steps: 10`"),
+    "nested part": (plan(baseline={"fusion": {"scal": "none"}}), "write `fusion.scale: none`"),
+    "group of settings": (plan(baseline={"training": 5}), "'training' is a group .*: training.steps, "),
+    "setting by its last name": (
+        plan(baseline={"steps": 5}),
+        "unknown part or setting 'steps': did you mean 'training.steps'",
+    ),
+    "setting of an arm by its last name": (plan(swap("heads", a=2)), "'encoder.heads' or 'decoder.heads'"),
+    "a factorial of thousands": (
+        plan(
+            factorial=[
+                {part: {f"{part[-3:]}{n}": "x" for n in range(11)}} for part in CATALOGUE.parts if part != "siamese"
+            ]
+        ),
+        "at most 1000 arms",
+    ),
     "unknown kind in the baseline": (plan(baseline={"fusion.scale": "banana"}), "baseline: unknown kind 'banana'"),
     "unknown preset": (plan(preset="tinny"), "did you mean 'tiny'"),
     "wrong type": (plan(swap("training.steps", a="many")), "arm 'a': training.steps: .*got 'many'"),

@@ -115,6 +115,7 @@ class Other:
     """Another model's catalogue, in which two parts go by one phrase."""
 
     parts: ClassVar = {"left.gate": Place(), "right.gate": Place()}
+    settings: ClassVar = ()
 
     def resolve(self, preset: str, overrides: Any) -> dict[str, Any]:
         return {"preset": preset, **overrides}

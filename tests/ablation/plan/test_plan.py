@@ -97,6 +97,11 @@ MISTAKES = {
     "bare seed": ("study: s\nseeds: 1", r"`seeds` is a list, got 1; write \[1\]"),
     "no seeds": ("study: s\nseeds: []", r"`seeds` is empty; write e.g. \[1, 2, 3\]"),
     "absent seeds": ("study: s\nseeds:", "`seeds` is a list, got nothing"),
+    "too many seeds": (f"study: s\nseeds: {list(range(1001))}", "at most 1000 seeds, got 1001 in `seeds`"),
+    "a text that is too long": (f"study: s\nseeds: {list(range(50_000))}", "line 2: over 20,000 values up to here"),
+    "no such date": ("study: s\nquestion: 2026-13-45", "line 2: '2026-13-45' is not .*month must be in 1..12"),
+    "a date": ("study: s\nquestion: 2026-01-05", "`question` is text, got datetime.* put it in quotes"),
+    "an endless number": (f"study: s\nseeds: [{'9' * 5000}]", "line 2: a number has at most 100 digits"),
     "same seed": ("study: s\nseeds: [1, 2, 1]", "seed 1 occurs 2 times"),
     "boolean seed": ("study: s\nseeds: [true]", "a seed is a whole number .*got True"),
     "negative seed": ("study: s\nseeds: [-1]", "got -1"),
@@ -108,12 +113,15 @@ MISTAKES = {
     "SNR absent": ("study: s\nconditions: {babble: [null]}", "got nothing"),
     "SNR boolean": ("study: s\nconditions: {babble: [true]}", "got True"),
     "SNR endless": ("study: s\nconditions: {babble: [.inf]}", "got inf"),
+    "SNR beyond sense": ("study: s\nconditions: {babble: [-4000]}", "is from -100 to 100 dB, got -4000"),
+    "too many SNRs": (f"study: s\nconditions: {{babble: {list(range(101))}}}", "at most 100 SNRs, got 101"),
     "bare SNR": ("study: s\nconditions: {babble: -5}", r"`conditions.babble` is a list, got -5; write \[-5\]"),
     "no SNR": ("study: s\nconditions: {babble: []}", "`conditions.babble` is empty"),
     "SNR twice": ("study: s\nconditions: {babble: [0, 0.0]}", "0 dB occurs 2 times"),
     "list of noises": ("study: s\nconditions: [0]", r"`conditions` is a mapping, got \[0\]"),
     "noise unused": ("study: s\nnoise: {street: d}", "`noise` gives a folder for 'street', which no condition uses"),
     "noise called clean": ("study: s\nnoise: {clean: d}", "is not 'clean'"),
+    "unknown normalisation": ("study: s\nnormalise: basics", "unknown normalise 'basics': did you mean 'basic'"),
     "unknown metric": ("study: s\nmetrics: [were]", "unknown metrics 'were': did you mean 'wer'"),
     "baseline key": ("study: s\nbaseline: {1: 2}", "has the key 1, which YAML does not read as text"),
     "failures": ("study: s\nmax_failed_trials: true", "whole number, 0 or more, got True"),
@@ -177,5 +185,7 @@ def test_the_command_line_changes_a_plan_under_the_same_checks(plan_file: ReadPl
         adapted(plan, seeds="1,x")
     with pytest.raises(UserError, match="`seeds` is empty"):
         adapted(plan, seeds="")
+    with pytest.raises(UserError, match="at most 1000 seeds, got 50000"):
+        adapted(plan, seeds=",".join(map(str, range(50_000))))
     with pytest.raises(UserError, match=r"key=value, got 'training\.steps'"):
         adapted(plan, settings=["training.steps"])

@@ -82,6 +82,7 @@ def test_disjoint_seeds_are_independent_and_one_is_not_tested(write_study: Write
         ({"conditions": ("clean",)}, "condition by condition, but .*clean, babble_10db.* rerun one of them"),
         ({"arms": {"baseline": ("masking", "other", 1.0)}}, "have no arm in common"),
         ({"utterances": 9}, r"differ in 5, e\.g\. u9 at babble_-5db; score one of them again"),
+        ({"normalise": "none"}, "but 'made-up' has `normalise: basic` and 'made-up' `normalise: none`; rerun one"),
         ({"provenance": {"scoring": {"noise": {"babble": "cd"}}}}, "noise cannot be compared.* {'babble': 'ab'}, of"),
     ],
 )

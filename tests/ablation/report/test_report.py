@@ -137,6 +137,16 @@ def test_a_study_that_was_not_measured_says_nothing_of_it(write_study: WriteStud
     assert "What each arm changed" not in build(folder, ["md"])[0].read_text("utf-8")
 
 
+def test_the_reasoning_of_the_plan_is_kept(write_study: WriteStudy, tmp_path: Path) -> None:
+    said = "First a thought & 5 %.\n<script>Then another.</script>"
+    for reasoning, times in ((said, 1), (None, 0)):
+        folder = write_study(tmp_path / f"s{times}", utterances=4, seeds=(1,), failed=set(), reasoning=reasoning)
+        for path in build(folder, ["md", "html", "tex"])[:3]:
+            text = path.read_text("utf-8")
+            assert text.count("First a thought") == text.count("Then another") == times
+            assert "<script>Then" not in text
+
+
 def test_every_metric_of_the_plan_has_a_table(write_study: WriteStudy, tmp_path: Path, sentence_metric: Metric) -> None:
     arms = {"baseline": (None, None, 1.0), "a": ("masking", {"kind": "none"}, 1.5)}
     folder = write_study(tmp_path / "s", arms=arms, failed=set(), utterances=15, metrics=["ser", "wer"])

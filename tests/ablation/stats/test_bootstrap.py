@@ -72,6 +72,12 @@ def test_without_errors_there_is_no_interval_and_one_speaker_or_utterance_does_n
     assert (checkpoints[["difference", "diff_low", "diff_high"]] == 0).all(axis=None)
 
 
+def test_two_seeds_give_no_interval_that_could_contradict_the_verdict(table: pd.DataFrame) -> None:
+    two = intervals(table[table["seed"] < 2], "arm0", np.random.default_rng(0))
+    assert two[["wer", "seeds"]].notna().all(axis=None)
+    assert two[["wer_low", "wer_high", "diff_low", "diff_high"]].isna().all(axis=None)
+
+
 def test_too_few_speakers_are_not_resampled(table: pd.DataFrame) -> None:
     few = table[table["speaker"].isin(["s0", "s1"])]
     found = intervals(few, "arm0", np.random.default_rng(0))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.stats.alignment import align_words, normalise
+from ablation.stats.alignment import align_words
 from ablation.stats.scoring import Counts, pool, score, score_transcripts, trial_metrics
+from common.normalise import normalise
 
 SENTENCES = st.lists(st.sampled_from(["bin", "blue", "at", "f", "two", "now"]), max_size=6).map(" ".join)
 

@@ -187,3 +187,21 @@ def test_rows_come_arm_by_arm_with_the_baseline_first() -> None:
     table = compare(frame)
     assert table["arm"].tolist() == ["baseline"] * 2 + ["b"] * 2 + ["a"] * 2
     assert table["condition"].tolist() == ["clean", "babble_0db"] * 3
+
+
+def test_nothing_is_tested_where_all_words_are_wrong() -> None:
+    """Neither the smallest difference nor equivalence at 100 % says anything about a part."""
+    silent = {"baseline": [1.0, 0.999, 1.0], "a": [0.99, 0.991, 0.99], "b": [1.0, 1.0, 1.0], "c": [0.3, 0.31, 0.3]}
+    table = compare(counts({"clean": silent, "babble_0db": ARMS}), margin_points=5).set_index(["arm", "condition"])
+    for arm in ("a", "b"):
+        row = table.loc[arm, "clean"]
+        assert (row["verdict"], row["why_not_tested"]) == (Verdict.NOT_TESTED, NotTested.SATURATED)
+        assert row[["p", "p_adjusted", "p_equivalent", "detectable", "effect", "diff_low"]].isna().all()
+    assert table.loc[("c", "clean"), "verdict"] == Verdict.BETTER
+    alone = compare(counts({"babble_0db": ARMS})).set_index("arm")
+    assert table.loc[("a", "babble_0db"), "p_adjusted"] == alone.loc["a", "p_adjusted"]
+
+
+def test_a_baseline_that_works_is_compared_with_an_arm_that_does_not() -> None:
+    table = compare(counts({"clean": {"baseline": [0.1, 0.11, 0.1], "a": [1.0, 1.0, 1.0]}})).set_index("arm")
+    assert table.loc["a", "verdict"] == Verdict.WORSE

@@ -89,6 +89,56 @@ def test_words_are_lower_case_and_keep_their_apostrophes(tmp_path: Path) -> None
     assert lrs.Source("train", clip(tmp_path, "a/00002", "Conf: 3\nText:{S}O\n")).text() == "so"
 
 
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"\xef\xbb\xbfText:  HELLO THERE\nConf:  4\n", "hello there"),
+        ("Text:  HELLO THERE\n".encode("utf-16"), "hello there"),
+        (b"Text:  HELLO THERE\rConf:  4\r", "hello there"),
+        (b" text : HELLO THERE\r\nConf:  4\r\n", "hello there"),
+        ("Text:  HELLO\u2028THERE\x85NOW\x0cSO\x0bON\nConf: 4\n".encode(), "hello there now so on"),
+        ("Text:  CAFE\u0301 IT\u2019S HEL\u200bLO\u00a0CO\u00adOP\n".encode(), "café it's hello coop"),
+        (b"Text:  {NS} HELLO {lg}THERE {Breath} [MUSIC] (APPLAUSE) <UNK>\n", "hello there"),
+        (b"Text:  HELLO {THERE} {S}O (NOW)\n", "hello there so (now)"),
+        (b"Conf: 3\nText:  HELLO\n\nWORD START END ASDSCORE\nHELLO 0.1 0.5 5.0\n", "hello"),
+        (b"Text: {NS}\n", ""),
+    ],
+)
+def test_words_are_read_without_markers_and_separators(tmp_path: Path, raw: bytes, words: str) -> None:
+    path = clip(tmp_path, "a/00001")
+    path.with_suffix(".txt").write_bytes(raw)
+    assert lrs.Source("train", path).text() == words
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ("Conf: 4\nText:  CAFÉ\n".encode("latin-1"), r"in line 2 of .*00001\.txt, byte 0xc9 is not UTF-8: save it"),
+        (b"Text:  ONE\nText:  TWO\n", "00001.txt has 2 such lines: leave one"),
+        (b"", "00001.txt has no such line: add it"),
+    ],
+)
+def test_words_that_cannot_be_read_are_refused_with_the_file(tmp_path: Path, raw: bytes, words: str) -> None:
+    path = clip(tmp_path, "a/00001")
+    path.with_suffix(".txt").write_bytes(raw)
+    with pytest.raises(UserError, match=words):
+        lrs.Source("train", path).text()
+
+
+def test_suffixes_in_capitals_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
+    folder = lrs3_tree(tmp_path)
+    for suffix in (".mp4", ".txt"):
+        (folder / "test" / f"bbb/00000{suffix}").rename(folder / "test" / f"bbb/00000{suffix.upper()}")
+    clip(folder / "test", "bbb/._00001")
+    places = lrs.chosen(lrs3.sources, folder, {})
+    assert ids(places, "test") == [f"bbb-{number:05d}" for number in range(5)]
+    assert {place.text() for place in places if place.split == "test"} == {"it's now 20 past six"}
+    lists = lrs2_tree(tmp_path / "lrs2")
+    (lists / "main/333/00007.mp4").rename(lists / "main/333/00007.MP4")
+    (lists / "test.txt").write_bytes("333/00007 NF\r\n".encode("utf-16"))
+    assert [place.file.name for place in lrs.chosen(lrs2.sources, lists, {}) if place.split == "test"] == ["00007.MP4"]
+
+
 def test_a_larger_limit_adds_clips_to_those_of_a_smaller_one(tmp_path: Path) -> None:
     lrs3_tree(tmp_path)
     few, more = (lrs.chosen(lrs3.sources, tmp_path, {"train": train, "test": "2"}) for train in ("10", "20"))
@@ -123,7 +173,7 @@ def test_the_stamp_changes_with_words_and_splits(tmp_path: Path) -> None:
         ({"val.txt": "222\n"}, "", "a line of LRS2's lists is ID/00001; .*val.txt has '222'"),
         ({"val.txt": "../222\n"}, "", "a line of LRS2's lists is ID/00001"),
         ({"val.txt": "111/00001\n"}, "", "111-00001 occurs 2 times"),
-        ({}, "?limit=3", "lrs2:// and lrs3:// take test, valid, train, allow_rejected; got limit=3"),
+        ({}, "?limit=3", "lrs2:// and lrs3:// take test, valid, train, pretrain, allow_rejected; got limit=3"),
         ({}, "?test=0", "test= takes a whole number of at least 1, got '0'"),
     ],
 )

@@ -51,7 +51,7 @@ def stamp(_place: str) -> str:
 
 def clips(place: str, query: Mapping[str, str], workers: int) -> Iterator[Clip | Rejected]:
     for number in range(count(place, query)):
-        video, audio = np.zeros((2, 96, 96), np.uint8), np.zeros(1280, np.int16)
+        video, audio = np.full((2, 96, 96), number, np.uint8), np.zeros(1280, np.int16)
         yield Clip(f"toy-{number}", "nobody", SPLITS[number % 3], "bin blue", video, audio)
 """
 ENTRY = 'Reader(example="toy://N", description="N black clips", module="corpora.readers.toy", needs_mouth=True),'

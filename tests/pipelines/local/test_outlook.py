@@ -45,8 +45,9 @@ def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: Pl
     )
     found = power(ablate, path)
     assert found["spread_points"]["clean"] == pytest.approx(100 * SPREAD, rel=0.3)
-    assert found["spread_points"]["babble_0db"] == 0.3
-    assert found["spread_source"] == "assumed for babble_0db: as in 1 earlier study"
+    assert found["spread_points"]["babble_0db"] == pytest.approx(1.34)
+    assert found["spread_source"].startswith("measured with tiny, ")
+    assert found["spread_source"].endswith(" for babble_0db; as in 1 earlier study")
     assert found["trial_seconds"] == 90
     mine = next(rung for rung in found["ladder"] if rung["seeds"] == 4)
     assert mine["device_hours"] == pytest.approx(8 * 90 / 3600)
@@ -56,19 +57,47 @@ def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: Pl
 @pytest.mark.usefixtures("measured")
 def test_another_number_of_steps_is_another_kind_of_study(ablate: Ablate, plan_file: PlanFile) -> None:
     found = power(ablate, plan_file(corpus="small://words", baseline={"training.steps": STEPS + 1}))
-    assert set(found["spread_points"].values()) == {0.3}
+    assert found["spread_points"]["clean"] != pytest.approx(100 * SPREAD, rel=0.3)
     assert found["trial_seconds"] is None
 
 
-def test_without_earlier_studies_the_assumption_is_stated(
+def test_without_earlier_studies_the_spread_is_the_measured_one(
     ablate: Ablate, plan_file: PlanFile, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    said = ablate("plan", plan_file(margin_points=0.5)).out
-    assert "0.3 points, assumed: no study of this corpus, preset and steps in MLflow yet" in said
+    said = ablate("plan", plan_file(margin_points=0.5, preset="tiny", baseline={"training.steps": 700})).out
+    assert "points, measured with tiny, " in said
+    assert "no study of this corpus, preset and steps in MLflow yet" in said
+    assert "between seeds 0.3" not in said
     assert "cost unknown" in said
     assert "within 0.5 points takes " in said
     assert not Path(store.removeprefix("sqlite:///")).exists()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_study_at_100_percent_cannot_tell_anything(
+    ablate: Ablate, plan_file: PlanFile, store: str, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    corpus = "synthetic://talking-mouth?train=64&test=16&valid=8"
+    if earlier:
+        trials = [
+            {"arm": arm, "seed": seed, "part": None, "params": {"training.steps": 12}}
+            for seed in (1, 2)
+            for arm in ("baseline", "a")
+        ]
+        runs = open_study(
+            store, "old", question="", params={"corpus": corpus, "preset": "tiny"}, conditions=["clean"], trials=trials
+        )
+        for run_id in runs.trials:
+            log_scores(store, run_id, {"wer/clean": 1.0}, None)
+            end_run(store, run_id, "FINISHED")
+    path = plan_file(corpus=corpus, baseline={"training.steps": 12}, seeds=[1, 2], conditions={}, margin_points=1)
+    said = ablate("plan", path).out
+    assert "cannot tell anything: about all words are wrong after so few steps" in said
+    assert "as in 1 earlier study" in said or not earlier
+    assert "differences of" not in said
+    assert power(ablate, path)["saturated"] == ["clean"]
 
 
 def test_a_store_that_is_away_stops_no_plan(

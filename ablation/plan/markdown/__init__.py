@@ -1,0 +1,104 @@
+"""Plans in Markdown: sections with fields, in which parts and kinds are named by phrases.
+
+    ### Ablation of the fusion
+    - **Ablated Part**: dynamic scaling factor in multimodal fusion
+    - **Action**: REPLACE
+    - **Replacement**:
+      - static scaling factor (0.5)
+      - no scaling factor
+    - **Metrics**: WER
+
+The remaining keys of a plan may be given first, as YAML between two lines of `---`. docs/plans.md says what is understood.
+
+The text passes through these modules: `hidden` and `html` take out what is not plan text, `blocks` splits it into headings, lines
+and tables, `sections` finds fields by their `names`, `document` and `leftovers` check that nothing is left over. `ablations` gives
+each section its meaning: `parts`, `kinds` (with `numbers`) and `metrics` match `phrases` with the catalogue.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ablation.plan import fields
+from ablation.plan.catalogue import Catalogue
+from ablation.plan.markdown.ablations import ablation_of
+from ablation.plan.markdown.document import read_document, sendable
+from ablation.plan.markdown.hidden import plain_text
+from ablation.plan.markdown.leftovers import check_leftovers
+from ablation.plan.markdown.metrics import metrics_of
+from ablation.plan.markdown.names import METRICS
+from ablation.plan.markdown.problems import Problems
+from common.errors import UserError
+from common.yaml_text import load_yaml
+
+FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n((?:.*?\n)?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+MARKDOWN = re.compile(r"^(?:\#\#|.*\*\*)", re.MULTILINE)
+LONGEST_REASONING = 4000
+
+
+def read_markdown(
+    text: str, catalogue: Catalogue, stem: str, check: Callable[[dict[str, Any]], object] = dict
+) -> dict[str, Any]:
+    """Return the plain data of a Markdown plan, in the form of a YAML plan.
+
+    Keys that the front matter leaves out take the defaults of `plan.Plan`; the study's name is then the file's `stem`. `check`
+    raises UserError for data that is no plan. Raises UserError with all problems and their lines.
+    """
+    problems = Problems()
+    front, body = _front_matter(plain_text(text), problems)
+    document = read_document(body, problems)
+    if not document.ablations and not problems.found:
+        problems.add(0, "no ablation found: a Markdown plan has sections with a line `- **Ablated Part**: ...`")
+    data: dict[str, Any] = {"study": fields.slugified(stem)[:63].strip("-") or "study"}
+    data |= {"question": sendable(document.title)} if document.title else {}
+    if document.reasoning:
+        data["reasoning"] = shortened(document.reasoning)
+    lines = [line for section in document.ablations for line in section.fields.get(METRICS, [])]
+    if metrics := metrics_of([*lines, *document.metrics], problems):
+        data["metrics"] = metrics
+    check_leftovers(document, catalogue.parts, problems)
+    found = [ablation_of(section, catalogue, problems) for section in document.ablations]
+    data |= {**front, "ablations": _joined([each for each in found if each])}
+    try:
+        check(data)
+    except UserError as error:
+        problems.add(0, str(error))
+    problems.raise_all()
+    return data
+
+
+def _front_matter(text: str, problems: Problems) -> tuple[dict[str, Any], str]:
+    """Return the keys between two lines of `---`, and the text with these lines empty."""
+    match = FRONT_MATTER.match(text)
+    if not match or MARKDOWN.search(match[1]):  # a rule at the top, and another one further down
+        return {}, text
+    front: Mapping[str, Any] = {}
+    try:
+        front = fields.mapping("front matter", load_yaml(match[1]) or {})
+    except UserError as error:
+        problems.add(1, f"in the lines between ---: {error}")
+    if "ablations" in front:
+        problems.add(1, "`ablations` is in the front matter of a Markdown plan; write them as sections below it")
+    keys = {key: value for key, value in front.items() if key != "ablations"}
+    return keys, "\n" * match[0].count("\n") + text[match.end() :]
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most `LONGEST_REASONING` characters, cut at a space."""
+    return text if len(text) <= LONGEST_REASONING else f"{text[:LONGEST_REASONING].rpartition(' ')[0]} ..."
+
+
+def _joined(ablations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ablations, each arm once: one that an earlier section asks for too keeps its first place, with both reasons."""
+    kept: list[dict[str, Any]] = []
+    for ablation in ablations:
+        for earlier in kept:
+            same = {k: v for k, v in ablation["replacements"].items() if earlier["replacements"].get(k) == v}
+            twice = same if ablation["replacements"] else earlier["action"] == "remove" == ablation["action"]
+            if earlier["part"] == ablation["part"] and twice:
+                earlier["why"] = f"{earlier['why']}. {ablation['why']}"
+                left = {k: v for k, v in ablation["replacements"].items() if k not in same}
+                ablation = {**ablation, "replacements": left, "done": not left}
+        if not ablation.pop("done", False):
+            kept.append(ablation)
+    return kept

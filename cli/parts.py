@@ -1,0 +1,76 @@
+"""`ablate parts`: what a plan can name: parts, their kinds, the values of a kind, and the phrases of Markdown plans."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from ablation.plan.catalogue import Catalogue, Kind, Number
+from common.errors import UserError
+from common.hints import did_you_mean
+from recipes.smile import CATALOGUE
+
+RECIPES: dict[str, Catalogue] = {"smile": CATALOGUE}
+
+
+def parts(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="The model.")] = "smile",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Print parts, kinds, values and phrases of a model.
+
+    The first kind of a part is the model's own. Values are settings of a kind that are numbers, with their limits; docs/model.md
+    lists all settings. The quoted phrases are those of Markdown plans, which match by their content words.
+
+    Example: ablate parts
+    """
+    if recipe not in RECIPES:
+        raise UserError(f"unknown recipe {recipe!r}{did_you_mean(recipe, RECIPES)}")
+    found = RECIPES[recipe]
+    if as_json:
+        print(json.dumps(_as_json(found), indent=1))
+    else:
+        print("\n".join(_lines(found)))
+
+
+def _as_json(catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        name: {
+            "description": part.description,
+            "phrases": list(part.phrases),
+            "kinds": {
+                kind: {
+                    "description": each.description,
+                    "arm": each.arm,
+                    "phrases": list(each.phrases),
+                    "values": {key: _limits(number) for key, number in each.numbers.items()},
+                }
+                for kind, each in part.kinds.items()
+            },
+        }
+        for name, part in catalogue.parts.items()
+    }
+
+
+def _lines(catalogue: Catalogue) -> Iterator[str]:
+    for name, part in catalogue.parts.items():
+        yield f"{name}: {part.description}"
+        yield f"  {_quoted(part.phrases)}"
+        for kind, each in part.kinds.items():
+            yield f"  {kind}{_values(each)}: {each.description}"
+            yield f"    {_quoted(each.phrases)}"
+        yield ""
+
+
+def _quoted(phrases: tuple[str, ...]) -> str:
+    return ", ".join(f'"{phrase}"' for phrase in phrases)
+
+
+def _values(kind: Kind) -> str:
+    values = ", ".join(f"{key} {_limits(number)}" for key, number in kind.numbers.items())
+    return f" ({values})" if values else ""
+
+
+def _limits(number: Number) -> str:
+    return f"{number.least:g} to {number.most:g}"

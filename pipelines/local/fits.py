@@ -1,0 +1,65 @@
+"""Batches that cannot fit in the memory of this machine, found before anything is trained."""
+
+import os
+from collections.abc import Sequence
+
+from ablation.plan.arms import Arm
+from common.errors import UserError
+from components.workers.memory import limited_groups
+
+UTTERANCE_FRAMES = 75  # 3 s, as the lengths of a corpus are not known before it is prepared
+WHOLE = 1.6  # what a step of `tiny` takes, in units of the lower bound (measured: 149 and 104 kB a frame, 1.44)
+AT_ONCE = 2  # trials that `ablate run` trains at a time
+MOST_FRAME_BYTES = 2_000_000  # no model needs more for a frame, so that smaller batches need no measurement
+
+
+def check_batches(arms: Sequence[Arm], memory: int | None = None) -> None:
+    """Check that a training step of every arm can fit. Raises UserError with the size that fits.
+
+    `memory` is that of the machine in bytes; by default it is found. What a step needs is a lower bound, so a batch that passes may
+    still be too large.
+    """
+    known: dict[tuple[object, ...], int] = {}
+    for arm in arms:
+        frames, share = _frames(arm), (memory or machine_bytes()) // AT_ONCE
+        if frames * MOST_FRAME_BYTES <= share:
+            continue
+        from recipes.smile import device_bytes, frame_bytes
+
+        if memory is None:
+            share = device_bytes() or share
+        key = (repr(arm.settings["parts"]), repr(arm.settings["encoder"]), repr(arm.settings["frontend"]))
+        each = known.setdefault(key, 0) or frame_bytes(arm.settings)
+        known[key] = each
+        if frames * each > share:
+            raise UserError(_sentence(arm, frames, each, share))
+
+
+def machine_bytes() -> int:
+    """Return the memory that this process may use: that of the machine, or the limit of its container."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([whole, *(group.limit for group in limited_groups())])
+
+
+def _frames(arm: Arm) -> int:
+    """Frames of a micro-batch."""
+    training = arm.settings["training"]
+    whole = training["max_frames_per_batch"] or training["batch_size"] * UTTERANCE_FRAMES
+    return -(-int(whole) // int(training["gradient_accumulation_steps"]))
+
+
+def _sentence(arm: Arm, frames: int, each: int, share: int) -> str:
+    training, fitting = arm.settings["training"], int(share / (WHOLE * each))
+    accumulation = training["gradient_accumulation_steps"]
+    if training["max_frames_per_batch"]:
+        size, key, most = f"{training['max_frames_per_batch']:,} frames", "max_frames_per_batch", fitting * accumulation
+    else:
+        size, key = f"{training['batch_size']:,} utterances of 3 s", "batch_size"
+        most = fitting // UTTERANCE_FRAMES * accumulation
+    size += f" in {accumulation} micro-batches" if accumulation > 1 else ""
+    steps = -(-accumulation * frames // max(1, fitting))
+    return (
+        f"arm {arm.arm!r}: a training step has to fit in memory; a batch of {size} needs at least "
+        f"{frames * each / 1e9:,.0f} GB, and a trial has {share / 1e9:.1f} GB on this machine: set training.{key}: {max(1, most)} "
+        f"or less, or training.gradient_accumulation_steps: {steps} or more"
+    )

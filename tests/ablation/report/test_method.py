@@ -1,0 +1,62 @@
+"""The method section: how the texts of a study were normalised, with the version that its study.json states."""
+
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.decisions.comparable import Scored, obstacle
+from ablation.plan.plan import plan_from_mapping
+from ablation.report.method import method, normalisation
+from ablation.results import Study
+from common.normalise import VERSION
+
+
+def study(**other: Any) -> Study:
+    empty = {
+        "study": "s",
+        "preset": "tiny",
+        "corpus": {"fingerprint": "ab"},
+        "conditions": ["clean"],
+        "arms": [],
+        "trials": [],
+    }
+    return Study.model_validate(empty | {"seeds": [1]} | other)
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({}, "`basic`, version 1: Unicode NFKC, lower case"),
+        (
+            {"normalise": "basic", "normalise_version": VERSION},
+            f"`basic`, version {VERSION}: .* letters with their marks",
+        ),
+        (
+            {"normalise": "none", "normalise_version": VERSION},
+            f"`none`, version {VERSION}: texts are compared as they are",
+        ),
+    ],
+)
+def test_the_report_states_the_normalisation(stated: dict[str, Any], said: str) -> None:
+    assert re.search(said, normalisation(study(**stated)))
+    assert normalisation(study(**stated)) in method(study(**stated))
+
+
+def test_the_report_says_what_cer_counts() -> None:
+    assert any("grapheme cluster" in text for text in method(study(metrics=["wer", "cer"])))
+
+
+def test_a_champion_of_another_normalisation_is_not_comparable() -> None:
+    counts = pd.DataFrame({"condition": ["clean"]})
+    sides = [Scored.of(study(normalise=name), counts) for name in ("basic", "none")]
+    assert "scored with `normalise: basic`, and this study with `normalise: none`" in str(obstacle(*sides))
+
+
+def test_a_plan_keeps_its_normalisation_and_older_plans_their_form() -> None:
+    plain = plan_from_mapping({"study": "s"})
+    assert (plain.normalise, "normalise" in plain.as_mapping()) == ("basic", False)
+    chosen = plan_from_mapping({"study": "s", "normalise": "None"})
+    assert plan_from_mapping(chosen.as_mapping()) == chosen
+    assert chosen.normalise == "none"

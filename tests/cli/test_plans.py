@@ -1,0 +1,89 @@
+"""Several plans, folders and standard input for `ablate plan`; and `ablate parts`."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.config import CATALOGUE
+
+Ablate = Callable[..., Any]
+MARKDOWN = "### A\n- **Ablated Part**: masking\n- **Action**: REMOVE\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a plan of every format, a README and a hidden file."""
+    (tmp_path / "one.txt").write_text(MARKDOWN, encoding="utf-8")
+    (tmp_path / "two.md").write_text("study: second\nseeds: [1, 2]\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text("Plans.\n", encoding="utf-8")
+    (tmp_path / ".hidden").write_bytes(b"\xff")
+    return tmp_path
+
+
+def test_a_folder_gives_one_line_per_plan(ablate: Ablate, folder: Path) -> None:
+    answer = ablate("plan", folder)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines() == [
+        f"{folder}/one.txt: one: baseline, no-masking; 2 arms x 3 seeds = 6 trials",
+        f"{folder}/two.md: second: baseline; 1 arms x 2 seeds = 2 trials",
+    ]
+
+
+def test_every_plan_is_read_even_if_one_is_not_valid(ablate: Ablate, folder: Path) -> None:
+    (folder / "bad.md").write_text(MARKDOWN.replace("REMOVE", "x") + "- **Runs**: 3\n", encoding="utf-8")
+    answer = ablate("plan", folder / "bad.md", folder, "--seeds", "7")
+    assert answer.code == 2
+    assert len(answer.out.splitlines()) == 4
+    assert "error: 2 problems; line 3: unknown action of masking 'x'" in answer.out.splitlines()[0]
+    assert "; line 4: unknown field 'Runs'" in answer.out.splitlines()[1]
+    assert answer.err == "error: 2 of 4 plans are not valid; correct what their lines say\n"
+    listed = json.loads(ablate("plan", folder, "--json", "--seeds", "7").out)
+    assert [sorted(each) for each in listed] == [["error", "plan"], *[["arms", "plan", "seeds", "study", "trials"]] * 2]
+    assert listed[1]["seeds"] == [7]
+
+
+def test_a_folder_without_plans_is_refused(ablate: Ablate, tmp_path: Path) -> None:
+    answer = ablate("plan", tmp_path)
+    assert (answer.code, "has no files" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("text", [MARKDOWN, 'study: study\nablations: [{part: masking, action: remove, why: "A"}]\n'])
+def test_a_plan_comes_from_standard_input(ablate: Ablate, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    plan = json.loads(ablate("plan", "-", "--json").out)
+    assert (plan["study"], [arm["arm"] for arm in plan["arms"]]) == ("study", ["baseline", "no-masking"])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"\xff", "UTF-8"), (b"#" * 1_000_001, "at most 1000000 bytes"), (b"", "")]
+)
+def test_standard_input_without_a_plan_is_refused(
+    ablate: Ablate, monkeypatch: pytest.MonkeyPatch, data: bytes, words: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    answer = ablate("plan", "-")
+    assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+    assert answer.err.startswith("error: standard input: ")
+    assert words in answer.err
+
+
+def test_parts_prints_every_part_kind_value_and_phrase(ablate: Ablate) -> None:
+    text, listed = ablate("parts").out, json.loads(ablate("parts", "smile", "--json").out)
+    assert list(listed) == list(CATALOGUE.parts)
+    assert "  static (value -10 to 10): " in text
+    assert listed["masking"]["kinds"]["uniform"]["values"] == {"rate": "0 to 1", "length": "1 to 100"}
+    for name, part in CATALOGUE.parts.items():
+        assert f"{name}: {part.description}" in text
+        assert list(listed[name]["kinds"]) == list(part.kinds)
+        for phrase in [*part.phrases, *(phrase for kind in part.kinds.values() for phrase in kind.phrases)]:
+            assert f'"{phrase}"' in text
+
+
+def test_parts_of_an_unknown_model(ablate: Ablate) -> None:
+    answer = ablate("parts", "smyle")
+    assert (answer.code, "did you mean 'smile'" in answer.err) == (2, True)
