@@ -43,7 +43,7 @@ def document(content: Content) -> Document:
         Section("Training", curves.training(content)),
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
-        Section("Cost", _cost(content)),
+        Section("Cost", [] if study.imported else _cost(content)),
         Section("Reasoning of the plan", [Text(study.reasoning.splitlines())] if study.reasoning else []),
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
@@ -72,7 +72,8 @@ def baseline_sentence(content: Content) -> str:
     found = Counter(verdict.verdict for verdict in content.verdicts.values())
     counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
-    return f"The {label} of the baseline is {' and '.join(rates)}. Each arm makes one stated change to it.{verdicts}"
+    stated = "" if content.study.imported else " Each arm makes one stated change to it."
+    return f"The {label} of the baseline is {' and '.join(rates)}.{stated}{verdicts}"
 
 
 def _capital(words: str) -> str:
