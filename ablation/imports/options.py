@@ -13,7 +13,7 @@ from common.hints import did_you_mean
 from common.normalise import BASIC, NORMALISERS
 
 REFUSE, AS_DELETIONS, IGNORE, AS_FAILED = "refuse", "as-deletions", "ignore", "as-failed"
-_CHOICES = {
+CHOICES = {
     "missing": (REFUSE, AS_DELETIONS),
     "extra": (REFUSE, IGNORE),
     "missing-trials": (REFUSE, AS_FAILED),
@@ -53,7 +53,7 @@ class Options:
             check_format(self.format)
         parse_keys(self.keys)
         given = (self.missing, self.extra, self.missing_trials, self.normalise)
-        for (option, known), value in zip(_CHOICES.items(), given, strict=True):
+        for (option, known), value in zip(CHOICES.items(), given, strict=True):
             if value not in known:
                 raise UserError(f"--{option} is {' or '.join(known)}, got {value!r}{did_you_mean(value, known)}")
         for metric in self.metrics:

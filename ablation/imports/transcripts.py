@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ class Heard:
     format: str
     utterances: Sequence[Utterance]
 
-    @property
+    @cached_property
     def texts(self) -> dict[str, str]:
         """Hypotheses by utterance id."""
         return {each.id: each.hypothesis or "" for each in self.utterances}

@@ -18,7 +18,7 @@ from ablation.stats import bootstrap, these_checkpoints
 from ablation.stats.metrics import METRICS, Metric
 from ablation.stats.scoring import pool
 from ablation.stats.significance import COLUMNS, compare
-from common.conditions import CLEAN
+from common.conditions import CLEAN, Condition
 from common.errors import UserError
 
 RESAMPLING_SEED = 0
@@ -140,8 +140,12 @@ def _secondary(study: Study, counts: pd.DataFrame, metric: str) -> tuple[pd.Data
 
 
 def _pooled(counts: pd.DataFrame, metric: Metric) -> dict[str, dict[str, float]]:
-    """Arm -> `clean`, `noisy` and `overall` error rate, errors summed over all seeds, if there are such conditions."""
-    sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"] != CLEAN, "overall": slice(None)}
+    """Arm -> `clean`, `noisy` and `overall` error rate, errors summed over all seeds, if there are such conditions.
+
+    Conditions of other names, such as the test sets of an imported study, are neither clean nor noisy.
+    """
+    noisy = [name for name in counts["condition"].unique() if Condition.parse(name).snr_db is not None]
+    sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"].isin(noisy), "overall": slice(None)}
     found: dict[str, dict[str, float]] = {}
     for name, chosen in sets.items():
         rows = pool(counts.loc[chosen], ["arm"], metric.name)

@@ -1,106 +1,20 @@
 """Files in the layouts that toolkits write are scored as jiwer scores their texts, and the arms are judged."""
 
-import csv
-import io
-import json
 import re
-from collections.abc import Callable, Mapping
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jiwer
 import pytest
+from hypothesis_files import av_hubert, errs, espnet_trn, kaldi, nemo, own_names, recogs, sclite_trn, table
 
+from ablation.imports.folder import import_results
 from ablation.imports.options import Options
 from ablation.imports.study import gather
 from ablation.stats.significance import compare
-
-
-def texts(aligned: Mapping[str, Any], side: int) -> dict[str, str]:
-    return {name: " ".join(pair[side] for pair in pairs if pair[side]) for name, pairs in aligned.items()}
-
-
-def sclite_trn(side: int) -> Callable[[Any], str]:
-    return lambda aligned: "".join(f"{text} ({name})\n" for name, text in texts(aligned, side).items())
-
-
-def espnet_trn(side: int) -> Callable[[Any], str]:
-    """As scored by ESPnet: a tab, and speaker and utterance in brackets."""
-    return lambda aligned: "".join(f"{text}\t({name[:2]}-{name})\n" for name, text in texts(aligned, side).items())
-
-
-def kaldi(side: int) -> Callable[[Any], str]:
-    return lambda aligned: "".join(f"{name} {text}".rstrip() + "\n" for name, text in texts(aligned, side).items())
-
-
-def nemo(aligned: Any) -> str:
-    """A manifest with predictions, whose suffix is .json."""
-    said, heard = texts(aligned, 0), texts(aligned, 1)
-    records = [
-        {"audio_filepath": f"/data/wav/{name}.wav", "duration": 2.5, "text": said[name], "pred_text": heard[name]}
-        for name in aligned
-    ]
-    return "".join(json.dumps(record) + "\n" for record in records)
-
-
-def av_hubert(aligned: Any) -> str:
-    """Lists by name, as fairseq's AV-HuBERT dumps its results."""
-    said, heard = texts(aligned, 0), texts(aligned, 1)
-    ids = [f"test/{name}" for name in aligned]
-    return json.dumps({"utt_id": ids, "ref": [*said.values()], "hypo": [*heard.values()]}, indent=4)
-
-
-def own_names(aligned: Any) -> str:
-    """Lines with names that only --keys can explain, as scripts for auto_avsr and Hugging Face write them."""
-    said, heard = texts(aligned, 0), texts(aligned, 1)
-    return "".join(json.dumps({"sample": name, "gold": said[name], "out": heard[name]}) + "\n" for name in aligned)
-
-
-def table(separator: str) -> Callable[[Any], str]:
-    def write(aligned: Any) -> str:
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=separator)
-        writer.writerow(["utt_id", "hypothesis", "reference"])
-        writer.writerows([name, texts(aligned, 1)[name], texts(aligned, 0)[name]] for name in aligned)
-        return out.getvalue()
-
-    return write
-
-
-def recogs(aligned: Any) -> str:
-    """Two lines per utterance with lists of words, and a line of time stamps, which streaming recipes add."""
-    said, heard = texts(aligned, 0), texts(aligned, 1)
-    return "".join(
-        f"{name}:\tref={said[name].upper().split()}\n{name}:\thyp={heard[name].upper().split()}\n"
-        f"{name}:\ttimestamp_hyp=[0.040, 0.120]\n"
-        for name in aligned
-    )
-
-
-def errs(aligned: Any) -> str:
-    """The alignments of icefall, with neighbouring errors put together, and the sections around them."""
-    lines = []
-    for name, pairs in aligned.items():
-        pieces: list[str] = []
-        wrong: list[list[str]] = [[], []]
-        for said, heard in [*pairs, ("end", "end")]:
-            if said != heard:
-                wrong[0] += [said] if said else []
-                wrong[1] += [heard] if heard else []
-                continue
-            if any(wrong):
-                pieces.append("({}->{})".format(*(" ".join(side) or "*" for side in wrong)))
-                wrong = [[], []]
-            pieces.append(said)
-        lines.append(f"{name}:\t{' '.join(pieces[:-1])}")
-    head = "%WER = 9.99\nErrors: 1 insertions, 2 deletions, 3 substitutions, over 99 reference words (94 correct)\nSearch below\n\n"
-    return (
-        head
-        + "PER-UTT DETAILS: corr or (ref->hyp)  \n"
-        + "\n".join(lines)
-        + "\n\nSUBSTITUTIONS: count ref -> hyp\n1   a -> b\n"
-    )
-
 
 LAYOUTS: dict[str, tuple[str, Callable[[Any], str], Callable[[Any], str] | None, dict[str, Any]]] = {
     "sclite": ("{arm}/{seed}/{condition}.trn", sclite_trn(1), sclite_trn(0), {"format": None}),
@@ -137,6 +51,27 @@ def test_rates_are_those_of_jiwer_and_arms_are_judged(results: Any, layout: str)
     assert set(table.loc["small"]["verdict"]) == {"inconclusive"}
 
 
+@pytest.mark.skipif(shutil.which("sctk") is None, reason="needs NIST's scoring tools: apt-get install sctk")
+def test_rates_are_those_of_sclite_on_the_same_files(results: Any) -> None:
+    """sclite's alignments may have more than the fewest errors, as gaps cost less there; those of clean trials do not."""
+    results.write("{arm}/{seed}/{condition}.trn", sclite_trn(1))
+    Path("ref.trn").write_text(sclite_trn(0)(next(iter(results.aligned.values()))), encoding="utf-8")
+    study, _ = gather(["{arm}/{seed}/{condition}.trn"], "mine", Options(ref="ref.trn"))
+    for trial in study.trials:
+        path = f"{trial.arm}/{trial.seed}/clean.trn"
+        command = ["sctk", "sclite", "-r", "ref.trn", "trn", "-h", path, "trn", "-i", "rm", "-o", "rsum", "stdout"]
+        done = subprocess.run(command, text=True, capture_output=True, check=True)
+        words, errors = sums(done.stdout)
+        assert words == 180
+        assert round(trial.wer["wer/clean"] * words) == errors
+
+
+def sums(page: str) -> tuple[int, int]:
+    """Reference words and errors of all speakers, from sclite's table of counts."""
+    [row] = re.findall(r"^\s*\|\s*Sum\s*\|\s*\d+\s+(\d+)\s*\|\s*\d+\s+\d+\s+\d+\s+\d+\s+(\d+)", page, re.MULTILINE)
+    return int(row[0]), int(row[1])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "format_name"),
     [
@@ -158,6 +93,16 @@ def test_formats_are_detected(tmp_path: Path, name: str, text: str, format_name:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     assert read_file(path, {})[0] == format_name
+
+
+def test_a_report_names_test_sets_without_calling_them_noisy(results: Any) -> None:
+    results.write("{arm}/{seed}/{condition}.json", nemo)
+    for path in Path().glob("*/*/*.json"):
+        path.rename(path.with_name({"clean": "test-clean", "babble_0db": "test-other"}[path.stem] + ".json"))
+    import_results("{arm}/{seed}/{condition}.json", Path("study"))
+    text = Path("study/report.md").read_text(encoding="utf-8")
+    assert "over all conditions. Of 3 arms" in text
+    assert "noisy" not in text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
