@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.hints import did_you_mean
 
 FIELDS = ("arm", "seed", "condition")
+SEED = "[0-9]{1,18}"  # fits into 64 bits
 ONLY_SEED = 1  # of patterns without a seed
 _TOKEN = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<folders>\*\*/)|(?P<any>\*)")
 
@@ -83,7 +84,7 @@ def _trial_file(pattern: str, path: Path) -> TrialFile | None:
     if first is None or second is None:
         if _fields(pattern, path, seed="[^/]+"):
             raise UserError(
-                f"--hyp {pattern!r}: a seed is a whole number, and {path} has another text there; rename it"
+                f"--hyp {pattern!r}: a seed is a whole number of at most 18 digits, and {path} has another text there; rename it"
             )
         return None
     if first != second:
@@ -95,7 +96,7 @@ def _trial_file(pattern: str, path: Path) -> TrialFile | None:
     return TrialFile(first["arm"], int(first.get("seed", ONLY_SEED)), first.get("condition", CLEAN), path)
 
 
-def _fields(pattern: str, path: Path, *, lazy: bool = False, seed: str = "[0-9]+") -> Mapping[str, str] | None:
+def _fields(pattern: str, path: Path, *, lazy: bool = False, seed: str = SEED) -> Mapping[str, str] | None:
     ending = "?" if lazy else ""
     texts = {"arm": f"[^/]+{ending}", "condition": f"[^/]+{ending}", "seed": f"{seed}{ending}"}
     seen: set[str] = set()

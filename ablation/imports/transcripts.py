@@ -14,6 +14,7 @@ from ablation.imports.pattern import TrialFile, fill
 from ablation.imports.records import parse_keys
 from ablation.imports.utterances import Utterance, some
 from ablation.stats.scoring import Normaliser
+from common.conditions import CLEAN, Condition
 from common.errors import UserError
 from common.normalise import normaliser
 
@@ -210,5 +211,6 @@ def _others(count: int) -> str:
 
 
 def conditions_of(files: Iterable[TrialFile]) -> list[str]:
-    """Return the conditions, `clean` first, the others by name."""
-    return sorted({file.condition for file in files}, key=lambda name: (name != "clean", name))
+    """Return the conditions: `clean`, then the others by name, and noise from its highest SNR to its lowest."""
+    parsed = {name: Condition.parse(name) for name in {file.condition for file in files}}
+    return sorted(parsed, key=lambda name: (name != CLEAN, parsed[name].kind or "", -(parsed[name].snr_db or 0), name))

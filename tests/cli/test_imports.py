@@ -59,6 +59,8 @@ def test_an_imported_study_is_reported_gated_and_compared(ablate: Ablate, tmp_pa
     assert found["imported"]["references"] == "ref"
     assert all(row["detectable"] > 0 for row in found["comparison"] if row["arm"] == "no-lm")
 
+    ui = ablate("ui", "mine")
+    assert (ui.code, "report.html" in ui.err) == (2, True)
     gate = ablate("gate", "mine", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
     assert (gate.code, "gate passed" in gate.out) == (0, True)
 
