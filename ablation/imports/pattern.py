@@ -61,10 +61,15 @@ def _files_of(pattern: str) -> list[TrialFile]:
     pattern = str(Path(pattern).expanduser())
     _check_fields(pattern)
     hits = [Path(hit) for hit in sorted(glob.glob(_as_glob(pattern), recursive=True))]  # noqa: PTH207 (absolute patterns)
-    files = [hit for hit in hits if hit.is_file()]
-    found = [file for hit in files if (file := _trial_file(pattern, hit)) is not None]
-    if not found:
-        raise UserError(f"--hyp {pattern!r} matches 0 files: {_nearest(pattern)}; correct the pattern")
+    try:
+        files = [hit for hit in hits if hit.is_file()]
+        found = [file for hit in files if (file := _trial_file(pattern, hit)) is not None]
+        if not found:
+            raise UserError(f"--hyp {pattern!r} matches 0 files: {_nearest(pattern)}; correct the pattern")
+    except OSError as error:
+        raise UserError(
+            f"--hyp {pattern!r}: {error.filename} cannot be read ({error.strerror}); correct its permissions"
+        ) from error
     return found
 
 

@@ -38,7 +38,7 @@ def read_json(text: str, path: Path, keys: Mapping[str, str]) -> list[Utterance]
     """Read a list of objects, an object of lists of equal lengths, or an object of objects or texts by id. Raises UserError."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {error}; correct it, or give its format with --format") from error
     return _utterances(_records(data, path), path, keys)
 
@@ -49,7 +49,7 @@ def read_jsonl(text: str, path: Path, keys: Mapping[str, str]) -> list[Utterance
     for number, line in numbered(text):
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: line {number} is not valid JSON: {error}; correct it") from error
         if not isinstance(value, dict):
             raise UserError(f"{path}: a line is a JSON object, and line {number} is {line.strip()[:60]!r}; correct it")

@@ -85,6 +85,7 @@ CASES: list[Broken] = [
     ("references with an arm", lambda: None, {"ref": "{arm}/ref"}, ["{condition} only"]),
     ("empty references", lambda: write("\n".join(IDS), "ref"), {}, ["all 5 references", "empty"]),
     ("broken JSON", lambda: every('{"a"', ".json"), {}, ["not valid JSON"]),
+    ("endless JSON", lambda: every("[" * 100_000, ".json"), {}, ["not valid JSON", "recursion"]),
     ("broken line of JSON", lambda: every('{"id": "a", "hyp": "b"}\n{"id": }', ".jsonl"), {}, ["line 2"]),
     ("no hypotheses", lambda: every('{"id": "a", "ref": "b"}\n', ".jsonl"), {}, ["1 of 1", "--keys hyp=NAME"]),
     ("no ids", lambda: every('{"ref": "a", "hyp": "b"}\n', ".jsonl"), {}, ["ref, hyp", "--keys id=NAME"]),
