@@ -26,10 +26,10 @@ def ui(
     from tracking.probe import check_answers
 
     folder = studies.study_folder(study) if study else studies.latest_study()
-    if read_study(folder).imported is not None:
-        raise UserError(f"{folder} is an imported study, which MLflow does not have; open {folder}/report.html instead")
     uri = paths.tracking_uri()
     check_answers(uri)  # before imports that take seconds
+    if read_study(folder).imported is not None:
+        raise UserError(f"{folder} is an imported study, which MLflow does not have; open {folder}/report.html instead")
 
     from pipelines.local.mlflow_ui import serve
 
