@@ -2,7 +2,7 @@
 
 study.json       arms, trials with their status, corpus, provenance, tracking, and the SHA-256 of the tables and of itself
 counts.parquet   errors in words and characters per arm, seed, condition and utterance, with the reference and the hypothesis
-curves.parquet   what training logged: arm, seed, step, metric, value
+curves.parquet   what training logged: arm, seed, step, metric, value; an imported study has none
 
 A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable.
 """
@@ -116,13 +116,28 @@ class Measured(Record):
     warnings: list[str] = []
 
 
+class Imported(Record):
+    """Origin of an imported study, whose trials were trained and transcribed by another toolkit.
+
+    `files` of one `format` were found by `patterns`; `references` is the file of the references, None if they stood next to the
+    hypotheses. `filled_in` utterances had no hypothesis and count as deletions, `left_out` had no reference.
+    """
+
+    files: int
+    format: str
+    patterns: list[str]
+    references: str | None = None
+    filled_in: int = 0
+    left_out: int = 0
+
+
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
     `settings` are the full settings of the baseline. `hygiene` is None in folders of older versions. The first of `metrics` is
     the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
-    and its version say how texts were normalised (`common.normalise`). `sha256` has the sums of the tables, and of study.json
-    without this key; `write_study` fills it in.
+    and its version say how texts were normalised (`common.normalise`). `imported` is None for a study that ran here. `sha256` has
+    the sums of the tables, and of study.json without this key; `write_study` fills it in.
     """
 
     study: str
@@ -146,6 +161,7 @@ class Study(Record):
     created: str = ""
     wall_seconds: dict[str, float] = {}
     settings: dict[str, Any] = {}
+    imported: Imported | None = None
     sha256: dict[str, str] = {}
 
     def of(self, arm: str) -> list[TrialRecord]:

@@ -15,6 +15,7 @@ from cli.compile import compile_
 from cli.corpus import corpus_app
 from cli.exit_codes import FAILED
 from cli.gate import gate
+from cli.imports import import_
 from cli.parts import parts
 from cli.plan import plan
 from cli.report import report
@@ -47,6 +48,7 @@ app.command()(plan)
 app.command()(parts)
 app.command()(run)
 app.command()(report)
+app.command(name="import")(import_)
 app.command()(ui)
 app.command(name="compile")(compile_)
 app.command()(submit)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from common.errors import UserError
 from pipelines.local import paths, studies
 
 
@@ -21,11 +22,14 @@ def ui(
 
     Example: ablate ui smile --port 5001
     """
+    from ablation.results import read_study
     from tracking.probe import check_answers
 
     folder = studies.study_folder(study) if study else studies.latest_study()
     uri = paths.tracking_uri()
     check_answers(uri)  # before imports that take seconds
+    if read_study(folder).imported is not None:
+        raise UserError(f"{folder} is an imported study, which MLflow does not have; open {folder}/report.html instead")
 
     from pipelines.local.mlflow_ui import serve
 

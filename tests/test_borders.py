@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "tracking": {"common"},
     "training": {"model", "corpora", "common"},
     "recipes": {"training", "model", "corpora", "ablation", "common"},
+    "ablate": {"recipes", "ablation", "common"},
     "components": {"recipes", "tracking", "ablation", "corpora", "common"},
     "pipelines": {"components", "recipes", "tracking", "ablation", "corpora", "common"},
     "cli": {"pipelines", "components", "recipes", "tracking", "ablation", "corpora", "common"},

@@ -13,12 +13,12 @@ from ablation.decisions.verdict import ArmVerdict, judge
 from ablation.report.examples import Example, examples
 from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
-from ablation.results import Study, read_counts, read_curves, read_study
+from ablation.results import CURVES_COLUMNS, Study, read_counts, read_curves, read_study
 from ablation.stats import bootstrap, these_checkpoints
 from ablation.stats.metrics import METRICS, Metric
 from ablation.stats.scoring import pool
 from ablation.stats.significance import COLUMNS, compare
-from common.conditions import CLEAN
+from common.conditions import CLEAN, Condition
 from common.errors import UserError
 
 RESAMPLING_SEED = 0
@@ -71,11 +71,19 @@ class Content:
         finished = sum(trial.status == "finished" for trial in self.study.trials)
         failed = len(self.study.failed())
         trials = f"{finished} finished" + (f", {failed} failed" if failed else "")
-        return [
+        origin = self.study.imported
+        first = [
             ("Corpus", str(self.study.corpus.get("uri", ""))),
-            ("Preset", self.study.preset),
+            ("Preset", self.study.preset)
+            if origin is None
+            else ("Imported", f"{origin.files} files ({origin.format})"),
             ("Seeds", ", ".join(map(str, self.study.seeds))),
             ("Trials", trials),
+        ]
+        if origin is not None:
+            return first
+        return [
+            *first,
             (
                 "Wall time",
                 duration(sum(self.study.wall_seconds.values())) if self.study.wall_seconds else "not recorded",
@@ -85,7 +93,8 @@ class Content:
 
 def load(folder: Path) -> Content:
     """Read a study's folder and run the tests. Raises UserError for missing files."""
-    study, counts, curves = read_study(folder), read_counts(folder), read_curves(folder)
+    study, counts = read_study(folder), read_counts(folder)
+    curves = read_curves(folder) if study.imported is None else pd.DataFrame(columns=CURVES_COLUMNS)
     metric = _metric(study)
     comparisons = {name: _compared(study, counts, name) for name in study.metrics if name in METRICS}
     return Content(
@@ -131,8 +140,12 @@ def _secondary(study: Study, counts: pd.DataFrame, metric: str) -> tuple[pd.Data
 
 
 def _pooled(counts: pd.DataFrame, metric: Metric) -> dict[str, dict[str, float]]:
-    """Arm -> `clean`, `noisy` and `overall` error rate, errors summed over all seeds, if there are such conditions."""
-    sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"] != CLEAN, "overall": slice(None)}
+    """Arm -> `clean`, `noisy` and `overall` error rate, errors summed over all seeds, if there are such conditions.
+
+    Conditions of other names, such as the test sets of an imported study, are neither clean nor noisy.
+    """
+    noisy = [name for name in counts["condition"].unique() if Condition.parse(name).snr_db is not None]
+    sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"].isin(noisy), "overall": slice(None)}
     found: dict[str, dict[str, float]] = {}
     for name, chosen in sets.items():
         rows = pool(counts.loc[chosen], ["arm"], metric.name)
@@ -148,6 +161,7 @@ def provenance(study: Study) -> list[tuple[str, str]]:
         "seeds": ", ".join(map(str, study.seeds)),
         **study.provenance,
         "corpus": study.corpus,
+        "imported": study.imported.model_dump() if study.imported else {},
         "mlflow": study.mlflow or {},
     }
     return flat(nested)

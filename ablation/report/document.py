@@ -43,7 +43,7 @@ def document(content: Content) -> Document:
         Section("Training", curves.training(content)),
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
-        Section("Cost", _cost(content)),
+        Section("Cost", [] if study.imported else _cost(content)),
         Section("Reasoning of the plan", [Text(study.reasoning.splitlines())] if study.reasoning else []),
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
@@ -69,10 +69,12 @@ def baseline_sentence(content: Content) -> str:
         return "No trial of the baseline finished, so no arm can be compared with it."
     rates = [f"{percent(base['clean'])} clean"] if "clean" in base else []
     rates += [f"{percent(base['noisy'])} over all noisy conditions"] if "noisy" in base else []
+    rates = rates or [f"{percent(base['overall'])} over all conditions"]
     found = Counter(verdict.verdict for verdict in content.verdicts.values())
     counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
-    return f"The {label} of the baseline is {' and '.join(rates)}. Each arm makes one stated change to it.{verdicts}"
+    stated = "" if content.study.imported else " Each arm makes one stated change to it."
+    return f"The {label} of the baseline is {' and '.join(rates)}.{stated}{verdicts}"
 
 
 def _capital(words: str) -> str:
@@ -93,7 +95,8 @@ def cards(content: Content) -> list[Card]:
 
 def _card(content: Content, arm: ArmRecord) -> Card:
     pooled, metric = content.pooled.get(arm.arm, {}), content.metric.short
-    rates = [(name, percent(pooled[name])) for name in ("clean", "noisy") if name in pooled]
+    named = [name for name in pooled if name != "overall"] or list(pooled)
+    rates = [(name, percent(pooled[name])) for name in named]
     if arm.arm not in content.verdicts:
         return Card(arm.arm, "no change", "", "the reference of all comparisons", [], "base", rates, metric)
     words = content.sentences[arm.arm]

@@ -19,20 +19,25 @@ NORMALISATIONS = {
     "words.",
     NONE: "Text normalisation: `none`, version {version}: texts are compared as they are, and only white space separates words.",
 }
+_PAIRED = "Trials of one seed share initial weights, batch order and noise, so an arm is compared with the baseline within seeds"
+_PAIRED_ELSEWHERE = (
+    "Trials of one seed may share random numbers, so an arm is compared with the baseline within seeds (a randomised block design; "
+    "it is valid as well if they share none), and the residual variance is pooled over all arms."
+)
 ONE_SEED = "With one seed, differences cannot be distinguished from chance: the report has estimates and no verdicts."
 
 
 def method(study: Study) -> list[str]:
     """Return the explanations that a reader of the tables needs."""
     if len(study.seeds) < 2:
-        return [*scoring(study), ONE_SEED]
+        return [*scoring(study), ONE_SEED, *origin(study)]
     return [
         "A verdict compares an arm with the baseline: worse or better means a significant difference in at least one condition. "
         "Inconclusive means no significant difference, which is not evidence of no difference: the verdict gives the smallest "
         "difference that this design detects with a power of 80 %. " + _equivalence(study.margin_points),
         *scoring(study),
-        "The unit of the tests is the seed. Trials of one seed share initial weights, batch order and noise, so an arm is compared "
-        "with the baseline within seeds (a randomised block design), and the residual variance is pooled over all arms. If one arm "
+        *origin(study),
+        f"The unit of the tests is the seed. {_PAIRED if study.imported is None else _PAIRED_ELSEWHERE} If one arm "
         "varies more than the others, it is tested with its own variance as well, and the verdict says so. A difference is arm "
         "minus baseline in percentage points: a positive difference means that the arm is worse.",
         f"Within a condition, Dunnett's test compares all arms with the baseline with a familywise error rate of "
@@ -40,6 +45,22 @@ def method(study: Study) -> list[str]:
         "each, over seeds. Confidence intervals of differences are simultaneous for all arms of a condition, but not over "
         "conditions, so an interval may exclude zero while p is above the level.",
     ]
+
+
+def origin(study: Study) -> list[str]:
+    """Return where the results of an imported study come from, and what its report cannot have; [] for a study that ran here."""
+    found = study.imported
+    if found is None:
+        return []
+    said = [
+        f"Imported results: {found.files} files of hypotheses ({found.format}) of another toolkit were scored here. Training "
+        "curves, learned values, settings and cost are left out, as this service did not train the models."
+    ]
+    if found.filled_in:
+        said.append(f"{found.filled_in} utterances had no hypothesis; all of their words count as deletions.")
+    if found.left_out:
+        said.append(f"{found.left_out} utterances had no reference and are left out.")
+    return said
 
 
 def scoring(study: Study) -> list[str]:

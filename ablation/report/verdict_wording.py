@@ -58,6 +58,8 @@ def sentences(study: Study, verdict: ArmVerdict) -> Sentences:
 
 def subject(arm: ArmRecord) -> str:
     """Name what an arm does: `removing the adapter`, `uniform masking in place of differential masking`, `without the video`."""
+    if not (arm.changes or arm.overrides or arm.part):  # of an imported study
+        return f"arm {arm.arm}"
     changes = arm.changes or [NamedChange(part) for part in arm.overrides or [arm.part or arm.arm]]
     if arm.action == "add":
         return f"adding {_and([change.adds or change.new or change.part for change in changes])}"

@@ -9,7 +9,9 @@ from ablation.results import ArmRecord
 
 def replaced(arm: ArmRecord) -> str:
     """Write what an arm changes, such as `fusion.scale: static (value 0.5)`."""
-    return "; ".join(f"{part}: {_spec(spec)}" for part, spec in arm.overrides.items()) or "no change"
+    if not arm.overrides:  # of an imported study
+        return f"{arm.action}: {arm.part}" if arm.part else "its change is not stated"
+    return "; ".join(f"{part}: {_spec(spec)}" for part, spec in arm.overrides.items())
 
 
 def _spec(spec: object) -> str:

@@ -51,6 +51,7 @@ def to_json(content: Content) -> str:
         "provenance": study.provenance,
         "settings": study.settings,
         "mlflow": study.mlflow,
+        "imported": study.imported.model_dump() if study.imported else None,
     }
     return dump(found)
 

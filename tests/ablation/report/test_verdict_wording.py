@@ -136,7 +136,7 @@ def test_a_caution_is_given_once_with_its_conditions() -> None:
             "audio-only in place of the baseline's fusion.tokens",
         ),
         (ArmRecord(arm="a", part="x + y", action="remove", overrides={"x": {}, "y": {}}), "removing x and y"),
-        (ArmRecord(arm="a"), "a in place of the baseline's a"),
+        (ArmRecord(arm="a"), "arm a"),
     ],
 )
 def test_arms_of_older_versions_are_named_by_part_and_arm(arm: ArmRecord, expected: str) -> None:

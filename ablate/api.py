@@ -1,0 +1,85 @@
+"""The functions of the Python API. They only hand on to the packages that the command line uses."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.plan.plan import Plan
+    from ablation.report.content import Content
+
+Location = str | PathLike[str]
+__all__ = ["UserError", "compare", "import_results", "load_study", "read_plan", "write_report"]
+
+
+def compare(
+    frame: "pd.DataFrame",
+    baseline: str = "baseline",
+    *,
+    margin_points: float | None = None,
+    metric: str = "wer",
+    normalise: str = "basic",
+) -> "pd.DataFrame":
+    """Test every arm of a table against the baseline, over seeds.
+
+    `frame` has a row per utterance: arm, seed, condition (all are `clean` without it), utterance_id, reference, hypothesis. It may
+    have the counts of the metric instead of the texts. Returns a row per arm and condition with the columns of
+    `ablation.stats.significance.compare`; error rates and differences are fractions. Raises UserError.
+    """
+    from ablation.imports.frame import counts_of
+    from ablation.stats import significance
+
+    counts = counts_of(frame, baseline, metric, normalise)
+    return significance.compare(counts, baseline, margin_points=margin_points, metric=metric)
+
+
+def import_results(hyp: str | Sequence[str], out: Location, **options: Any) -> "Content":
+    """Make a study folder of hypothesis files, as `ablate import` does, and return the study.
+
+    `hyp` is a pattern such as `exp/{arm}/seed{seed}/{condition}.trn`, or several. `options` are the fields of
+    `ablation.imports.options.Options`: ref, format, keys, missing, extra, missing_trials, id_part, speaker, speakers, arms,
+    baseline, margin_points, normalise, metrics, question. Raises UserError.
+    """
+    from dataclasses import fields
+
+    from ablation.imports.folder import import_results as write
+    from ablation.imports.options import Options
+    from common.hints import did_you_mean
+
+    known = [field.name for field in fields(Options)]
+    if unknown := [name for name in options if name not in known]:
+        raise UserError(f"import_results has no option {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+    paths = {name: Path(options[name]) for name in ("speakers", "arms") if options.get(name) is not None}
+    write(hyp, Path(out), Options(**{**options, **paths}))
+    return load_study(out)
+
+
+def read_plan(path: Location) -> "Plan":
+    """Read a plan in YAML, JSON or Markdown. Raises UserError."""
+    from ablation.plan import plan
+    from recipes.smile import CATALOGUE
+
+    return plan.read_plan(Path(path), CATALOGUE)
+
+
+def load_study(folder: Location) -> "Content":
+    """Read a study's folder and run its tests.
+
+    The result has `study` (the record), `comparison` (a table as `compare` returns it), `comparisons` by metric, `verdicts` and
+    `sentences` by arm. Raises UserError.
+    """
+    from ablation.report.content import load
+
+    return load(Path(folder))
+
+
+def write_report(folder: Location, formats: Sequence[str] = ("html", "md", "tex", "csv", "json")) -> list[Path]:
+    """Write the report of a study into its folder, and return the paths. Raises UserError."""
+    from ablation.report.build import build
+
+    return build(Path(folder), formats)

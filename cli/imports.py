@@ -1,0 +1,116 @@
+"""`ablate import`: judge the finished results of any other toolkit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Hyp = Annotated[
+    list[str],
+    typer.Option(
+        "--hyp",
+        metavar="PATTERN",
+        help="The files of hypotheses, with the fields {arm}, {seed} and {condition}; repeatable.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder for the study, e.g. studies/mine.", show_default=False)
+]
+Ref = Annotated[
+    str | None,
+    typer.Option("--ref", metavar="FILE", help="References; {condition} is allowed. Default: next to the hypotheses."),
+]
+FormatName = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="trn, kaldi, jsonl, json, csv, tsv, recogs or errs; else detected."),
+]
+Keys = Annotated[
+    str,
+    typer.Option("--keys", metavar="LIST", help="Names in JSON and tables: id=NAME,ref=NAME,hyp=NAME; id=# numbers."),
+]
+Missing = Annotated[
+    str, typer.Option("--missing", metavar="CHOICE", help="Utterances without a hypothesis: refuse or as-deletions.")
+]
+Extra = Annotated[
+    str, typer.Option("--extra", metavar="CHOICE", help="Utterances without a reference: refuse or ignore.")
+]
+MissingTrials = Annotated[
+    str, typer.Option("--missing-trials", metavar="CHOICE", help="Trials without all files: refuse or as-failed.")
+]
+IdPart = Annotated[
+    str | None,
+    typer.Option("--id", metavar="REGEX", help="The part of an id that counts: the first group, or the match."),
+]
+SpeakerPart = Annotated[
+    str | None, typer.Option("--speaker", metavar="REGEX", help="The part of an id that is the speaker.")
+]
+Speakers = Annotated[
+    Path | None, typer.Option("--speakers", metavar="FILE", help="A file of `utterance speaker` lines, as utt2spk.")
+]
+Arms = Annotated[
+    Path | None, typer.Option("--arms", metavar="FILE", help="YAML: part, action and why of each arm, for the report.")
+]
+Baseline = Annotated[str, typer.Option("--baseline", metavar="ARM", help="The arm that all others are compared with.")]
+Margin = Annotated[
+    float | None,
+    typer.Option("--margin", metavar="POINTS", help="Differences below this do not matter: tests equivalence."),
+]
+Normalise = Annotated[
+    str, typer.Option("--normalise", metavar="NAME", help="Normalisation of texts before scoring: basic or none.")
+]
+Metrics = Annotated[
+    str, typer.Option("--metrics", metavar="LIST", help="Metrics, from wer and cer; verdicts are by the first one.")
+]
+Question = Annotated[str, typer.Option("--question", metavar="TEXT", help="The question of the study.")]
+
+
+def import_(
+    hyp: Hyp,
+    out: Out,
+    ref: Ref = None,
+    format_name: FormatName = None,
+    keys: Keys = "",
+    missing: Missing = "refuse",
+    extra: Extra = "refuse",
+    missing_trials: MissingTrials = "refuse",
+    id_part: IdPart = None,
+    speaker: SpeakerPart = None,
+    speakers: Speakers = None,
+    arms: Arms = None,
+    baseline: Baseline = "baseline",
+    margin: Margin = None,
+    normalise: Normalise = "basic",
+    metrics: Metrics = "wer",
+    question: Question = "",
+) -> None:
+    """Judge finished results of any other toolkit.
+
+    The files of hypotheses are found by a pattern, checked, scored and written as a study. Nothing is trained. `ablate
+    report` and `ablate gate` take the study like any other. Without {seed} there is one seed and no verdict; without
+    {condition} all files are `clean`. See docs/import.md.
+
+    Example: ablate import --hyp 'exp/{arm}/seed{seed}/{condition}.trn' --ref data/test/text --out studies/mine
+    """
+    from ablation.imports.folder import import_results
+    from ablation.imports.options import Options
+
+    options = Options(
+        ref=ref,
+        format=format_name,
+        keys=keys,
+        missing=missing,
+        extra=extra,
+        missing_trials=missing_trials,
+        id_part=id_part,
+        speaker=speaker,
+        speakers=speakers,
+        arms=arms,
+        baseline=baseline,
+        margin_points=margin,
+        normalise=normalise,
+        metrics=tuple(name.strip() for name in metrics.split(",")),
+        question=question,
+    )
+    for path in import_results(hyp, out, options):
+        print(path)
