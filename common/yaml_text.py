@@ -35,7 +35,7 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Name the line of a value that is not what its form says, such as a 13th month."""
+        """Name the line of a value that is not valid, such as a 13th month."""
         try:
             return super().construct_object(node, deep)
         except UserError:
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
             reason = " ".join(str(error).split())[:80]
             given = repr(node.value)[:40]
             raise UserError(
-                f"line {node.start_mark.line + 1}: {given} is not what its form says ({reason}); "
+                f"line {node.start_mark.line + 1}: {given} is not a valid value ({reason}); "
                 "correct it, or put it in quotes if it is text"
             ) from error
 
@@ -100,7 +100,7 @@ def load_yaml(text: str) -> Any:
     except (ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
         # PyYAML's own scanner: `\U99999999`
         reason = " ".join(str(error).split())[:120]
-        raise UserError(f"this is not valid YAML: a value is not what its form says ({reason})") from error
+        raise UserError(f"this is not valid YAML: a value is not valid ({reason})") from error
     except RecursionError as error:
         raise UserError("lists and mappings are nested hundreds deep; a plan needs a few levels") from error
 

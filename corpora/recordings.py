@@ -37,7 +37,7 @@ class Found:
 
     @property
     def warning(self) -> str | None:
-        """What is left out of the noise, as a sentence; None for nothing."""
+        """The silence that is left out, as a sentence; None if there is none."""
         if not self.silent_seconds:
             return None
         whole = f" ({_shown(self.silent_files)} throughout)" if self.silent_files else ""

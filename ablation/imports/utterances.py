@@ -1,20 +1,11 @@
 """Utterances of a file, and the text of a file, whatever its encoding and its line ends."""
 
-import codecs
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import UserError
-
-_MARKS = (  # longer ones first: UTF-32's begins with UTF-16's
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from common.unicode_text import LINE_END, NotText, decode
 
 
 @dataclass(frozen=True)
@@ -41,21 +32,18 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); correct the path or its permissions") from error
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = len(re.findall(rb"\r\n|\n|\r", data[: error.start])) + 1
-        fault = f"byte {data[error.start]:#04x} in line {line} is not {encoding.removesuffix('-sig').upper()}"
+        return decode(data)
+    except NotText as error:
+        if error.byte is None:
+            raise UserError(f"{path} has NUL characters, so it is not a text in UTF-8; save it as UTF-8") from error
+        fault = f"byte {error.byte:#04x} in line {error.line} is not {error.encoding}"
         raise UserError(f"{path}: {fault}; save it as UTF-8, e.g. with `iconv -f LATIN1 -t UTF-8`") from error
-    if "\0" in text:
-        raise UserError(f"{path} has NUL characters, so it is not a text in UTF-8; save it as UTF-8")
-    return text
 
 
 def numbered(text: str) -> list[tuple[int, str]]:
     """Return the lines that are not blank, each with its number. Only LF, CRLF and CR end a line."""
-    return [(number, line) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1) if line.strip()]
+    return [(number, line) for number, line in enumerate(LINE_END.split(text), 1) if line.strip()]
 
 
 def some(names: Sequence[str], count: int = 3) -> str:

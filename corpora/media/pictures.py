@@ -31,7 +31,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a pass over all pictures finds. `stamps_s` (n,) increase; `contrast` (n,) is the spread of the brightness.
+    """Findings of a pass over all pictures. `stamps_s` (n,) increase; `contrast` (n,) is the spread of the brightness.
 
     `step_s` is the usual time between two pictures, and `end_s` the time at which the last one ends.
     """

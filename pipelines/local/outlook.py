@@ -21,7 +21,7 @@ NOTHING = "no study of this corpus, preset and steps in MLflow yet"
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier studies say: spreads per condition, their source in words, and conditions with about 100 % errors."""
+    """Findings of earlier studies: spreads per condition, their source in words, and conditions with about 100 % errors."""
 
     spreads: dict[str, "Spread"]
     source: str
