@@ -14,14 +14,14 @@ def study_folder(study: str) -> Path:
     for folder in (Path(study), STUDIES / study):
         if _holds_study(folder):
             return folder
-    known = sorted(path.parent.name for path in STUDIES.glob(f"*/{STUDY}"))
+    known = sorted(path.parent.name for path in STUDIES.glob(f"[!.]*/{STUDY}"))
     hint = did_you_mean(study, known) if known else "; run one first: ablate run plans/smoke.yaml"
     raise UserError(f"no study {study!r}: neither a folder with {STUDY} nor a name in {STUDIES}/{hint}")
 
 
 def latest_study() -> Path:
     """Return the folder of the study that ended last. Raises UserError if there is none."""
-    found = sorted(STUDIES.glob(f"*/{STUDY}"), key=lambda path: path.stat().st_mtime)
+    found = sorted(STUDIES.glob(f"[!.]*/{STUDY}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError(f"no study in {STUDIES}/; run one first: ablate run plans/smoke.yaml")
     return found[-1].parent

@@ -12,6 +12,7 @@ from pipelines.local.deaths import deaths
 from pipelines.local.paths import STUDY
 from pipelines.local.step import RUN_FILE
 
+VISIBLE = "[!.]*"  # files are written in hidden folders, which vanish while a search reads them
 ITERATIONS = "for-loop-*"  # kfp's folders for the iterations of the loop
 REPORTING = ("compare-arms", "close-study")  # the steps that write a report, the better one first
 STEP_OUTPUT = "executor_output.json"  # kfp writes it when a step has ended without an error
@@ -42,7 +43,7 @@ class Workspace:
     @property
     def study(self) -> Path | None:
         """The study folder that a step has filled; None until it has ended. close_study fills it if compare_arms could not."""
-        ended = [path for step in REPORTING for path in self.root.glob(f"*/{step}/{STEP_OUTPUT}")]
+        ended = [path for step in REPORTING for path in self.root.glob(f"{VISIBLE}/{step}/{STEP_OUTPUT}")]
         return next((path.parent / "study" for path in ended if (path.parent / "study" / STUDY).is_file()), None)
 
     @property
@@ -75,24 +76,28 @@ class Workspace:
     def lost_trials(self) -> list[str]:
         """Return the trials whose step was killed for the last time, as people read them."""
         places = [self.root / death.place for death in deaths(self.root) if death.last]
-        found = [Status.read(path.parent) for place in places for path in place.glob(f"*/*/{STATUS_FILE}")]
+        found = [
+            Status.read(path.parent) for place in places for path in place.glob(f"{VISIBLE}/{VISIBLE}/{STATUS_FILE}")
+        ]
         return [status.label for status in found if status.status not in ("finished", "failed")]
 
     def first_trial(self) -> Trial | None:
         """Return the first trial that resolve_plan has opened; None until it has ended."""
-        for path in self.root.glob(f"*/resolve-plan/{STEP_OUTPUT}"):
+        for path in self.root.glob(f"{VISIBLE}/resolve-plan/{STEP_OUTPUT}"):
             return Trial.from_json(Resolved.read(path.parent / "resolved").trials[0])
         return None
 
     def corpus_is_prepared(self) -> bool:
         """Return whether trials can begin."""
-        return any(self.root.glob(f"*/prepare-corpus/{STEP_OUTPUT}"))
+        return any(self.root.glob(f"{VISIBLE}/prepare-corpus/{STEP_OUTPUT}"))
 
     def unfinished_steps(self) -> list[str]:
         """Return the steps that have begun and not ended without an error, in the order in which they began."""
         ours = (self.problems, self.temporary, self.copies, self.root / DEATHS)
-        runs = [path for path in self.root.glob("*/") if path not in ours]
-        begun = [path for run in runs for place in ("*/", f"{ITERATIONS}/*/") for path in run.glob(place)]
+        runs = [path for path in self.root.glob(f"{VISIBLE}/") if path not in ours]
+        begun = [
+            path for run in runs for place in (f"{VISIBLE}/", f"{ITERATIONS}/{VISIBLE}/") for path in run.glob(place)
+        ]
         left = [path for path in begun if not path.match(ITERATIONS) and not (path / STEP_OUTPUT).is_file()]
         return [path.name for path in sorted(left, key=lambda path: path.stat().st_mtime_ns)]
 
@@ -110,10 +115,10 @@ class Workspace:
 
     def _trials(self) -> Iterator[tuple[Status, Path]]:
         # The status of a later step replaces that of an earlier one. Trials that had finished before passed no step.
-        for place in ("*/*/train-trials/trained/*", "*/*/evaluate-trials/scored/*"):
-            for path in sorted(self.root.glob(f"{place}/{STATUS_FILE}")):
+        for place in ("train-trials/trained", "evaluate-trials/scored"):
+            for path in sorted(self.root.glob(f"{VISIBLE}/{VISIBLE}/{place}/{VISIBLE}/{STATUS_FILE}")):
                 yield Status.read(path.parent), path.parent
-        for path in self.root.glob(f"*/find-finished/{STEP_OUTPUT}"):
+        for path in self.root.glob(f"{VISIBLE}/find-finished/{STEP_OUTPUT}"):
             for status in Todo.read(path.parent / "todo").statuses():
                 yield status, path.parent
 

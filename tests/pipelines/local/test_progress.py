@@ -2,12 +2,16 @@
 
 import io
 import json
+import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from common.files import PART
+from common.owned_folder import owned_folder
 from components.shared.trial import HISTORY_FILE, Resolved, Status, Todo, Trial
 from pipelines.local.progress import Progress, describe
 from pipelines.local.workspace import Workspace
@@ -67,6 +71,30 @@ def test_the_later_step_knows_better(workspace: Workspace) -> None:
         ("baseline", 1): "finished",
         ("no-scale", 1): "running",
     }
+
+
+def test_files_may_be_written_while_the_folder_is_read(workspace: Workspace) -> None:
+    """A file that is written at once has a hidden folder for a moment. It must not be searched: it may be gone by then."""
+    ended, reads = threading.Event(), 0
+
+    def keep_writing() -> None:
+        while not ended.is_set():
+            with owned_folder(workspace.root, ".kfp-run.", PART):
+                pass
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            assert workspace.statuses() == {}
+            assert workspace.study is None
+            assert workspace.unfinished_steps() == []
+            reads += 1
+    finally:
+        ended.set()
+        writer.join()
+    assert reads > 10
 
 
 @pytest.mark.parametrize("rest", ["", '{"step": 30, "met'])
