@@ -61,10 +61,9 @@ def import_results(hyp: str | Sequence[str], out: Location, **options: Any) -> "
 
 def read_plan(path: Location) -> "Plan":
     """Read a plan in YAML, JSON or Markdown. Raises UserError."""
-    from ablation.plan import plan
-    from recipes.smile import CATALOGUE
+    from recipes import plans
 
-    return plan.read_plan(Path(path), CATALOGUE)
+    return plans.read_plan(Path(path))
 
 
 def load_study(folder: Location) -> "Content":

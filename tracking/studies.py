@@ -49,6 +49,7 @@ def open_study(
     conditions: Sequence[str],
     trials: Sequence[Mapping[str, Any]],
     metrics: Sequence[str] = ("wer",),
+    curves: Sequence[str] = (),
     parent_run_id: str | None = None,
     kfp_run: str = "",
 ) -> StudyRuns:
@@ -69,7 +70,7 @@ def open_study(
     try:
         check_artifacts(uri, study_run.info.artifact_uri)
         _log_params(uri, study_id, params)
-        view = view_state(study_id, conditions, metrics)
+        view = view_state(study_id, conditions, metrics, curves)
         patiently(uri, lambda: client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view))
         return StudyRuns(experiment_id, study_id, _open_trials(uri, experiment_id, study, study_id, trials))
     except BaseException:

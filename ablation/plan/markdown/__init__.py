@@ -67,6 +67,11 @@ def read_markdown(
     return data
 
 
+def front_matter(text: str) -> dict[str, Any]:
+    """Return the keys of the front matter that can be read."""
+    return _front_matter(plain_text(text), Problems())[0]
+
+
 def _front_matter(text: str, problems: Problems) -> tuple[dict[str, Any], str]:
     """Return the keys between two lines of `---`, and the text with these lines empty."""
     match = FRONT_MATTER.match(text)
