@@ -35,8 +35,9 @@ class Curve:
 class PlanFacts:
     """Facts about the arms of a plan, found before training. Everything may be empty.
 
-    `parameters` maps an arm to the number of its parameters, `masked` an arm to input -> `fraction` and mean `run` of masked frames.
-    `same` holds groups of arms that compute the same function, `warnings` one sentence each, and `lines` what `ablate plan` prints.
+    `parameters` maps an arm to the number of its parameters, and `masked` an arm to input -> `fraction` and mean `run` of masked
+    frames. `same` holds groups of arms that compute the same function, `warnings` one sentence each, and `lines` what
+    `ablate plan` prints.
     """
 
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class TrainingJob:
 
     `settings` are those that the catalogue resolved for the arm. `corpus` is the folder of the prepared corpus. All files in `out`
     at the end are the checkpoint. `states` keeps what an unfinished training run needs to continue: a later call for the same
-    trial gets the same folder. `noise` maps a kind of noise to recordings. `log(step, metrics)` receives the curves while it trains.
+    trial gets the same folder. `noise` maps a kind of noise to recordings. `log(step, metrics)` receives the curves.
     """
 
     arm: str
