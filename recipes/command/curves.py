@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,16 +20,28 @@ Log = Callable[[int, Mapping[str, float]], None]
 class Curves:
     """A file that grows. `read` hands new points to `log(step, metrics)`; lines that are no points are counted and skipped.
 
-    A point is handed on once: a command that continues after a kill may write the last steps again, or the file anew.
+    A point is handed on once: a command that continues after a kill may write the last steps again, or the file anew. The file
+    `kept` holds the points of earlier tries, which `repeat` hands on again.
     """
 
-    def __init__(self, path: Path, log: Log) -> None:
-        self.path, self._log = path, log
+    def __init__(self, path: Path, log: Log, kept: Path | None = None) -> None:
+        self.path, self._log, self._kept = path, log, kept
         self.last_step: int | None = None
         self.parameters: int | None = None
         self.skipped, self.points = 0, 0
         self._newest: dict[str, int] = {}
         self._inode, self._offset, self._rest, self._too_long = -1, 0, b"", False
+
+    def repeat(self) -> None:
+        """Hand on the points of earlier tries. A line that was cut short by a kill is left out."""
+        if self._kept is None or not self._kept.is_file():
+            return
+        data = self._kept.read_bytes()
+        for line in data.splitlines():
+            self._take(line, again=True)
+        self.skipped = 0
+        if not data.endswith(b"\n"):
+            self._kept.write_bytes(data + b"\n")
 
     def read(self, at_end: bool = False) -> None:
         """Hand on what is new. `at_end` takes a last line without a line end, too."""
@@ -54,8 +67,6 @@ class Curves:
 
     def _find_place(self, descriptor: int) -> None:
         """Start again if the file is another one, or shorter than before."""
-        import os
-
         now = os.fstat(descriptor)
         if now.st_ino != self._inode or now.st_size < self._offset:
             self._inode, self._offset, self._rest, self._too_long = now.st_ino, 0, b"", False
@@ -68,7 +79,7 @@ class Curves:
             elif line.strip():
                 yield line
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes, again: bool = False) -> None:
         step, metrics = _point(line)
         if step is None:
             self.skipped += 1
@@ -82,8 +93,12 @@ class Curves:
             return
         self._newest |= dict.fromkeys(new, step)
         self.points += len(new)
-        if new:
-            self._log(step, new)
+        if not new:
+            return
+        if self._kept and not again:
+            with self._kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **new}) + "\n")
+        self._log(step, new)
 
 
 def _point(line: bytes) -> tuple[int | None, dict[str, float]]:

@@ -4,13 +4,13 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.checksums import sha256_of
 from common.errors import UserError
 from recipes.command.placeholders import filled
-from recipes.command.spec import Spec
+from recipes.command.spec import Spec, Stage
 
 VERSIONS = """
 import importlib.metadata, json, sys
@@ -19,21 +19,17 @@ print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:
 _SKIPPED = ("__pycache__",)
 
 
-def commands_text(spec: Spec) -> dict[str, object]:
-    """Return the parts of a recipe file, besides its parts and settings, that decide a result."""
-    config = spec.config.set if spec.config else {}
+def text_of(spec: Spec, stage: Stage) -> dict[str, object]:
+    """Return what a recipe file says of a stage, besides the changes of its parts and settings."""
     return {
-        "train": spec.train,
-        "transcribe": spec.transcribe,
-        "hypotheses": spec.hypotheses.model_dump(),
+        "words": getattr(spec, stage),
         "environment": spec.environment,
-        "config": config,
+        "config": spec.config.set if spec.config else {},
     }
 
 
-def content(spec: Spec, folder: Path) -> str:
-    """Return a hash of names and content of all sources and of the base config. Caches and hidden files do not count."""
-    given = [*spec.sources, *([spec.config.base] if spec.config else [])]
+def content(given: Sequence[str], folder: Path) -> str:
+    """Return a hash of names and content of files and folders. Caches and hidden files do not count."""
     sums = {name: sha256_of(path) for each in given for name, path in _files(folder / each, each)}
     return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
 

@@ -15,7 +15,7 @@ from recipes.command import identity, rules
 from recipes.command.catalogue import CommandCatalogue
 from recipes.command.document import FILL_IN, Document, read_document
 from recipes.command.effects import effects
-from recipes.command.spec import STAGES, Spec
+from recipes.command.spec import STAGES, Spec, Stage
 
 
 class CommandRecipe:
@@ -33,16 +33,22 @@ class CommandRecipe:
         self.curves: Sequence[Curve] = (Curve("loss", "loss"),) if spec.curves else ()
 
     def identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the commands, the arm's changes to them, and what the file lists as `sources`, `config` and `packages`."""
-        changes = {stage: effects(self.spec, settings, stage).as_json() for stage in STAGES}
-        return {"recipe": self.name, "commands": identity.commands_text(self.spec), "changes": changes, **self._content}
+        """Return `train`, the arm's changes to it, and the content of `sources`, of the config and of `packages`."""
+        return {"recipe": self.name, **self._stage("train", settings), **self._content}
+
+    def transcription_identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return `transcribe`, the arm's changes to it, and the content of `transcribe_sources`."""
+        sources = identity.content(self.spec.transcribe_sources, self.folder)
+        hypotheses = self.spec.hypotheses.model_dump()
+        return {**self._stage("transcribe", settings), "hypotheses": hypotheses, "sources": sources}
+
+    def _stage(self, stage: Stage, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**identity.text_of(self.spec, stage), "changes": effects(self.spec, settings, stage).as_json()}
 
     @cached_property
     def _content(self) -> dict[str, Any]:
-        return {
-            "sources": identity.content(self.spec, self.folder),
-            "packages": identity.versions(self.spec, self.folder),
-        }
+        given = [*self.spec.sources, *([self.spec.config.base] if self.spec.config else [])]
+        return {"sources": identity.content(given, self.folder), "packages": identity.versions(self.spec, self.folder)}
 
     def check(self, arms: Mapping[str, Mapping[str, Any]]) -> PlanFacts:
         """Find arms whose commands are the same. Raises UserError for values that are not filled in."""

@@ -8,7 +8,7 @@ from typing import Any
 from common.errors import UserError
 from recipes.command import config_file, placeholders
 from recipes.command.placeholders import OVERRIDES
-from recipes.command.spec import NAME, STAGES, Change, Kind, Spec
+from recipes.command.spec import NAME, STAGES, Change, Kind, Spec, Stage
 
 SUFFIXES = (".py", ".sh", ".pl", ".yaml", ".yml", ".json")  # files in commands that decide a result
 
@@ -157,18 +157,19 @@ def _effect(kind: Kind) -> dict[str, Any]:
 
 def _sources(spec: Spec, folder: Path) -> None:
     """Check that sources exist, and that scripts which the commands name are among them: a change would go unnoticed."""
-    listed = []
-    for number, name in enumerate(spec.sources):
-        path = folder / name
-        if not path.exists():
-            raise Problem(("sources", number), f"there is no file or folder {name!r} in {folder}; correct the path")
-        listed.append(path.resolve())
+    listed: dict[Stage, list[Path]] = {"train": [], "transcribe": []}
+    for key, stages in (("sources", STAGES), ("transcribe_sources", STAGES[1:])):
+        for number, name in enumerate(getattr(spec, key)):
+            if not (folder / name).exists():
+                raise Problem((key, number), f"there is no file or folder {name!r} in {folder}; correct the path")
+            for stage in stages:
+                listed[stage].append((folder / name).resolve())
     for stage in STAGES:
         for number, word in enumerate(getattr(spec, stage)):
             path = folder / word
             if path.suffix not in SUFFIXES or "{" in word or not path.is_file():
                 continue
-            if not any(path.resolve().is_relative_to(source) for source in listed):
+            if not any(path.resolve().is_relative_to(source) for source in listed[stage]):
                 raise Problem(
                     (stage, number), f"`sources` lists what decides a result, and {word!r} is not there; add it"
                 )

@@ -195,6 +195,7 @@ class Spec(Strict):
     train: Command
     transcribe: Command
     sources: list[str]
+    transcribe_sources: list[str] = Field(default_factory=list)
     hypotheses: Hypotheses = Hypotheses()
     description: str = ""
     curves: str | None = None

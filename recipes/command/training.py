@@ -18,6 +18,7 @@ from recipes.command.process import CommandFailed
 from recipes.command.spec import Spec
 
 SPENT = "seconds.json"  # in the states folder: the time of earlier, interrupted tries
+POINTS = "points.jsonl"  # in the states folder: the curves so far
 STATE = "state"  # in the states folder: what `{state}` is
 
 
@@ -30,11 +31,7 @@ def train(spec: Spec, folder: Path, asked: TrainingJob) -> TrainingResult:
         spec, asked, corpus.for_training(asked.corpus, spec) if "corpus" in used(spec, "train") else None
     )
     command.write_config(spec, folder)
-    curves = (
-        Curves(out / str(filled(spec.curves, {"out": str(out), "state": str(state)})), asked.log)
-        if spec.curves
-        else None
-    )
+    curves = _curves(spec, asked, out, state)
     with Clock(asked.states / SPENT) as clock:
         try:
             run_job(spec, folder, "train", command, curves.read if curves else lambda: None)
@@ -47,6 +44,16 @@ def train(spec: Spec, folder: Path, asked: TrainingJob) -> TrainingResult:
         print(f"{curves.skipped} lines of {curves.path.name} are not points of curves and were skipped", flush=True)
     _check_checkpoint(out, curves)
     return TrainingResult(_steps(asked.settings, curves), clock.seconds, curves.parameters if curves else None)
+
+
+def _curves(spec: Spec, asked: TrainingJob, out: Path, state: Path) -> Curves | None:
+    """Return the curves of the command, if it writes any, after those of earlier tries were logged again."""
+    if spec.curves is None:
+        return None
+    path = out / str(filled(spec.curves, {"out": str(out), "state": str(state)}))
+    curves = Curves(path, asked.log, asked.states / POINTS)
+    curves.repeat()
+    return curves
 
 
 def training_job(spec: Spec, asked: TrainingJob, data: Path | None) -> Job:

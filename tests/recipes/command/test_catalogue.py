@@ -124,7 +124,7 @@ def test_only_arms_with_equal_commands_are_called_the_same(recipe: CommandRecipe
     assert list(recipe.check({**arms, "again": arms["cubic"]}).same) == [("cubic", "again")]
 
 
-@pytest.mark.parametrize("change", ["train.py", "conf.yaml", "decode.py"])
+@pytest.mark.parametrize("change", ["train.py", "conf.yaml"])
 def test_the_identity_follows_the_content_of_sources(recipe: CommandRecipe, change: str) -> None:
     settings = recipe.catalogue.resolve("tiny")
     before = recipe.identity(settings)
@@ -144,6 +144,18 @@ def test_the_identity_follows_what_reaches_the_commands(recipe: CommandRecipe) -
     data["parts"]["encoder.pooling"]["kinds"]["mean"] = {"arguments": ["--pooling", "average"]}
     recipe.document.path.write_text(yaml.safe_dump(data, sort_keys=False))
     assert read_recipe(recipe.document.path).identity(settings) != before
+
+
+def test_what_only_transcribes_is_no_part_of_a_checkpoint(recipe: CommandRecipe) -> None:
+    settings = recipe.catalogue.resolve("tiny")
+    data = yaml.safe_load(recipe.document.text) | {"sources": ["train.py"], "transcribe_sources": ["decode.py"]}
+    recipe.document.path.write_text(yaml.safe_dump(data, sort_keys=False))
+    before = read_recipe(recipe.document.path)
+    trained, scored = dict(before.identity(settings)), dict(before.transcription_identity(settings))
+    (recipe.folder / "decode.py").write_text("another")
+    after = read_recipe(recipe.document.path)
+    assert after.identity(settings) == trained
+    assert after.transcription_identity(settings) != scored
 
 
 def test_versions_of_packages_are_those_of_the_commands_python(recipe: CommandRecipe) -> None:

@@ -74,6 +74,20 @@ def test_a_run_that_continues_repeats_no_points(tmp_path: Path) -> None:
     assert [step for step, _ in found] == [0, 1, 2, 3, 4, 5]
 
 
+def test_points_of_earlier_tries_are_handed_on_again(tmp_path: Path) -> None:
+    kept = tmp_path / "points.jsonl"
+    (tmp_path / "one.jsonl").write_text('{"step": 0, "loss": 3}\n{"step": 1, "loss": 2}\n')
+    Curves(tmp_path / "one.jsonl", lambda *_: None, kept).read()
+    kept.write_text(kept.read_text() + '{"step": 2, "lo')  # a kill
+    (tmp_path / "two.jsonl").write_text('{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}\n')
+    found: Points = []
+    read = Curves(tmp_path / "two.jsonl", lambda step, metrics: found.append((step, dict(metrics))), kept)
+    read.repeat()
+    read.read()
+    assert found == [(0, {"loss": 3.0}), (1, {"loss": 2.0}), (2, {"loss": 1.0})]
+    assert len([line for line in kept.read_text().splitlines() if line.endswith("}")]) == 3
+
+
 def test_the_number_of_parameters_can_be_told(tmp_path: Path) -> None:
     file = tmp_path / "m.jsonl"
     file.write_text('{"step": 0, "parameters": 1234}\n')
