@@ -46,7 +46,7 @@ def _kept(folder: Path, purpose: str, noises: Mapping[str, Sequence[float]], rec
     asked = json.dumps([CODE, corpus.fingerprint, purpose, dict(noises), stamps], default=list)
     root = _root(folder.resolve())
     target = root / f"{purpose}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
-    with FileLock(root / f"{target.name}.lock"):
+    with FileLock(root / f".{target.name}.lock"):
         if not (target / READY).is_file():
             with owned_folder(root, f".{target.name}.") as part:
                 if purpose == "train":
