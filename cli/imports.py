@@ -6,13 +6,38 @@ from typing import Annotated
 import typer
 
 Hyp = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--hyp",
         metavar="PATTERN",
         help="The files of hypotheses, with the fields {arm}, {seed} and {condition}; repeatable.",
         show_default=False,
     ),
+]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Values of any metric in place of --hyp: CSV, TSV, JSON Lines or Parquet with the columns arm, seed and value, "
+        "and if wanted condition, metric and item.",
+        show_default=False,
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option("--metric", metavar="NAME", help="The metric of --scores, if there are several or no column."),
+]
+Higher = Annotated[
+    bool | None,
+    typer.Option(
+        "--higher-is-better/--lower-is-better",
+        help="The direction of the metric of --scores. Default: by its name, e.g. accuracy, PSNR, loss.",
+        show_default=False,
+    ),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", metavar="TEXT", help="The unit of the values of --scores, e.g. dB.")
 ]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder for the study, e.g. studies/mine.", show_default=False)
@@ -54,7 +79,11 @@ Arms = Annotated[
 Baseline = Annotated[str, typer.Option("--baseline", metavar="ARM", help="The arm that all others are compared with.")]
 Margin = Annotated[
     float | None,
-    typer.Option("--margin", metavar="POINTS", help="Differences below this do not matter: tests equivalence."),
+    typer.Option(
+        "--margin",
+        metavar="NUMBER",
+        help="Differences below this do not matter, in points of WER or in the unit of --scores: tests equivalence.",
+    ),
 ]
 Normalise = Annotated[
     str, typer.Option("--normalise", metavar="NAME", help="Normalisation of texts before scoring: basic or none.")
@@ -66,8 +95,9 @@ Question = Annotated[str, typer.Option("--question", metavar="TEXT", help="The q
 
 
 def import_(
-    hyp: Hyp,
     out: Out,
+    hyp: Hyp = None,
+    scores: Scores = None,
     ref: Ref = None,
     format_name: FormatName = None,
     keys: Keys = "",
@@ -82,15 +112,21 @@ def import_(
     margin: Margin = None,
     normalise: Normalise = "basic",
     metrics: Metrics = "wer",
+    metric: Metric = None,
+    higher_is_better: Higher = None,
+    unit: Unit = None,
     question: Question = "",
 ) -> None:
     """Judge finished results of any other toolkit.
 
     The files of hypotheses are found by a pattern, checked, scored and written as a study. Nothing is trained. `ablate
     report` and `ablate gate` take the study like any other. Without {seed} there is one seed and no verdict; without
-    {condition} all files are `clean`. See docs/import.md.
+    {condition} all files are `clean`. With --scores, the values of any metric are judged by the same tests. See
+    docs/import.md.
 
     Example: ablate import --hyp 'exp/{arm}/seed{seed}/{condition}.trn' --ref data/test/text --out studies/mine
+
+    Example: ablate import --scores scores.csv --metric accuracy --out studies/mine
     """
     from ablation.imports.folder import import_results
     from ablation.imports.options import Options
@@ -110,7 +146,10 @@ def import_(
         margin_points=margin,
         normalise=normalise,
         metrics=tuple(name.strip() for name in metrics.split(",")),
+        metric=metric,
+        higher_is_better=higher_is_better,
+        unit=unit,
         question=question,
     )
-    for path in import_results(hyp, out, options):
+    for path in import_results(hyp, out, options, scores=scores):
         print(path)
