@@ -1,9 +1,19 @@
 """`ablate import`: judge the finished results of any other toolkit."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cli.options import Store
+from common.errors import UserError
+from common.redact import redact
+from components.shared.revision import code_rev
+from pipelines.local import paths
+
+if TYPE_CHECKING:
+    from ablation.imports.options import Options
 
 Hyp = Annotated[
     list[str] | None,
@@ -91,6 +101,9 @@ Normalise = Annotated[
 Metrics = Annotated[
     str, typer.Option("--metrics", metavar="LIST", help="Metrics, from wer and cer; verdicts are by the first one.")
 ]
+Mlflow = Annotated[
+    bool, typer.Option("--mlflow", help="Log the study and its trials to MLflow, without checkpoints and curves.")
+]
 Question = Annotated[str, typer.Option("--question", metavar="TEXT", help="The question of the study.")]
 
 
@@ -116,6 +129,8 @@ def import_(
     higher_is_better: Higher = None,
     unit: Unit = None,
     question: Question = "",
+    mlflow: Mlflow = False,
+    tracking_uri: Store = None,
 ) -> None:
     """Judge finished results of any other toolkit.
 
@@ -128,7 +143,6 @@ def import_(
 
     Example: ablate import --scores scores.csv --metric accuracy --out studies/mine
     """
-    from ablation.imports.folder import import_results
     from ablation.imports.options import Options
 
     options = Options(
@@ -151,5 +165,28 @@ def import_(
         unit=unit,
         question=question,
     )
-    for path in import_results(hyp, out, options, scores=scores):
+    if tracking_uri and not mlflow:
+        raise UserError("--tracking-uri names the store of --mlflow, which is not given; add it, or leave out both")
+    for path in (_logged if mlflow else _written)(hyp, scores, out, options, tracking_uri):
         print(path)
+
+
+def _written(hyp: list[str] | None, scores: Path | None, out: Path, options: "Options", _: str | None) -> list[Path]:
+    from ablation.imports.folder import import_results
+
+    return import_results(hyp, out, options, scores=scores)
+
+
+def _logged(
+    hyp: list[str] | None, scores: Path | None, out: Path, options: "Options", tracking_uri: str | None
+) -> list[Path]:
+    """Write the study's folder, and log it to MLflow."""
+    from ablation.imports.folder import import_results
+    from components.shared.imported_runs import imported_runs
+
+    uri = paths.tracking_uri(tracking_uri)
+    with imported_runs(uri, code_rev()) as runs:
+        written = import_results(hyp, out, options, scores=scores, track=runs.open)
+        run_id = runs.finish(out, written)
+    print(f"logged to MLflow in {redact(uri)} as run {run_id}", file=sys.stderr)
+    return written

@@ -1,8 +1,9 @@
 """Import of results: from hypothesis files to the folder of a judged study."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -16,12 +17,18 @@ from common.errors import UserError
 
 
 def import_results(
-    hyp: str | Sequence[str] | None, out: Path, options: Options | None = None, *, scores: Path | None = None
+    hyp: str | Sequence[str] | None,
+    out: Path,
+    options: Options | None = None,
+    *,
+    scores: Path | None = None,
+    track: Callable[[Study], dict[str, Any]] | None = None,
 ) -> list[Path]:
     """Write the study folder `out` from the hypothesis files of one or more patterns, or from a table of scores.
 
     Return the paths of its report. The folder gets `counts.parquet`, `study.json` and `report.*`. It replaces an imported
-    study, and nothing else. Raises UserError in one sentence, and writes nothing then.
+    study, and nothing else. `track` returns the study's place in MLflow, before the folder is written. Raises UserError in one
+    sentence, and writes nothing then.
     """
     patterns = [hyp] if isinstance(hyp, str) else list(hyp or [])
     out, chosen = Path(out), options or Options()
@@ -31,7 +38,7 @@ def import_results(
     check_out(out)
     name = out.resolve().name
     study, counts = gather(patterns, name, chosen) if scores is None else gather_scores(scores, name, chosen)
-    return _write(study, counts, out)
+    return _write(study.model_copy(update={"mlflow": track(study)}) if track else study, counts, out)
 
 
 def _write(study: Study, counts: pd.DataFrame, out: Path) -> list[Path]:

@@ -23,8 +23,8 @@ Lists = Mapping[str, str]  # file name -> its text
 
 def plain(rows: Sequence[Row], _: Path) -> Lists:
     """Return a table with a header."""
-    head = ["id", "speaker", "frames", "wav", *(["video"] if rows[0].video else []), "text"]
-    lines = [
+    head: list[object] = ["id", "speaker", "frames", "wav", *(["video"] if rows[0].video else []), "text"]
+    lines: list[list[object]] = [
         [
             row.utterance.id,
             row.utterance.speaker,

@@ -24,7 +24,7 @@ class Noises:
 
     def banks(self, corpus: Corpus) -> dict[str, NoiseBank]:
         """Return the sources of test noise by kind, as scoring has them. Raises UserError."""
-        return {kind: NoiseBank.from_corpus(corpus, kind, self.recordings.get(kind), TEST) for kind in self.snrs_db}
+        return {kind: NoiseBank.from_corpus(corpus, kind, self.recordings.get(kind), "test") for kind in self.snrs_db}
 
 
 @dataclass(frozen=True)
