@@ -92,7 +92,7 @@ def test_an_interrupted_import_is_ended_by_the_next_one(
 ) -> None:
     from tracking import studies
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
