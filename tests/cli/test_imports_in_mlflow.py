@@ -90,7 +90,7 @@ def test_a_store_that_does_not_answer_leaves_no_folder(ablate: Ablate) -> None:
 def test_an_interrupted_import_is_ended_by_the_next_one(
     ablate: Ablate, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tracking import studies
+    from tracking import imported, studies
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -98,6 +98,7 @@ def test_an_interrupted_import_is_ended_by_the_next_one(
     with monkeypatch.context() as patched:
         patched.setattr(studies, "log_study_report", killed)
         patched.setattr(studies, "reap", killed)  # as if the process was killed
+        assert imported.reap is not killed
         assert log(ablate, store).code == 130
     assert "RUNNING" in {run.info.status for run in runs(store)}
     assert log(ablate, store).code == 0
