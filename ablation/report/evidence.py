@@ -125,11 +125,10 @@ def _checkpoints(content: Content) -> list[Block]:
         f"Number of seeds for which MAPSSWE gives p < {ALPHA:g}, uncorrected; per seed the difference in points with its 95 % "
         f"confidence interval over {table['resampled'].iloc[0]}, and p."
     )
-    keys = ["arm", "condition"]
-    grouped = [
-        {"arm": arm, "condition": condition, "trials": rows.to_dict("records")}
-        for (arm, condition), rows in table.groupby(keys, sort=False)
-    ]
+    trials: dict[tuple[str, str], list[Record]] = {}
+    for row in table.to_dict("records"):
+        trials.setdefault((row["arm"], row["condition"]), []).append({str(name): row[name] for name in row})
+    grouped = [{"arm": arm, "condition": name, "trials": rows} for (arm, name), rows in trials.items()]
     title = f"Seed by seed, {LABEL}"
     return [Text([said]), _by_arm(content, title, pd.DataFrame(grouped), _by_seed, note=note)]
 

@@ -127,12 +127,12 @@ def _condition(
     for arm in doubted:
         alone = own(trials, arm, baseline, paired=paired)
         tested[arm] = _careful(tested[arm], alone, len(judged), conditions, margin)
-    rows = []
+    spread, rows = pooled_sd(trials, found), []
     for arm in seeds:
         row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
         row |= {"caution": doubted.get(arm, "")}
         row |= {"wer": means[arm], "difference": means[arm] - means.get(baseline, math.nan)} | tested.get(arm, {})
-        rows.append(row | _interval(means[arm], len(seeds[arm]), trials, found))
+        rows.append(row | _interval(means[arm], len(seeds[arm]), *spread))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table.loc[table["arm"] == baseline, ["difference", "pairs"]] = math.nan
     return table.assign(relative=table["difference"] / means.get(baseline, math.nan))
@@ -197,9 +197,8 @@ def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
     }
 
 
-def _interval(wer: float, seeds: int, trials: pd.DataFrame, found: Fit) -> dict[str, float]:
-    """The confidence interval of one arm's WER, from the variance between seeds within arms, pooled over arms."""
-    sd, df = pooled_sd(trials, found)
+def _interval(wer: float, seeds: int, sd: float, df: float) -> dict[str, float]:
+    """The confidence interval of one arm's WER, from the standard deviation between seeds within arms, pooled over arms."""
     if seeds < 2 or not sd:
         return {}
     margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
