@@ -96,7 +96,7 @@ def compare(
     ]
     table["why_not_tested"] = [reason or "" for reason in reasons]
     table["verdict"] = [
-        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else _verdict(row)
+        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else verdict_of(row)
         for row, reason in zip(table.to_dict("records"), reasons, strict=True)
     ]
     return table[COLUMNS]
@@ -126,7 +126,7 @@ def _condition(
     doubted = doubts(trials, baseline, judged, paired=paired)
     for arm in doubted:
         alone = own(trials, arm, baseline, paired=paired)
-        tested[arm] = _careful(tested[arm], alone, len(judged), conditions, margin)
+        tested[arm] = careful(tested[arm], alone, len(judged), conditions, margin)
     spread, rows = pooled_sd(trials, found), []
     for arm in seeds:
         row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
@@ -159,13 +159,13 @@ def _tests(found: Fit, conditions: int, margin: float | None) -> dict[str, dict[
             "p": tail(difference / error, shared, found.df),
             "p_equivalent": same[place],
             "detectable": needed * error,
-            **_effect(difference, float(found.scale[place]), found),
+            **effect_size(difference, float(found.scale[place]), found),
         }
     return rows
 
 
-def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
-    """Combine an arm's tests with those by its own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
+def careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
+    """Combine tests with those by the arms' own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
     if not alone.error:
         return tests
     t = alone.difference / alone.error
@@ -183,8 +183,8 @@ def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, ma
     return tests | careful
 
 
-def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
-    """The standardised difference. The correction needs two degrees of freedom."""
+def effect_size(difference: float, scale: float, found: Fit) -> dict[str, float]:
+    """Return the standardised difference. The correction needs two degrees of freedom."""
     if found.df < 2:
         return {}
     half = found.df / 2
@@ -224,8 +224,8 @@ def pooled_sd(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
     return math.sqrt(within), trials_df * share
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
-    """The verdict on a row that has a test."""
+def verdict_of(row: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on a row that has a test."""
     if row["p_adjusted"] <= ALPHA:
         return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
     return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
