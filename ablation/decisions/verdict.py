@@ -72,11 +72,10 @@ def judge(study: Study, comparison: pd.DataFrame) -> list[ArmVerdict]:
 
     `comparison` is the table of `significance.compare`. It has no rows for arms without a finished trial: they are not tested.
     """
-    return [
-        _judge(study, arm.arm, comparison[comparison["arm"] == arm.arm].to_dict("records"))
-        for arm in study.arms
-        if arm.arm != study.baseline
-    ]
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in comparison.to_dict("records"):
+        rows.setdefault(row["arm"], []).append({str(name): value for name, value in row.items()})
+    return [_judge(study, arm.arm, rows.get(arm.arm, [])) for arm in study.arms if arm.arm != study.baseline]
 
 
 def _judge(study: Study, arm: str, rows: Sequence[Mapping[str, Any]]) -> ArmVerdict:

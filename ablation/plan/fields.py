@@ -178,6 +178,13 @@ def count(key: str, value: Any) -> int:
     return value
 
 
+def order(key: str, value: Any) -> int:
+    """Check the number of parts in an interaction, 1 or more; 1 tests no interactions."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f"`{key}` is a whole number, 1 or more, got {shown(value)}; write e.g. `{key}: 2`")
+    return value
+
+
 def margin(key: str, value: Any) -> float | None:
     """Check a difference in points, more than 0 and at most 100; None for no margin."""
     if value is None:

@@ -42,8 +42,9 @@ class Plan:
     """The plan of a study. `conditions`: noise kind -> SNRs in dB; clean is always scored in addition.
 
     `baseline` holds overrides of the preset that all arms share. Arms come from `ablations` and from the shorthands
-    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `recipe` names the model with its training, and an empty
-    `preset` stands for the recipe's first. `noise` names a folder of recordings for a noise kind. If more
+    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). A factorial is tested for interactions of up to
+    `interaction_order` parts. `recipe` names the model with its training, and an empty `preset` stands for the recipe's first.
+    `noise` names a folder of recordings for a noise kind. If more
     than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
@@ -64,6 +65,7 @@ class Plan:
     leave_one_out: tuple[Swap, ...] = ()
     ladder: tuple[Swap, ...] = ()
     factorial: tuple[Swap, ...] = ()
+    interaction_order: int = 2
     noise: dict[str, str] = field(default_factory=dict)
     max_failed_trials: int = 0
     margin_points: float | None = None
@@ -84,7 +86,7 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
-        for key, default in (("normalise", BASIC), ("recipe", RECIPE), ("preset", "")):
+        for key, default in (("normalise", BASIC), ("recipe", RECIPE), ("preset", ""), ("interaction_order", 2)):
             if plain[key] == default:
                 del plain[key]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
@@ -219,6 +221,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "baseline": fields.mapping,
     "ablations": _ablations,
     **dict.fromkeys(SHORTHANDS, swaps),
+    "interaction_order": fields.order,
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,

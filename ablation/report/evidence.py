@@ -135,11 +135,10 @@ def _checkpoints(content: Content) -> list[Block]:
         + f" seed the difference{content.amounts.in_unit} with its 95 % confidence interval over {table['resampled'].iloc[0]}"
         + (", and p." if tested else ".")
     )
-    keys = ["arm", "condition"]
-    grouped = [
-        {"arm": arm, "condition": condition, "trials": rows.to_dict("records")}
-        for (arm, condition), rows in table.groupby(keys, sort=False)
-    ]
+    trials: dict[tuple[str, str], list[Record]] = {}
+    for row in table.to_dict("records"):
+        trials.setdefault((row["arm"], row["condition"]), []).append({str(name): row[name] for name in row})
+    grouped = [{"arm": arm, "condition": name, "trials": rows} for (arm, name), rows in trials.items()]
     title = f"Seed by seed, {LABEL}"
     return [Text([said]), _by_arm(content, title, pd.DataFrame(grouped), partial(_by_seed, content.amounts), note=note)]
 

@@ -104,7 +104,7 @@ def compare(
     ]
     table["why_not_tested"] = [reason or "" for reason in reasons]
     table["verdict"] = [
-        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else _verdict(row, chosen)
+        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else verdict_of(row, chosen.higher_is_better)
         for row, reason in zip(table.to_dict("records"), reasons, strict=True)
     ]
     return table[COLUMNS]
@@ -139,13 +139,13 @@ def _condition(
     doubted = doubts(trials, baseline, judged, paired=paired)
     for arm in doubted:
         alone = own(trials, arm, baseline, paired=paired)
-        tested[arm] = _careful(tested[arm], alone, len(judged), conditions, margin)
-    rows = []
+        tested[arm] = careful(tested[arm], alone, len(judged), conditions, margin)
+    spread, rows = pooled_sd(trials, found), []
     for arm in seeds:
         row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
         row |= {"caution": doubted.get(arm, "")}
         row |= {"wer": means[arm], "difference": means[arm] - means.get(baseline, math.nan)} | tested.get(arm, {})
-        rows.append(row | _interval(means[arm], len(seeds[arm]), trials, found))
+        rows.append(row | _interval(means[arm], len(seeds[arm]), *spread))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table.loc[table["arm"] == baseline, ["difference", "pairs"]] = math.nan
     return table.assign(relative=table["difference"] / means.get(baseline, math.nan))
@@ -172,13 +172,13 @@ def _tests(found: Fit, conditions: int, margin: float | None) -> dict[str, dict[
             "p": tail(difference / error, shared, found.df),
             "p_equivalent": same[place],
             "detectable": needed * error,
-            **_effect(difference, float(found.scale[place]), found),
+            **effect_size(difference, float(found.scale[place]), found),
         }
     return rows
 
 
-def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
-    """Combine an arm's tests with those by its own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
+def careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
+    """Combine tests with those by the arms' own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
     if not alone.error:
         return tests
     t = alone.difference / alone.error
@@ -196,8 +196,8 @@ def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, ma
     return tests | careful
 
 
-def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
-    """The standardised difference. The correction needs two degrees of freedom."""
+def effect_size(difference: float, scale: float, found: Fit) -> dict[str, float]:
+    """Return the standardised difference. The correction needs two degrees of freedom."""
     if found.df < 2:
         return {}
     half = found.df / 2
@@ -210,9 +210,8 @@ def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
     }
 
 
-def _interval(wer: float, seeds: int, trials: pd.DataFrame, found: Fit) -> dict[str, float]:
-    """The confidence interval of one arm's WER, from the variance between seeds within arms, pooled over arms."""
-    sd, df = pooled_sd(trials, found)
+def _interval(wer: float, seeds: int, sd: float, df: float) -> dict[str, float]:
+    """The confidence interval of one arm's WER, from the standard deviation between seeds within arms, pooled over arms."""
     if seeds < 2 or not sd:
         return {}
     margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
@@ -238,10 +237,10 @@ def pooled_sd(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
     return math.sqrt(within), trials_df * share
 
 
-def _verdict(row: Mapping[str, Any], metric: Metric) -> Verdict:
-    """The verdict on a row that has a test."""
+def verdict_of(row: Mapping[str, Any], higher_is_better: bool = False) -> Verdict:
+    """Return the verdict on a row that has a test."""
     if row["p_adjusted"] <= ALPHA:
-        return Verdict.WORSE if (row["difference"] > 0) != metric.higher_is_better else Verdict.BETTER
+        return Verdict.WORSE if (row["difference"] > 0) != higher_is_better else Verdict.BETTER
     return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
 
 

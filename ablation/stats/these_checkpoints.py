@@ -75,11 +75,12 @@ def _percentiles(
 
 def _matched(counts: pd.DataFrame, baseline: str, alignment: str) -> dict[tuple[str, str, int], tuple[Any, ...]]:
     """(arm, condition, seed) -> segments, z and p against the baseline's checkpoint of that seed."""
-    groups = dict(iter(counts.groupby(["arm", "condition", "seed"], sort=False, observed=True)))
+    ordered = counts.sort_values("utterance_id").groupby(["arm", "condition", "seed"], sort=False, observed=True)
+    groups = {key: alignments.tolist() for key, alignments in ordered[alignment]}
 
     @lru_cache(maxsize=2)  # for the baseline, whose trials are needed once for every arm
     def placed(arm: str, condition: str, seed: int) -> Slots:
-        return slots(groups[arm, condition, seed].sort_values("utterance_id")[alignment].tolist())
+        return slots(groups[arm, condition, seed])
 
     found = {}
     for arm, condition, seed in sorted(groups, key=lambda key: key[1:]):

@@ -26,6 +26,7 @@ from common.conditions import CLEAN, Condition
 from common.conditions import label as condition_label
 
 FOREST_ROWS = 30  # more do not fit on a printed page
+MOST_PRINTED = 12  # forests; of more arms, nobody reads the figures on paper
 FAR = 12  # times the median: an arm beyond it would squeeze the others on a linear axis
 DIFFERENCES = (
     "Difference of each arm to the baseline, in {}, with intervals. Filled: significant after correction; hollow: not."
@@ -47,12 +48,17 @@ def pictures(content: Content) -> list[Pictures]:
     scored = [arm.arm for arm in content.study.arms if any(content.row(arm.arm, c) for c in content.study.conditions)]
     drawn = forests(content)
     captions = [""] * (len(drawn) - 1) + [DIFFERENCES.format(_points(content))]
-    found = [Pictures([*map(Picture, drawn, captions)])] if drawn else []
+    many = len(drawn) > MOST_PRINTED
+    found = [Pictures([*map(Picture, drawn, captions)], screen_only=many)] if drawn else []
     known = content.comparison["wer_low"].notna().any() if len(content.comparison) else False
     bands = ", with 95 % intervals as bands" if known else ""
     for series in panels(scored, content.study.baseline):
         found += [
-            Pictures([Picture(plot, f"{_name(content)} against the SNR of {kind}{bands}.")], list(series.items()))
+            Pictures(
+                [Picture(plot, f"{_name(content)} against the SNR of {kind}{bands}.")],
+                list(series.items()),
+                screen_only=many,
+            )
             for kind, plot in wer_against_snr(content, series)
         ]
     return found
