@@ -155,18 +155,14 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _kinds_that_need_both_streams_have_them(self) -> "Settings":
-        tokens, needs = (
-            self.parts.fusion_tokens,
-            (CrossAttention, ParallelAttention, ConcatenateOutput, AttentionOutput),
-        )
-        for part, kind in (
-            ("encoder.attention", self.parts.encoder_attention),
-            ("fusion.output", self.parts.fusion_output),
-        ):
+        parts, tokens = self.parts, self.parts.fusion_tokens
+        needs = (CrossAttention, ParallelAttention, ConcatenateOutput, AttentionOutput)
+        for part, kind in (("encoder.attention", parts.encoder_attention), ("fusion.output", parts.fusion_output)):
             if isinstance(kind, needs) and not isinstance(tokens, TimeTokens):
                 raise ValueError(
-                    f"the kind {kind.kind!r} of {part} needs tokens of both streams, and fusion.tokens {tokens.model_dump()['kind']!r} gives "
-                    f"the encoder one stream; use fusion.tokens 'time' or another kind of {part}"
+                    f"the kind {kind.kind!r} of {part} needs tokens of both streams, and fusion.tokens "
+                    f"{tokens.model_dump()['kind']!r} gives the encoder one stream; use fusion.tokens 'time' or another kind "
+                    f"of {part}"
                 )
         return self
 

@@ -117,7 +117,20 @@ def test_the_structure_of_a_public_plan_is_read(path: Path) -> None:
     assert found.title.startswith("lm-planner/")
 
 
-@pytest.mark.parametrize("name", ["smile-claude-35-sonnet", "smile-o3-mini"])
+def test_a_plan_with_kinds_of_a_composite_part_and_of_the_attention_is_understood() -> None:
+    arms = expand(read_plan(PUBLIC / "smile-claude-35-sonnet.md", CATALOGUE), CATALOGUE)[1:]
+    assert {arm.arm: [spec["kind"] for spec in arm.overrides.values()] for arm in arms} == {
+        "concatenation-fusion": ["none", "last", "concatenate"],
+        "fixed-fusion": ["static", "mean"],
+        "attention-fusion": ["none", "last", "attention"],
+        "self-attention": ["self"],
+        "cross-attention": ["cross"],
+        "parallel-attention": ["parallel"],
+    }
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public plans are not here")
+@pytest.mark.parametrize("name", ["smile-o3-mini"])
 def test_a_plan_with_kinds_that_smile_lacks_names_the_parts_that_it_may_mean(name: str) -> None:
     with pytest.raises(UserError) as caught:
         read_plan(PUBLIC / f"{name}.md", CATALOGUE)
