@@ -16,6 +16,7 @@ from model.fusion_output import build_output
 from model.mask_fill import build_fill
 from model.resnet import ResNetFrontend
 from model.settings import FrontendSettings, Settings
+from model.siamese import Target, target_of
 from model.tokens import build_tokens, inputs_of, streams_of
 from model.transformer import TransformerEncoder
 
@@ -58,6 +59,7 @@ class Backbone(nn.Module):
         self.scale = build_scale(parts.fusion_scale, width, layers) if both else None
         self.output = build_output(parts.fusion_output, width, settings.encoder.heads) if both else None
         self.layer_sum = build_layer_sum(parts.fusion_layers, layers)
+        self.target = target_of(parts.siamese_target)
 
     def features(self, inputs: Inputs) -> dict[str, Tensor]:
         """Return the maskable features (B, T, D) of every input."""
@@ -90,3 +92,10 @@ class Backbone(nn.Module):
     def per_stream(self, layers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Return the sum over the layers per stream, with the weights of Eq. 10. The Siamese branches compare these."""
         return {name: self.layer_sum([layer[name] for layer in layers]) for name in self.streams}
+
+    def targets(self, features: dict[str, Tensor], padding: Tensor) -> dict[str, Tensor]:
+        """Return what the student predicts for unmasked features, (B, T, D) per stream, as `siamese.target` says."""
+        if self.target is Target.INPUT:
+            return self.tokens(features)
+        layers = self.encode(features, padding)
+        return layers[-1] if self.target is Target.LAST else self.per_stream(layers)

@@ -26,6 +26,7 @@ class Parts(Strict):
     siamese: siamese_kinds.SiameseKind = siamese_kinds.StopGradientSiamese()
     siamese_loss: siamese_kinds.SiameseLossKind = Field(siamese_kinds.CosineLoss(), alias="siamese.loss")
     siamese_head: siamese_kinds.SiameseHeadKind = later(siamese_kinds.TwoLayerHead(), alias="siamese.head")
+    siamese_target: siamese_kinds.SiameseTargetKind = later(siamese_kinds.SummedTarget(), alias="siamese.target")
     encoder_attention: attention_kinds.AttentionKind = later(attention_kinds.MixAttention(), alias="encoder.attention")
     adapter: kinds.AdapterKind = kinds.BottleneckAdapter()
 

@@ -6,6 +6,7 @@ L_masked = mean over streams of the mean over masked frames of the distance betw
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,26 @@ def strategy_of(kind: Kind) -> Strategy | None:
         case kinds.NoSiamese():
             return None
     raise TypeError(f"no strategy for {kind!r}")
+
+
+class Target(Enum):
+    """The features of the target branch that the student predicts."""
+
+    LAYERS = "layers"
+    LAST = "last"
+    INPUT = "input"
+
+
+def target_of(kind: Kind) -> Target:
+    """Return the features for a kind of `siamese.target`."""
+    match kind:
+        case kinds.SummedTarget():
+            return Target.LAYERS
+        case kinds.LastLayerTarget():
+            return Target.LAST
+        case kinds.InputTarget():
+            return Target.INPUT
+    raise TypeError(f"no target for {kind!r}")
 
 
 class MaskedPrediction(nn.Module):

@@ -98,3 +98,31 @@ class NoHead(SiameseHeadKind):
     arm = "no-head"
     lacks = "the prediction head"
     kind: Literal["none"] = "none"
+
+
+class SiameseTargetKind(Kind):
+    part = PartText(
+        "which features of the target branch the student predicts",
+        ("siamese target", "reconstruction target", "prediction target", "masking strategies"),
+    )
+
+
+class SummedTarget(SiameseTargetKind):
+    description = "each stream after the encoder, summed over the layers as `fusion.layers` says"
+    phrases = ("summed layers", "sum of the target's layers", "encoder features")
+    arm = "summed-target"
+    kind: Literal["layers"] = "layers"
+
+
+class LastLayerTarget(SiameseTargetKind):
+    description = "each stream after the last layer of the encoder"
+    phrases = ("last layer target", "last layer", "top layer features")
+    arm = "last-layer-target"
+    kind: Literal["last"] = "last"
+
+
+class InputTarget(SiameseTargetKind):
+    description = "each stream before the encoder: its unmasked input"
+    phrases = ("encoder input", "input features", "unmasked input features", "frontend features")
+    arm = "input-target"
+    kind: Literal["input"] = "input"

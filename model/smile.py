@@ -85,8 +85,8 @@ class Smile(Backbone):
         """Return the output of the target branch for the unmasked features."""
         with torch.set_grad_enabled(self.strategy is not None and self.strategy.gradient):
             if self.teacher is None:
-                return self.per_stream(self.encode(features, inputs.padding))
-            return self.teacher.per_stream(self.teacher.encode(self.teacher.features(inputs), inputs.padding))
+                return self.targets(features, inputs.padding)
+            return self.teacher.targets(self.teacher.features(inputs), inputs.padding)
 
     def begin_step(self, step: int) -> None:
         """Update what depends on the progress of training. Call it before every optimiser step 0, 1, ...

@@ -14,9 +14,10 @@ from model.siamese_kinds import LinearHead, NoHead, TwoLayerHead
 from model.smile import Losses, Smile, initialise, parameter_count
 
 WIDTH, VOCABULARY = 8, 9
+PUBLISHED = {"encoder.architecture": "transformer", "encoder.position_kernel": 8, "encoder.position_groups": 4}
 NEW = [
     (part, kind)
-    for part in ("encoder.attention", "fusion.output", "masking.fill", "siamese.head")
+    for part in ("encoder.attention", "fusion.output", "masking.fill", "siamese.head", "siamese.target")
     for kind in PARTS[part].kinds
 ] + [("fusion.layers", {"kind": "mean", "last": 2})]
 
@@ -55,6 +56,26 @@ def test_heads_predict_by_two_layers_by_one_or_by_nothing() -> None:
     assert torch.equal(none(x), x)
     square = WIDTH * WIDTH + WIDTH
     assert [parameter_count(head) for head in (two, one, none)] == [2 * square, square, 0]
+
+
+@pytest.mark.parametrize("encoder", [{}, PUBLISHED], ids=["conformer", "transformer"])
+@pytest.mark.parametrize("kind", PARTS["siamese.target"].kinds)
+def test_the_masked_loss_is_against_the_features_that_the_kind_names(kind: str, encoder: dict[str, object]) -> None:
+    settings = resolve("tiny", {"siamese.target": kind, "siamese.head": "none", "encoder.dropout": 0.0, **encoder})
+    model, batch = Smile(settings, VOCABULARY), inputs([40])
+    initialise(model, 1)
+    hidden, nothing = masks(model, [40]), {name: torch.zeros(1, 40, dtype=torch.bool) for name in ("audio", "video")}
+    features = model.features(batch)
+    seen = [model.encode(model.mask(features, each), batch.padding) for each in (hidden, nothing)]
+    losses = []
+    for name, mask in hidden.items():
+        student, layers = (torch.stack([layer[name] for layer in each]) for each in seen)
+        target = {"layers": layers.mean(0), "last": layers[-1], "input": model.tokens(features)[name]}[kind]
+        one, other = student.mean(0)[mask], target[mask]  # the weights of the layers are equal at first
+        losses.append((1 - (one * other).sum(-1) / (one.norm(dim=-1) * other.norm(dim=-1))).mean())
+    found = model.losses(batch, [[1]], hidden).masked
+    assert found is not None
+    torch.testing.assert_close(found, sum(losses) / 2)
 
 
 def steps(part: str, kind: object, more: dict[str, object]) -> tuple[Smile, list[Losses], set[str]]:
