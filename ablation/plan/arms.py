@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablation.plan.catalogue import Catalogue
+from ablation.plan.catalogue import Catalogue, Part
+from ablation.plan.composite import expanded, parts_of, without_equal
 from ablation.plan.naming import NamedChange, named_changes
 from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
 from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
@@ -19,7 +20,8 @@ MOST_ARMS = 1000
 class Arm:
     """A model to train. `overrides` is its difference to the baseline, `settings` are its full settings.
 
-    `changes` names the overrides for the report.
+    An override of a composite part is replaced by those of the parts that it changes; `part` still names it. `changes` names the
+    overrides for the report.
     """
 
     arm: str
@@ -60,7 +62,8 @@ def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
     for change in changes:
         settings = _settings(f"arm {change.arm!r}", plan, catalogue, change.overrides)
         names = named_changes(change.overrides, settings, baseline, catalogue)
-        arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings, names)
+        overrides = without_equal(expanded(change.overrides, catalogue), change.overrides, settings, baseline)
+        arm = Arm(change.arm, change.part, change.action, change.why, overrides, settings, names)
         _check_new(arm, arms)
         arms.append(arm)
     return arms
@@ -104,7 +107,7 @@ def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]
         _check_name(key, "baseline", catalogue, value)
     try:
         start = {"init_from.checkpoint": plan.init_from} if plan.init_from else {}
-        return catalogue.resolve(plan.preset, start, plan.baseline, change)
+        return catalogue.resolve(plan.preset, start, expanded(plan.baseline, catalogue), expanded(change, catalogue))
     except UserError as error:
         raise UserError(f"{who}: {error}") from error
 
@@ -114,7 +117,9 @@ def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) 
 
     `value` is what the plan sets it to: settings may have been nested as in other tools.
     """
-    if "." in name or name in catalogue.parts or name in catalogue.settings:
+    if "." in name or name in catalogue.settings:
+        return
+    if name in catalogue.parts and not _is_nested(value, catalogue.parts[name]):
         return
     known = [*catalogue.parts, *catalogue.settings]
     group = [each for each in known if each.startswith(f"{name}.")]
@@ -130,6 +135,11 @@ def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) 
     if group:
         raise UserError(f"{place}: {name!r} is a group of settings; name one of them: {', '.join(group)}")
     raise UserError(f"{place}: unknown part {name!r}{did_you_mean(name, catalogue.parts)}")
+
+
+def _is_nested(value: Any, part: Part) -> bool:
+    """Return True for `fusion: {scale: none}`, where the composite part `fusion` takes a kind."""
+    return bool(parts_of(part)) and isinstance(value, Mapping) and bool(value) and "kind" not in value
 
 
 def _check_part(ablation: Ablation, plan: Plan, catalogue: Catalogue) -> None:

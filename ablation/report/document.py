@@ -22,7 +22,7 @@ from ablation.report.examples import Example
 from ablation.report.figures import curves, plots
 from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
-from ablation.report.wording import duration, hours, number, replaced
+from ablation.report.wording import duration, hours, number, replaced, stated_changes
 from ablation.results import ArmRecord
 from ablation.stats.metrics import CER
 from common.conditions import label as condition_label
@@ -75,7 +75,7 @@ def baseline_sentence(content: Content) -> str:
     found = Counter(verdict.verdict for verdict in content.verdicts.values())
     counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
-    stated = "" if content.study.imported else " Each arm makes one stated change to it."
+    stated = "" if content.study.imported else f" {stated_changes(content.study.arms)}"
     return f"The {label} of the baseline is {' and '.join(rates)}{write.direction}.{stated}{verdicts}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from ablation.plan.catalogue import Part
+from ablation.plan.composite import parts_of
 from ablation.plan.markdown.blocks import Line
 from ablation.plan.markdown.kinds import Unclear, choices, names_of
 from ablation.plan.markdown.phrases import ADDED, matches, nearest, words
@@ -19,6 +20,8 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
     lines = list(replacements)
     own = matches(phrase, {name: (name, *part.phrases) for name, part in parts.items()})
     near = _near(phrase, parts)
+    if len(own) == 1 and parts_of(parts[own[0]]) and not all(_has(parts[own[0]], own[0], line) for line in lines):
+        own = []  # the replacements may be kinds of one of the parts that a composite part stands for
     if len(own) == 1 and (lines or not _names_a_property(phrase, parts[own[0]])):
         return own[0]
     if not lines:
