@@ -11,6 +11,7 @@ from ablation.plan.arms import Arm, expand, trials, warnings
 from ablation.plan.plan import Plan
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
+from cli.structure import show_structures
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
@@ -33,6 +34,9 @@ def plan(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs: arms, seeds, trials, warnings.")
     ] = False,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Print as JSON what Markdown plans say, without any model's catalogue.")
+    ] = False,
     corpus: Corpus = None,
     seeds: Seeds = None,
     settings: Settings = None,
@@ -51,6 +55,9 @@ def plan(
     from recipes.smile import examine
 
     named = plans.listed(given)
+    if structure:
+        show_structures(named)
+        return
     if named != given or len(named) > 1:
         plans.show(named, corpus, seeds, settings or [], as_json=as_json)
         return

@@ -87,6 +87,15 @@ def read_plan_from(uri: str) -> Plan:
 
     Its content decides between Markdown, YAML and JSON. Raises UserError.
     """
+    name, text = plan_text_from(uri)
+    try:
+        return parse_plan(text, CATALOGUE, name=name)
+    except UserError as error:
+        raise UserError(f"{uri}: {error}") from error
+
+
+def plan_text_from(uri: str) -> tuple[str, str]:
+    """Return the name of the file at an address and its text, without reading it as a plan. Raises UserError."""
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
         data = _bounded(uri, _download(uri))
@@ -99,13 +108,10 @@ def read_plan_from(uri: str) -> Plan:
     else:
         given = f"{parts.scheme}://"
         raise UserError(f"a plan is at http://, https://, s3:// or a path that the steps see, got {given}; give one")
-    name = PurePosixPath(parts.path)
     try:
-        return parse_plan(data.decode(), CATALOGUE, name=name.name)
+        return PurePosixPath(parts.path).name, data.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{uri}: a plan is UTF-8 text, but byte {error.start} is not; give the plan itself") from error
-    except UserError as error:
-        raise UserError(f"{uri}: {error}") from error
 
 
 def _parts(uri: str) -> SplitResult:

@@ -30,8 +30,8 @@ WITH = re.compile(r"\b(?:with|by)\b(.*)$", re.IGNORECASE)
 
 def ablation_of(section: Section, catalogue: Catalogue, problems: Problems) -> dict[str, Any] | None:
     """Return part, action, why and replacements of a section, or None if anything of it is not understood."""
-    part, actions = _one(section, PART, problems), _actions(section, problems)
-    lines = _replacements(section, actions)
+    part, actions = _one(section, PART, problems), actions_of(section, problems)
+    lines = replacements_of(section, actions)
     if part is None or not actions:
         return None
     if not lines and actions != ["remove"]:
@@ -75,7 +75,7 @@ def _title(section: Section) -> str:
     return repr(section.title or "the plan")
 
 
-def _actions(section: Section, problems: Problems) -> list[str]:
+def actions_of(section: Section, problems: Problems) -> list[str]:
     """Return the actions that a section states, usually one."""
     line = _one(section, ACTION, problems)
     if line is None:
@@ -94,7 +94,7 @@ def _actions(section: Section, problems: Problems) -> list[str]:
     return found
 
 
-def _replacements(section: Section, actions: list[str]) -> list[Line]:
+def replacements_of(section: Section, actions: list[str]) -> list[Line]:
     """Return the lines with replacements. The words after `REPLACE with` are one, if the section has no others."""
     lines = [line for line in section.fields.get(REPLACEMENT, []) if not _is_nothing(line.text, actions)]
     said = [(line, WITH.search(line.text)) for line in section.fields.get(ACTION, [])]
@@ -105,7 +105,7 @@ def _replacements(section: Section, actions: list[str]) -> list[Line]:
 
 def _is_nothing(text: str, actions: list[str]) -> bool:
     """Return True for an empty replacement. `None` is one only for what is removed; for others it is the kind `none`."""
-    if not NOTHING.fullmatch(text):
+    if not NOTHING.fullmatch(text) or ("remove" not in actions and text.strip().startswith(("(", "["))):
         return False
     return "remove" in actions or "none" not in text.lower()
 
