@@ -1,6 +1,7 @@
 """`ablate plan`: the arms and trials of a plan, and the differences that it can detect."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from ablation.plan.arms import Arm, expand, trials, warnings
 from ablation.plan.plan import Plan
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
-from cli.structure import show_structures
+from cli.structure import left_out_of, show_structures
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
@@ -71,6 +72,8 @@ def plan(
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
     else:
         _show(checked, arms, seen, measured, said, Console())
+        if left := left_out_of(named[0]):
+            print(f"{left}; --structure shows them")
 
 
 def _as_json(
@@ -86,6 +89,7 @@ def _as_json(
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
         "measured": measured.as_json()["arms"],
+        "readings": [asdict(reading) for reading in checked.readings],
         "warnings": said,
     }
 
@@ -101,6 +105,8 @@ def _show(
         change = ", ".join(f"{part}: {json.dumps(spec)}" for part, spec in arm.overrides.items())
         table.add_row(arm.arm, change or "–", arm.why)
     console.print(table, markup=False)
+    for reading in checked.readings:
+        console.print(str(reading), highlight=False, markup=False, soft_wrap=True)
     number = len(trials(checked, arms))
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
     console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)

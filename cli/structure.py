@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.plan.formats import is_markdown, without_wrapping
+from ablation.plan.markdown.left_out import in_words
 from ablation.plan.markdown.structure import Structure, structure_of
 from ablation.plan.plan import Plan
 from common.errors import UserError
@@ -33,6 +34,16 @@ def given_structure(path: str) -> Structure:
     if not is_markdown(text, language or Path(name).suffix, keys=Plan.__dataclass_fields__):
         raise UserError(f"{path} is no Markdown plan, and a structure is that of Markdown; {REMEDY}")
     return structure_of(text)
+
+
+def left_out_of(path: str) -> str:
+    """Return how many lines of a Markdown plan in a file were left out, in words; empty for other plans."""
+    if path == "-" or "://" in path:  # what was read once is not read again
+        return ""
+    try:
+        return in_words(given_structure(path).left_out)
+    except UserError:
+        return ""
 
 
 def show_structures(paths: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.formats import is_markdown, without_wrapping
 from ablation.plan.markdown import read_markdown
+from ablation.plan.readings import Reading, readings
 from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
 from common.conditions import conditions
@@ -46,7 +47,7 @@ class Plan:
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
-    `reasoning` is free text that the report repeats.
+    `reasoning` is free text that the report repeats. `readings` says as what each phrase of a Markdown plan was read.
     """
 
     study: str
@@ -67,6 +68,7 @@ class Plan:
     init_from: str | None = None
     normalise: str = BASIC
     reasoning: str | None = None
+    readings: tuple[Reading, ...] = ()
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -79,6 +81,8 @@ class Plan:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
         if self.normalise == BASIC:
             del plain["normalise"]  # as plans of earlier versions, which have no such key
+        if not self.readings:
+            del plain["readings"]
         for key in SHORTHANDS:
             del plain[key]
             if parts := getattr(self, key):
@@ -192,6 +196,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
     "reasoning": fields.text,
+    "readings": readings,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,

@@ -16,6 +16,7 @@ each section its meaning: `parts`, `kinds` (with `numbers`) and `metrics` match 
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from ablation.plan import fields
@@ -28,6 +29,7 @@ from ablation.plan.markdown.leftovers import check_leftovers
 from ablation.plan.markdown.metrics import metrics_of
 from ablation.plan.markdown.names import METRICS
 from ablation.plan.markdown.problems import Problems
+from ablation.plan.readings import Reading
 from common.errors import UserError
 
 LONGEST_REASONING = 4000
@@ -54,8 +56,10 @@ def read_markdown(
     if metrics := metrics_of([*lines, *document.metrics], problems):
         data["metrics"] = metrics
     check_leftovers(document, catalogue.parts, problems)
-    found = [ablation_of(section, catalogue, problems) for section in document.ablations]
+    read: list[Reading] = []
+    found = [ablation_of(section, catalogue, problems, read) for section in document.ablations]
     data |= {**front, "ablations": _joined([each for each in found if each])}
+    data["readings"] = [asdict(reading) for reading in read]
     try:
         check(data)
     except UserError as error:
