@@ -164,6 +164,7 @@ class Study(Record):
     study: str
     question: str = ""
     reasoning: str | None = None
+    readings: list[str] = []
     preset: str
     corpus: dict[str, Any]
     seeds: list[int]

@@ -32,6 +32,7 @@ MEANINGS = {
     "swap": "swapped swapping",
     "gate": "gated gating gates",
     "dynamic": "dynamically",
+    "time": "temporal temporally",
     "adaptive": "adaptively",
 }
 CANONICAL = {form: word for word, forms in MEANINGS.items() for form in (word, *forms.split())}
