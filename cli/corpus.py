@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.corpus_cache import clean, list_
 from corpora.readers.registry import S3, S3_EXAMPLE, examples, needing_mouths
 from pipelines.local import paths
 
 DAMAGED = 1
 
-corpus_app = typer.Typer(help="Prepare, export, check and show a corpus.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Prepare, export, check, show, list and remove corpora.", no_args_is_help=True)
 
 PreparedArgument = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="A prepared corpus: the folder that `ablate corpus prepare` printed.")
@@ -171,3 +172,7 @@ def show(
 
     draw(Corpus.open(path), out, count=count)
     print(out)
+
+
+corpus_app.command(name="list")(list_)
+corpus_app.command()(clean)

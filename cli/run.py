@@ -69,10 +69,10 @@ def run(
     if not image:
         check_batches(of(checked), arms)
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
-    if explaining:
-        _explain(checked, forced, console)
-        return
     folder = out or paths.STUDIES / checked.study
+    if explaining:
+        _explain(checked, forced, folder, console)
+        return
     try:
         result = run_study(
             checked,
@@ -105,10 +105,13 @@ def run(
         fail(f"failed: {result.problem}", FAILED)
 
 
-def _explain(checked: Plan, forced: str, console: Console) -> None:
+def _explain(checked: Plan, forced: str, folder: Path, console: Console) -> None:
     """Print a line per trial, then the number of trials that would be trained."""
     from pipelines.local.explain import TRAIN, explain
+    from pipelines.local.studies import later_run, state_without_result
 
+    if note := later_run(folder) if (folder / paths.STUDY).is_file() else state_without_result(folder):
+        console.print(f"{folder}: {note}", soft_wrap=True, highlight=False, markup=False)
     answers = explain(checked, tracking_uri=paths.tracking_uri(), corpora_root=paths.CORPORA, force=forced)
     for answer in answers:
         line = f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}"
