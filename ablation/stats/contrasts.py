@@ -87,7 +87,7 @@ def _condition(
         tested = [each for each in mine if reasons[each.name] is None]
         tests = _tests(found, tested, conditions, margin, seed)
         for each in mine:
-            row = {"family": family, "contrast": each.name, "kind": each.kind, "caution": ""}
+            row: dict[str, Any] = {"family": family, "contrast": each.name, "kind": each.kind, "caution": ""}
             row |= {"condition": trials["condition"].iloc[0], **_estimate(each, found), **tests.get(each.name, {})}
             row |= {"trials": int(rates["size"].reindex(list(each.weights)).fillna(0).sum())}
             if each in tested and doubted & {*each.weights}:
