@@ -1,33 +1,37 @@
-"""A prepared corpus for commands: WAV files and manifests, made once and kept next to the corpus."""
+"""A prepared corpus for commands: WAV files and manifests, made once and kept next to the corpus.
+
+A set is a folder with `manifest.jsonl`, an utterance a line, and the sound in `wav/`.
+"""
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
+from scipy.io import wavfile
 
 from common.conditions import Condition, conditions
 from common.owned_folder import owned_folder
-from corpora.noise import FULL_SCALE, NoiseBank, noisy, offset
+from corpora.noise import NoiseBank, noisy, offset
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
 from corpora.store import Corpus
 from recipes.command.spec import Spec
 
 EXPORTS = ".exports"
-READY = ".ready"
+READY, MANIFEST = ".ready", "manifest.jsonl"
 TRAINING_SPLITS = ("train", "valid")
 CODE = 1  # of the layout: a change makes all exports anew
 
 
 def for_training(corpus: Path, spec: Spec) -> Path:
-    """Return a folder with train.jsonl, valid.jsonl and their sound. A command that trains never sees the test split."""
+    """Return a folder with the sets `train` and `valid`. A command that trains never sees the test split."""
     del spec
     return _kept(corpus, "train", {}, {})
 
@@ -35,7 +39,7 @@ def for_training(corpus: Path, spec: Spec) -> Path:
 def for_transcription(
     corpus: Path, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str], spec: Spec
 ) -> Path:
-    """Return a folder with `CONDITION.jsonl` and the sound of the test split under every condition."""
+    """Return a folder with a set `test/CONDITION` for every condition."""
     del spec
     return _kept(corpus, "test", noises, recordings)
 
@@ -81,10 +85,7 @@ def _stamp(source: Path) -> list[list[object]]:
 
 def _write_training(corpus: Corpus, folder: Path) -> None:
     for split in TRAINING_SPLITS:
-        rows = []
-        for utterance in corpus.utterances(split):
-            rows.append(_row(utterance, _wav(folder / split / f"{utterance.id}.wav", corpus.audio(utterance)), folder))
-        _manifest(folder / f"{split}.jsonl", rows)
+        _write_set(folder / split, [(utterance, corpus.audio(utterance)) for utterance in corpus.utterances(split)])
 
 
 def _write_test(
@@ -92,46 +93,31 @@ def _write_test(
 ) -> None:
     banks = {kind: NoiseBank.from_corpus(corpus, kind, recordings.get(kind), "test") for kind in noises}
     for condition in conditions(noises):
-        rows = []
-        for utterance in corpus.utterances("test"):
-            sound = _int16(_noisy(corpus, utterance, condition, banks))
-            rows.append(_row(utterance, _wav(folder / condition.name / f"{utterance.id}.wav", sound), folder))
-        _manifest(folder / f"{condition.name}.jsonl", rows)
+        sounds = ((each, _sound(corpus, each, condition, banks)) for each in corpus.utterances("test"))
+        _write_set(folder / "test" / condition.name, sounds)
 
 
-def _noisy(corpus: Corpus, utterance: Utterance, condition: Condition, banks: Mapping[str, NoiseBank]) -> np.ndarray:
+def _sound(corpus: Corpus, utterance: Utterance, condition: Condition, banks: Mapping[str, NoiseBank]) -> np.ndarray:
+    """Return clean sound as int16, and noisy sound, which may be louder than full scale 1, as float32."""
     audio = corpus.audio(utterance)
     if condition.kind is None:
-        return noisy(audio, audio, None)
+        return audio
     bank = banks[condition.kind]
     return noisy(audio, bank.at(offset(utterance, condition.kind, bank), utterance.samples), condition.snr_db)
 
 
-def _int16(sound: np.ndarray) -> np.ndarray:
-    """Return float32 sound as int16. Sound beyond full scale is made quieter as a whole, which leaves its SNR."""
-    peak = float(np.abs(sound).max(initial=0.0))
-    return np.round(sound / max(1.0, peak * FULL_SCALE / (FULL_SCALE - 1)) * FULL_SCALE).astype(np.int16)
-
-
-def _wav(path: Path, samples: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(np.ascontiguousarray(samples, "<i2").tobytes())
-    return path
-
-
-def _row(utterance: Utterance, wav: Path, folder: Path) -> dict[str, object]:
-    return {
-        "id": utterance.id,
-        "audio_filepath": str(wav.relative_to(folder)),
-        "duration": utterance.samples / SAMPLE_RATE_HZ,
-        "text": utterance.text,
-        "speaker": utterance.speaker,
-    }
-
-
-def _manifest(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+def _write_set(folder: Path, sounds: Iterable[tuple[Utterance, np.ndarray]]) -> None:
+    """Write WAV files and a manifest of some utterances."""
+    (folder / "wav").mkdir(parents=True)
+    with (folder / MANIFEST).open("w", encoding="utf-8") as manifest:
+        for utterance, samples in sounds:
+            name = re.sub(r"[^\w.-]", "_", utterance.id)
+            wavfile.write(folder / "wav" / f"{name}.wav", SAMPLE_RATE_HZ, np.ascontiguousarray(samples))
+            row = {
+                "id": utterance.id,
+                "audio_filepath": f"wav/{name}.wav",
+                "duration": utterance.samples / SAMPLE_RATE_HZ,
+                "text": utterance.text,
+                "speaker": utterance.speaker,
+            }
+            manifest.write(json.dumps(row, ensure_ascii=False) + "\n")
