@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ablation.plan.catalogue import Catalogue, Kind, Number
-from common.errors import UserError
-from common.hints import did_you_mean
-from recipes.smile import CATALOGUE
-
-RECIPES: dict[str, Catalogue] = {"smile": CATALOGUE}
+from recipes.registry import find, trusted
 
 
 def parts(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="The model.")] = "smile",
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe: a name, a file, or package.module:OBJECT.")
+    ] = "smile",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Print parts, kinds, values and phrases of a model.
@@ -25,9 +24,7 @@ def parts(
 
     Example: ablate parts
     """
-    if recipe not in RECIPES:
-        raise UserError(f"unknown recipe {recipe!r}{did_you_mean(recipe, RECIPES)}")
-    found = RECIPES[recipe]
+    found = find(trusted(recipe, Path())).catalogue
     if as_json:
         print(json.dumps(_as_json(found), indent=1))
     else:

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from ablation.plan.arms import Arm, expand, trials, warnings
+from ablation.plan.arms import Arm, trials, warnings
 from ablation.plan.plan import Plan
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
@@ -17,10 +17,8 @@ from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
 from pipelines.local.outlook import Outlook, outlook
-from recipes.smile import CATALOGUE
-
-if TYPE_CHECKING:
-    from recipes.smile import Hygiene
+from recipes.base import PlanFacts
+from recipes.plans import arms_of, of
 
 
 def plan(
@@ -53,8 +51,6 @@ def plan(
 
     Example: ablate plan plans/smile.yaml
     """
-    from recipes.smile import examine
-
     named = plans.listed(given)
     if structure:
         show_structures(named)
@@ -63,10 +59,10 @@ def plan(
         plans.show(named, corpus, seeds, settings or [], as_json=as_json)
         return
     checked = chosen_plan(named[0], corpus, seeds, settings or [])
-    arms = expand(checked, CATALOGUE)
-    check_batches(arms)
+    arms = arms_of(checked)
+    check_batches(of(checked), arms)
     seen = outlook(checked, arms, paths.tracking_uri())
-    measured = examine({arm.arm: arm.settings for arm in arms})
+    measured = of(checked).check({arm.arm: arm.settings for arm in arms})
     said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
     if as_json:
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
@@ -77,7 +73,7 @@ def plan(
 
 
 def _as_json(
-    checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", said: list[str]
+    checked: Plan, arms: list[Arm], seen: Outlook | None, measured: PlanFacts, said: list[str]
 ) -> dict[str, Any]:
     keys = ("arm", "part", "action", "why", "overrides")
     return {
@@ -88,14 +84,21 @@ def _as_json(
         "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
-        "measured": measured.as_json()["arms"],
+        "measured": _measured(measured),
         "readings": [asdict(reading) for reading in checked.readings],
         "warnings": said,
     }
 
 
+def _measured(facts: PlanFacts) -> dict[str, Any]:
+    return {
+        arm: {"parameters": number, "masked": dict(facts.masked.get(arm, {}))}
+        for arm, number in facts.parameters.items()
+    }
+
+
 def _show(
-    checked: Plan, arms: list[Arm], seen: Outlook | None, measured: "Hygiene", said: list[str], console: Console
+    checked: Plan, arms: list[Arm], seen: Outlook | None, measured: PlanFacts, said: list[str], console: Console
 ) -> None:
     """Print the arms as a table, then the number of trials, what they can detect, what was measured, and warnings."""
     table = Table(title=checked.question or checked.study, title_justify="left")
@@ -111,7 +114,7 @@ def _show(
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
     console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"scored: {', '.join(checked.condition_names())}", highlight=False)
-    for line in [*(seen.lines() if seen else ()), *measured.lines()]:
+    for line in [*(seen.lines() if seen else ()), *measured.lines]:
         console.print(line, highlight=False, soft_wrap=True)
     for warning in said:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)

@@ -68,6 +68,11 @@ def read_markdown(
     return data
 
 
+def front_matter(text: str) -> dict[str, Any]:
+    """Return the keys of the front matter that can be read."""
+    return split_front_matter(plain_text(text), Problems())[0]
+
+
 def shortened(text: str) -> str:
     """Return a text of at most `LONGEST_REASONING` characters, cut at a space."""
     return text if len(text) <= LONGEST_REASONING else f"{text[:LONGEST_REASONING].rpartition(' ')[0]} ..."
