@@ -174,6 +174,7 @@ class Study(Record):
     study: str
     question: str = ""
     reasoning: str | None = None
+    readings: list[str] = []
     preset: str
     corpus: dict[str, Any]
     seeds: list[int]

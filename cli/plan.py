@@ -1,6 +1,7 @@
 """`ablate plan`: the arms and trials of a plan, and the differences that it can detect."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from ablation.plan.arms import Arm, trials, warnings
 from ablation.plan.plan import Plan
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
+from cli.structure import left_out_of, show_structures
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
@@ -31,6 +33,9 @@ def plan(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs: arms, seeds, trials, warnings.")
     ] = False,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Print as JSON what Markdown plans say, without any model's catalogue.")
+    ] = False,
     corpus: Corpus = None,
     seeds: Seeds = None,
     settings: Settings = None,
@@ -47,6 +52,9 @@ def plan(
     Example: ablate plan plans/smile.yaml
     """
     named = plans.listed(given)
+    if structure:
+        show_structures(named)
+        return
     if named != given or len(named) > 1:
         plans.show(named, corpus, seeds, settings or [], as_json=as_json)
         return
@@ -60,6 +68,8 @@ def plan(
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
     else:
         _show(checked, arms, seen, measured, said, Console())
+        if left := left_out_of(named[0]):
+            print(f"{left}; --structure shows them")
 
 
 def _as_json(
@@ -75,6 +85,7 @@ def _as_json(
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
         "measured": _measured(measured),
+        "readings": [asdict(reading) for reading in checked.readings],
         "warnings": said,
     }
 
@@ -97,6 +108,8 @@ def _show(
         change = ", ".join(f"{part}: {json.dumps(spec)}" for part, spec in arm.overrides.items())
         table.add_row(arm.arm, change or "–", arm.why)
     console.print(table, markup=False)
+    for reading in checked.readings:
+        console.print(str(reading), highlight=False, markup=False, soft_wrap=True)
     number = len(trials(checked, arms))
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
     console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)

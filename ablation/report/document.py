@@ -44,6 +44,10 @@ def document(content: Content) -> Document:
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
         Section("Cost", [] if study.imported else _cost(content)),
+        Section(
+            "How the plan was read",
+            [Text([line.replace("`", "") for line in study.readings])] if study.readings else [],
+        ),
         Section("Reasoning of the plan", [Text(study.reasoning.splitlines())] if study.reasoning else []),
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),

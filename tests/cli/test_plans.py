@@ -87,3 +87,26 @@ def test_parts_prints_every_part_kind_value_and_phrase(ablate: Ablate) -> None:
 def test_parts_of_an_unknown_model(ablate: Ablate) -> None:
     answer = ablate("parts", "smyle")
     assert (answer.code, "did you mean 'smile'" in answer.err) == (2, True)
+
+
+def test_the_structure_of_a_plan_of_any_model_is_printed(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "### A\n- **Ablated Part**: block size\n- **Action**: REPLACE\n- **Replacement**: 16, 32\n"
+    )
+    answer = ablate("plan", tmp_path / "a.md", "--structure")
+    found = json.loads(answer.out)
+    assert (answer.code, answer.err) == (0, "")
+    assert found["ablations"] == [
+        {
+            "title": "A",
+            "line": 1,
+            "part": "block size",
+            "action": "replace",
+            "replacements": ["16", "32"],
+            "metrics": [],
+            "why": "A",
+        }
+    ]
+    (tmp_path / "b.yaml").write_text("study: b\n", encoding="utf-8")
+    answer = ablate("plan", tmp_path, "--structure")
+    assert (answer.code, len(json.loads(answer.out)), answer.err.count("\n")) == (2, 2, 1)
