@@ -53,7 +53,7 @@ def read_markdown(
     if document.reasoning:
         data["reasoning"] = shortened(document.reasoning)
     lines = [line for section in document.ablations for line in section.fields.get(METRICS, [])]
-    if metrics := metrics_of([*lines, *document.metrics], problems):
+    if "metrics" not in front and (metrics := metrics_of([*lines, *document.metrics], problems)):
         data["metrics"] = metrics
     check_leftovers(document, catalogue.parts, problems)
     read: list[Reading] = []

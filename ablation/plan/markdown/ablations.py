@@ -40,7 +40,7 @@ def ablation_of(
     lines = replacements_of(section, actions)
     if part is None or not actions:
         return None
-    if not lines and actions != ["remove"]:
+    if not lines and actions not in (["remove"], ["add"]):
         place, action = section.places[ACTION], actions[0].upper()
         problems.add(place, f"{_title(section)} has no field `- **Replacement**: ...`, which {action} needs")
         return None
@@ -122,7 +122,8 @@ def _is_nothing(text: str, actions: list[str]) -> bool:
 def _part(part: Line, lines: list[Line], actions: list[str], catalogue: Catalogue) -> tuple[str, dict[str, Choice]]:
     """Return the name of the part, and the arm without it if it is removed, by the phrase that asks for it."""
     if "remove" not in actions:
-        return find_part(part.text, lines, catalogue.parts), {}
+        name = find_part(part.text, lines, catalogue.parts)
+        return name, {} if lines else _added(part.text, name, catalogue)
     pair = removed_kind(part.text, catalogue.parts)
     name, kind = pair or (find_part(part.text, lines, catalogue.parts), "none")
     kinds = catalogue.parts[name].kinds
@@ -131,6 +132,17 @@ def _part(part: Line, lines: list[Line], actions: list[str], catalogue: Catalogu
             f"{part.text!r} is {name}, which cannot be removed; use REPLACE with one of its kinds: {', '.join(kinds)}"
         )
     return name, {part.text: Choice(kinds[kind].arm, {"kind": kind})}
+
+
+def _added(phrase: str, part: str, catalogue: Catalogue) -> dict[str, Choice]:
+    """Return the arm of ADD without a replacement: the first kind of the part that is not `none`."""
+    kinds = catalogue.parts[part].kinds
+    name = next((each for each in kinds if each != "none"), None)
+    if name is None or "none" not in kinds:
+        raise Unclear(
+            f"{phrase!r} is {part}, which cannot be added; use REPLACE with one of its kinds: {', '.join(kinds)}"
+        )
+    return {phrase: Choice(kinds[name].arm, {"kind": name})}
 
 
 def _add(

@@ -7,7 +7,7 @@ from ablation.plan.composite import parts_of
 from ablation.plan.markdown.blocks import Line
 from ablation.plan.markdown.by_content import by_content, removed_by_content
 from ablation.plan.markdown.kinds import Unclear, choices, names_of
-from ablation.plan.markdown.phrases import ADDED, matches, nearest, words
+from ablation.plan.markdown.phrases import ADDED, literally, matches, nearest, words
 from ablation.plan.markdown.vocabulary import Parts, foreign
 
 
@@ -17,8 +17,10 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
     If the phrase is not the part's own, or fits several parts, the only candidate is taken of whose kinds all replacements are.
     Without replacements the phrase alone decides.
     """
-    lines = list(replacements)
-    own = matches(phrase, {name: (name, *part.phrases) for name, part in parts.items()})
+    lines, known = list(replacements), {name: (name, *part.phrases) for name, part in parts.items()}
+    if len(same := literally(phrase, known)) == 1:
+        return same[0]
+    own = matches(phrase, known)
     near = _near(phrase, parts)
     if len(own) == 1 and parts_of(parts[own[0]]) and not all(_has(parts[own[0]], own[0], line) for line in lines):
         own = []  # the replacements may be kinds of one of the parts that a composite part stands for
