@@ -10,9 +10,11 @@ from rich.table import Table
 
 from ablation.plan.arms import Arm, trials, warnings
 from ablation.plan.plan import Plan
+from ablation.plan.schema import schema
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
 from cli.structure import left_out_of, show_structures
+from common.errors import UserError
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
@@ -23,18 +25,21 @@ from recipes.plans import arms_of, of
 
 def plan(
     given: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PLAN...",
             help="Plans in YAML, JSON or Markdown: files, folders, http(s) or s3 addresses, or - for standard input.",
             show_default=False,
         ),
-    ],
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs: arms, seeds, trials, warnings.")
     ] = False,
     structure: Annotated[
         bool, typer.Option("--structure", help="Print as JSON what Markdown plans say, without any model's catalogue.")
+    ] = False,
+    as_schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of plans, and nothing else.")
     ] = False,
     corpus: Corpus = None,
     seeds: Seeds = None,
@@ -51,6 +56,11 @@ def plan(
 
     Example: ablate plan plans/smile.yaml
     """
+    if as_schema:
+        print(json.dumps(schema(), indent=1))
+        return
+    if not given:
+        raise UserError("no plan is given; write e.g. `ablate plan plans/smile.yaml`")
     named = plans.listed(given)
     if structure:
         show_structures(named)
