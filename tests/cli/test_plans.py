@@ -127,3 +127,15 @@ def test_the_prompt_has_all_names_and_an_example_that_is_a_plan(ablate: Ablate, 
     plan = json.loads(ablate("plan", tmp_path / "example.md", "--json").out)
     assert plan["arms"][0]["arm"] == "baseline"
     assert len(plan["arms"]) == 4
+
+
+def test_no_probe_leaves_out_what_needs_the_model(ablate: Ablate, folder: Path) -> None:
+    plan = json.loads(ablate("plan", folder / "one.txt", "--json", "--no-probe").out)
+    assert (plan["measured"], len(plan["arms"])) == ({}, 2)
+    assert plan["readings"] == [{"line": 2, "phrase": "masking", "read_as": "masking: none"}]
+
+
+def test_lines_that_are_left_out_are_counted(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(f"<style>\nh3 {{}}\n</style>\n\n## Reasoning\nLong.\n\n{MARKDOWN}", encoding="utf-8")
+    said = ablate("plan", tmp_path / "a.md", "--no-probe").out
+    assert "left out: 5 lines (3 hidden text, 1 headings, 1 text); --structure shows them" in said
