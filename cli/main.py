@@ -18,6 +18,7 @@ from cli.gate import gate
 from cli.imports import import_
 from cli.parts import parts
 from cli.plan import plan
+from cli.recipe import recipe_app
 from cli.report import report
 from cli.run import run
 from cli.schedule import schedule_app
@@ -57,6 +58,7 @@ app.command()(transcribe)
 app.command()(champion)
 app.command()(gate)
 app.command()(ci)
+app.add_typer(recipe_app, name="recipe")
 app.add_typer(corpus_app, name="corpus")
 
 

@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
 from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
 from components.shared.revision import code_rev
 from pipelines.local import paths
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of, of
 
 
 def run(
@@ -65,10 +64,10 @@ def run(
     from pipelines.local.study import Interrupted, RunFailed, run_study
 
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
-    arms = expand(checked, CATALOGUE)
+    arms = arms_of(checked)
     forced_arms(forced, arms)
     if not image:
-        check_batches(arms)
+        check_batches(of(checked), arms)
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
     if explaining:
         _explain(checked, forced, console)

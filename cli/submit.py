@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ablation.plan.arms import expand
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
 from cli.options import ClusterFile, Corpus, Seeds, Settings, StepImage, chosen_plan
@@ -20,7 +19,7 @@ from cli.waiting import end_run, say, wait_for
 from common.errors import UserError
 from common.store_address import enter
 from components.shared.revision import code_rev
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 
 if TYPE_CHECKING:
     from pipelines.server.client import Server
@@ -90,7 +89,7 @@ def submit(
     if path is None:
         raise UserError("the command needs a plan, or --terminate RUN; give e.g. plans/smile.yaml")
     checked, rev = chosen_plan(path, corpus, seeds, settings or []), code_rev()
-    expand(checked, CATALOGUE)
+    arms_of(checked)
     if timeout is not None and not (wait or gate):
         raise UserError("--timeout limits the waiting; give --wait or --gate too")
     timing = None if cron is None else _checked_cron(cron, wait or gate)

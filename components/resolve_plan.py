@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import trials
+from ablation.plan.plan import RECIPE, Plan
 from components.shared.image import component
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of, of
 
 
 def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str = "") -> list[str]:
@@ -26,15 +27,16 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 
     exit_on_sigterm()
     checked = plan_of(plan)
-    arms = {arm.arm: arm for arm in expand(checked, CATALOGUE)}
+    arms = {arm.arm: arm for arm in arms_of(checked)}
     order = trials(checked, list(arms.values()))
     runs = open_study(
         tracking_uri,
         checked.study,
         question=checked.question,
-        params={"corpus": checked.corpus, "preset": checked.preset, "seeds": list(checked.seeds), "code_rev": code_rev},
+        params=_params(checked, code_rev),
         conditions=checked.condition_names(),
         metrics=checked.metrics,
+        curves=[curve.name for curve in of(checked).curves if curve.chart],
         trials=[
             {"arm": item.arm, "seed": item.seed, "part": arms[item.arm].part, "params": flat(arms[item.arm].settings)}
             for item in order
@@ -50,6 +52,11 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     given = Resolved(dict(plan), items).to_json()
     patiently(tracking_uri, lambda: keep_input(tracking_uri, runs.study, RESOLVED_FILE, given))
     return items
+
+
+def _params(plan: Plan, code_rev: str) -> dict[str, Any]:
+    named = {} if plan.recipe == RECIPE else {"recipe": of(plan).name}
+    return {"corpus": plan.corpus, "preset": plan.preset, "seeds": list(plan.seeds), "code_rev": code_rev, **named}
 
 
 def plan_page(plan: Mapping[str, Any]) -> str:

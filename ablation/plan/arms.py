@@ -32,6 +32,13 @@ class Arm:
     settings: dict[str, Any] = field(default_factory=dict)
     changes: tuple[NamedChange, ...] = ()
 
+    @property
+    def steps(self) -> int | None:
+        """Return the number of training steps, `training.steps`; None for a recipe without this setting."""
+        training = self.settings.get("training")
+        found = training.get("steps") if isinstance(training, Mapping) else None
+        return found if isinstance(found, int) else None
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -110,7 +117,8 @@ def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) 
 
     `value` is what the plan sets it to: settings may have been nested as in other tools.
     """
-    if "." in name or (name in catalogue.parts and not _is_nested(value, catalogue.parts[name])):
+    known_part = name in catalogue.parts and not _is_nested(value, catalogue.parts[name])
+    if "." in name or known_part or name in catalogue.settings:
         return
     known = [*catalogue.parts, *catalogue.settings]
     group = [each for each in known if each.startswith(f"{name}.")]

@@ -11,7 +11,8 @@ from typing import Any
 from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.formats import is_markdown, without_wrapping
-from ablation.plan.markdown import read_markdown
+from ablation.plan.markdown import front_matter, read_markdown
+from ablation.plan.readings import Reading, readings
 from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
 from common.conditions import conditions
@@ -24,6 +25,7 @@ from common.yaml_text import load_yaml
 ACTIONS = ("replace", "remove", "add")
 SHORTHANDS = ("leave_one_out", "ladder", "factorial")
 BASELINE = "baseline"
+RECIPE, PRESET = "smile", "tiny"  # of a plan that names none
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,20 @@ class Plan:
     """The plan of a study. `conditions`: noise kind -> SNRs in dB; clean is always scored in addition.
 
     `baseline` holds overrides of the preset that all arms share. Arms come from `ablations` and from the shorthands
-    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `noise` names a folder of recordings for a noise kind. If more
+    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `recipe` names the model with its training, and an empty
+    `preset` stands for the recipe's first. `noise` names a folder of recordings for a noise kind. If more
     than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
-    `reasoning` is free text that the report repeats.
+    `reasoning` is free text that the report repeats. `readings` says as what each phrase of a Markdown plan was read.
     """
 
     study: str
     question: str = ""
     corpus: str = "synthetic://talking-mouth?train=2000&test=300"
-    preset: str = "tiny"
+    recipe: str = RECIPE
+    preset: str = ""
     seeds: tuple[int, ...] = (1, 2, 3)
     conditions: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"babble": (10.0, 5.0, 0.0, -5.0)})
     metrics: tuple[str, ...] = ("wer",)
@@ -67,6 +71,11 @@ class Plan:
     init_from: str | None = None
     normalise: str = BASIC
     reasoning: str | None = None
+    readings: tuple[Reading, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.preset and self.recipe == RECIPE:
+            object.__setattr__(self, "preset", PRESET)
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -77,8 +86,9 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
-        if self.normalise == BASIC:
-            del plain["normalise"]  # as plans of earlier versions, which have no such key
+        for key, default in (("normalise", BASIC), ("recipe", RECIPE), ("preset", ""), ("readings", ())):
+            if plain[key] == default:
+                del plain[key]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
             del plain[key]
             if parts := getattr(self, key):
@@ -111,6 +121,17 @@ def parse_plan(text: str, catalogue: Catalogue, *, name: str = "study") -> Plan:
     if is_markdown(text, language or Path(name).suffix, keys=Plan.__dataclass_fields__):
         return plan_from_mapping(read_markdown(text, catalogue, Path(name).stem, plan_from_mapping))
     return plan_from_mapping(load_yaml(text))
+
+
+def recipe_of(text: str, *, name: str = "study") -> str:
+    """Return the recipe that the text of a plan names, of which a file is called `name`. Other faults of the text are left."""
+    text, language = without_wrapping(text)
+    try:
+        markdown = is_markdown(text, language or Path(name).suffix, keys=Plan.__dataclass_fields__)
+        data = front_matter(text) if markdown else load_yaml(text)
+    except UserError:
+        return RECIPE
+    return fields.filled_text("recipe", data["recipe"]) if isinstance(data, Mapping) and "recipe" in data else RECIPE
 
 
 def plan_from_mapping(data: Any) -> Plan:
@@ -192,6 +213,8 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
     "reasoning": fields.text,
+    "readings": readings,
+    "recipe": fields.filled_text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,

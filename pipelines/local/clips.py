@@ -8,13 +8,13 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.hints import nearest
+from corpora.clip import Sample, sample
 from corpora.media.sound import Sound, broken, read_sound
 from corpora.media.timeline import aligned
 from corpora.media.tracks import Unusable, opened
 from corpora.mouth.cut import Mouths, cut_mouths
 from corpora.noise import NoiseBank, noisy, offset
 from corpora.store import Corpus
-from recipes.smile_transcriber import Sample, sample
 
 MARK = "#"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.plan.arms import Arm
-from ablation.plan.plan import Plan
+from ablation.plan.plan import RECIPE, Plan
 from common.conditions import label
 from tracking.timeouts import use_short_timeouts
 
@@ -141,8 +141,8 @@ def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spre
     missing = [name for name in names if name not in known.spreads and name not in known.saturated]
     if not missing:
         return known.spreads, known.source, known.saturated
-    steps = int(baseline.settings["training"]["steps"])
-    table = shipped(plan.preset, plan.corpus, steps, missing) if plan.metrics[0] == "wer" else None
+    ours = plan.recipe == RECIPE and plan.metrics[0] == "wer" and baseline.steps is not None
+    table = shipped(plan.preset, plan.corpus, int(baseline.steps or 0), missing) if ours else None
     if table is None:
         found, full, said = dict.fromkeys(missing, Spread(ASSUMED_SPREAD_POINTS / 100)), known.saturated, "assumed"
     else:
@@ -164,7 +164,7 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[Known, float | None]:
     use_short_timeouts(RETRIES, TIMEOUT_S)
     from tracking.probe import check_answers
 
-    steps = {"training.steps": str(baseline.settings["training"]["steps"])}
+    steps = {} if baseline.steps is None else {"training.steps": str(baseline.steps)}
     try:
         check_answers(uri)
         from tracking.earlier import earlier_trials

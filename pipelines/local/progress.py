@@ -18,9 +18,9 @@ Key = tuple[str, int]
 
 
 class Progress(Display):
-    """Context manager; call `update` repeatedly. `steps` maps an arm to its number of training steps."""
+    """Context manager; call `update` repeatedly. `steps` maps an arm to its number of training steps, or to None."""
 
-    def __init__(self, console: Console, trials: Sequence[Key], steps: Mapping[str, int]) -> None:
+    def __init__(self, console: Console, trials: Sequence[Key], steps: Mapping[str, int | None]) -> None:
         super().__init__(console)
         self.trials, self.steps = trials, steps
         self._said: set[str] = set()
@@ -59,7 +59,8 @@ class Progress(Display):
             if status is not None and status.status == "running" and key in points:
                 step, metrics = points[key]
                 loss = f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
-                text = f"training, step {step + 1} of {self.steps[key[0]]}{loss}"
+                number = self.steps[key[0]]
+                text = f"training, step {step + 1}{f' of {number}' if number else ''}{loss}"
             grid.add_row("", f"{key[0]} seed {key[1]}", Text(text, style=_style(status)))
         return grid
 

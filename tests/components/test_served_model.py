@@ -21,12 +21,13 @@ import yaml
 from mlflow.exceptions import MlflowException
 
 from components.register_checkpoint import register_best
+from corpora.clip import FRAME_BYTES
 from corpora.store import Corpus
 from tracking.addresses import find_version
 from tracking.checkpoints import fetch_checkpoint
 from tracking.served import requirements
 from tracking.store import client
-from training.transcriber import FRAME_BYTES, Transcriber, from_bytes
+from training.transcriber import Transcriber, from_bytes
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "models:/demo@baseline"

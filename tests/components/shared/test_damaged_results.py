@@ -65,7 +65,7 @@ def test_a_trial_with_damaged_counts_is_scored_again_and_not_trained(done: Any, 
         assert usable(done.uri, found, trained=True) == (found[0].run_id, None)
     assert taken.status is not None
     assert (taken.status.status, taken.unusable) == ("trained", None)
-    expected = ["config.json", "history.jsonl", "model.safetensors", "status.json"]
+    expected = ["checkpoint", "history.jsonl", "status.json"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == expected
 
 
