@@ -168,13 +168,21 @@ class AttentionOutput(FusionOutputKind):
 class FusionTokensKind(Kind):
     part = PartText(
         "which tokens the encoder sees",
-        ("fusion tokens", "input modalities", "early fusion by concatenation on time", "mix attention"),
+        (
+            "fusion tokens",
+            "input modalities",
+            "early fusion by concatenation on time",
+            "mix attention",
+            "temporal-wise concatenation",
+            "temporal concatenation",
+            "feature concatenation strategy",
+        ),
     )
 
 
 class TimeTokens(FusionTokensKind):
     description = "audio and video tokens are concatenated on the time axis, so that attention mixes them"
-    phrases = ("mix attention", "concatenation on time", "audio-visual tokens")
+    phrases = ("mix attention", "concatenation on time", "temporal concatenation", "audio-visual tokens")
     arm = "audio-visual"
     kind: Literal["time"] = "time"
 
@@ -184,7 +192,13 @@ class ChannelTokens(FusionTokensKind):
         "audio and video are concatenated on the channel axis and projected to one token per frame; "
         "`fusion.scale` then has no effect"
     )
-    phrases = ("channel concatenation", "concatenation on channels", "channel tokens", "no mix attention")
+    phrases = (
+        "channel concatenation",
+        "channel-wise concatenation",
+        "concatenation on channels",
+        "channel tokens",
+        "no mix attention",
+    )
     arm = "channel-tokens"
     kind: Literal["channel"] = "channel"
 
@@ -208,7 +222,7 @@ class VideoOnlyTokens(FusionTokensKind):
 class AdapterKind(Kind):
     part = PartText(
         "what adapts each stream before the encoder",
-        ("audio-visual adapter", "adapter", "audio-visual adapter before the encoder"),
+        ("audio-visual adapter", "adapter", "audio-visual adapter before the encoder", "adapter module"),
     )
 
 

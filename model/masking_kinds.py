@@ -21,7 +21,12 @@ class Spans(Strict):
 class MaskingKind(Kind):
     part = PartText(
         "which frames the student branch does not see in training",
-        ("differential masking rates and lengths for audio and video", "masking", "masking strategy"),
+        (
+            "differential masking rates and lengths for audio and video",
+            "masking",
+            "masking strategy",
+            "masked feature augmentation",
+        ),
     )
 
 

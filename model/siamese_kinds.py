@@ -53,7 +53,7 @@ class NoSiamese(SiameseKind):
 class SiameseLossKind(Kind):
     part = PartText(
         "how the student's prediction of the target's features is scored",
-        ("siamese loss", "masked prediction loss", "masked-prediction loss"),
+        ("siamese loss", "masked prediction loss", "masked-prediction loss", "mrm loss", "masked representation loss"),
     )
 
 

@@ -117,9 +117,8 @@ def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) 
 
     `value` is what the plan sets it to: settings may have been nested as in other tools.
     """
-    if "." in name or name in catalogue.settings:
-        return
-    if name in catalogue.parts and not _is_nested(value, catalogue.parts[name]):
+    known_part = name in catalogue.parts and not _is_nested(value, catalogue.parts[name])
+    if "." in name or known_part or name in catalogue.settings:
         return
     known = [*catalogue.parts, *catalogue.settings]
     group = [each for each in known if each.startswith(f"{name}.")]

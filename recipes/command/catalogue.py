@@ -6,8 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from ablation.plan.fields import slugified
+from common.composite import CompositePart
 from common.errors import UserError
 from common.hints import did_you_mean
+from recipes.command.composites import composite_part
 from recipes.command.spec import Kind, Part, Spec
 from recipes.command.values import Value
 
@@ -43,9 +45,12 @@ class CommandCatalogue:
         self._spec = spec
 
     @cached_property
-    def parts(self) -> Mapping[str, NamedPart]:
-        """All parts by name."""
-        return {name: _part(name, part) for name, part in self._spec.parts.items()}
+    def parts(self) -> Mapping[str, NamedPart | CompositePart]:
+        """All parts by name, composite parts first."""
+        return {
+            **{name: composite_part(name, part) for name, part in self._spec.composites.items()},
+            **{name: _part(name, part) for name, part in self._spec.parts.items()},
+        }
 
     @property
     def settings(self) -> Sequence[str]:

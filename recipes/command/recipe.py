@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ablation.plan.composite import check as check_composites
 from common.errors import UserError
 from common.validation import sentence
 from recipes.base import Curve, PlanFacts, TrainingJob, TrainingResult, Transcript, TranscriptionJob
@@ -101,6 +102,10 @@ def read_recipe(path: Path) -> CommandRecipe:
         raise UserError(_at(document, error.place, f"{'.'.join(map(str, error.place))}: {error.sentence}")) from error
     except UserError as error:
         raise UserError(f"{path}: presets: {error}") from error
+    try:
+        check_composites(recipe.catalogue, recipe.presets[0])
+    except UserError as error:
+        raise UserError(f"{path}: composites: {error}") from error
     return recipe
 
 

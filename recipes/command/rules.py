@@ -47,6 +47,11 @@ def _names(spec: Spec) -> None:
                 raise Problem((group, name), f"a setting's name has a group, such as training.{name}; rename it")
             if group == "settings" and name in spec.parts:
                 raise Problem((group, name), "a part has this name already; rename one of them")
+    for name in spec.composites:
+        if not NAME.fullmatch(name) or name in spec.parts or name in spec.settings:
+            raise Problem(
+                ("composites", name), "a composite part has a name of its own, like that of a part; rename it"
+            )
     for name in spec.settings:
         if inner := [other for other in spec.settings if other.startswith(f"{name}.")]:
             raise Problem(("settings", name), f"the name is the group of {inner[0]!r}; rename one of them")

@@ -11,6 +11,7 @@ from ablation.imports.formats import FORMATS
 from ablation.plan.fields import ARM
 from common.hints import did_you_mean
 from recipes.command import placeholders
+from recipes.command.composites import Composite
 from recipes.command.values import Strict, Value
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*", re.IGNORECASE)
@@ -203,6 +204,7 @@ class Spec(Strict):
     config: Config | None = None
     environment: Environment = Field(default_factory=dict)
     parts: dict[str, Part] = Field(default_factory=dict)
+    composites: dict[str, Composite] = Field(default_factory=dict)
     settings: dict[str, Setting] = Field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     short: dict[str, Any] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from typer.main import get_command
 from cli.main import app
 
 ROOT = Path(__file__).parents[2]
-PLANS = sorted((ROOT / "plans").iterdir())
+PLANS = sorted(path for path in (ROOT / "plans").iterdir() if path.is_file())
 
 Ablate = Callable[..., Any]
 PlanFile = Callable[..., Path]

@@ -18,12 +18,10 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
     Without replacements the phrase alone decides.
     """
     lines, known = list(replacements), {name: (name, *part.phrases) for name, part in parts.items()}
-    if len(same := literally(phrase, known)) == 1:
+    same, own = (_taking(lines, names, parts) for names in (literally(phrase, known), matches(phrase, known)))
+    if len(same) == 1:
         return same[0]
-    own = matches(phrase, known)
     near = _near(phrase, parts)
-    if len(own) == 1 and parts_of(parts[own[0]]) and not all(_has(parts[own[0]], own[0], line) for line in lines):
-        own = []  # the replacements may be kinds of one of the parts that a composite part stands for
     if len(own) == 1 and (lines or not _names_a_property(phrase, parts[own[0]])):
         return own[0]
     is_kind = any(matches(phrase, names_of(part)) for part in parts.values())
@@ -47,6 +45,11 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
             f"{phrase!r} may be {' or '.join(related)}, without a kind called {' or '.join(unknown)}. Known: {kinds}"
         )
     raise _unclear(phrase, own or near, parts)
+
+
+def _taking(lines: list[Line], names: list[str], parts: Parts) -> list[str]:
+    """Return the names without a composite part that lacks a replacement, which may be a kind of a part that it stands for."""
+    return [name for name in names if not parts_of(parts[name]) or all(_has(parts[name], name, line) for line in lines)]
 
 
 def removed_kind(phrase: str, parts: Parts) -> tuple[str, str] | None:

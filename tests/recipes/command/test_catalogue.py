@@ -168,3 +168,54 @@ def test_versions_of_packages_are_those_of_the_commands_python(recipe: CommandRe
     recipe.document.path.write_text(yaml.safe_dump(data | {"packages": ["no-such-thing"]}))
     with pytest.raises(UserError, match="no-such-thing"):
         read_recipe(recipe.document.path).identity(settings)
+
+
+COMPOSITES = {
+    "regularisation": {
+        "kinds": {
+            "full": {"parts": {"encoder.pooling": "mean", "dropout": "on"}},
+            "strong": {"parts": {"encoder.pooling": {"kind": "power", "exponent": 3}, "dropout": "on"}},
+            "none": {"parts": {"encoder.pooling": "none", "dropout": "off"}},
+        }
+    }
+}
+DROPOUT = {"default": "on", "kinds": {"on": {"arguments": []}, "off": {"arguments": ["--no-dropout"]}}}
+
+
+def with_composites(tmp_path: Path, composites: dict[str, Any]) -> CommandRecipe:
+    parts = PARTS | {"dropout": DROPOUT}
+    data = recipe_files.content() | {"parts": parts, "composites": composites, "config": {"base": "conf.yaml"}}
+    data["train"] += ["--config", "{config}"]
+    (tmp_path / "conf.yaml").write_text("model: {pooling: mean}")
+    return read_recipe(recipe_files.write(tmp_path, data))
+
+
+def test_a_composite_part_sets_several_parts(tmp_path: Path) -> None:
+    catalogue = with_composites(tmp_path, COMPOSITES).catalogue
+    text = "study: s\npreset: default\nablations:\n  - {part: regularisation, action: remove}\n  - {part: regularisation, replacements: {a: strong}}"
+    removed, strong = expand(parse_plan(text, catalogue), catalogue)[1:]
+    assert (removed.arm, removed.part) == ("no-regularisation", "regularisation")
+    assert removed.overrides == {"encoder.pooling": {"kind": "none"}, "dropout": {"kind": "off"}}
+    assert removed.changes[0].lacks == "the regularisation"
+    assert strong.overrides == {"encoder.pooling": {"kind": "power", "exponent": 3}}
+    assert strong.settings["parts"] == {"encoder.pooling": {"kind": "power", "exponent": 3}, "dropout": {"kind": "on"}}
+
+
+@pytest.mark.parametrize(
+    ("composites", "said"),
+    [
+        ({"dropout": COMPOSITES["regularisation"]}, "a composite part has a name of its own"),
+        ({"a": {"kinds": {"x": {"parts": {"pooling": "mean"}}}}}, "composites: the kind 'x' of 'a' sets 'pooling'"),
+        (
+            {"a": {"kinds": {"x": {"parts": {"dropout": "maybe"}}}}},
+            "composites: the kind 'x' of 'a': unknown kind 'maybe'",
+        ),
+        ({"a": {"kinds": {"x": {"parts": {}}}}}, "at least 1 item"),
+        ({"a": {"kinds": {"x": {"arguments": []}}}}, "composites.a.kinds.x"),
+    ],
+)
+def test_a_wrong_composite_part_is_refused(tmp_path: Path, composites: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        with_composites(tmp_path, composites)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)

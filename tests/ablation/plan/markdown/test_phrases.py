@@ -140,7 +140,7 @@ PARTS = {
     ("cosine loss", "REMOVE", ""): "not a part but a kind",
     ("siamese loss", "REMOVE", ""): "cannot be removed; use REPLACE with one of its kinds: cosine, mse",
     ("masking", "REMOVE", "uniform masking"): "REMOVE takes no replacement, got 'uniform masking'",
-    ("fusion", "REPLACE", "banana"): "fusion.output or fusion.tokens.* without a kind called banana",
+    ("fusion", "REPLACE", "banana"): "may be fusion, without a kind called banana. Known: fusion: adaptive",
     ("masking", "do not remove", ""): "unknown action of masking 'do not remove'. Known: REPLACE, REMOVE, ADD",
     ("masking", "REPLACE 3", "none"): "unknown action",
 }  # fmt: skip
