@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ablation.plan.contrasts import Contrast
 from ablation.plan.naming import NamedChange
 from ablation.stats.metrics import METRICS, WER
 from common.checksums import Damaged, sha256_of
@@ -134,6 +135,7 @@ class Imported(Record):
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
+    `contrasts` are those of the plan's ladder and factorial.
     `settings` are the full settings of the baseline. `hygiene` is None in folders of older versions. The first of `metrics` is
     the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
     and its version say how texts were normalised (`common.normalise`). `imported` is None for a study that ran here. `sha256` has
@@ -154,6 +156,7 @@ class Study(Record):
     baseline: str = "baseline"
     max_failed_trials: int = 0
     arms: list[ArmRecord]
+    contrasts: list[Contrast] = []
     trials: list[TrialRecord]
     hygiene: Measured | None = None
     provenance: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.plan.arms import expand
+from ablation.plan.families import contrasts
 from ablation.plan.plan import Plan
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, ArmRecord, Measured, Study, TrialRecord
 from common.normalise import VERSION
@@ -48,6 +49,7 @@ def study_of(
         baseline=arms[0].arm,
         settings=arms[0].settings,
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
+        contrasts=contrasts(plan, arms, CATALOGUE),
         max_failed_trials=plan.max_failed_trials,
         hygiene=Measured.model_validate(examine({arm.arm: arm.settings for arm in arms}).as_json()),
         trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],
