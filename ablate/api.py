@@ -1,6 +1,6 @@
 """The functions of the Python API. They only hand on to the packages that the command line uses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,17 +24,32 @@ def compare(
     margin_points: float | None = None,
     metric: str = "wer",
     normalise: str = "basic",
+    ladder: Sequence[str] = (),
+    factorial: Mapping[str, Mapping[str, str]] | None = None,
+    interaction_order: int = 2,
 ) -> "pd.DataFrame":
     """Test every arm of a table against the baseline, over seeds.
 
     `frame` has a row per utterance: arm, seed, condition (all are `clean` without it), utterance_id, reference, hypothesis. It may
     have the counts of the metric instead of the texts. Returns a row per arm and condition with the columns of
     `ablation.stats.significance.compare`; error rates and differences are fractions. Raises UserError.
+
+    With `ladder` or `factorial`, the rows are contrasts instead, with the columns of `ablation.stats.contrasts.compare_contrasts`.
+    `ladder` lists arms, each of which is compared with the one before. `factorial` gives the level of every factor for each of its
+    arms; the baseline has the first level of all. Interactions have up to `interaction_order` factors.
     """
     from ablation.imports.frame import counts_of
     from ablation.stats import significance
 
     counts = counts_of(frame, baseline, metric, normalise)
+    if ladder or factorial:
+        from ablation.imports.contrasts import named_contrasts
+        from ablation.stats.contrasts import compare_contrasts
+
+        contrasts = named_contrasts(
+            [*dict.fromkeys(counts["arm"])], baseline, ladder, factorial or {}, interaction_order
+        )
+        return compare_contrasts(counts, contrasts, margin_points=margin_points, metric=metric)
     return significance.compare(counts, baseline, margin_points=margin_points, metric=metric)
 
 

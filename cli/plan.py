@@ -1,6 +1,7 @@
 """`ablate plan`: the arms and trials of a plan, and the differences that it can detect."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablation.plan.arms import Arm, expand, trials, warnings
+from ablation.plan.families import check_distinct, contrasts
 from ablation.plan.plan import Plan
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
@@ -57,8 +59,9 @@ def plan(
     checked = chosen_plan(named[0], corpus, seeds, settings or [])
     arms = expand(checked, CATALOGUE)
     check_batches(arms)
-    seen = outlook(checked, arms, paths.tracking_uri())
+    seen = outlook(checked, arms, paths.tracking_uri(), CATALOGUE)
     measured = examine({arm.arm: arm.settings for arm in arms})
+    check_distinct(checked, contrasts(checked, arms, CATALOGUE), measured.same)
     said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
     if as_json:
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
@@ -76,6 +79,7 @@ def _as_json(
         "arms": [{key: getattr(arm, key) for key in keys} for arm in arms],
         "seeds": list(checked.seeds),
         "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],
+        "contrasts": [asdict(each) for each in contrasts(checked, arms, CATALOGUE)],
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
         "measured": measured.as_json()["arms"],

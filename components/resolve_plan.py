@@ -2,17 +2,19 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import Arm, expand, trials
+from ablation.plan.families import check_distinct, contrasts
+from ablation.plan.plan import Plan
 from components.shared.image import component
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
-from recipes.smile import CATALOGUE
+from recipes.smile import CATALOGUE, examine
 
 
 def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str = "") -> list[str]:
@@ -26,7 +28,9 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 
     exit_on_sigterm()
     checked = plan_of(plan)
-    arms = {arm.arm: arm for arm in expand(checked, CATALOGUE)}
+    expanded = expand(checked, CATALOGUE)
+    check_contrasts(checked, expanded)
+    arms = {arm.arm: arm for arm in expanded}
     order = trials(checked, list(arms.values()))
     runs = open_study(
         tracking_uri,
@@ -50,6 +54,13 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     given = Resolved(dict(plan), items).to_json()
     patiently(tracking_uri, lambda: keep_input(tracking_uri, runs.study, RESOLVED_FILE, given))
     return items
+
+
+def check_contrasts(plan: Plan, arms: Sequence[Arm]) -> None:
+    """Raise UserError if arms of a ladder or a factorial compute the same function. Other plans are not probed."""
+    if found := contrasts(plan, arms, CATALOGUE):
+        measured = examine({arm.arm: arm.settings for arm in arms})
+        check_distinct(plan, found, measured.same)
 
 
 def plan_page(plan: Mapping[str, Any]) -> str:

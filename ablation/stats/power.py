@@ -129,6 +129,12 @@ def measured_spreads(studies: Sequence[pd.DataFrame], baseline: str) -> dict[str
     }
 
 
+def spread_factors(df: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the limits of a standard deviation's confidence interval, relative to its estimate with `df` degrees of freedom."""
+    ends = stats.chi2.isf([(1 - level) / 2, (1 + level) / 2], df)
+    return math.sqrt(df / ends[0]), math.sqrt(df / ends[1])
+
+
 @dataclass(frozen=True)
 class Step:
     """A design with one number of seeds: the detectable difference per condition (None: no verdicts), and the cost."""

@@ -76,6 +76,16 @@ def to_json(content: Content) -> str:
     return dump(found)
 
 
+def contrast_metrics(content: Content) -> dict[str, float]:
+    """Return numbers of the contrasts for the study's run in MLflow, such as `ladder/adapter/clean/difference`; fractions."""
+    return {
+        f"{row['family']}/{row['contrast']}/{row['condition']}/{name}": float(row[column])
+        for row in content.contrasts.to_dict("records")
+        for name, column in (("difference", "difference"), ("p", "p_adjusted"), ("detectable", "detectable"))
+        if not pd.isna(row[column])
+    }
+
+
 def dump(value: Any) -> str:
     """Write JSON with null for NaN, which JSON does not have."""
     return json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
