@@ -1,6 +1,6 @@
 """The functions of the Python API. They only hand on to the packages that the command line uses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,9 @@ def compare(
     normalise: str = "basic",
     higher_is_better: bool | None = None,
     margin: float | None = None,
+    ladder: Sequence[str] = (),
+    factorial: Mapping[str, Mapping[str, str]] | None = None,
+    interaction_order: int = 2,
 ) -> "pd.DataFrame":
     """Test every arm of a table against the baseline, over seeds.
 
@@ -33,16 +36,29 @@ def compare(
     have the counts of the metric (`wer` or `cer`) instead of the texts. Returns a row per arm and condition with the columns of
     `ablation.stats.significance.compare`; error rates and differences are fractions.
 
+    With `ladder` or `factorial`, the rows are contrasts instead, with the columns of `ablation.stats.contrasts.compare_contrasts`.
+    `ladder` lists arms, each of which is compared with the one before. `factorial` gives the level of every factor for each of its
+    arms; the baseline has the first level of all. Interactions have up to `interaction_order` factors.
+
     A frame with the column `value` has the values of any other metric instead: a row per arm, seed and condition, or per `item` of
     the test set. `metric` names it, if no column does; `higher_is_better` is its direction, if the name does not say it; `margin`
-    is in its unit. The columns are then named after the value, not after the WER. Raises UserError.
+    is in its unit. The columns are then named after the value, not after the WER. Contrasts need error rates. Raises UserError.
     """
-    from ablation.imports.frame import compare_texts, compare_values
+    from ablation.imports.frame import compare_texts, compare_values, counts_of
     from ablation.imports.scores import Direction
 
-    if "value" not in frame:
+    if "value" in frame:
+        if ladder or factorial:
+            raise UserError(
+                "contrasts are tested on error rates only; leave out `ladder` and `factorial`, or give texts"
+            )
+        return compare_values(frame, baseline, Direction(metric, higher_is_better), margin)
+    if not ladder and not factorial:
         return compare_texts(frame, baseline, metric or "wer", normalise, margin_points)
-    return compare_values(frame, baseline, Direction(metric, higher_is_better), margin)
+    from ablation.imports.contrasts import compare_named
+
+    counts = counts_of(frame, baseline, metric or "wer", normalise)
+    return compare_named(counts, baseline, ladder, factorial or {}, interaction_order, margin_points, metric or "wer")
 
 
 def import_results(

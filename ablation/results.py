@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ablation.plan.contrasts import Contrast
 from ablation.plan.naming import NamedChange
 from ablation.stats.measures import ITEMS, VALUE, measure
 from ablation.stats.metrics import METRICS, WER, Metric
@@ -163,8 +164,9 @@ class Measure(Record):
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
-    `settings` are the full settings of the baseline, `recipe` is the name of what was trained, and `curves` are those that it
-    declares; folders of older versions do not have them. `hygiene` is None in folders of older versions. The first of `metrics` is
+    `contrasts` are those of the plan's ladder and factorial. `settings` are the full settings of the baseline, `recipe` is the name
+    of what was trained, and `curves` are those that it declares; folders of older versions do not have them.
+    `hygiene` is None in folders of older versions. The first of `metrics` is
     the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
     and its version say how texts were normalised (`common.normalise`). `measure` is the first metric if it was computed elsewhere;
     then `margin_points` is in its unit, and counts.parquet has `VALUES_COLUMNS`. `imported` is None for a study that ran here.
@@ -186,6 +188,7 @@ class Study(Record):
     baseline: str = "baseline"
     max_failed_trials: int = 0
     arms: list[ArmRecord]
+    contrasts: list[Contrast] = []
     trials: list[TrialRecord]
     hygiene: Measured | None = None
     provenance: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablation.plan.arms import Arm, trials, warnings
+from ablation.plan.families import check_distinct, contrasts
 from ablation.plan.plan import Plan
 from ablation.plan.schema import schema
 from cli import plans
@@ -73,10 +74,11 @@ def plan(
         plans.show(named, corpus, seeds, settings or [], as_json=as_json)
         return
     checked = chosen_plan(named[0], corpus, seeds, settings or [])
-    arms = arms_of(checked)
-    check_batches(of(checked), arms)
-    seen = outlook(checked, arms, paths.tracking_uri())
-    measured = _facts(of(checked), arms, probe=probe)
+    recipe, arms = of(checked), arms_of(checked)
+    check_batches(recipe, arms)
+    seen = outlook(checked, arms, paths.tracking_uri(), recipe.catalogue)
+    measured = _facts(recipe, arms, probe=probe)
+    check_distinct(checked, contrasts(checked, arms, recipe.catalogue), measured.same)
     said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
     if as_json:
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
@@ -103,6 +105,7 @@ def _as_json(
         "arms": [{key: getattr(arm, key) for key in keys} for arm in arms],
         "seeds": list(checked.seeds),
         "trials": [{"arm": trial.arm, "seed": trial.seed} for trial in trials(checked, arms)],
+        "contrasts": [asdict(each) for each in contrasts(checked, arms, of(checked).catalogue)],
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
         "measured": _measured(measured),

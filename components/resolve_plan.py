@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
-from ablation.plan.arms import trials
+from ablation.plan.arms import Arm, trials
+from ablation.plan.families import check_distinct, contrasts
 from ablation.plan.plan import RECIPE, Plan
 from components.shared.image import component
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
@@ -27,7 +28,9 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 
     exit_on_sigterm()
     checked = plan_of(plan)
-    arms = {arm.arm: arm for arm in arms_of(checked)}
+    expanded = arms_of(checked)
+    check_contrasts(checked, expanded)
+    arms = {arm.arm: arm for arm in expanded}
     order = trials(checked, list(arms.values()))
     runs = open_study(
         tracking_uri,
@@ -57,6 +60,13 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 def _params(plan: Plan, code_rev: str) -> dict[str, Any]:
     named = {} if plan.recipe == RECIPE else {"recipe": of(plan).name}
     return {"corpus": plan.corpus, "preset": plan.preset, "seeds": list(plan.seeds), "code_rev": code_rev, **named}
+
+
+def check_contrasts(plan: Plan, arms: Sequence[Arm]) -> None:
+    """Raise UserError if arms of a ladder or a factorial compute the same function. Other plans are not probed."""
+    recipe = of(plan)
+    if found := contrasts(plan, arms, recipe.catalogue):
+        check_distinct(plan, found, recipe.check({arm.arm: arm.settings for arm in arms}).same)
 
 
 def plan_page(plan: Mapping[str, Any]) -> str:

@@ -186,15 +186,19 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
     )
 
 
-def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
+def log_study_report(
+    uri: str, study_run_id: str, files: Sequence[Path], note: str, metrics: Mapping[str, float] | None = None
+) -> None:
     """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
-    Their checksums become a tag first. The study run gets no metrics, because MLflow would chart them together with those of the
-    trials.
+    Their checksums become a tag first. `metrics` are numbers about the whole study, with names that no trial has, because MLflow
+    would chart them together with those of the trials.
     """
     client(uri).set_tag(study_run_id, SUMS, json.dumps(sums_of(file for file in files if file.is_file())))
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
+    if metrics:
+        log_scores(uri, study_run_id, metrics, None)
     client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)
 
 

@@ -79,12 +79,13 @@ def judge(study: Study, comparison: pd.DataFrame) -> list[ArmVerdict]:
 
 
 def _judge(study: Study, arm: str, rows: Sequence[Mapping[str, Any]]) -> ArmVerdict:
-    conditions = [_condition(row) for row in rows]
+    conditions = [condition_verdict(row) for row in rows]
     failed = [found for name in (arm, study.baseline) if (found := _failed(study, name)).failed]
-    return ArmVerdict(arm, _overall({each.verdict for each in conditions}), conditions, failed, study.margin_points)
+    return ArmVerdict(arm, overall({each.verdict for each in conditions}), conditions, failed, study.margin_points)
 
 
-def _condition(row: Mapping[str, Any]) -> ConditionVerdict:
+def condition_verdict(row: Mapping[str, Any]) -> ConditionVerdict:
+    """Return the test of one row of a comparison."""
     return ConditionVerdict(
         row["condition"],
         Verdict(row["verdict"]),
@@ -99,8 +100,8 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _overall(verdicts: set[Verdict]) -> Overall:
-    """Combine the verdicts of the conditions. One significant condition decides."""
+def overall(verdicts: set[Verdict]) -> Overall:
+    """Return the verdicts of the conditions combined. One significant condition decides."""
     if verdicts >= {Verdict.WORSE, Verdict.BETTER}:
         return Overall.MIXED
     for significant in (Verdict.WORSE, Verdict.BETTER):

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.decisions.contrasts import ContrastVerdict, judge_contrasts
 from ablation.decisions.verdict import ArmVerdict, judge
 from ablation.report.amounts import Amounts
+from ablation.report.contrast_wording import contrast_sentences
 from ablation.report.examples import Example, examples
 from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
 from ablation.results import CURVES_COLUMNS, Imported, Study, read_counts, read_curves, read_study
-from ablation.stats import bootstrap, these_checkpoints
+from ablation.stats import bootstrap, contrasts, these_checkpoints
 from ablation.stats.metrics import Metric
+from ablation.stats.power import Spread, measured_spreads
 from ablation.stats.scoring import pool
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
@@ -30,7 +33,9 @@ class Content:
 
     `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from the
     first metric. `resampled` is the table of `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if
-    nothing was scored. `pooled` maps arm to error rates over conditions.
+    nothing was scored. `pooled` maps arm to error rates over conditions. `contrasts` is the table of `compare_contrasts`, and
+    `contrast_verdicts` has its verdicts; both are empty without a ladder or a factorial. `spreads` maps condition to the standard
+    deviation between seeds.
     """
 
     study: Study
@@ -41,6 +46,9 @@ class Content:
     pooled: dict[str, dict[str, float]]
     curves: pd.DataFrame
     examples: Sequence[Example]
+    contrasts: pd.DataFrame
+    contrast_verdicts: Sequence[ContrastVerdict]
+    spreads: dict[str, Spread]
 
     @property
     def metric(self) -> Metric:
@@ -61,6 +69,15 @@ class Content:
     def sentences(self) -> dict[str, Sentences]:
         """Arm -> its verdict in words."""
         return {arm: sentences(self.study, verdict) for arm, verdict in self.verdicts.items()}
+
+    @cached_property
+    def contrast_sentences(self) -> dict[tuple[str, str], Sentences]:
+        """Family and name of a contrast -> its verdict in words."""
+        margin = self.study.margin_points
+        return {
+            (each.contrast.family, each.contrast.name): contrast_sentences(each, self.amounts, margin)
+            for each in self.contrast_verdicts
+        }
 
     def row(self, arm: str, condition: str) -> dict[str, Any] | None:
         """Return the comparison of one arm in one condition; None if no trial was scored."""
@@ -114,6 +131,8 @@ def load(folder: Path) -> Content:
         _pooled(counts, metric) if _is_scored(counts, metric) else {},
         curves,
         examples(study, counts, folder) if metric.is_rate else [],
+        *_contrasts(study, counts, metric),
+        _spreads(study, counts, metric),
     )
 
 
@@ -126,6 +145,24 @@ def _compared(study: Study, counts: pd.DataFrame, metric: Metric) -> pd.DataFram
     if not _is_scored(counts, metric):
         return pd.DataFrame(columns=COLUMNS)
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
+
+
+def _contrasts(study: Study, counts: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, list[ContrastVerdict]]:
+    """The tests of the plan's ladder and factorial, and their verdicts."""
+    table = pd.DataFrame(columns=contrasts.COLUMNS)
+    if study.contrasts and _is_scored(counts, metric):
+        table = contrasts.compare_contrasts(
+            counts, study.contrasts, margin_points=study.margin_points, metric=metric.name
+        )
+    return table, judge_contrasts(study.contrasts, table)
+
+
+def _spreads(study: Study, counts: pd.DataFrame, metric: Metric) -> dict[str, Spread]:
+    """Condition -> standard deviation of a trial around its arm and seed, as a fraction or in the metric's unit."""
+    if not _is_scored(counts, metric):
+        return {}
+    trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric.column: "wer"})
+    return measured_spreads([trials], study.baseline)
 
 
 def _secondary(study: Study, counts: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.report import evidence, measured
+from ablation.report import contrasts, evidence, measured
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -20,6 +20,7 @@ from ablation.report.content import Content, flat, provenance
 from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
 from ablation.report.figures import curves, plots
+from ablation.report.headline import headline
 from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import duration, hours, number, replaced, stated_changes
@@ -33,8 +34,14 @@ LINE = 60  # characters of an alignment per line
 def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
     study = content.study
-    sections = [
+    said, compared = headline(content), contrasts.sections(content)
+    lead = [
+        Section("Findings", [Text(said)] if said else []),
+        *compared,
         Section("Verdicts", [Text([baseline_sentence(content)]), Verdicts(cards(content))]),
+    ]
+    sections = [
+        *lead,
         Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
         Section("Figures", _figures(content)),
         Section("What each arm changed in the model", measured.changes(study)),
@@ -59,6 +66,7 @@ def document(content: Content) -> Document:
         content.summary,
         [section for section in sections if section.blocks],
         web_address((study.mlflow or {}).get("url")),
+        sum(bool(section.blocks) for section in lead),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.plan.arms import Arm
+from ablation.plan.families import contrasts
 from ablation.plan.plan import Plan
 from ablation.results import (
     COUNTS_COLUMNS,
@@ -63,6 +64,7 @@ def study_of(
         recipe=of(plan).name,
         curves=[CurveRecord.model_validate(asdict(curve)) for curve in of(plan).curves],
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
+        contrasts=contrasts(plan, arms, of(plan).catalogue),
         max_failed_trials=plan.max_failed_trials,
         hygiene=measured(of(plan), arms),
         trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],

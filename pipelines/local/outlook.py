@@ -1,11 +1,14 @@
 """The power and the cost of a plan, from earlier studies in MLflow, before anything is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.plan.arms import Arm
+from ablation.plan.catalogue import Catalogue
+from ablation.plan.contrasts import Effect
+from ablation.plan.families import contrasts
 from ablation.plan.plan import RECIPE, Plan
 from common.conditions import label
 from tracking.timeouts import use_short_timeouts
@@ -16,6 +19,11 @@ if TYPE_CHECKING:
 LADDER = (2, 3, 5, 10)
 RETRIES, TIMEOUT_S = 1, 5  # `ablate plan` answers in seconds and does not wait for a server that does not answer
 SQLITE = "sqlite:///"
+KINDS = {
+    Effect.RUNG: "rungs of the ladder, each against the one before",
+    Effect.MAIN: "main effects of the factorial",
+    Effect.INTERACTION: "interactions of the factorial",
+}
 NOTHING = "no study of this corpus, preset and steps in MLflow yet"
 
 
@@ -35,7 +43,8 @@ class Outlook:
     `spreads` is the standard deviation between seeds per condition, and `source` says where it comes from. It lacks `saturated`,
     the conditions in which such a model recognises next to nothing, so that no difference can be seen. `trial_seconds` is the
     mean of earlier trials; None if there are none. `margin_seeds` is the number of seeds that shows, in every condition, that an
-    arm without a difference is within the plan's margin; None without a margin, or if 100 seeds do not suffice.
+    arm without a difference is within the plan's margin; None without a margin, or if 100 seeds do not suffice. `contrasts` maps
+    the kinds of contrasts of the plan to the largest detectable size per number of seeds and condition.
     """
 
     design: "Design"
@@ -46,6 +55,7 @@ class Outlook:
     margin_points: float | None
     margin_seeds: int | None
     saturated: Sequence[str] = ()
+    contrasts: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs, with differences and spreads in points of WER."""
@@ -56,10 +66,18 @@ class Outlook:
             "power": POWER,
             "spread_points": {name: round(100 * spread.wer, 4) for name, spread in self.spreads.items()},
             "spread_source": self.source,
+            "spread_df": {name: spread.df for name, spread in self.spreads.items()},
             "saturated": list(self.saturated),
             "trial_seconds": self.trial_seconds,
             "margin_points": self.margin_points,
             "margin_seeds": self.margin_seeds,
+            "contrasts": {
+                kind: [
+                    {"seeds": seeds, "detectable_points": {name: _points(value) for name, value in sizes.items()}}
+                    for seeds, sizes in steps.items()
+                ]
+                for kind, steps in self.contrasts.items()
+            },
             "ladder": [
                 {
                     "seeds": step.seeds,
@@ -78,11 +96,33 @@ class Outlook:
         spreads = sorted({round(100 * spread.wer, 2) for spread in self.spreads.values()})
         shown = f"{spreads[0]:g}" if len(spreads) == 1 else f"{spreads[0]:g} to {spreads[-1]:g}"
         return [
-            f"can detect, with 80 % chance (between seeds {shown} points, {self.source}):",
+            f"can detect, with 80 % chance (between seeds {shown} points, {self.source}{self._uncertain()}):",
             *(f"  {self._rung(step)}" for step in self.steps),
+            *(f"  {self._of(kind, steps)}" for kind, steps in self.contrasts.items()),
             *([self._nothing()] if self.saturated else []),
             *self._margin(),
         ]
+
+    def _of(self, kind: str, steps: Mapping[int, Mapping[str, float]]) -> str:
+        """E.g. `interactions, the least detectable one: 2 seeds: 4.1 to 5.0 points, 3 seeds (this plan): ...`."""
+        said = []
+        for seeds, sizes in steps.items():
+            ends = [f"{100 * end:.1f}" for end in (min(sizes.values()), max(sizes.values()))]
+            size = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+            said.append(f"{seeds} seeds{' (this plan)' if seeds == self.design.seeds else ''} {size} points")
+        return f"{kind}: {'; '.join(said)}"
+
+    def _uncertain(self) -> str:
+        """Say how uncertain the least known of the measured spreads is; empty for assumed ones."""
+        from ablation.stats.power import spread_factors
+
+        known = [spread.df for spread in self.spreads.values() if spread.df]
+        if not known:
+            return ""
+        low, high = spread_factors(min(known))
+        return (
+            f"; these spreads and sizes may be {low:.1f} to {high:.1f} times as large: 95 % interval of {min(known)} df"
+        )
 
     def _nothing(self) -> str:
         where = f" at {', '.join(map(label, self.saturated))}" if self.spreads else ""
@@ -111,8 +151,8 @@ class Outlook:
         return [f"to show that an arm without a difference is within {self.margin_points:g} points {takes}"]
 
 
-def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | None:
-    """Return the power and cost of a plan; None for a plan without ablations."""
+def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str, catalogue: Catalogue | None = None) -> Outlook | None:
+    """Return the power and cost of a plan; None for a plan without ablations. `catalogue` is needed for its contrasts."""
     from ablation.stats.power import Design, ladder, seeds_needed
 
     if len(arms) < 2:
@@ -126,7 +166,27 @@ def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | Non
     if plan.margin_points is not None and spreads:
         widest = max(spread.wer for spread in spreads.values())
         margin_seeds = seeds_needed(design, widest, margin=plan.margin_points / 100)
-    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full)
+    seen = _contrasts(plan, arms, catalogue, spreads, [step.seeds for step in steps]) if catalogue else {}
+    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full, seen)
+
+
+def _contrasts(
+    plan: Plan, arms: Sequence[Arm], catalogue: Catalogue, spreads: Mapping[str, "Spread"], seeds: Sequence[int]
+) -> dict[str, dict[int, dict[str, float]]]:
+    """Return kind of contrast -> seeds -> condition -> the size that this design detects, of the kind's least detectable one."""
+    from ablation.stats.contrasts import detectable_contrasts
+
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    planned = contrasts(plan, arms, catalogue)
+    for family in dict.fromkeys(each.family for each in planned):
+        mine = [each for each in planned if each.family == family]
+        weights = {each.name: [each.weights.get(arm.arm, 0.0) for arm in arms] for each in mine}
+        for number in seeds:
+            sizes = detectable_contrasts(weights, len(arms), number, len(plan.condition_names())) if spreads else None
+            for kind in dict.fromkeys(each.kind for each in mine if sizes):
+                largest = max((sizes or {})[each.name] for each in mine if each.kind == kind)
+                found.setdefault(KINDS[kind], {})[number] = {name: largest * each.wer for name, each in spreads.items()}
+    return found
 
 
 def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spread"], str, Sequence[str]]:

@@ -6,14 +6,16 @@ its own, and the cells of the one table end with spaces that stay.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from ablation.decisions.verdict import Overall
 from ablation.report.content import Content
+from ablation.report.contrasts import TITLES
 from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
+from ablation.report.headline import headline
 from ablation.report.wording import p_value
 from ablation.results import ArmRecord
 from ablation.stats.significance import ALPHA
@@ -41,6 +43,8 @@ def summary_markdown(content: Content, *, report_url: str | None = None, mlflow_
         f"# {escape(study.study)}: {escape(study.question or 'which parts does the model need?')}",
         escape(baseline_sentence(content)),
         *_links(("Report", report_url), ("Study in MLflow", mlflow)),
+        *(escape(said) for said in headline(content)),
+        *_contrasts(content),
         *_section("Verdicts", [_verdict(content, arm.arm) for arm in arms if arm.arm in content.verdicts]),
         *_rates(content, arms),
         *_section("Failed trials", _failures(content)),
@@ -59,11 +63,23 @@ def metrics(content: Content) -> dict[str, float]:
     found = {"trials_finished": float(finished), "trials_failed": float(len(content.study.failed()))}
     names = _plain_names([arm.arm for arm in content.study.arms])
     places = _plain_names(content.study.conditions)
+    found |= _contrast_metrics(content, places)
     for metric, arm, condition, kind, value in _numbers(content):
         front = f"{metric}_" if metric not in (kind, content.metric.name) else ""
         if math.isfinite(value) and len(found) < MOST_METRICS:
             found[f"{front}{kind}_{places[condition]}.{names[arm]}"] = float(value)
     return found
+
+
+def _contrast_metrics(content: Content, places: Mapping[str, str]) -> dict[str, float]:
+    """Return differences and p of contrasts, e.g. `rung_difference_clean.adapter`."""
+    names = _plain_names([each.name for each in content.study.contrasts])
+    numbers = {
+        f"{row['kind']}_{short}_{places[row['condition']]}.{names[row['contrast']]}": row[column]
+        for row in content.contrasts.to_dict("records")
+        for short, column in (("difference", "difference"), ("p", "p_adjusted"))
+    }
+    return {name: float(value) for name, value in list(numbers.items())[: MOST_METRICS // 2] if math.isfinite(value)}
 
 
 def _shown(content: Content) -> list[ArmRecord]:
@@ -97,6 +113,15 @@ def _verdict(content: Content, arm: str) -> str:
     words, tested = content.sentences[arm], bool(content.verdicts[arm].conditions)
     said = f": {escape(words.evidence[0])}" if words.evidence and tested else ""
     return f"{escape(arm)}: **{escape(words.claim)}**{said}"
+
+
+def _contrasts(content: Content) -> list[str]:
+    """Return a section for each family of contrasts: the claims with their first piece of evidence."""
+    found: dict[str, list[str]] = {}
+    for (family, name), words in content.contrast_sentences.items():
+        said = f": {escape(words.evidence[0])}" if words.evidence else ""
+        found.setdefault(family, []).append(f"{escape(name)}: **{escape(words.claim)}**{said}")
+    return [part for family, items in found.items() for part in _section(TITLES[family], items)]
 
 
 def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:

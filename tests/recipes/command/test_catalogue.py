@@ -192,7 +192,8 @@ def with_composites(tmp_path: Path, composites: dict[str, Any]) -> CommandRecipe
 
 def test_a_composite_part_sets_several_parts(tmp_path: Path) -> None:
     catalogue = with_composites(tmp_path, COMPOSITES).catalogue
-    text = "study: s\npreset: default\nablations:\n  - {part: regularisation, action: remove}\n  - {part: regularisation, replacements: {a: strong}}"
+    text = "study: s\npreset: default\nablations:\n"
+    text += "  - {part: regularisation, action: remove}\n  - {part: regularisation, replacements: {a: strong}}"
     removed, strong = expand(parse_plan(text, catalogue), catalogue)[1:]
     assert (removed.arm, removed.part) == ("no-regularisation", "regularisation")
     assert removed.overrides == {"encoder.pooling": {"kind": "none"}, "dropout": {"kind": "off"}}
