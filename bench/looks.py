@@ -232,7 +232,10 @@ def _truths(arms: int) -> dict[str, tuple[Truth, float | None]]:
     return {
         "as assumed": (Truth(none), None),
         "heavy tails: t with 3 df": (Truth(none, heavy=True), None),
-        "spreads from 0.7 to 1.4": (Truth(none, spreads=tuple(np.geomspace(0.7, 1.4, arms + 1)[::-1])), None),
+        "spreads from 0.7 to 1.4, the baseline most": (
+            Truth(none, spreads=tuple(np.geomspace(0.7, 1.4, arms + 1)[::-1])),
+            None,
+        ),
         "last arm varies 3 times as much": (Truth(none, spreads=(*[1.0] * arms, 3.0)), None),
         "half of the arms differ by 2 points": (Truth((0.0,) * (arms - half + 1) + (2.0,) * half), None),
         "the same, and a margin of 1 point": (Truth((0.0,) * (arms - half + 1) + (2.0,) * half), 1.0),

@@ -9,6 +9,7 @@ import yaml
 from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
 from ablation.plan.arms import expand, trials
+from components.shared.designs import design_tag
 from components.shared.image import component
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
@@ -21,6 +22,7 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     The study's run keeps the plan and the trials, and is found by `run`, the id of the pipeline's run.
     """
     from tracking.creating import patiently
+    from tracking.designs import record_design
     from tracking.results import keep_input
     from tracking.studies import flat, open_study
 
@@ -32,7 +34,13 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
         tracking_uri,
         checked.study,
         question=checked.question,
-        params={"corpus": checked.corpus, "preset": checked.preset, "seeds": list(checked.seeds), "code_rev": code_rev},
+        params={
+            "corpus": checked.corpus,
+            "preset": checked.preset,
+            "seeds": list(checked.seeds),
+            **({"looks": list(checked.looks)} if checked.looks else {}),
+            "code_rev": code_rev,
+        },
         conditions=checked.condition_names(),
         metrics=checked.metrics,
         trials=[
@@ -43,6 +51,8 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
         kfp_run=run,
     )
     opened = time.time()
+    design = design_tag(checked, list(arms.values()))
+    patiently(tracking_uri, lambda: record_design(tracking_uri, runs.study, design))
     items = [
         Trial(item.arm, item.seed, run_id, runs.study, runs.experiment_id, opened).to_json()
         for item, run_id in zip(order, runs.trials, strict=True)

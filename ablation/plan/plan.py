@@ -46,7 +46,8 @@ class Plan:
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
-    `reasoning` is free text that the report repeats.
+    `looks` are numbers of seeds after which decided arms stop (see `looks.py`); () judges once, with all seeds. `stopped` maps the
+    arms that earlier looks have stopped to their numbers of seeds. `reasoning` is free text that the report repeats.
     """
 
     study: str
@@ -66,6 +67,8 @@ class Plan:
     margin_points: float | None = None
     init_from: str | None = None
     normalise: str = BASIC
+    looks: tuple[int, ...] = ()
+    stopped: dict[str, int] = field(default_factory=dict)
     reasoning: str | None = None
 
     def as_mapping(self) -> dict[str, Any]:
@@ -79,6 +82,9 @@ class Plan:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
         if self.normalise == BASIC:
             del plain["normalise"]  # as plans of earlier versions, which have no such key
+        for key in ("looks", "stopped"):
+            if not plain[key]:
+                del plain[key]
         for key in SHORTHANDS:
             del plain[key]
             if parts := getattr(self, key):
@@ -124,7 +130,10 @@ def plan_from_mapping(data: Any) -> Plan:
     if "study" not in data:
         raise UserError("a plan needs a `study`, the name of its results; write e.g. `study: smile`")
     checked: dict[str, Any] = {key: CHECKS[key](key, value) for key, value in data.items()}
+    if checked.get("looks"):
+        checked.setdefault("seeds", tuple(range(1, checked["looks"][-1] + 1)))
     plan = Plan(**checked)
+    _check_looks(plan)
     _check_noises(plan)
     return plan
 
@@ -146,6 +155,26 @@ def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, 
             raise UserError(f"a setting is written key=value, got {setting!r}; write e.g. training.steps=100")
         data["baseline"][key.strip()] = load_yaml(value)
     return plan_from_mapping(data)
+
+
+def _check_looks(plan: Plan) -> None:
+    """Check that the seeds are those of a look, and that only looks stop arms."""
+    if plan.stopped and not plan.looks:
+        raise UserError(
+            "`stopped` names arms that a look has stopped, and the plan has no `looks`; remove it, or add `looks: [3, 5, 8]`"
+        )
+    if plan.looks and len(plan.seeds) not in plan.looks:
+        numbers = ", ".join(map(str, plan.looks))
+        raise UserError(
+            f"with `looks: [{numbers}]`, a plan has as many seeds as one of the looks, got {len(plan.seeds)}; "
+            "correct `seeds`, or leave it out, which means all seeds from 1"
+        )
+    for arm, number in plan.stopped.items():
+        if number not in plan.looks:
+            numbers = ", ".join(map(str, plan.looks))
+            raise UserError(
+                f"`stopped` says that {arm!r} has {number} seeds, and the looks are at {numbers}; correct the number"
+            )
 
 
 def _check_noises(plan: Plan) -> None:
@@ -202,5 +231,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,
+    "looks": fields.looks,
+    "stopped": fields.stopped,
     "normalise": lambda key, value: fields.one_of(key, value, tuple(NORMALISERS)),
 }

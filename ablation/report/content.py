@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.decisions.looks import judged_study
 from ablation.decisions.verdict import ArmVerdict, judge
+from ablation.report import looks
 from ablation.report.examples import Example, examples
 from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
@@ -17,6 +19,7 @@ from ablation.results import CURVES_COLUMNS, Study, read_counts, read_curves, re
 from ablation.stats import bootstrap, these_checkpoints
 from ablation.stats.metrics import METRICS, Metric
 from ablation.stats.scoring import pool
+from ablation.stats.sequential_judge import Judged
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
 from common.errors import UserError
@@ -28,9 +31,10 @@ RESAMPLING_SEED = 0
 class Content:
     """A study with its tests.
 
-    `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from the
-    first metric. `resampled` is the table of `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if
-    nothing was scored. `pooled` maps arm to error rates over conditions.
+    `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from
+    the first metric. `looks` is None for a study that is judged once. `resampled` is the table of `bootstrap.intervals`,
+    `checkpoints` that of `these_checkpoints`. Tables are empty if nothing was scored. `pooled` maps arm to error rates over
+    conditions.
     """
 
     study: Study
@@ -41,6 +45,7 @@ class Content:
     pooled: dict[str, dict[str, float]]
     curves: pd.DataFrame
     examples: Sequence[Example]
+    looks: Judged | None = None
 
     @property
     def metric(self) -> Metric:
@@ -55,7 +60,10 @@ class Content:
     @cached_property
     def sentences(self) -> dict[str, Sentences]:
         """Arm -> its verdict in words."""
-        return {arm: sentences(self.study, verdict) for arm, verdict in self.verdicts.items()}
+        return {
+            arm: sentences(self.study, verdict).with_evidence(looks.evidence(self.study, self.looks, arm))
+            for arm, verdict in self.verdicts.items()
+        }
 
     def row(self, arm: str, condition: str) -> dict[str, Any] | None:
         """Return the comparison of one arm in one condition; None if no trial was scored."""
@@ -96,7 +104,8 @@ def load(folder: Path) -> Content:
     study, counts = read_study(folder), read_counts(folder)
     curves = read_curves(folder) if study.imported is None else pd.DataFrame(columns=CURVES_COLUMNS)
     metric = _metric(study)
-    comparisons = {name: _compared(study, counts, name) for name in study.metrics if name in METRICS}
+    judged = judged_study(study, counts) if study.looks and _is_scored(counts, metric) else None
+    comparisons = {name: _compared(study, counts, name, judged) for name in study.metrics if name in METRICS}
     return Content(
         study,
         comparisons,
@@ -105,6 +114,7 @@ def load(folder: Path) -> Content:
         _pooled(counts, metric) if _is_scored(counts, metric) else {},
         curves,
         examples(study, counts, folder),
+        judged,
     )
 
 
@@ -122,9 +132,11 @@ def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
     return len(counts) > 0 and {*metric.columns} <= {*counts}
 
 
-def _compared(study: Study, counts: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _compared(study: Study, counts: pd.DataFrame, metric: str, judged: Judged | None) -> pd.DataFrame:
     if not _is_scored(counts, METRICS[metric]):
         return pd.DataFrame(columns=COLUMNS)
+    if judged is not None:
+        return judged.table if metric == study.metrics[0] else judged_study(study, counts, metric).table
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.report import evidence, measured
+from ablation.report import evidence, looks, measured
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -34,7 +34,8 @@ def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
     study = content.study
     sections = [
-        Section("Verdicts", [Text([baseline_sentence(content)]), Verdicts(cards(content))]),
+        Section("Verdicts", [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]),
+        Section("Looks", looks.history(study, content.looks)),
         Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
         Section("Figures", _figures(content)),
         Section("What each arm changed in the model", measured.changes(study)),

@@ -50,10 +50,15 @@ def _rates_note(content: Content, metric: str) -> str:
     if metric != content.metric.short:
         return f"The same numbers for {metric}."
     return (
-        f"{metric} in percent, mean of n = {seeds} seeds if all trials finished, with its 95 % confidence interval over seeds; "
+        f"{metric} in percent, mean of n = {seeds} seeds if all trials finished{_fewer(content)}, with its 95 % confidence "
+        "interval over seeds; "
         "difference to the baseline in percentage points with its simultaneous 95 % confidence interval; p of Dunnett's test over "
         f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g}."
     )
+
+
+def _fewer(content: Content) -> str:
+    return " and no look stopped the arm before" if content.study.looks else ""
 
 
 def _rate(row: Record) -> Cell:

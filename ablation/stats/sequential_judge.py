@@ -19,17 +19,23 @@ from ablation.stats.verdict import NotTested, Verdict
 
 
 class Decision(StrEnum):
-    """The decision on an arm at a look. `continue` asks for the seeds of the next look."""
+    """The decision on an arm at a look. `continue` asks for the seeds of the next look.
+
+    `futile`: a difference of the margin is unlikely. `saturated`: about all words are wrong, and nothing can be tested.
+    """
 
     WORSE = "worse"
     BETTER = "better"
     MIXED = "mixed"
     EQUIVALENT = "equivalent"
     FUTILE = "futile"
+    SATURATED = "saturated"
     CONTINUE = "continue"
 
 
 FINAL = frozenset({Decision.WORSE, Decision.BETTER, Decision.MIXED, Decision.EQUIVALENT})
+
+HOPELESS = frozenset({Decision.FUTILE, Decision.SATURATED})
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def judge_looks(
         rows |= {str(arm): mine for arm, mine in table.groupby("arm", sort=False) if arm in arrived or arm == baseline}
         frozen |= {arm: number for arm, decision in found.items() if decision in FINAL}
         futile = {arm: its for arm, its in futile.items() if arm not in found}
-        futile |= {arm: number for arm, decision in found.items() if decision == Decision.FUTILE}
+        futile |= {arm: number for arm, decision in found.items() if decision in HOPELESS}
     order = [name for name in dict.fromkeys([baseline, *counts["arm"]]) if name in rows]
     table = pd.concat([rows[name] for name in order], ignore_index=True) if order else pd.DataFrame(columns=COLUMNS)
     return Judged(looks, frozen, futile, table)
@@ -152,7 +158,7 @@ def _decision(rows: pd.DataFrame, plan: LookDesign, place: int, known: Sequence[
     if verdicts == {Verdict.EQUIVALENT}:
         return Decision.EQUIVALENT
     if set(rows["why_not_tested"]) == {NotTested.SATURATED}:
-        return Decision.FUTILE
+        return Decision.SATURATED
     if place + 1 < len(plan.looks) and is_futile([error for error in known if error is not None], plan.margin_points):
         return Decision.FUTILE
     return Decision.CONTINUE
