@@ -96,13 +96,20 @@ def _studies(looks: Sequence[int], arms: int) -> int:
 
 
 def null_statistics(looks: Sequence[int], arms: int, studies: int, rng: np.random.Generator) -> np.ndarray:
-    """Return T of every arm at every look if no arm differs from the baseline: (studies, looks, arms).
+    """Return T of every arm at every look if no arm differs from the baseline: (studies, looks, arms)."""
+    differences, error = simulated(looks, arms, studies, rng)
+    return differences / error[..., None]
 
-    Draws the sufficient statistics of a complete study: sums of differences between arms, and the residual sum of squares, whose
-    growth from one look to the next has a chi-squared part within the new seeds and a part between old and new seeds.
+
+def simulated(looks: Sequence[int], arms: int, studies: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return differences to the baseline (studies, looks, arms) and their standard error (studies, looks), if there are none.
+
+    Both are in standard deviations of a trial. Draws the sufficient statistics of a complete study: sums of differences between
+    arms, and the residual sum of squares, whose growth from one look to the next has a chi-squared part within the new seeds
+    and a part between old and new seeds.
     """
     totals, squares, earlier = np.zeros((studies, arms + 1)), np.zeros(studies), 0
-    found = np.empty((studies, len(looks), arms))
+    differences, errors = np.empty((studies, len(looks), arms)), np.empty((studies, len(looks)))
     for place, number in enumerate(looks):
         new = number - earlier
         added = rng.normal(0, math.sqrt(new), totals.shape)
@@ -113,9 +120,9 @@ def null_statistics(looks: Sequence[int], arms: int, studies: int, rng: np.rando
             step -= step.mean(axis=1, keepdims=True)
             squares += earlier * new / number * (step**2).sum(axis=1)
         totals, earlier = totals + added, number
-        error = np.sqrt(squares / (arms * (number - 1)) * 2 / number)
-        found[:, place] = (totals[:, 1:] - totals[:, :1]) / number / error[:, None]
-    return found
+        errors[:, place] = np.sqrt(squares / (arms * (number - 1)) * 2 / number)
+        differences[:, place] = (totals[:, 1:] - totals[:, :1]) / number
+    return differences, errors
 
 
 def _strictest(
