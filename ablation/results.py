@@ -161,16 +161,44 @@ class Measure(Record):
         return measure(self.name, higher_is_better=self.higher_is_better, unit=self.unit)
 
 
+class LooksRecord(Record):
+    """The design of a study with looks, as it was fixed before the study (`ablation.stats.sequential`).
+
+    `looks` are numbers of seeds, `seeds` those of this look in their order. `stopped` maps arms that were stopped before this
+    look to their numbers of seeds. `arms` does not count the baseline.
+    """
+
+    looks: list[int]
+    seeds: list[int]
+    stopped: dict[str, int] = {}
+    arms: int
+    conditions: int
+    margin_points: float | None = None
+    levels: list[float]
+    equivalence_levels: list[float]
+    spending: str
+
+
+class EarlierDesign(Record):
+    """Another design of the same comparison that was carried out before, as MLflow has it; `opened` is a date (UTC)."""
+
+    seeds: list[int]
+    looks: list[int] = []
+    margin_points: float | None = None
+    opened: str = ""
+
+
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
     `contrasts` are those of the plan's ladder and factorial. `settings` are the full settings of the baseline, `recipe` is the name
-    of what was trained, and `curves` are those that it declares; folders of older versions do not have them.
-    `hygiene` is None in folders of older versions. The first of `metrics` is
-    the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
-    and its version say how texts were normalised (`common.normalise`). `measure` is the first metric if it was computed elsewhere;
-    then `margin_points` is in its unit, and counts.parquet has `VALUES_COLUMNS`. `imported` is None for a study that ran here.
-    `sha256` has the sums of the tables, and of study.json without this key; `write_study` fills it in.
+    of what was trained, and `curves` are those that it declares; folders of older versions do not have them. `hygiene` is None in
+    folders of older versions. The first of `metrics` is the one that verdicts come from. `margin_points` is the margin of the
+    equivalence tests; None tests no equivalence. `normalise` and its version say how texts were normalised (`common.normalise`).
+    `measure` is the first metric if it was computed elsewhere; then `margin_points` is in its unit, and counts.parquet has
+    `VALUES_COLUMNS`. `imported` is None for a study that ran here. `looks` is None for a study that is judged once.
+    `earlier_designs` are other designs of the same arms whose results were known before. `sha256` has the sums of the tables, and
+    of study.json without this key; `write_study` fills it in.
     """
 
     study: str
@@ -200,6 +228,8 @@ class Study(Record):
     curves: list[CurveRecord] = []
     imported: Imported | None = None
     measure: Measure | None = None
+    looks: LooksRecord | None = None
+    earlier_designs: list[EarlierDesign] = []
     sha256: dict[str, str] = {}
 
     def known_metrics(self) -> dict[str, Metric]:

@@ -46,6 +46,13 @@ Store = Annotated[
     str | None,
     typer.Option("--tracking-uri", metavar="URI", help="The MLflow store; MLFLOW_TRACKING_URI by default."),
 ]
+NoFutility = Annotated[
+    bool,
+    typer.Option(
+        "--no-futility",
+        help="With looks, go on with arms for which a difference of the margin is unlikely, until equivalence is shown.",
+    ),
+]
 StepImage = Annotated[
     str | None,
     typer.Option(

@@ -1,5 +1,6 @@
 """`ablate run`: a whole study on this machine."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from ablation.plan.plan import Plan
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
-from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from cli.options import Corpus, NoFutility, PlanArgument, Seeds, Settings, chosen_plan
 from components.shared.revision import code_rev
 from pipelines.local import paths
 from recipes.plans import arms_of, of
@@ -37,12 +38,14 @@ def run(
     force_arm: Annotated[
         list[str] | None, typer.Option("--force-arm", metavar="ARM", help="Train this arm's trials; repeatable.")
     ] = None,
+    no_futility: NoFutility = False,
 ) -> None:
     """Run a whole study on this machine.
 
     Prepares the corpus, trains every arm with every seed (two trials at a time), scores the trials clean and in noise,
     compares the arms, writes the report, and tracks everything in MLflow. A trial that was finished before, in any study of
-    the same MLflow store, is reused. Ctrl-C stops all processes that this command has started.
+    the same MLflow store, is reused. A plan with `looks` gets its seeds in stages, and arms that are decided get no more.
+    Ctrl-C stops all processes that this command has started.
 
     \b
     Exit code: 0 on success, 1 trials or steps failed or MLflow does not answer, 2 bad input, 130 stopped by Ctrl-C.
@@ -61,6 +64,7 @@ def run(
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.local.fits import check_batches
+    from pipelines.local.looks import reached, run_looks
     from pipelines.local.study import Interrupted, RunFailed, run_study
 
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
@@ -69,21 +73,23 @@ def run(
     if not image:
         check_batches(of(checked), arms)
     check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
-    folder = out or paths.STUDIES / checked.study
+    folder, names = out or paths.STUDIES / checked.study, [arm.arm for arm in arms[1:]]
     if explaining:
-        _explain(checked, forced, folder, console)
+        _explain(reached(checked, names, folder), forced, folder, console)
         return
+    carry_out = partial(
+        run_study,
+        out=folder,
+        tracking_uri=paths.tracking_uri(),
+        corpora_root=paths.CORPORA,
+        code_rev=code_rev(),
+        console=console,
+        image=image,
+        force=forced,
+    )
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     try:
-        result = run_study(
-            checked,
-            folder,
-            tracking_uri=paths.tracking_uri(),
-            corpora_root=paths.CORPORA,
-            code_rev=code_rev(),
-            console=console,
-            image=image,
-            force=forced,
-        )
+        result = run_looks(checked, names, folder, carry_out, say, futility=not no_futility)
     except Interrupted as error:
         runs = "are marked KILLED" if error.closed else "will be closed by the next run, as MLflow does not answer"
         fail(

@@ -11,6 +11,7 @@ from kfp.dsl import Artifact, Markdown, Output, OutputPath
 from ablation.plan.arms import Arm, trials
 from ablation.plan.families import check_distinct, contrasts
 from ablation.plan.plan import RECIPE, Plan
+from components.shared.designs import design_tag
 from components.shared.image import component
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
@@ -23,6 +24,7 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     The study's run keeps the plan and the trials, and is found by `run`, the id of the pipeline's run.
     """
     from tracking.creating import patiently
+    from tracking.designs import record_design
     from tracking.results import keep_input
     from tracking.studies import flat, open_study
 
@@ -48,6 +50,8 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
         kfp_run=run,
     )
     opened = time.time()
+    design = design_tag(checked, list(arms.values()))
+    patiently(tracking_uri, lambda: record_design(tracking_uri, runs.study, design))
     items = [
         Trial(item.arm, item.seed, run_id, runs.study, runs.experiment_id, opened).to_json()
         for item, run_id in zip(order, runs.trials, strict=True)
@@ -58,7 +62,8 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 
 
 def _params(plan: Plan, code_rev: str) -> dict[str, Any]:
-    named = {} if plan.recipe == RECIPE else {"recipe": of(plan).name}
+    named: dict[str, Any] = {} if plan.recipe == RECIPE else {"recipe": of(plan).name}
+    named |= {"looks": list(plan.looks)} if plan.looks else {}
     return {"corpus": plan.corpus, "preset": plan.preset, "seeds": list(plan.seeds), "code_rev": code_rev, **named}
 
 

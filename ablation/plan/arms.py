@@ -66,6 +66,7 @@ def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
         arm = Arm(change.arm, change.part, change.action, change.why, overrides, settings, names)
         _check_new(arm, arms)
         arms.append(arm)
+    _check_stopped(plan, [arm.arm for arm in arms[1:]])
     return arms
 
 
@@ -88,8 +89,16 @@ def _changes(plan: Plan, catalogue: Catalogue) -> Iterator[Change]:
 
 
 def trials(plan: Plan, arms: list[Arm]) -> list[Trial]:
-    """Return every arm with every seed, seed by seed, so that all arms of the first seed finish early."""
-    return [Trial(arm.arm, seed) for seed in plan.seeds for arm in arms]
+    """Return every arm with every seed, seed by seed, so that all arms of the first seed finish early.
+
+    An arm that a look has stopped has only its first seeds.
+    """
+    return [
+        Trial(arm.arm, seed)
+        for number, seed in enumerate(plan.seeds, 1)
+        for arm in arms
+        if number <= plan.stopped.get(arm.arm, number)
+    ]
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -100,6 +109,12 @@ def warnings(plan: Plan) -> list[str]:
     if not any((plan.ablations, *(getattr(plan, key) for key in SHORTHANDS))):
         found.append("no ablations: only the baseline will be trained, and there is nothing to compare it with")
     return found
+
+
+def _check_stopped(plan: Plan, arms: list[str]) -> None:
+    for name in plan.stopped:
+        if name not in arms:
+            raise UserError(f"`stopped` names {name!r}, which is no arm besides the baseline{did_you_mean(name, arms)}")
 
 
 def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]) -> dict[str, Any]:

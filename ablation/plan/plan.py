@@ -50,7 +50,9 @@ class Plan:
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
-    `reasoning` is free text that the report repeats. `readings` says as what each phrase of a Markdown plan was read.
+    `looks` are numbers of seeds after which decided arms stop (see `looks.py`); () judges once, with all seeds. `stopped` maps the
+    arms that earlier looks have stopped to their numbers of seeds. `reasoning` is free text that the report repeats. `readings`
+    says as what each phrase of a Markdown plan was read.
     """
 
     study: str
@@ -72,6 +74,8 @@ class Plan:
     margin_points: float | None = None
     init_from: str | None = None
     normalise: str = BASIC
+    looks: tuple[int, ...] = ()
+    stopped: dict[str, int] = field(default_factory=dict)
     reasoning: str | None = None
     readings: tuple[Reading, ...] = ()
 
@@ -88,8 +92,9 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
-        defaults = {"normalise": BASIC, "recipe": RECIPE, "preset": "", "interaction_order": 2, "readings": ()}
-        for key, default in defaults.items():
+        defaults = {"normalise": BASIC, "recipe": RECIPE, "preset": "", "interaction_order": 2}
+        empty: dict[str, object] = {"readings": (), "looks": (), "stopped": {}}
+        for key, default in (defaults | empty).items():
             if getattr(self, key) == default:
                 del plain[key]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
@@ -148,7 +153,10 @@ def plan_from_mapping(data: Any) -> Plan:
     if "study" not in data:
         raise UserError("a plan needs a `study`, the name of its results; write e.g. `study: smile`")
     checked: dict[str, Any] = {key: CHECKS[key](key, value) for key, value in data.items()}
+    if checked.get("looks"):
+        checked.setdefault("seeds", tuple(range(1, checked["looks"][-1] + 1)))
     plan = Plan(**checked)
+    _check_looks(plan)
     _check_noises(plan)
     return plan
 
@@ -170,6 +178,31 @@ def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, 
             raise UserError(f"a setting is written key=value, got {setting!r}; write e.g. training.steps=100")
         data["baseline"][key.strip()] = load_yaml(value)
     return plan_from_mapping(data)
+
+
+def _check_looks(plan: Plan) -> None:
+    """Check that the seeds are those of a look, and that only looks stop arms."""
+    if plan.stopped and not plan.looks:
+        raise UserError(
+            "`stopped` names arms that a look has stopped, and the plan has no `looks`; remove it, or add `looks: [3, 5, 8]`"
+        )
+    if plan.looks and (plan.ladder or plan.factorial):
+        raise UserError(
+            "`looks` stop arms by their differences to the baseline, and a ladder or a factorial compares arms with each other; "
+            "leave `looks` out, or list the arms under `ablations` or `leave_one_out`"
+        )
+    if plan.looks and len(plan.seeds) not in plan.looks:
+        numbers = ", ".join(map(str, plan.looks))
+        raise UserError(
+            f"with `looks: [{numbers}]`, a plan has as many seeds as one of the looks, got {len(plan.seeds)}; "
+            "correct `seeds`, or leave it out, which means all seeds from 1"
+        )
+    for arm, number in plan.stopped.items():
+        if number not in plan.looks:
+            numbers = ", ".join(map(str, plan.looks))
+            raise UserError(
+                f"`stopped` says that {arm!r} has {number} seeds, and the looks are at {numbers}; correct the number"
+            )
 
 
 def _check_noises(plan: Plan) -> None:
@@ -229,5 +262,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,
+    "looks": fields.looks,
+    "stopped": fields.stopped,
     "normalise": lambda key, value: fields.one_of(key, value, tuple(NORMALISERS)),
 }

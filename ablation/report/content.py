@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ablation.decisions.contrasts import ContrastVerdict, judge_contrasts
+from ablation.decisions.looks import judged_study
 from ablation.decisions.verdict import ArmVerdict, judge
+from ablation.report import looks
 from ablation.report.amounts import Amounts
 from ablation.report.contrast_wording import contrast_sentences
 from ablation.report.examples import Example, examples
@@ -21,6 +23,7 @@ from ablation.stats import bootstrap, contrasts, these_checkpoints
 from ablation.stats.metrics import Metric
 from ablation.stats.power import Spread, measured_spreads
 from ablation.stats.scoring import pool
+from ablation.stats.sequential_judge import Judged
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
 
@@ -32,10 +35,10 @@ class Content:
     """A study with its tests.
 
     `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from the
-    first metric. `resampled` is the table of `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if
-    nothing was scored. `pooled` maps arm to error rates over conditions. `contrasts` is the table of `compare_contrasts`, and
-    `contrast_verdicts` has its verdicts; both are empty without a ladder or a factorial. `spreads` maps condition to the standard
-    deviation between seeds.
+    first metric. `looks` is None for a study that is judged once. `resampled` is the table of `bootstrap.intervals`, `checkpoints`
+    that of `these_checkpoints`. Tables are empty if nothing was scored. `pooled` maps arm to error rates over conditions.
+    `contrasts` is the table of `compare_contrasts`, and `contrast_verdicts` has its verdicts; both are empty without a ladder or a
+    factorial. `spreads` maps condition to the standard deviation between seeds.
     """
 
     study: Study
@@ -49,6 +52,7 @@ class Content:
     contrasts: pd.DataFrame
     contrast_verdicts: Sequence[ContrastVerdict]
     spreads: dict[str, Spread]
+    looks: Judged | None = None
 
     @property
     def metric(self) -> Metric:
@@ -68,7 +72,10 @@ class Content:
     @cached_property
     def sentences(self) -> dict[str, Sentences]:
         """Arm -> its verdict in words."""
-        return {arm: sentences(self.study, verdict) for arm, verdict in self.verdicts.items()}
+        return {
+            arm: sentences(self.study, verdict).with_evidence(looks.evidence(self.study, self.looks, arm))
+            for arm, verdict in self.verdicts.items()
+        }
 
     @cached_property
     def contrast_sentences(self) -> dict[tuple[str, str], Sentences]:
@@ -122,7 +129,8 @@ def load(folder: Path) -> Content:
     study, counts = read_study(folder), read_counts(folder)
     curves = read_curves(folder) if study.imported is None else pd.DataFrame(columns=CURVES_COLUMNS)
     metric = study.metric()
-    comparisons = {name: _compared(study, counts, each) for name, each in study.known_metrics().items()}
+    judged = judged_study(study, counts) if study.looks and _is_scored(counts, metric) else None
+    comparisons = {name: _compared(study, counts, each, judged) for name, each in study.known_metrics().items()}
     return Content(
         study,
         comparisons,
@@ -133,6 +141,7 @@ def load(folder: Path) -> Content:
         examples(study, counts, folder) if metric.is_rate else [],
         *_contrasts(study, counts, metric),
         _spreads(study, counts, metric),
+        judged,
     )
 
 
@@ -141,9 +150,11 @@ def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
     return len(counts) > 0 and {*metric.columns} <= {*counts}
 
 
-def _compared(study: Study, counts: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def _compared(study: Study, counts: pd.DataFrame, metric: Metric, judged: Judged | None) -> pd.DataFrame:
     if not _is_scored(counts, metric):
         return pd.DataFrame(columns=COLUMNS)
+    if judged is not None:
+        return judged.table if metric == study.metric() else judged_study(study, counts, metric.name).table
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.report import contrasts, evidence, measured
+from ablation.report import contrasts, evidence, looks, measured
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -35,10 +35,12 @@ def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
     study = content.study
     said, compared = headline(content), contrasts.sections(content)
+    verdicts = [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]
     lead = [
         Section("Findings", [Text(said)] if said else []),
         *compared,
-        Section("Verdicts", [Text([baseline_sentence(content)]), Verdicts(cards(content))]),
+        Section("Verdicts", verdicts),
+        Section("Looks", looks.history(study, content.looks)),
     ]
     sections = [
         *lead,

@@ -55,10 +55,15 @@ def _rates_note(content: Content, metric: Metric) -> str:
         return f"The same numbers for {metric.short}."
     points = " in percentage points" if metric.is_rate else write.in_unit
     return (
-        f"{metric.short}{unit}, mean of n = {seeds} seeds if all trials finished, with its 95 % confidence interval over seeds; "
+        f"{metric.short}{unit}, mean of n = {seeds} seeds if all trials finished{_fewer(content)}, with its 95 % confidence "
+        f"interval over seeds; "
         f"difference to the baseline{points} with its simultaneous 95 % confidence interval; p of Dunnett's test over "
         f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g}."
     )
+
+
+def _fewer(content: Content) -> str:
+    return " and no look stopped the arm before" if content.study.looks else ""
 
 
 def _rate(write: Amounts, row: Record) -> Cell:

@@ -1,5 +1,6 @@
 """The method section of a report: the computation and the meaning of its numbers, for one study."""
 
+from ablation.report import looks
 from ablation.report.amounts import Amounts
 from ablation.results import Imported, Study
 from ablation.stats.metrics import METRICS
@@ -46,6 +47,7 @@ def method(study: Study) -> list[str]:
         f"{100 * ALPHA:.0f} %. Holm's method then corrects p over the conditions. Confidence intervals of {rates} are 95 % "
         "each, over seeds. Confidence intervals of differences are simultaneous for all arms of a condition, but not over "
         "conditions, so an interval may exclude zero while p is above the level.",
+        *looks.method(study),
     ]
 
 

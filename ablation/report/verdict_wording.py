@@ -44,6 +44,10 @@ class Sentences:
     claim: str
     evidence: Sequence[str]
 
+    def with_evidence(self, more: Sequence[str]) -> "Sentences":
+        """Return the verdict with more evidence at its end."""
+        return Sentences(self.claim, [*self.evidence, *more])
+
     @property
     def text(self) -> str:
         """The whole verdict in one line."""

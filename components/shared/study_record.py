@@ -21,6 +21,7 @@ from ablation.results import (
     ArmFacts,
     ArmRecord,
     CurveRecord,
+    EarlierDesign,
     Measured,
     Study,
     TrialRecord,
@@ -28,6 +29,7 @@ from ablation.results import (
 from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint
+from components.shared.designs import looks_record, other_designs
 from components.shared.image import STEP_IMAGE
 from components.shared.outcome import sentence
 from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
@@ -75,6 +77,8 @@ def study_of(
             "study_run_id": item.study_run_id,
             "url": _url(tracking_uri, item),
         },
+        looks=looks_record(plan, arms),
+        earlier_designs=_other_designs(plan, item, tracking_uri),
         created=datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
         wall_seconds=_wall_seconds(item.opened, statuses),
     )
@@ -95,6 +99,18 @@ def measured(recipe: Recipe, arms: Sequence[Arm]) -> Measured:
 
 def _plain(masked: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     return {name: dict(values) for name, values in masked.items()}
+
+
+def _other_designs(plan: Plan, item: Trial, tracking_uri: str) -> list[EarlierDesign]:
+    """Return the earlier designs that differ from the plan's; [] if MLflow does not give them, so that there is a report."""
+    from components.shared.history import attempt
+    from tracking.designs import earlier_designs
+
+    found: list[EarlierDesign] = []
+    attempt(
+        lambda: found.extend(other_designs(plan, earlier_designs(tracking_uri, item.experiment_id, item.study_run_id)))
+    )
+    return found
 
 
 def counts_of(folders: Sequence[Path]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The power and the cost of a plan, from earlier studies in MLflow, before anything is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from tracking.timeouts import use_short_timeouts
 
 if TYPE_CHECKING:
     from ablation.stats.power import Design, Spread, Step
+    from ablation.stats.sequential_cost import Expected
 
 LADDER = (2, 3, 5, 10)
 RETRIES, TIMEOUT_S = 1, 5  # `ablate plan` answers in seconds and does not wait for a server that does not answer
@@ -44,7 +45,8 @@ class Outlook:
     the conditions in which such a model recognises next to nothing, so that no difference can be seen. `trial_seconds` is the
     mean of earlier trials; None if there are none. `margin_seeds` is the number of seeds that shows, in every condition, that an
     arm without a difference is within the plan's margin; None without a margin, or if 100 seeds do not suffice. `contrasts` maps
-    the kinds of contrasts of the plan to the largest detectable size per number of seeds and condition.
+    the kinds of contrasts of the plan to the largest detectable size per number of seeds and condition. `looks` has the expected
+    trials of a plan with looks.
     """
 
     design: "Design"
@@ -56,6 +58,7 @@ class Outlook:
     margin_seeds: int | None
     saturated: Sequence[str] = ()
     contrasts: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
+    looks: Sequence["Expected"] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs, with differences and spreads in points of WER."""
@@ -87,6 +90,7 @@ class Outlook:
                 }
                 for step in self.steps
             ],
+            "looks": [asdict(each) for each in self.looks],
         }
 
     def lines(self) -> list[str]:
@@ -101,6 +105,7 @@ class Outlook:
             *(f"  {self._of(kind, steps)}" for kind, steps in self.contrasts.items()),
             *([self._nothing()] if self.saturated else []),
             *self._margin(),
+            *map(_look_line, self.looks),
         ]
 
     def _of(self, kind: str, steps: Mapping[int, Mapping[str, float]]) -> str:
@@ -167,7 +172,8 @@ def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str, catalogue: Catal
         widest = max(spread.wer for spread in spreads.values())
         margin_seeds = seeds_needed(design, widest, margin=plan.margin_points / 100)
     seen = _contrasts(plan, arms, catalogue, spreads, [step.seeds for step in steps]) if catalogue else {}
-    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full, seen)
+    looks = _looks(plan, design, spreads, seconds)
+    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full, seen, looks)
 
 
 def _contrasts(
@@ -187,6 +193,36 @@ def _contrasts(
                 largest = max((sizes or {})[each.name] for each in mine if each.kind == kind)
                 found.setdefault(KINDS[kind], {})[number] = {name: largest * each.wer for name, each in spreads.items()}
     return found
+
+
+def _looks(
+    plan: Plan, design: "Design", spreads: Mapping[str, "Spread"], seconds: float | None
+) -> Sequence["Expected"]:
+    """Return the expected trials of a plan with looks, by the largest spread; () without looks or without a known spread."""
+    if not plan.looks or not spreads:
+        return ()
+    import numpy as np
+
+    from ablation.decisions.looks import design_of
+    from ablation.stats.sequential_cost import expected
+
+    planned = design_of(plan.looks, design.arms, design.conditions, plan.margin_points)
+    return expected(planned, max(spread.wer for spread in spreads.values()), seconds, np.random.default_rng(0))
+
+
+def _look_line(each: "Expected") -> str:
+    """E.g. `with looks, if all arms differ by 2 points: 16 trials on average, 40 at most; 1.3 device-hours, 3.3 at most`."""
+    what = (
+        f"if all arms differ by {each.points:g} point{'s' if each.points != 1 else ''}"
+        if each.points
+        else "without any effect"
+    )
+    cost = (
+        ""
+        if each.device_hours is None
+        else f"; {each.device_hours:.1f} device-hours, {each.most_device_hours:.1f} at most"
+    )
+    return f"with looks, {what}: {each.trials:.0f} trials on average, {each.most} at most{cost}"
 
 
 def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spread"], str, Sequence[str]]:
