@@ -68,7 +68,9 @@ def run(
     forced_arms(forced, arms)
     if not image:
         check_batches(of(checked), arms)
-    check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
+    check(
+        checked.corpus, here=True, needs_video=of(checked).needs_video
+    )  # report a wrong corpus now, not after a minute
     if explaining:
         _explain(checked, forced, console)
         return
