@@ -1,7 +1,7 @@
 """The content of a recipe file, typed and checked value by value. `rules` checks how the values fit together."""
 
+import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -34,9 +34,13 @@ def _word(value: Any) -> str:
 def _words(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(
-            f"a command is a list of words, not one text; write [{', '.join(shlex.split(value, posix=False))}]"
+            f"a command is a list of words, not one text; write [{', '.join(map(_quoted, value.split()))}]"
         )
     return value
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word, ensure_ascii=False) if re.search(r"[^\w./=-]", word) else word
 
 
 def _not_empty(value: list[str]) -> list[str]:

@@ -46,7 +46,7 @@ BROKEN = {
     "unknown key inside": (f"{KINDS}/max/argument", ["x"], ["line", "parts.pooling.kinds.max", "did you mean 'arguments'"]),
     "no train": ("train", None, ["train: field required"]),
     "no sources": ("sources", None, ["sources: field required"]),
-    "a command as text": ("train", "python train.py", ["a list of words", "[python, train.py]"]),
+    "a command as text": ("train", "python train.py {seed}", ["a list of words", '[python, train.py, "{seed}"]']),
     "an empty command": ("train", [], ["train: a command starts with a program"]),
     "a word that is true": ("train", ["x", True], ["line", "put it in quotes"]),
     "an unquoted placeholder": ("train", ["x", {"corpus": None}], ["in quotes: \"{corpus}\""]),
@@ -94,6 +94,7 @@ def test_a_wrong_file_is_refused_in_a_sentence(tmp_path: Path, path: str, value:
         ("", "a recipe is a mapping"),
         ("- a", "a recipe is a mapping"),
         ("recipe: [", "not valid YAML"),
+        ("study: x\nrecipe: y", "is a plan, not a recipe; give the recipe first, and the plan with --plan"),
         ("recipe: a\nrecipe: b", "occurs twice, on lines 1 and 2"),
     ],
 )
