@@ -256,12 +256,14 @@ def read_study(folder: Path) -> Study:
 
 
 def _writer(folder: Path) -> str:
-    """Return the command that wrote a study. If its record cannot be read, its files tell: an import writes no curves."""
+    """Return the command that wrote a study. If its record does not say so, its files do: an import writes no curves."""
     try:
         written = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-        return IMPORT if isinstance(written, dict) and written.get("imported") else RUN
     except (OSError, ValueError):
-        return IMPORT if (folder / COUNTS_FILE).is_file() and not (folder / CURVES_FILE).is_file() else RUN
+        written = None
+    if isinstance(written, dict) and "imported" in written:
+        return IMPORT if written["imported"] else RUN
+    return IMPORT if (folder / COUNTS_FILE).is_file() and not (folder / CURVES_FILE).is_file() else RUN
 
 
 def _check_record(path: Path, written: Any, writer: str) -> None:

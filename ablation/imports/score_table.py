@@ -10,7 +10,6 @@ import pandas as pd
 
 from ablation.imports.utterances import numbered, read_text, some
 from common.errors import UserError
-from common.hints import did_you_mean
 
 ARM, SEED, CONDITION, METRIC, VALUE, ITEM = "arm", "seed", "condition", "metric", "value", "item"
 NEEDED, OPTIONAL = (ARM, SEED, VALUE), (CONDITION, METRIC, ITEM)
@@ -38,7 +37,9 @@ def _parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except Exception as error:  # pyarrow's errors are of many types
-        raise UserError(f"{path} cannot be read as a Parquet file: {_first_line(error)}; write it again") from error
+        raise UserError(
+            f"{path} is not a Parquet file that can be read; write it again, or name it as what it is"
+        ) from error
 
 
 def _has_tabs(text: str, suffix: str) -> bool:
@@ -54,7 +55,9 @@ def _separated(text: str, path: Path, separator: str) -> pd.DataFrame:
     if len(table.columns) == 1 and ";" in str(table.columns[0]):
         raise UserError(f"{path} is separated by semicolons; save it with commas, and with points in numbers")
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first columns of longer rows as labels
-        raise UserError(f"{path} has rows with more values than its header has names; correct the header")
+        raise UserError(
+            f"{path} has rows with more values than its header has names; correct the header, and write points in numbers"
+        )
     return table
 
 
@@ -78,8 +81,8 @@ def check_columns(table: pd.DataFrame, source: str, *, numbers: str = "row") -> 
         if needed not in names:
             has = some([str(name) for name in table.columns], 8) or "none"
             raise UserError(
-                f"{source} needs the columns {', '.join(NEEDED)}, and it lacks {needed!r}; it has {has}"
-                f"{did_you_mean(needed, list(names))}"
+                f"{source} needs the columns {', '.join(NEEDED)}, and it lacks {needed!r}; it has {has}: write one value per row, "
+                "and the name of its metric into the column metric"
             )
     if not len(table):
         raise UserError(f"{source} has a header and 0 values; write a row per arm, seed and condition")

@@ -92,7 +92,7 @@ def _trial(trial: Trial, values: pd.DataFrame, measure: Measure, failed: Mapping
     pooled = pool(mine, ["condition"], metric)
     found = {
         f"{metric.name}/{name}": float(value)
-        for name, value in zip(pooled["condition"], pooled[metric.name], strict=True)
+        for name, value in zip(pooled["condition"], pooled[metric.column], strict=True)
     }
     overall = {f"{metric.name}/overall": float(mine["value"].mean())}
     return TrialRecord(arm=arm, seed=seed, status="finished", wer=found | overall)

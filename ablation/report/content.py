@@ -152,7 +152,7 @@ def _pooled(counts: pd.DataFrame, metric: Metric) -> dict[str, dict[str, float]]
     found: dict[str, dict[str, float]] = {}
     for name, chosen in sets.items():
         rows = pool(counts.loc[chosen], ["arm"], metric)
-        for arm, rate in zip(rows["arm"], rows[metric.name], strict=True):
+        for arm, rate in zip(rows["arm"], rows[metric.column], strict=True):
             found.setdefault(arm, {})[name] = rate
     return found
 

@@ -45,6 +45,11 @@ class Metric:
         return self.name.upper() if self.is_rate else self.name
 
     @property
+    def column(self) -> str:
+        """The column that pooling adds. A name from elsewhere could be that of another column, e.g. `seed`."""
+        return self.name if self.is_rate else "measured"
+
+    @property
     def columns(self) -> list[str]:
         """The columns of errors, then that of the length."""
         return [*self.errors, self.length]

@@ -77,7 +77,7 @@ def score_transcripts(transcripts: pd.DataFrame, normaliser: Normaliser = normal
 
 
 def pool(counts: pd.DataFrame, by: Sequence[str], metric: str | Metric = "wer") -> pd.DataFrame:
-    """Sum a metric's counts over all rows that agree in the columns `by`, and add each sum's rate as a column of its name.
+    """Sum a metric's counts over all rows that agree in the columns `by`, and add each sum's rate as `Metric.column`.
 
     Groups stay in their order of appearance. Raises ValueError for a group whose references are all empty.
     """
@@ -86,7 +86,7 @@ def pool(counts: pd.DataFrame, by: Sequence[str], metric: str | Metric = "wer") 
     pooled = counts.groupby(list(by), sort=False, as_index=False, observed=True)[chosen.columns].sum()
     if empty := pooled.loc[pooled[length] == 0, list(by)].to_dict("records"):
         raise ValueError(f"an error rate needs a reference that is not empty, but all are in {empty[0]}")
-    return pooled.assign(**{chosen.name: pooled[[*chosen.errors]].sum(axis=1) / pooled[length]})
+    return pooled.assign(**{chosen.column: pooled[[*chosen.errors]].sum(axis=1) / pooled[length]})
 
 
 def trial_metrics(counts: pd.DataFrame, metrics: Sequence[str] = ("wer",)) -> dict[str, float]:

@@ -82,7 +82,7 @@ def compare(
     when trials were not scored on the same references.
     """
     chosen = metric_of(metric)
-    trials = pool(counts, ["arm", "seed", "condition"], chosen).rename(columns={chosen.name: "wer"})
+    trials = pool(counts, ["arm", "seed", "condition"], chosen).rename(columns={chosen.column: "wer"})
     _check_same_references(trials, chosen.length)
     names, size = list(dict.fromkeys(trials["condition"])), 1.0 if chosen.is_rate else size_of(trials["wer"])
     trials = trials.assign(wer=trials["wer"] / size)

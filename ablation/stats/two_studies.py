@@ -47,7 +47,7 @@ def compare_studies(
     These are no evidence: they have the verdict `not_tested` and do not count for the variance.
     """
     by = ["arm", "seed", "condition"]
-    sides = [pool(counts, by, metric).rename(columns={metric.name: "wer"}) for counts in (earlier, later)]
+    sides = [pool(counts, by, metric).rename(columns={metric.column: "wer"}) for counts in (earlier, later)]
     size = 1.0 if metric.is_rate else size_of(pd.concat([side["wer"] for side in sides]))
     sides = [side.assign(wer=side["wer"] / size) for side in sides]
     known = [arm for arm in arms if all((side["arm"] == arm).any() for side in sides)]

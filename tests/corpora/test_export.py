@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from ablation.stats.scoring import score_transcripts
 from common.conditions import Condition
 from common.errors import UserError
 from corpora.export.folder import Layout, export
+from corpora.export.lists import FORMATS
 from corpora.export.sets import Noises, file_names
 from corpora.schema import Utterance
 from corpora.store import Corpus
@@ -162,6 +164,19 @@ def test_hypotheses_made_on_an_export_are_scored_as_here(
 def _misheard(words: list[str], draw: random.Random) -> str:
     kept = [word if draw.random() > 0.2 else f"{word}s" for word in words if draw.random() > 0.1]
     return " ".join([*kept, *(["um"] if draw.random() < 0.3 else [])])
+
+
+def test_the_command_of_the_page_works_and_gives_what_it_lists(
+    small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ablate: Ablate
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/export.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    [command] = re.findall(r"^ablate (corpus export .*)$", page, re.MULTILINE)
+    assert ablate(*command.replace("corpora-cache/NAME", str(small_corpus)).split()).code == 0
+    for name in ("test/clean/text", "test/babble_0db/wav.scp", "train/video", "export.json", "SHA256SUMS"):
+        assert Path("exported", name).exists()
+    for name in FORMATS:
+        assert f"| `{name}` |" in page
 
 
 MISTAKES: dict[str, tuple[list[object], str]] = {

@@ -139,7 +139,8 @@ def forests(content: Content) -> list[Forest]:
     margin = 0.04 * ((high - low) or 1)
     name = f"difference in {_points(content)}" + (" (compressed beyond 1)" if scale == "asinh" else "")
     label = "Difference of each arm to the baseline in each condition, with intervals; the table above has the numbers"
-    return [Forest(label, Axis(name, low - margin, high + margin, scale), page) for page in _pages(groups)]
+    axis, higher = Axis(name, low - margin, high + margin, scale), content.metric.higher_is_better
+    return [Forest(label, axis, page, higher) for page in _pages(groups)]
 
 
 def _differences(content: Content, arm: str) -> Rows:

@@ -78,6 +78,8 @@ def test_the_direction_decides_between_worse_and_better(higher: bool, verdicts: 
         True,
         True,
     )
+    page = Path("studies/mine/report.html").read_text(encoding="utf-8")
+    assert (f"arm is {verdicts[1]} →" in page, f"← {verdicts[0]}" in page) == (True, True)
     assert "less than 0.02 in every condition" in judged.sentences["same"].text
 
 
@@ -88,8 +90,17 @@ def test_high_values_are_no_error_rates_and_a_constant_metric_is_not_tested() ->
     assert {verdict.verdict for verdict in imported(frame, metric="accuracy").verdicts.values()} == {"inconclusive"}
 
 
+@pytest.mark.parametrize("name", ["seed", "value", "items", "wer", "condition", "<b>|$_{x}\\"])
+def test_a_metric_may_have_any_name(name: str) -> None:
+    judged = imported(values(), metric=name, higher_is_better=True, unit="$%")
+    assert judged.verdicts["small"].verdict == "worse"
+    assert judged.sentences["small"].text.count(f"{name} falls by ") == 1
+
+
 def test_every_format_of_the_report_names_metric_unit_and_direction() -> None:
-    judged = imported(values(scale=30.0, items=3, conditions=("day", "night")), metric="PSNR", margin_points=0.3)
+    judged = imported(
+        values(scale=30.0, items=3, conditions=("clean", "babble_0db", "babble_5db")), metric="PSNR", margin_points=0.3
+    )
     for name in ("html", "md", "tex"):
         text = Path(f"studies/mine/report.{name}").read_text(encoding="utf-8")
         assert "PSNR" in text
