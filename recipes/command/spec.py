@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ablation.imports.formats import FORMATS
+from ablation.imports.options import compiled
+from ablation.imports.records import parse_keys
 from ablation.plan.fields import ARM
 from common.hints import did_you_mean
 from recipes.command import placeholders
@@ -183,6 +185,8 @@ class Hypotheses(Strict):
     def _known(self) -> Self:
         if self.format is not None and self.format not in FORMATS:
             raise ValueError(f"unknown format {self.format!r}{did_you_mean(self.format, FORMATS)}")
+        parse_keys(self.keys)
+        compiled("id", self.id)
         return self
 
 

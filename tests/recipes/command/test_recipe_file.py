@@ -73,6 +73,8 @@ BROKEN = {
     "a missing source": ("sources", ["gone.py"], ["no file or folder 'gone.py'"]),
     "a script that is no source": ("sources", ["train.py"], ["'decode.py' is not there; add it"]),
     "an unknown format": ("hypotheses/format", "trm", ["unknown format 'trm': did you mean 'trn'"]),
+    "a list of keys without names": ("hypotheses/keys", "id", ["hypotheses", "'id' has no `=`"]),
+    "a wrong regular expression": ("hypotheses/id", "(", ["hypotheses", "is a regular expression"]),
     "a config that does not exist": ("config", {"base": "c.yaml"}, ["config"]),
     "a variable that is ours": ("environment", {"CUDA_VISIBLE_DEVICES": "0"}, ["'CUDA_VISIBLE_DEVICES' the service sets"]),
     "a preset with an unknown part": ("presets", {"tiny": {"poling": "max"}}, ["presets", "did you mean 'pooling'"]),
