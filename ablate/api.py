@@ -22,28 +22,37 @@ def compare(
     baseline: str = "baseline",
     *,
     margin_points: float | None = None,
-    metric: str = "wer",
+    metric: str | None = None,
     normalise: str = "basic",
+    higher_is_better: bool | None = None,
+    margin: float | None = None,
 ) -> "pd.DataFrame":
     """Test every arm of a table against the baseline, over seeds.
 
     `frame` has a row per utterance: arm, seed, condition (all are `clean` without it), utterance_id, reference, hypothesis. It may
-    have the counts of the metric instead of the texts. Returns a row per arm and condition with the columns of
-    `ablation.stats.significance.compare`; error rates and differences are fractions. Raises UserError.
+    have the counts of the metric (`wer` or `cer`) instead of the texts. Returns a row per arm and condition with the columns of
+    `ablation.stats.significance.compare`; error rates and differences are fractions.
+
+    A frame with the column `value` has the values of any other metric instead: a row per arm, seed and condition, or per `item` of
+    the test set. `metric` names it, if no column does; `higher_is_better` is its direction, if the name does not say it; `margin`
+    is in its unit. The columns are then named after the value, not after the WER. Raises UserError.
     """
-    from ablation.imports.frame import counts_of
-    from ablation.stats import significance
+    from ablation.imports.frame import compare_texts, compare_values
+    from ablation.imports.scores import Direction
 
-    counts = counts_of(frame, baseline, metric, normalise)
-    return significance.compare(counts, baseline, margin_points=margin_points, metric=metric)
+    if "value" not in frame:
+        return compare_texts(frame, baseline, metric or "wer", normalise, margin_points)
+    return compare_values(frame, baseline, Direction(metric, higher_is_better), margin)
 
 
-def import_results(hyp: str | Sequence[str], out: Location, **options: Any) -> "Content":
-    """Make a study folder of hypothesis files, as `ablate import` does, and return the study.
+def import_results(
+    hyp: str | Sequence[str] | None = None, out: Location = "", *, scores: Location | None = None, **options: Any
+) -> "Content":
+    """Make a study folder of hypothesis files or of a table of scores, as `ablate import` does, and return the study.
 
-    `hyp` is a pattern such as `exp/{arm}/seed{seed}/{condition}.trn`, or several. `options` are the fields of
-    `ablation.imports.options.Options`: ref, format, keys, missing, extra, missing_trials, id_part, speaker, speakers, arms,
-    baseline, margin_points, normalise, metrics, question. Raises UserError.
+    `hyp` is a pattern such as `exp/{arm}/seed{seed}/{condition}.trn`, or several. `scores` is a table in its place. `options`
+    are the fields of `ablation.imports.options.Options`: ref, format, keys, missing, extra, missing_trials, id_part, speaker,
+    speakers, arms, baseline, margin_points, normalise, metrics, metric, higher_is_better, unit, question. Raises UserError.
     """
     from dataclasses import fields
 
@@ -54,8 +63,10 @@ def import_results(hyp: str | Sequence[str], out: Location, **options: Any) -> "
     known = [field.name for field in fields(Options)]
     if unknown := [name for name in options if name not in known]:
         raise UserError(f"import_results has no option {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+    if not str(out):
+        raise UserError("import_results needs the folder of the study; give out='studies/NAME'")
     paths = {name: Path(options[name]) for name in ("speakers", "arms") if options.get(name) is not None}
-    write(hyp, Path(out), Options(**{**options, **paths}))
+    write(hyp, Path(out), Options(**{**options, **paths}), scores=None if scores is None else Path(scores))
     return load_study(out)
 
 

@@ -1,7 +1,8 @@
 """The folder of a study, as the step `compare_arms` writes it.
 
 study.json       arms, trials with their status, corpus, provenance, tracking, and the SHA-256 of the tables and of itself
-counts.parquet   errors in words and characters per arm, seed, condition and utterance, with the reference and the hypothesis
+counts.parquet   errors in words and characters per arm, seed, condition and utterance, with the reference and the hypothesis; or
+                 the values of a measure per arm, seed, condition and item
 curves.parquet   what training logged: arm, seed, step, metric, value; an imported study has none
 
 A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable.
@@ -20,7 +21,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.plan.naming import NamedChange
-from ablation.stats.metrics import METRICS, WER
+from ablation.stats.measures import ITEMS, VALUE, measure
+from ablation.stats.metrics import METRICS, WER, Metric
 from common.checksums import Damaged, sha256_of
 from common.errors import UserError
 from common.files import atomic_write
@@ -29,10 +31,16 @@ from common.validation import sentence
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
-COUNTS_COLUMNS = ["arm", "seed", "condition", "utterance_id", "speaker", *WER.columns, *TEXTS]
+KEYS = ["arm", "seed", "condition", "utterance_id", "speaker"]
+COUNTS_COLUMNS = [*KEYS, *WER.columns, *TEXTS]
+VALUES_COLUMNS = [*KEYS, VALUE, ITEMS]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
 SUMS = "sha256"  # key of study.json
-REMEDY = "run the study again: the same `ablate run` command writes the folder again"
+RUN, IMPORT = "ablate run", "ablate import"  # commands that write studies
+REMEDIES = {
+    RUN: "run the study again: the same `ablate run` command writes the folder again",
+    IMPORT: "import the results again: the same `ablate import` command writes the folder again",
+}
 
 
 def detail_columns() -> list[str]:
@@ -140,19 +148,33 @@ class Imported(Record):
     left_out: int = 0
 
 
+class Measure(Record):
+    """A metric that was computed elsewhere; values and differences are in `unit`, empty for numbers without a unit."""
+
+    name: str
+    higher_is_better: bool
+    unit: str = ""
+
+    def metric(self) -> Metric:
+        """Return the metric of its values."""
+        return measure(self.name, higher_is_better=self.higher_is_better, unit=self.unit)
+
+
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
     `settings` are the full settings of the baseline, `recipe` is the name of what was trained, and `curves` are those that it
     declares; folders of older versions do not have them. `hygiene` is None in folders of older versions. The first of `metrics` is
     the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
-    and its version say how texts were normalised (`common.normalise`). `imported` is None for a study that ran here. `sha256` has
-    the sums of the tables, and of study.json without this key; `write_study` fills it in.
+    and its version say how texts were normalised (`common.normalise`). `measure` is the first metric if it was computed elsewhere;
+    then `margin_points` is in its unit, and counts.parquet has `VALUES_COLUMNS`. `imported` is None for a study that ran here.
+    `sha256` has the sums of the tables, and of study.json without this key; `write_study` fills it in.
     """
 
     study: str
     question: str = ""
     reasoning: str | None = None
+    readings: list[str] = []
     preset: str
     corpus: dict[str, Any]
     seeds: list[int]
@@ -174,7 +196,23 @@ class Study(Record):
     recipe: str = "smile"
     curves: list[CurveRecord] = []
     imported: Imported | None = None
+    measure: Measure | None = None
     sha256: dict[str, str] = {}
+
+    def known_metrics(self) -> dict[str, Metric]:
+        """Return the metrics of the study that this version knows, by name, the one of the verdicts first."""
+        if self.measure is not None:
+            return {self.measure.name: self.measure.metric()}
+        return {name: METRICS[name] for name in self.metrics if name in METRICS}
+
+    def metric(self) -> Metric:
+        """Return the metric of the verdicts. Raises UserError for one that this version does not know."""
+        known, name = self.known_metrics(), self.metrics[0]
+        if name not in known:
+            raise UserError(
+                f"the study has the metric {name!r}, which this version does not know; known are {', '.join(METRICS)}"
+            )
+        return known[name]
 
     def of(self, arm: str) -> list[TrialRecord]:
         """Return the trials of an arm, by seed."""
@@ -201,24 +239,38 @@ def read_study(folder: Path) -> Study:
     """Read a study's `study.json`. Raises UserError if it is missing or cannot be read, or is not what was written."""
     path = folder / STUDY
     if not path.is_file():
-        raise UserError(f"no study in {folder}: {STUDY} is missing; give the folder that `ablate run` printed")
+        raise UserError(
+            f"no study in {folder}: {STUDY} is missing; give the folder that `ablate run` or `ablate import` printed"
+        )
+    writer = _writer(folder)
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-        _check_record(path, written)
+        _check_record(path, written, writer)
         return Study.model_validate(written)
     except ValidationError as error:
-        raise UserError(f"{path} is not what `ablate run` writes: {sentence(error)}; {REMEDY}") from error
+        raise UserError(f"{path} is not what `{writer}` writes: {sentence(error)}; {REMEDIES[writer]}") from error
     except UserError:
         raise
     except ValueError as error:
-        raise Damaged(f"{path} is not valid JSON: {error}; {REMEDY}") from error
+        raise Damaged(f"{path} is not valid JSON: {error}; {REMEDIES[writer]}") from error
 
 
-def _check_record(path: Path, written: Any) -> None:
+def _writer(folder: Path) -> str:
+    """Return the command that wrote a study. If its record does not say so, its files do: an import writes no curves."""
+    try:
+        written = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        written = None
+    if isinstance(written, dict) and "imported" in written:
+        return IMPORT if written["imported"] else RUN
+    return IMPORT if (folder / COUNTS_FILE).is_file() and not (folder / CURVES_FILE).is_file() else RUN
+
+
+def _check_record(path: Path, written: Any, writer: str) -> None:
     """Compare study.json with its own sum, if it has one."""
     sums = written.get(SUMS) if isinstance(written, dict) else None
     if isinstance(sums, dict) and sums and sums.get(STUDY) != _own_sum(written):
-        raise Damaged(f"{path} was changed after `ablate run` wrote it: its SHA-256 differs; {REMEDY}")
+        raise Damaged(f"{path} was changed after `{writer}` wrote it: its SHA-256 differs; {REMEDIES[writer]}")
 
 
 def _own_sum(record: Mapping[str, Any]) -> str:
@@ -240,9 +292,12 @@ def write_study(study: Study, folder: Path) -> Path:
 def read_counts(folder: Path) -> pd.DataFrame:
     """Read the errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
 
-    The `detail_columns` are included if the study's version wrote them. Raises UserError.
+    The `detail_columns` are included if the study's version wrote them. Of a study with a measure, read its values. Raises
+    UserError.
     """
     wanted = [column for column in COUNTS_COLUMNS if column not in TEXTS]
+    if (folder / STUDY).is_file() and read_study(folder).measure is not None:
+        return _read_table(folder / COUNTS_FILE, VALUES_COLUMNS)
     return _read_table(folder / COUNTS_FILE, wanted, optional=detail_columns())
 
 
@@ -263,25 +318,28 @@ def _read_table(
     filters: list[tuple[str, str, Any]] | None = None,
     optional: Sequence[str] = (),
 ) -> pd.DataFrame:
+    writer = _writer(path.parent)
     if not path.is_file():
-        raise Damaged(f"the study in {path.parent} is incomplete: {path.name} is missing; {REMEDY}")
+        raise Damaged(f"the study in {path.parent} is incomplete: {path.name} is missing; {REMEDIES[writer]}")
     _check_table(path)
     try:
         found = pq.read_schema(path).names
         if missing := [column for column in columns if column not in found]:
-            raise UserError(f"{path} lacks the columns {', '.join(missing)}; {REMEDY}")
+            raise UserError(f"{path} lacks the columns {', '.join(missing)}; {REMEDIES[writer]}")
         present = [column for column in optional if column in found]
         return pd.read_parquet(path, columns=[*columns, *present], filters=filters)
     except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"{path} is damaged, it cannot be read as a Parquet file; {REMEDY}") from error
+        raise Damaged(f"{path} is damaged, it cannot be read as a Parquet file; {REMEDIES[writer]}") from error
 
 
 def _check_table(path: Path) -> None:
     """Compare a table with its sum in study.json, if there is one."""
-    record = path.with_name(STUDY)
+    record, writer = path.with_name(STUDY), _writer(path.parent)
     expected = _table_sums(record, *_version(record)).get(path.name) if record.is_file() else None
     if expected and _sum_of(path, *_version(path)) != expected:
-        raise Damaged(f"{path} was damaged or replaced after `ablate run` wrote it: its SHA-256 differs; {REMEDY}")
+        raise Damaged(
+            f"{path} was damaged or replaced after `{writer}` wrote it: its SHA-256 differs; {REMEDIES[writer]}"
+        )
 
 
 def _version(path: Path) -> tuple[int, int, int]:

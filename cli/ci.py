@@ -30,7 +30,7 @@ class Mode:
     wait: bool
     again: bool
     smoke: Path
-    margin: float
+    margin: float | None
     folder: Path
 
 

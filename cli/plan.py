@@ -1,6 +1,7 @@
 """`ablate plan`: the arms and trials of a plan, and the differences that it can detect."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -9,28 +10,41 @@ from rich.table import Table
 
 from ablation.plan.arms import Arm, trials, warnings
 from ablation.plan.plan import Plan
+from ablation.plan.schema import schema
 from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
+from cli.structure import left_out_of, show_structures
+from common.errors import UserError
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
 from pipelines.local.outlook import Outlook, outlook
-from recipes.base import PlanFacts
+from recipes.base import PlanFacts, Recipe
 from recipes.plans import arms_of, of
 
 
 def plan(
     given: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PLAN...",
             help="Plans in YAML, JSON or Markdown: files, folders, http(s) or s3 addresses, or - for standard input.",
             show_default=False,
         ),
-    ],
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs: arms, seeds, trials, warnings.")
     ] = False,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Print as JSON what Markdown plans say, without any model's catalogue.")
+    ] = False,
+    as_schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of plans, and nothing else.")
+    ] = False,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe/--no-probe", help="Train small versions of the arms for two steps, to compare them."),
+    ] = True,
     corpus: Corpus = None,
     seeds: Seeds = None,
     settings: Settings = None,
@@ -42,11 +56,19 @@ def plan(
     spread between seeds come from earlier studies in MLflow on the same corpus, preset and steps, else the spread from
     measurements of the preset. Recordings of noise are decoded, and batches that this machine cannot hold are refused.
 
-    Several plans, or a folder, give one line each, without the probe.
+    Several plans, or a folder, give one line each, without the probe; --no-probe leaves it out for one plan, too.
 
     Example: ablate plan plans/smile.yaml
     """
+    if as_schema:
+        print(json.dumps(schema(), indent=1))
+        return
+    if not given:
+        raise UserError("no plan is given; write e.g. `ablate plan plans/smile.yaml`")
     named = plans.listed(given)
+    if structure:
+        show_structures(named)
+        return
     if named != given or len(named) > 1:
         plans.show(named, corpus, seeds, settings or [], as_json=as_json)
         return
@@ -54,12 +76,21 @@ def plan(
     arms = arms_of(checked)
     check_batches(of(checked), arms)
     seen = outlook(checked, arms, paths.tracking_uri())
-    measured = of(checked).check({arm.arm: arm.settings for arm in arms})
+    measured = _facts(of(checked), arms, probe=probe)
     said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
     if as_json:
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
     else:
         _show(checked, arms, seen, measured, said, Console())
+        if left := left_out_of(named[0]):
+            print(f"{left}; --structure shows them")
+
+
+def _facts(recipe: Recipe, arms: list[Arm], *, probe: bool) -> PlanFacts:
+    """Return what the recipe finds out about the arms. Without the probe, only recipes are asked that need no modules for it."""
+    if not probe and recipe.preload:
+        return PlanFacts()
+    return recipe.check({arm.arm: arm.settings for arm in arms})
 
 
 def _as_json(
@@ -75,6 +106,7 @@ def _as_json(
         "conditions": checked.condition_names(),
         "power": seen.as_json() if seen else None,
         "measured": _measured(measured),
+        "readings": [asdict(reading) for reading in checked.readings],
         "warnings": said,
     }
 
@@ -97,6 +129,8 @@ def _show(
         change = ", ".join(f"{part}: {json.dumps(spec)}" for part, spec in arm.overrides.items())
         table.add_row(arm.arm, change or "–", arm.why)
     console.print(table, markup=False)
+    for reading in checked.readings:
+        console.print(str(reading), highlight=False, markup=False, soft_wrap=True)
     number = len(trials(checked, arms))
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
     console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ import typer
 
 from ablation.plan.arms import Arm, expand
 from ablation.plan.plan import BASELINE, Plan, plan_from_mapping, read_plan
+from cli.recipe_init import init
 from common.errors import UserError
 from common.hints import did_you_mean
 from pipelines.local import paths
@@ -25,6 +26,8 @@ SMALL_STEPS = 20
 STEP_NAMES = ("steps", "max_steps", "updates", "iterations", "epochs", "max_epochs")
 
 recipe_app = typer.Typer(help="Check and try recipe files: other toolkits, by their commands.", no_args_is_help=True)
+
+recipe_app.command()(init)
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="FILE", help="A recipe file in YAML, see docs/recipes.md.")]
 

@@ -52,20 +52,21 @@ def open_study(
     curves: Sequence[str] = (),
     parent_run_id: str | None = None,
     kfp_run: str = "",
+    tags: Mapping[str, str] | None = None,
 ) -> StudyRuns:
     """Create the study run, its trial runs, and the view on which MLflow's page opens.
 
     Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
     owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the
-    study. Raises UserError if the store cannot be used.
+    study. `tags` are more tags of the study's run. Raises UserError if the store cannot be used.
     """
     check_store(uri)
     experiment_id = patiently(uri, lambda: experiment(uri, study))
     outer = enclosing_run(uri, parent_run_id)
     parent = {MLFLOW_PARENT_RUN_ID: outer} if outer else {}
-    tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
-    tags |= {KFP_RUN: kfp_run} if kfp_run else {}
-    study_run = create_run(uri, experiment_id, f"{study} study", tags)
+    named = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent, **(tags or {})}
+    named |= {KFP_RUN: kfp_run} if kfp_run else {}
+    study_run = create_run(uri, experiment_id, f"{study} study", named)
     study_id = str(study_run.info.run_id)
     try:
         check_artifacts(uri, study_run.info.artifact_uri)

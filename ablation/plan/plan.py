@@ -12,6 +12,7 @@ from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.formats import is_markdown, without_wrapping
 from ablation.plan.markdown import front_matter, read_markdown
+from ablation.plan.readings import Reading, readings
 from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
 from common.conditions import conditions
@@ -48,7 +49,7 @@ class Plan:
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
-    `reasoning` is free text that the report repeats.
+    `reasoning` is free text that the report repeats. `readings` says as what each phrase of a Markdown plan was read.
     """
 
     study: str
@@ -70,6 +71,7 @@ class Plan:
     init_from: str | None = None
     normalise: str = BASIC
     reasoning: str | None = None
+    readings: tuple[Reading, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.preset and self.recipe == RECIPE:
@@ -84,7 +86,7 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
-        for key, default in (("normalise", BASIC), ("recipe", RECIPE), ("preset", "")):
+        for key, default in (("normalise", BASIC), ("recipe", RECIPE), ("preset", ""), ("readings", ())):
             if plain[key] == default:
                 del plain[key]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
@@ -211,6 +213,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
     "reasoning": fields.text,
+    "readings": readings,
     "recipe": fields.filled_text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ablation.decisions.verdict import ArmVerdict, judge
+from ablation.report.amounts import Amounts
 from ablation.report.examples import Example, examples
 from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
-from ablation.results import CURVES_COLUMNS, Study, read_counts, read_curves, read_study
+from ablation.results import CURVES_COLUMNS, Imported, Study, read_counts, read_curves, read_study
 from ablation.stats import bootstrap, these_checkpoints
-from ablation.stats.metrics import METRICS, Metric
+from ablation.stats.metrics import Metric
 from ablation.stats.scoring import pool
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
-from common.errors import UserError
 
 RESAMPLING_SEED = 0
 
@@ -45,7 +45,12 @@ class Content:
     @property
     def metric(self) -> Metric:
         """The metric of the verdicts."""
-        return _metric(self.study)
+        return self.study.metric()
+
+    @property
+    def amounts(self) -> Amounts:
+        """The texts of values of that metric."""
+        return Amounts(self.metric)
 
     @property
     def comparison(self) -> pd.DataFrame:
@@ -74,9 +79,7 @@ class Content:
         origin = self.study.imported
         first = [
             ("Corpus", str(self.study.corpus.get("uri", ""))),
-            ("Preset", self.study.preset)
-            if origin is None
-            else ("Imported", f"{origin.files} files ({origin.format})"),
+            ("Preset", self.study.preset) if origin is None else ("Imported", _origin(self.study, origin)),
             ("Seeds", ", ".join(map(str, self.study.seeds))),
             ("Trials", trials),
         ]
@@ -91,30 +94,27 @@ class Content:
         ]
 
 
+def _origin(study: Study, origin: Imported) -> str:
+    if study.measure is not None:
+        return f"{study.measure.name} from {', '.join(Path(path).name for path in origin.patterns)}"
+    return f"{origin.files} files ({origin.format})"
+
+
 def load(folder: Path) -> Content:
     """Read a study's folder and run the tests. Raises UserError for missing files."""
     study, counts = read_study(folder), read_counts(folder)
     curves = read_curves(folder) if study.imported is None else pd.DataFrame(columns=CURVES_COLUMNS)
-    metric = _metric(study)
-    comparisons = {name: _compared(study, counts, name) for name in study.metrics if name in METRICS}
+    metric = study.metric()
+    comparisons = {name: _compared(study, counts, each) for name, each in study.known_metrics().items()}
     return Content(
         study,
         comparisons,
-        *_secondary(study, counts, metric.name),
+        *_secondary(study, counts, metric),
         {verdict.arm: verdict for verdict in judge(study, comparisons[metric.name])},
         _pooled(counts, metric) if _is_scored(counts, metric) else {},
         curves,
-        examples(study, counts, folder),
+        examples(study, counts, folder) if metric.is_rate else [],
     )
-
-
-def _metric(study: Study) -> Metric:
-    """The first metric of the plan."""
-    if study.metrics[0] not in METRICS:
-        raise UserError(
-            f"the study has the metric {study.metrics[0]!r}, which this version does not know; known are {', '.join(METRICS)}"
-        )
-    return METRICS[study.metrics[0]]
 
 
 def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
@@ -122,15 +122,18 @@ def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
     return len(counts) > 0 and {*metric.columns} <= {*counts}
 
 
-def _compared(study: Study, counts: pd.DataFrame, metric: str) -> pd.DataFrame:
-    if not _is_scored(counts, METRICS[metric]):
+def _compared(study: Study, counts: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    if not _is_scored(counts, metric):
         return pd.DataFrame(columns=COLUMNS)
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
 
 
-def _secondary(study: Study, counts: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two-level bootstrap, and the tests of these checkpoints only. The same study gives the same draws."""
-    if not _is_scored(counts, METRICS[metric]):
+def _secondary(study: Study, counts: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two-level bootstrap, and the tests of these checkpoints only. The same study gives the same draws.
+
+    Values without items cannot be resampled.
+    """
+    if not _is_scored(counts, metric) or (not metric.is_rate and counts["utterance_id"].nunique() < 2):
         return pd.DataFrame(columns=bootstrap.COLUMNS), pd.DataFrame(columns=these_checkpoints.COLUMNS)
     draws = np.random.default_rng(RESAMPLING_SEED).spawn(2)
     return (
@@ -148,8 +151,8 @@ def _pooled(counts: pd.DataFrame, metric: Metric) -> dict[str, dict[str, float]]
     sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"].isin(noisy), "overall": slice(None)}
     found: dict[str, dict[str, float]] = {}
     for name, chosen in sets.items():
-        rows = pool(counts.loc[chosen], ["arm"], metric.name)
-        for arm, rate in zip(rows["arm"], rows[metric.name], strict=True):
+        rows = pool(counts.loc[chosen], ["arm"], metric)
+        for arm, rate in zip(rows["arm"], rows[metric.column], strict=True):
             found.setdefault(arm, {})[name] = rate
     return found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, FailedTrials, Overall
 from ablation.plan.naming import NamedChange
+from ablation.report.amounts import Amounts
 from ablation.report.wording import values
 from ablation.results import ArmRecord, Study
 from ablation.stats.verdict import Caution, NotTested, Verdict
@@ -51,9 +52,9 @@ class Sentences:
 def sentences(study: Study, verdict: ArmVerdict) -> Sentences:
     """Put a verdict into words."""
     arm = next(arm for arm in study.arms if arm.arm == verdict.arm)
-    metric = study.metrics[0].upper()
-    evidence = [*_evidence(arm, verdict, metric), *_missing(study, verdict), *_cautions(verdict)]
-    return Sentences(_claim(arm, verdict, metric), evidence)
+    write = Amounts(study.metric())
+    evidence = [*_evidence(arm, verdict, write), *_missing(study, verdict), *_cautions(verdict)]
+    return Sentences(_claim(arm, verdict, write), evidence)
 
 
 def subject(arm: ArmRecord) -> str:
@@ -83,11 +84,11 @@ def _replacement(arm: ArmRecord, change: NamedChange) -> str:
     return f"{change.new}{f' ({given})' if given else ''} in place of {old}"
 
 
-def _claim(arm: ArmRecord, verdict: ArmVerdict, metric: str) -> str:
+def _claim(arm: ArmRecord, verdict: ArmVerdict, write: Amounts) -> str:
     who = subject(arm)
     worse, better = verdict.having(Verdict.WORSE), verdict.having(Verdict.BETTER)
     if _is_without(arm):
-        return _claim_without(who, verdict, metric)
+        return _claim_without(who, verdict, write)
     match verdict.verdict:
         case Overall.WORSE:
             return f"{who} makes it worse"
@@ -103,14 +104,16 @@ def _claim(arm: ArmRecord, verdict: ArmVerdict, metric: str) -> str:
             return f"{who} was not tested"
 
 
-def _claim_without(who: str, verdict: ArmVerdict, metric: str) -> str:
+def _claim_without(who: str, verdict: ArmVerdict, write: Amounts) -> str:
     """A claim such as `without the video, WER rises by 2.1 to 8.0 points`."""
     worse, better = verdict.having(Verdict.WORSE), verdict.having(Verdict.BETTER)
+    metric = write.metric.short
     match verdict.verdict:
         case Overall.WORSE | Overall.BETTER:
-            return f"{who}, {metric} {_direction(worse or better)} by {_range(worse or better)}"
+            return f"{who}, {metric} {_direction(worse or better)} by {_range(worse or better, write)}"
         case Overall.MIXED:
-            return f"{who}, {metric} rises in {_conditions(worse)} and falls in {_conditions(better)}"
+            ends = [_direction(worse), _direction(better)]
+            return f"{who}, {metric} {ends[0]} in {_conditions(worse)} and {ends[1]} in {_conditions(better)}"
         case Overall.EQUIVALENT:
             return f"{who}, {metric} shows no relevant difference"
         case Overall.INCONCLUSIVE:
@@ -119,31 +122,31 @@ def _claim_without(who: str, verdict: ArmVerdict, metric: str) -> str:
             return f"the model {who} was not tested"
 
 
-def _evidence(arm: ArmRecord, verdict: ArmVerdict, metric: str) -> list[str]:
+def _evidence(arm: ArmRecord, verdict: ArmVerdict, write: Amounts) -> list[str]:
     same, significant = verdict.having(Verdict.EQUIVALENT), verdict.verdict in (Overall.WORSE, Overall.BETTER)
     if significant and _is_without(arm):
-        return [_by_condition([*verdict.having(Verdict.WORSE), *verdict.having(Verdict.BETTER)])]
+        return [_by_condition([*verdict.having(Verdict.WORSE), *verdict.having(Verdict.BETTER)], write)]
     if significant or verdict.verdict == Overall.MIXED:
         sides = filter(None, (verdict.having(side) for side in (Verdict.WORSE, Verdict.BETTER)))
-        return [f"{metric} {_direction(side)} by {_by_condition(side)}" for side in sides]
+        return [f"{write.metric.short} {_direction(side)} by {_by_condition(side, write)}" for side in sides]
     if verdict.verdict == Overall.EQUIVALENT:
-        return [
-            f"equivalent: the difference is shown to be less than {verdict.margin_points:g} points in every condition"
-        ]
+        margin = write.with_unit(f"{verdict.margin_points:g}")
+        return [f"equivalent: the difference is shown to be less than {margin} in every condition"]
     if verdict.verdict == Overall.INCONCLUSIVE:
-        where = f"equivalent within {verdict.margin_points:g} points at {_at(same)}" if same else ""
-        return [*filter(None, [where]), _detectable([each for each in verdict.conditions if each not in same])]
+        where = f"equivalent within {write.with_unit(f'{verdict.margin_points:g}')} at {_at(same)}" if same else ""
+        return [*filter(None, [where]), _detectable([each for each in verdict.conditions if each not in same], write)]
     if not verdict.conditions:
         return [_all_failed(verdict)]
     return list(dict.fromkeys(REASONS[each.why_not_tested] for each in verdict.conditions if each.why_not_tested))
 
 
-def _detectable(conditions: Sequence[ConditionVerdict]) -> str:
+def _detectable(conditions: Sequence[ConditionVerdict], write: Amounts) -> str:
     known = [each.detectable for each in conditions if each.detectable is not None]
     if not known:
         return "no significant difference; the trials do not vary between seeds"
-    least, most = f"{100 * min(known):.1f}", f"{100 * max(known):.1f}"
-    size = f"{least} points" if least == most else f"{least} to {most} points, depending on the condition,"
+    least, most = write.size(min(known)), write.size(max(known))
+    several = f"{write.with_unit(f'{least} to {most}')}, depending on the condition,"
+    size = write.with_unit(least) if least == most else several
     return f"no significant difference; this design detects differences of {size} with a power of 80 %"
 
 
@@ -151,19 +154,21 @@ def _direction(conditions: Sequence[ConditionVerdict]) -> str:
     return "rises" if (conditions[0].difference or 0) > 0 else "falls"
 
 
-def _by_condition(conditions: Sequence[ConditionVerdict]) -> str:
+def _by_condition(conditions: Sequence[ConditionVerdict], write: Amounts) -> str:
     """E.g. `2.1 points at clean, 8.0 points at babble 0 dB`."""
-    return ", ".join(f"{_size(each)} points at {condition_label(each.condition)}" for each in conditions)
+    return ", ".join(
+        f"{write.with_unit(_size(each, write))} at {condition_label(each.condition)}" for each in conditions
+    )
 
 
-def _range(conditions: Sequence[ConditionVerdict]) -> str:
+def _range(conditions: Sequence[ConditionVerdict], write: Amounts) -> str:
     """E.g. `2.1 to 8.0 points`."""
-    ordered = [_size(each) for each in sorted(conditions, key=lambda each: abs(each.difference or 0))]
-    return f"{ordered[0]} points" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]} points"
+    ordered = [_size(each, write) for each in sorted(conditions, key=lambda each: abs(each.difference or 0))]
+    return write.with_unit(ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}")
 
 
-def _size(condition: ConditionVerdict) -> str:
-    return f"{abs(100 * (condition.difference or 0)):.1f}"
+def _size(condition: ConditionVerdict, write: Amounts) -> str:
+    return write.size(condition.difference or 0)
 
 
 def _conditions(conditions: Sequence[ConditionVerdict]) -> str:

@@ -19,7 +19,7 @@ from scipy.special import gammaln
 from ablation.stats.block_design import NO_SD, Fit, fit, loadings
 from ablation.stats.dunnett import critical, noncentral_interval, noncentrality, tail
 from ablation.stats.equivalence import equivalence_p
-from ablation.stats.metrics import METRICS
+from ablation.stats.metrics import Metric, metric_of
 from ablation.stats.multiplicity import holm
 from ablation.stats.saturation import saturated, without_tests
 from ablation.stats.scoring import pool
@@ -27,6 +27,7 @@ from ablation.stats.spreads import Own, doubts, own
 from ablation.stats.verdict import NotTested, Verdict
 
 ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
+VALUES = ["wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high", "detectable"]
 RATES = ["arm", "condition", "wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high"]
 COLUMNS = [
     *RATES,
@@ -52,13 +53,14 @@ def compare(
     *,
     paired: bool = True,
     margin_points: float | None = None,
-    metric: str = "wer",
+    metric: str | Metric = "wer",
 ) -> pd.DataFrame:
     """Return one row per arm and condition, the baseline's first.
 
     `counts` has the columns arm, seed, condition and those of the metric; missing trials are not filled in. `paired` says that
     trials of one seed share their random numbers, as all trials of one study do. `margin_points` is the difference, in points,
-    below which arms count as equivalent; None tests no equivalence. The rate of `metric` is in the columns named after the WER.
+    below which arms count as equivalent; None tests no equivalence. The rate of `metric` is in the columns named after the WER. A
+    metric that is no error rate has its own unit instead of fractions and points, and may be better if it is higher.
     Columns of the result, NaN where there is no such number:
 
     - `wer`: mean over `seeds` seeds; `wer_low` to `wer_high` is its 95 % confidence interval over seeds
@@ -79,12 +81,18 @@ def compare(
     Where the arm and the baseline both have about 100 % errors, nothing is tested (`ablation.stats.saturation`). Raises ValueError
     when trials were not scored on the same references.
     """
-    trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric: "wer"})
-    _check_same_references(trials, METRICS[metric].length)
-    names = list(dict.fromkeys(trials["condition"]))
-    margin = None if margin_points is None else margin_points / 100
+    chosen = metric_of(metric)
+    trials = pool(counts, ["arm", "seed", "condition"], chosen).rename(columns={chosen.column: "wer"})
+    _check_same_references(trials, chosen.length)
+    names, size = list(dict.fromkeys(trials["condition"])), 1.0 if chosen.is_rate else size_of(trials["wer"])
+    trials = trials.assign(wer=trials["wer"] / size)
+    margin = None if margin_points is None else margin_points / chosen.scale / size
     tables = [_condition(trials[trials["condition"] == name], baseline, len(names), paired, margin) for name in names]
-    table = without_tests(pd.concat(tables, ignore_index=True), baseline)
+    table = pd.concat(tables, ignore_index=True)
+    table[VALUES] *= size
+    if chosen.is_rate:
+        table["wer_low"] = table["wer_low"].clip(lower=0)
+        table = without_tests(table, baseline)
     order = {arm: place for place, arm in enumerate(dict.fromkeys([baseline, *trials["arm"]]))}
     table = table.sort_values("arm", key=lambda arms: arms.map(order), kind="stable", ignore_index=True)
     table["p_adjusted"] = table.groupby("arm", sort=False)["p"].transform(lambda p: holm(p.tolist()))
@@ -92,14 +100,19 @@ def compare(
     baseline_seeds = table.loc[table["arm"] == baseline, "seeds"].max()
     reasons = [
         None if row["arm"] == baseline else _why_not_tested(row, baseline_seeds, paired, full)
-        for row, full in zip(table.to_dict("records"), saturated(table, baseline), strict=True)
+        for row, full in zip(table.to_dict("records"), chosen.is_rate & saturated(table, baseline), strict=True)
     ]
     table["why_not_tested"] = [reason or "" for reason in reasons]
     table["verdict"] = [
-        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else _verdict(row)
+        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else _verdict(row, chosen)
         for row, reason in zip(table.to_dict("records"), reasons, strict=True)
     ]
     return table[COLUMNS]
+
+
+def size_of(values: pd.Series) -> float:
+    """Return the power of two above all values. Tests of values divided by it have the same rounding errors in any unit."""
+    return math.ldexp(1.0, math.frexp(float(values.abs().max()))[1])
 
 
 def _check_same_references(trials: pd.DataFrame, length: str) -> None:
@@ -203,7 +216,7 @@ def _interval(wer: float, seeds: int, trials: pd.DataFrame, found: Fit) -> dict[
     if seeds < 2 or not sd:
         return {}
     margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
-    return {"wer_low": max(0.0, wer - margin_of_error), "wer_high": wer + margin_of_error}
+    return {"wer_low": wer - margin_of_error, "wer_high": wer + margin_of_error}
 
 
 def pooled_sd(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
@@ -225,10 +238,10 @@ def pooled_sd(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
     return math.sqrt(within), trials_df * share
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
+def _verdict(row: Mapping[str, Any], metric: Metric) -> Verdict:
     """The verdict on a row that has a test."""
     if row["p_adjusted"] <= ALPHA:
-        return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
+        return Verdict.WORSE if (row["difference"] > 0) != metric.higher_is_better else Verdict.BETTER
     return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
 
 

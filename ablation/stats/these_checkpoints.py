@@ -16,7 +16,7 @@ import pandas as pd
 from ablation.stats.bootstrap import REPLICATES, unit_weights
 from ablation.stats.cells import Cells, cells
 from ablation.stats.mapsswe import Slots, matched_pairs, slots
-from ablation.stats.metrics import METRICS
+from ablation.stats.metrics import Metric, metric_of
 
 LABEL = "these checkpoints only"
 COLUMNS = ["arm", "condition", "seed", "difference", "diff_low", "diff_high", "resampled", "segments", "z", "p"]
@@ -27,7 +27,7 @@ def these_checkpoints(
     baseline: str,
     rng: np.random.Generator,
     *,
-    metric: str = "wer",
+    metric: str | Metric = "wer",
     replicates: int = REPLICATES,
 ) -> pd.DataFrame:
     """Return one row per arm, condition and seed that the baseline has as well, with the columns `COLUMNS`.
@@ -36,7 +36,7 @@ def these_checkpoints(
     for new draws of `resampled` (speakers, or utterances if there are too few speakers), paired. `segments`, `z` and `p` are those
     of MAPSSWE, z positive if the arm makes more errors. They are NaN without stored alignments of the metric.
     """
-    data, alignment = cells(counts, metric), METRICS[metric].alignment
+    data, alignment = cells(counts, metric), metric_of(metric).alignment
     if baseline not in data.arms:
         return pd.DataFrame(columns=COLUMNS)
     tests = _matched(counts, baseline, alignment) if alignment is not None and alignment in counts else {}

@@ -88,6 +88,15 @@ def read_plan_from(uri: str, recipe: str | None = None) -> Plan:
 
     Its content decides between Markdown, YAML and JSON. Raises UserError.
     """
+    name, text = plan_text_from(uri)
+    try:
+        return plans.parse(text, name=name, recipe=recipe)
+    except UserError as error:
+        raise UserError(f"{uri}: {error}") from error
+
+
+def plan_text_from(uri: str) -> tuple[str, str]:
+    """Return the name of the file at an address and its text, without reading it as a plan. Raises UserError."""
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
         data = _bounded(uri, _download(uri))
@@ -100,13 +109,10 @@ def read_plan_from(uri: str, recipe: str | None = None) -> Plan:
     else:
         given = f"{parts.scheme}://"
         raise UserError(f"a plan is at http://, https://, s3:// or a path that the steps see, got {given}; give one")
-    name = PurePosixPath(parts.path)
     try:
-        return plans.parse(data.decode(), name=name.name, recipe=recipe)
+        return PurePosixPath(parts.path).name, data.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{uri}: a plan is UTF-8 text, but byte {error.start} is not; give the plan itself") from error
-    except UserError as error:
-        raise UserError(f"{uri}: {error}") from error
 
 
 def _parts(uri: str) -> SplitResult:

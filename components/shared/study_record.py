@@ -49,6 +49,7 @@ def study_of(
         study=plan.study,
         question=plan.question,
         reasoning=plan.reasoning,
+        readings=[str(reading) for reading in plan.readings],
         preset=plan.preset,
         corpus=dict(corpus),
         seeds=list(plan.seeds),

@@ -1,13 +1,15 @@
 """The content of a recipe file, typed and checked value by value. `rules` checks how the values fit together."""
 
+import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ablation.imports.formats import FORMATS
+from ablation.imports.options import compiled
+from ablation.imports.records import parse_keys
 from ablation.plan.fields import ARM
 from common.hints import did_you_mean
 from recipes.command import placeholders
@@ -15,6 +17,7 @@ from recipes.command.values import Strict, Value
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*", re.IGNORECASE)
 OURS = ("CUDA_VISIBLE_DEVICES",)  # environment variables that the service sets itself
+PREPARED = "prepared"  # as `corpus_format`: the folder of the prepared corpus itself
 Stage = Literal["train", "transcribe"]
 STAGES: tuple[Stage, ...] = ("train", "transcribe")
 
@@ -33,9 +36,13 @@ def _word(value: Any) -> str:
 def _words(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(
-            f"a command is a list of words, not one text; write [{', '.join(shlex.split(value, posix=False))}]"
+            f"a command is a list of words, not one text; write [{', '.join(map(_quoted, value.split()))}]"
         )
     return value
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word, ensure_ascii=False) if re.search(r"[^\w./=-]", word) else word
 
 
 def _not_empty(value: list[str]) -> list[str]:
@@ -178,6 +185,8 @@ class Hypotheses(Strict):
     def _known(self) -> Self:
         if self.format is not None and self.format not in FORMATS:
             raise ValueError(f"unknown format {self.format!r}{did_you_mean(self.format, FORMATS)}")
+        parse_keys(self.keys)
+        compiled("id", self.id)
         return self
 
 
@@ -208,3 +217,13 @@ class Spec(Strict):
     timeouts: Timeouts = Timeouts()
     packages: list[str] = Field(default_factory=list)
     needs_video: bool = False
+    corpus_format: Literal["jsonl", "wav", "kaldi", "prepared"] = "jsonl"
+    corpus_video: Literal["mp4", "npy"] | None = None
+
+    @model_validator(mode="after")
+    def _video_is_exported(self) -> Self:
+        if self.corpus_video is not None and self.corpus_format == PREPARED:
+            raise ValueError(
+                "`corpus_video` is for exports, and `corpus_format: prepared` is the prepared folder; remove one"
+            )
+        return self

@@ -18,7 +18,10 @@ def to_csv(content: Content) -> str:
 
 
 def to_json(content: Content) -> str:
-    """Return all numbers of the report. Error rates and differences are fractions, times are in seconds, null means no number."""
+    """Return all numbers of the report. Error rates and differences are fractions, times are in seconds, null means no number.
+
+    The values of a `measure` are in its unit, under the names of error rates.
+    """
     study = content.study
     found = {
         "study": study.study,
@@ -52,6 +55,7 @@ def to_json(content: Content) -> str:
         "settings": study.settings,
         "mlflow": study.mlflow,
         "imported": study.imported.model_dump() if study.imported else None,
+        "measure": study.measure.model_dump() if study.measure else None,
     }
     return dump(found)
 

@@ -14,7 +14,7 @@ from ablation.decisions.verdict import Overall
 from ablation.report.content import Content
 from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
-from ablation.report.wording import p_value, percent, points
+from ablation.report.wording import p_value
 from ablation.results import ArmRecord
 from ablation.stats.significance import ALPHA
 from ablation.stats.verdict import Verdict
@@ -108,7 +108,7 @@ def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:
         [escape(arm.arm) + PADDING, *(_cell(content, arm.arm, name) + PADDING for name in conditions)] for arm in arms
     ]
     label = content.metric.label
-    note = f"Mean over seeds. In brackets: difference to the baseline in points; p. Bold: p ≤ {ALPHA:g}."
+    note = f"Mean over seeds. In brackets: difference to the baseline{content.amounts.in_unit}; p. Bold: p ≤ {ALPHA:g}."
     return [f"## {label[:1].upper()}{label[1:]}", note, table(head, rows)]
 
 
@@ -117,9 +117,9 @@ def _cell(content: Content, arm: str, condition: str) -> str:
     row = content.row(arm, condition)
     if row is None:
         return "–"
-    notes = [] if pd.isna(row["difference"]) else [points(row["difference"])]
+    notes = [] if pd.isna(row["difference"]) else [content.amounts.difference(row["difference"])]
     notes += filter(None, [p_value(row["p_adjusted"]).removeprefix("p ").removeprefix("= ")])
-    rate, bracket = percent(row["wer"]), f" ({'; '.join(notes)})" if notes else ""
+    rate, bracket = content.amounts.value(row["wer"]), f" ({'; '.join(notes)})" if notes else ""
     text = f"{_unbroken(rate)} {_unbroken(bracket)}".rstrip()
     return f"**{text}**" if row["verdict"] in SIGNIFICANT else text
 
