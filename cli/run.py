@@ -72,7 +72,8 @@ def run(
     forced_arms(forced, arms)
     if not image:
         check_batches(of(checked), arms)
-    check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
+    # report a wrong corpus now, not after a minute
+    check(checked.corpus, here=True, needs_video=of(checked).needs_video)
     folder, names = out or paths.STUDIES / checked.study, [arm.arm for arm in arms[1:]]
     if explaining:
         _explain(reached(checked, names, folder), forced, folder, console)

@@ -109,11 +109,15 @@ def find_finished(
     from components.shared.corpus_reference import CorpusReference
     from components.shared.inputs import store_of
     from components.shared.problem import reporting
-    from components.shared.trial import Resolved, Trial
+    from components.shared.trial import Resolved, Trial, plan_of
+    from corpora.prepare import check_video
+    from recipes.plans import of
 
     with reporting("find-finished"):
         given, corpus = Resolved.read(resolved.path), CorpusReference.read(Path(reference.path))
         uri = store_of(tracking_uri)
+        if of(plan_of(given.plan)).needs_video:
+            check_video(corpus.uri, has_video=corpus.summary.get("video", True))
         store_corpus(uri, Trial.from_json(given.trials[0]).study_run_id, corpus.summary)
         found = find(given.plan, given.trials, corpus.fingerprint, tracking_uri=uri, force=force)
         found.write(Path(todo.path))

@@ -42,7 +42,7 @@ def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides,
     found = chosen_plan(plan, plan_uri, overrides)
     chunks(len(trials(found, plans.arms_of(found))), trials_per_task(per_task))
     gpu_count(gpus)
-    check(found.corpus, here=True)
+    check(found.corpus, here=True, needs_video=plans.of(found).needs_video)
     for warning in recordings.check(found.noise):
         print(f"warning: {warning}", file=sys.stderr)
     return found

@@ -20,7 +20,7 @@ from corpora.store import Corpus
 from recipes.base import Curve, PlanFacts, TrainingJob, TrainingResult, Transcript, TranscriptionJob
 from recipes.catalogue import Kind, Part, PlainCatalogue, Setting
 
-MELS, HOP, STACK = 40, 160, 4  # four frames of 10 ms become one
+MELS, HOP, STACK = 40, 160, 6  # six frames of 10 ms become one
 STATE, WEIGHTS = "state.pt", "model.pt"
 CATALOGUE = PlainCatalogue(
     parts={
@@ -43,12 +43,12 @@ CATALOGUE = PlainCatalogue(
         ),
     },
     settings={
-        "training.steps": Setting(200, 1),
+        "training.steps": Setting(150, 1),
         "training.batch_size": Setting(16, 1),
-        "training.learning_rate": Setting(2e-3, 0.0, 1.0),
+        "training.learning_rate": Setting(4e-3, 0.0, 1.0),
         "encoder.width": Setting(64, 4),
         "encoder.layers": Setting(2, 1),
-        "encoder.dropout": Setting(0.1, 0.0, 0.9),
+        "encoder.dropout": Setting(0.0, 0.0, 0.9),
     },
 )
 

@@ -87,6 +87,8 @@ def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:
     if found is None:
         near = ", ".join(nearest(id_, [utterance.id for utterance in corpus.all_utterances]))
         raise UserError(f"the corpus in {folder} has no utterance {id_!r}; the nearest are {near}")
+    if not found.has_video:
+        raise UserError(f"a clip has pictures, and the corpus in {folder} has only sound; give one with video")
     with _naming(name):
         clean = sample(corpus.audio(found), corpus.video(found))
     if snr_db is None:

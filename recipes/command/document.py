@@ -41,6 +41,10 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a recipe file. Raises UserError in one sentence."""
+    if path.suffix == ".py":
+        raise UserError(
+            f"{path} is Python: a plan names such a recipe as `recipe: package.module:OBJECT`; give a file in YAML"
+        )
     text = read_text_file(path, "recipe", "give the path of a recipe in YAML")
     try:
         data = load_yaml(text)
@@ -48,6 +52,8 @@ def read_document(path: Path) -> Document:
         raise UserError(f"{path}: {error}") from error
     if not isinstance(data, dict):
         raise UserError(f"{path}: a recipe is a mapping with keys such as `recipe` and `train`; see docs/recipes.md")
+    if "study" in data:
+        raise UserError(f"{path} is a plan, not a recipe; give the recipe first, and the plan with --plan")
     return Document(path, text, data)
 
 

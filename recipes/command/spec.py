@@ -1,13 +1,15 @@
 """The content of a recipe file, typed and checked value by value. `rules` checks how the values fit together."""
 
+import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ablation.imports.formats import FORMATS
+from ablation.imports.options import compiled
+from ablation.imports.records import parse_keys
 from ablation.plan.fields import ARM
 from common.hints import did_you_mean
 from recipes.command import placeholders
@@ -35,9 +37,13 @@ def _word(value: Any) -> str:
 def _words(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(
-            f"a command is a list of words, not one text; write [{', '.join(shlex.split(value, posix=False))}]"
+            f"a command is a list of words, not one text; write [{', '.join(map(_quoted, value.split()))}]"
         )
     return value
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word, ensure_ascii=False) if re.search(r"[^\w./=-]", word) else word
 
 
 def _not_empty(value: list[str]) -> list[str]:
@@ -180,6 +186,8 @@ class Hypotheses(Strict):
     def _known(self) -> Self:
         if self.format is not None and self.format not in FORMATS:
             raise ValueError(f"unknown format {self.format!r}{did_you_mean(self.format, FORMATS)}")
+        parse_keys(self.keys)
+        compiled("id", self.id)
         return self
 
 

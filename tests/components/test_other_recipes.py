@@ -9,13 +9,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablation.results import read_study
 from common.errors import UserError
+from components.compare_arms import compare_study
+from components.find_finished import find
+from components.register_checkpoint import register_best
 from components.resolve_plan import resolve_plan
 from components.shared.evaluate_one import evaluate
+from components.shared.study_record import measured
 from components.shared.train_one import train
-from components.shared.trial import COUNTS_FILE, Status, Todo, Trial, read_history
+from components.shared.trial import COUNTS_FILE, Resolved, Status, Todo, Trial, plan_of, read_history
 from components.workers.isolation import Start
-from recipes import registry
+from corpora.store import Corpus
+from recipes import plans, registry
+from tracking.addresses import find_version
 from tracking.checkpoints import fetch_checkpoint
 from tracking.store import client
 
@@ -144,3 +151,42 @@ def _resolve(plan: dict[str, Any], uri: str, store: str, folder: Path) -> str:
 
     function = resolve_plan.python_func
     return str(function(plan, uri, "", "", "", "", "", "", store, "", "abc", "run", Place, Place, Place.path))
+
+
+def test_a_study_of_another_recipe_is_compared_and_registered(
+    opened: Callable[..., Resolved],
+    small_corpus: Path,
+    store: str,
+    here: Start,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = plan_with() | {"seeds": [1, 2]}
+    given = opened(plan, store, small_corpus)
+    for number, item in enumerate(
+        find(plan, given.trials, Corpus.open(small_corpus).fingerprint, tracking_uri=store).trials
+    ):
+        one, two = tmp_path / f"trained-{number}", tmp_path / f"scored-{number}"
+        train(item, plan, small_corpus, one, tracking_uri=store, threads=1, start=here)
+        evaluate(plan, small_corpus, one, two, tracking_uri=store, threads=1, start=here)
+    compare_study(given, tmp_path / "study", tracking_uri=store, code_rev="abc")
+    study = read_study(tmp_path / "study")
+    assert (study.recipe, study.preset) == ("toy", "default")
+    assert [(curve.name, curve.learned) for curve in study.curves] == [("loss", False), ("gate", True)]
+    assert study.hygiene is not None
+    assert (study.hygiene.arms["one-word"].parameters, study.hygiene.warnings) == (101, ["a toy"])
+    page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
+    assert "learned gate" in page
+    capsys.readouterr()
+    register_best(plan, tmp_path / "study", tracking_uri=store)
+    assert "recipe toy has no transcriber" in capsys.readouterr().out
+    version = client(store).get_model_version_by_alias("toys", "baseline")
+    assert version.tags["recipe"] == OBJECT
+    files = client(store).list_logged_model_artifacts(find_version(store, "models:/toys@baseline")[0])
+    assert sorted(file.path for file in files) == ["given.json", "lang"]
+
+
+def test_measurements_that_fail_are_a_warning_of_the_report() -> None:
+    plan = plan_of(plan_with(fault="check"))
+    found = measured(plans.of(plan), plans.arms_of(plan))
+    assert (found.arms, found.warnings) == ({}, ["the arms could not be measured: KeyError: 'check'"])

@@ -270,7 +270,7 @@ def test_copies_of_this_machine_are_taken_if_they_are_sound(
         fetch_files(done.uri, status.run_id, tmp_path / "files")
         assert Status.read(tmp_path / "files").run_id == status.run_id
         local_copies.drop(str(status.model_id))
-        with pytest.raises(Exception, match=r"model\.safetensors|No such"):
+        with pytest.raises(Exception, match=r"config\.json|No such"):
             fetch_checkpoint(done.uri, str(status.model_id), tmp_path / "three")
     (tmp_path / "copies" / status.run_id / "counts.parquet").write_bytes(b"forged")
     fetch_files(done.uri, status.run_id, tmp_path / "files")

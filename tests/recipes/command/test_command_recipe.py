@@ -251,3 +251,24 @@ def test_an_export_of_a_corpus_that_cannot_be_written_next_to_is_elsewhere(
     (tmp_path / "corpora" / ".exports").write_text("a file: no folder can be made here, for any user")
     train(recipe_with(tmp_path), tmp_path / "corpora" / "one", tmp_path)
     assert list((tmp_path / "t").rglob("manifest.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("form", "file"),
+    [
+        ("jsonl", "train/manifest.jsonl"),
+        ("wav", "train/utterances.tsv"),
+        ("kaldi", "train/wav.scp"),
+        ("prepared", "corpus.json"),
+    ],
+)
+def test_the_corpus_comes_in_the_format_that_is_asked_for(tmp_path: Path, corpus: Path, form: str, file: str) -> None:
+    train(recipe_with(tmp_path, corpus_format=form), corpus, tmp_path)
+    data = Path(json.loads((tmp_path / "out" / "model.json").read_text())["data"])
+    assert (data / file).is_file(), sorted(data.iterdir())
+
+
+def test_video_is_exported_if_it_is_asked_for(tmp_path: Path, corpus: Path) -> None:
+    train(recipe_with(tmp_path, corpus_video="npy"), corpus, tmp_path)
+    data = Path(json.loads((tmp_path / "out" / "model.json").read_text())["data"])
+    assert len(list((data / "train").rglob("*.npy"))) == 4
