@@ -124,6 +124,15 @@ class Measured(Record):
     warnings: list[str] = []
 
 
+class CurveRecord(Record):
+    """A value that training logged, as the recipe declares it; see `recipes.base.Curve`."""
+
+    name: str
+    label: str
+    learned: bool = False
+    family: bool = False
+
+
 class Imported(Record):
     """Origin of an imported study, whose trials were trained and transcribed by another toolkit.
 
@@ -154,7 +163,8 @@ class Measure(Record):
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
-    `settings` are the full settings of the baseline. `hygiene` is None in folders of older versions. The first of `metrics` is
+    `settings` are the full settings of the baseline, `recipe` is the name of what was trained, and `curves` are those that it
+    declares; folders of older versions do not have them. `hygiene` is None in folders of older versions. The first of `metrics` is
     the one that verdicts come from. `margin_points` is the margin of the equivalence tests; None tests no equivalence. `normalise`
     and its version say how texts were normalised (`common.normalise`). `measure` is the first metric if it was computed elsewhere;
     then `margin_points` is in its unit, and counts.parquet has `VALUES_COLUMNS`. `imported` is None for a study that ran here.
@@ -183,6 +193,8 @@ class Study(Record):
     created: str = ""
     wall_seconds: dict[str, float] = {}
     settings: dict[str, Any] = {}
+    recipe: str = "smile"
+    curves: list[CurveRecord] = []
     imported: Imported | None = None
     measure: Measure | None = None
     sha256: dict[str, str] = {}

@@ -111,17 +111,40 @@ class Recipe(Protocol):
     `recipes.optional` lists what a recipe may have in addition.
     """
 
-    name: str
-    catalogue: Catalogue
-    presets: Sequence[str]
-    """The presets of the catalogue; the first is the one of a plan that names none."""
-    curves: Sequence[Curve]
-    needs_video: bool
-    """Refuse corpora without video before anything is prepared."""
-    distributed: bool
-    """True: torchrun starts one process per GPU. False: one process gets all GPUs of the trial."""
-    preload: Sequence[str]
-    """Modules for a process to import before it forks others that call `train` and `transcribe`. They must start no threads."""
+    @property
+    def name(self) -> str:
+        """The name in fingerprints, MLflow and reports, e.g. `gru-ctc`."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The parts, kinds and settings. It validates every override before anything runs."""
+        ...
+
+    @property
+    def presets(self) -> Sequence[str]:
+        """The presets of the catalogue; the first is the one of a plan that names none."""
+        ...
+
+    @property
+    def curves(self) -> Sequence[Curve]:
+        """The values that training logs and the report draws."""
+        ...
+
+    @property
+    def needs_video(self) -> bool:
+        """Refuse corpora without video before anything is prepared."""
+        ...
+
+    @property
+    def distributed(self) -> bool:
+        """True: torchrun starts one process per GPU. False: one process gets all GPUs of the trial."""
+        ...
+
+    @property
+    def preload(self) -> Sequence[str]:
+        """Modules for a process to import before it forks others that call `train` and `transcribe`. They must start no threads."""
+        ...
 
     def identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what else decides a checkpoint, as JSON types: code, start weights, versions. It is part of the fingerprint.

@@ -21,7 +21,7 @@ class Reading:
 
 
 def read_as(part: str, *specs: Mapping[str, Any]) -> str:
-    """Return a part with its kinds and their values in words: `fusion.layers: mean (last 2)`."""
+    """Return a part with its kinds and their values in words: `pooling: mean (last 2)`."""
     return f"{part}: {' and '.join(map(_in_words, specs))}" if specs else part
 
 

@@ -14,7 +14,16 @@ import pandas as pd
 
 from ablation.plan.arms import Arm
 from ablation.plan.plan import Plan
-from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, ArmFacts, ArmRecord, Measured, Study, TrialRecord
+from ablation.results import (
+    COUNTS_COLUMNS,
+    CURVES_COLUMNS,
+    ArmFacts,
+    ArmRecord,
+    CurveRecord,
+    Measured,
+    Study,
+    TrialRecord,
+)
 from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint
@@ -51,6 +60,8 @@ def study_of(
         normalise_version=VERSION,
         baseline=arms[0].arm,
         settings=arms[0].settings,
+        recipe=of(plan).name,
+        curves=[CurveRecord.model_validate(asdict(curve)) for curve in of(plan).curves],
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
         max_failed_trials=plan.max_failed_trials,
         hygiene=measured(of(plan), arms),

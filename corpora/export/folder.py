@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from corpora.export.lists import FORMATS, Row, texts
 from corpora.export.media import VIDEO, write_wav
 from corpora.export.sets import ExportSet, Noises, file_names, inside, room_needed, sets, sound
 from corpora.noise import NoiseBank
-from corpora.schema import Utterance
+from corpora.schema import SPLITS, Utterance
 from corpora.store import Corpus
 
 SUMS, ABOUT, WRITING = "SHA256SUMS", "export.json", ".writing"
@@ -57,13 +57,14 @@ def export(
     noises: Noises,
     layout: Layout,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    splits: Collection[str] = SPLITS,
 ) -> Exported:
-    """Write all sets of a corpus into the new folder `to`. Raises UserError, and leaves nothing behind then.
+    """Write the sets of some splits into the new folder `to`. Raises UserError, and leaves nothing behind then.
 
     `progress` gets the numbers of files of sound that are written, and that are to be written.
     """
     check_target(to, corpus.path)
-    found = sets(corpus, noises)
+    found = [each for each in sets(corpus, noises) if each.split in splits]
     banks = noises.banks(corpus)
     make_folder(to.parent)
     _check_room(to.parent, room_needed(found, layout.video is not None, layout.bits))

@@ -1,18 +1,19 @@
-"""A speech recogniser in one file: log-mel features, a GRU, CTC over words. It imports PyTorch and the standard library.
+"""A speech recogniser in one file: log-mel features, a GRU, CTC over words. It imports PyTorch and SciPy.
 
-    python gru_ctc.py train  --data DIR --out DIR --seed 1     reads DIR/train.jsonl, writes OUT/model.pt and OUT/metrics.jsonl
-    python gru_ctc.py decode --data DIR --checkpoint DIR --condition clean --hypotheses FILE     reads DIR/clean.jsonl
+    python gru_ctc.py train --data DIR --out OUT --seed 1      reads DIR/train, writes OUT/model.pt and OUT/metrics.jsonl
+    python gru_ctc.py decode --data DIR --checkpoint OUT --condition clean --hypotheses FILE         reads DIR/test/clean
 
-A line of a .jsonl file is an utterance: {"id": ..., "audio_filepath": ..., "text": ...}; the sound is 16 kHz, 16 bit, mono.
+A set of utterances is a folder with manifest.jsonl, an utterance a line: {"id": ..., "audio_filepath": ..., "text": ...}. The sound
+is mono, 16 kHz.
 """
 
 import argparse
 import json
 import random
-import wave
 from pathlib import Path
 
 import torch
+from scipy.io import wavfile
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
@@ -21,10 +22,9 @@ STACK = 3  # frames that become one: 60 ms
 
 
 def read_wav(path: Path) -> Tensor:
-    """Return the samples of a file, (samples,), full scale 1."""
-    with wave.open(str(path), "rb") as file:
-        data = bytearray(file.readframes(file.getnframes()))
-    return torch.frombuffer(data, dtype=torch.int16).float() / 32768
+    """Return the samples of a file of 16-bit numbers or of fractions, (samples,), full scale 1."""
+    _, samples = wavfile.read(path)
+    return torch.from_numpy(samples / 32768 if samples.dtype == "int16" else samples).float()
 
 
 def mel_filters() -> Tensor:
@@ -64,19 +64,17 @@ class Recogniser(nn.Module):
         return self.output(hidden).log_softmax(-1).transpose(0, 1), lengths
 
 
-def read_manifest(path: Path, normalise: bool) -> list[tuple[str, Tensor, str]]:
-    """Return id, features and text of every utterance of a manifest."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        (row["id"], features(read_wav(path.parent / row["audio_filepath"]), normalise), row["text"]) for row in rows
-    ]
+def read_set(folder: Path, normalise: bool) -> list[tuple[str, Tensor, str]]:
+    """Return id, features and text of every utterance of a set."""
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [(row["id"], features(read_wav(folder / row["audio_filepath"]), normalise), row["text"]) for row in rows]
 
 
 def train(given: argparse.Namespace) -> None:
     """Train, and write the weights with the words that they belong to."""
     torch.manual_seed(given.seed)
     order = random.Random(given.seed)
-    data = read_manifest(given.data / "train.jsonl", given.normalise == "utterance")
+    data = read_set(given.data / "train", given.normalise == "utterance")
     words = sorted({word for _, _, text in data for word in text.split()})
     index = {word: number for number, word in enumerate(words, 1)}
     model = Recogniser(len(words), given.size, given.direction == "both")
@@ -114,7 +112,7 @@ def decode(given: argparse.Namespace) -> None:
     kept = torch.load(given.checkpoint / "model.pt")
     model = Recogniser(len(kept["words"]), kept["size"], kept["both"])
     model.load_state_dict(kept["weights"])
-    data = read_manifest(given.data / f"{given.condition}.jsonl", kept["normalise"])
+    data = read_set(given.data / "test" / given.condition, kept["normalise"])
     with torch.no_grad():
         scores, lengths = model([inputs for _, inputs, _ in data])
     with given.hypotheses.open("w", encoding="utf-8") as file:

@@ -1,61 +1,52 @@
-"""A prepared corpus for commands: WAV files and manifests, made once and kept next to the corpus."""
+"""A prepared corpus as commands get it: an export, made once and kept next to the corpus, or the prepared folder itself."""
 
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-import wave
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
 
-from common.conditions import Condition, conditions
-from common.owned_folder import owned_folder
-from corpora.noise import FULL_SCALE, NoiseBank, noisy, offset
-from corpora.schema import SAMPLE_RATE_HZ, Utterance
+from common.source_code import computed_by
+from corpora.export.folder import ABOUT, Layout, export
+from corpora.export.sets import TEST, Noises
 from corpora.store import Corpus
-from recipes.command.spec import Spec
+from recipes.command.spec import PREPARED, Spec
 
-EXPORTS = ".exports"
-READY = ".ready"
-TRAINING_SPLITS = ("train", "valid")
-CODE = 1  # of the layout: a change makes all exports anew
+EXPORTS, CODE = ".exports", "corpora.export.folder"
+TRAINING = ("train", "valid")
 
 
 def for_training(corpus: Path, spec: Spec) -> Path:
-    """Return a folder with train.jsonl, valid.jsonl and their sound. A command that trains never sees the test split."""
-    del spec
-    return _kept(corpus, "train", {}, {})
+    """Return a folder with the sets `train` and `valid`. A command that trains never sees the test split."""
+    return _kept(corpus, spec, TRAINING, Noises({}, {}))
 
 
 def for_transcription(
     corpus: Path, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str], spec: Spec
 ) -> Path:
-    """Return a folder with `CONDITION.jsonl` and the sound of the test split under every condition."""
-    del spec
-    return _kept(corpus, "test", noises, recordings)
+    """Return a folder with a set `test/CONDITION` for every condition."""
+    used = {kind: recordings[kind] for kind in noises if kind in recordings}
+    return _kept(corpus, spec, (TEST,), Noises(noises, used))
 
 
-def _kept(folder: Path, purpose: str, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str]) -> Path:
-    corpus = Corpus.open(folder)
-    stamps = {kind: _stamp(Path(recordings[kind])) for kind in noises if kind in recordings}
-    asked = json.dumps([CODE, corpus.fingerprint, purpose, dict(noises), stamps], default=list)
+def _kept(folder: Path, spec: Spec, splits: Sequence[str], noises: Noises) -> Path:
+    """Return the export of some splits, which is made if it is not there yet."""
+    if spec.corpus_format == PREPARED:
+        return folder
+    corpus, layout = Corpus.open(folder), Layout(spec.corpus_format, spec.corpus_video)
+    stamps = {kind: _stamp(Path(source)) for kind, source in noises.recordings.items()}
+    facts = [computed_by((CODE,)), corpus.fingerprint, vars(layout), splits, dict(noises.snrs_db), stamps]
     root = _root(folder.resolve())
-    target = root / f"{purpose}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+    target = root / f"{splits[0]}-{hashlib.sha256(json.dumps(facts, default=list).encode()).hexdigest()[:16]}"
     with FileLock(root / f".{target.name}.lock"):
-        if not (target / READY).is_file():
-            with owned_folder(root, f".{target.name}.") as part:
-                if purpose == "train":
-                    _write_training(corpus, part)
-                else:
-                    _write_test(corpus, part, noises, recordings)
-                (part / READY).touch()
-                shutil.rmtree(target, ignore_errors=True)
-                part.rename(target)
+        if not (target / ABOUT).is_file():
+            shutil.rmtree(target, ignore_errors=True)
+            export(corpus, target, noises, layout, splits=splits)
     return target
 
 
@@ -77,61 +68,3 @@ def _root(corpus: Path) -> Path:
 def _stamp(source: Path) -> list[list[object]]:
     files = sorted(source.rglob("*")) if source.is_dir() else [source]
     return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
-
-
-def _write_training(corpus: Corpus, folder: Path) -> None:
-    for split in TRAINING_SPLITS:
-        rows = []
-        for utterance in corpus.utterances(split):
-            rows.append(_row(utterance, _wav(folder / split / f"{utterance.id}.wav", corpus.audio(utterance)), folder))
-        _manifest(folder / f"{split}.jsonl", rows)
-
-
-def _write_test(
-    corpus: Corpus, folder: Path, noises: Mapping[str, Sequence[float]], recordings: Mapping[str, str]
-) -> None:
-    banks = {kind: NoiseBank.from_corpus(corpus, kind, recordings.get(kind), "test") for kind in noises}
-    for condition in conditions(noises):
-        rows = []
-        for utterance in corpus.utterances("test"):
-            sound = _int16(_noisy(corpus, utterance, condition, banks))
-            rows.append(_row(utterance, _wav(folder / condition.name / f"{utterance.id}.wav", sound), folder))
-        _manifest(folder / f"{condition.name}.jsonl", rows)
-
-
-def _noisy(corpus: Corpus, utterance: Utterance, condition: Condition, banks: Mapping[str, NoiseBank]) -> np.ndarray:
-    audio = corpus.audio(utterance)
-    if condition.kind is None:
-        return noisy(audio, audio, None)
-    bank = banks[condition.kind]
-    return noisy(audio, bank.at(offset(utterance, condition.kind, bank), utterance.samples), condition.snr_db)
-
-
-def _int16(sound: np.ndarray) -> np.ndarray:
-    """Return float32 sound as int16. Sound beyond full scale is made quieter as a whole, which leaves its SNR."""
-    peak = float(np.abs(sound).max(initial=0.0))
-    return np.round(sound / max(1.0, peak * FULL_SCALE / (FULL_SCALE - 1)) * FULL_SCALE).astype(np.int16)
-
-
-def _wav(path: Path, samples: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(np.ascontiguousarray(samples, "<i2").tobytes())
-    return path
-
-
-def _row(utterance: Utterance, wav: Path, folder: Path) -> dict[str, object]:
-    return {
-        "id": utterance.id,
-        "audio_filepath": str(wav.relative_to(folder)),
-        "duration": utterance.samples / SAMPLE_RATE_HZ,
-        "text": utterance.text,
-        "speaker": utterance.speaker,
-    }
-
-
-def _manifest(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

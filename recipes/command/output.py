@@ -9,6 +9,7 @@ from common.redact import redact
 HEAD_BYTES = 1_000_000  # of the output are printed as they come
 TAIL_BYTES = 16_000  # are kept: the last ones are printed at the end if the middle was left out
 REASON_LINES, REASON_CHARACTERS = 3, 300
+TRACEBACK = "Traceback (most recent"
 _ENDS = re.compile(r"[\r\n]+")
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and movements of a terminal
 
@@ -45,9 +46,11 @@ class Output:
     def last(self) -> str:
         """Return the last lines as one, without secrets, e.g. for the reason of a failure."""
         text = _CODES.sub("", _text(b"".join(self._tail)))
-        lines = [" ".join(line.split()) for line in _ENDS.split(text)]
-        said = " / ".join([line for line in lines if line][-REASON_LINES:])
-        said = redact(said)
+        lines = [line for line in _ENDS.split(text) if line.strip()]
+        inside = [number for number, line in enumerate(lines) if line.startswith((TRACEBACK, "  "))]
+        if any(lines[number].startswith(TRACEBACK) for number in inside):
+            lines = lines[inside[-1] + 1 :] or lines  # the exception itself
+        said = redact(" / ".join(" ".join(line.split()) for line in lines[-REASON_LINES:]))
         return said if len(said) <= REASON_CHARACTERS else f"...{said[-REASON_CHARACTERS:]}"
 
     def _keep(self, data: bytes) -> None:

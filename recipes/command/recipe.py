@@ -31,7 +31,7 @@ class CommandRecipe:
         self.catalogue = CommandCatalogue(spec)
         self.presets = self.catalogue.presets
         self.needs_video = spec.needs_video
-        self.curves: Sequence[Curve] = (Curve("loss", "loss"),) if spec.curves else ()
+        self.curves: Sequence[Curve] = (Curve("loss", "loss", chart=True),) if spec.curves else ()
 
     def identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return `train`, the arm's changes to it, and the content of `sources`, of the config and of `packages`."""

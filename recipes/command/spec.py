@@ -16,6 +16,7 @@ from recipes.command.values import Strict, Value
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*", re.IGNORECASE)
 OURS = ("CUDA_VISIBLE_DEVICES",)  # environment variables that the service sets itself
+PREPARED = "prepared"  # as `corpus_format`: the folder of the prepared corpus itself
 Stage = Literal["train", "transcribe"]
 STAGES: tuple[Stage, ...] = ("train", "transcribe")
 
@@ -210,3 +211,13 @@ class Spec(Strict):
     timeouts: Timeouts = Timeouts()
     packages: list[str] = Field(default_factory=list)
     needs_video: bool = False
+    corpus_format: Literal["jsonl", "wav", "kaldi", "prepared"] = "jsonl"
+    corpus_video: Literal["mp4", "npy"] | None = None
+
+    @model_validator(mode="after")
+    def _video_is_exported(self) -> Self:
+        if self.corpus_video is not None and self.corpus_format == PREPARED:
+            raise ValueError(
+                "`corpus_video` is for exports, and `corpus_format: prepared` is the prepared folder; remove one"
+            )
+        return self

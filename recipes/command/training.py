@@ -75,12 +75,10 @@ def _check_checkpoint(out: Path, curves: Curves | None) -> None:
 
 
 def _steps(settings: Mapping[str, Any], curves: Curves | None) -> int:
-    """Return the number of steps: the last one of the curves, else the setting training.steps, else 0."""
-    if curves and curves.last_step is not None:
-        return curves.last_step
+    """Return the number of steps: the setting training.steps, else the last one of the curves, else 0."""
     with suppress(KeyError, TypeError, ValueError):
         return int(settings["training"]["steps"])
-    return 0
+    return curves.last_step or 0 if curves else 0
 
 
 class Clock:

@@ -21,7 +21,7 @@ for name in ("checkpoint", "data", "condition", "out"):
     parser.add_argument(f"--{name}")
 given = parser.parse_args()
 with open(given.out, "w") as file:
-    for line in open(f"{given.data}/{given.condition}.jsonl"):
+    for line in open(f"{given.data}/test/{given.condition}/manifest.jsonl"):
         row = json.loads(line)
         print(f"{row['text']} ({row['id']})", file=file)
 """

@@ -63,13 +63,8 @@ def test_train_gets_its_arguments_and_only_training_data(tmp_path: Path, corpus:
     given = json.loads((tmp_path / "out" / "model.json").read_text())
     data = Path(given.pop("data"))
     assert given == {"seed": "3", "out": str(tmp_path / "out"), "pooling": "max", "steps": "5"}
-    assert sorted(path.name for path in data.iterdir() if path.name[0] != ".") == [
-        "train",
-        "train.jsonl",
-        "valid",
-        "valid.jsonl",
-    ]
-    assert len((data / "train.jsonl").read_text().splitlines()) == 4
+    assert sorted(path.name for path in data.iterdir() if path.is_dir()) == ["train", "valid"]
+    assert len((data / "train" / "manifest.jsonl").read_text().splitlines()) == 4
 
 
 def test_transcripts_are_those_of_the_command(tmp_path: Path, corpus: Path) -> None:
@@ -83,7 +78,7 @@ ALL_AT_ONCE = """
 data, to = sys.argv[1:3]
 for name in CONDITIONS:
     with open(f"{to}/{name}.trn", "w") as file:
-        for line in open(f"{data}/{name}.jsonl"):
+        for line in open(f"{data}/test/{name}/manifest.jsonl"):
             print(json.loads(line)["text"], f"({json.loads(line)['id']})", file=file)
 """
 
@@ -112,7 +107,7 @@ WRONG = {
 }  # fmt: skip
 WRITE = """
 data, condition, to, checkpoint = sys.argv[1:]
-rows = [json.loads(line) for line in open(f"{data}/{condition}.jsonl")]
+rows = [json.loads(line) for line in open(f"{data}/test/{condition}/manifest.jsonl")]
 def write(rows):
     open(to, "w").write("".join(f"{row['text']} ({row['id']})\\n" for row in rows))
 """
@@ -215,7 +210,7 @@ def test_an_arm_can_be_a_key_of_a_config_and_a_variable(
     )
     train(recipe, corpus, tmp_path, gpus=2)
     found = json.loads((tmp_path / "out" / "m").read_text())
-    assert Path(found.pop("data"), "train.jsonl").is_file()
+    assert Path(found.pop("data"), "train/manifest.jsonl").is_file()
     assert found == {"model": {"pooling": "max"}, "seed": 3, "gpus": "4,5", "x": "y z"}
 
 
@@ -255,4 +250,4 @@ def test_an_export_of_a_corpus_that_cannot_be_written_next_to_is_elsewhere(
     Path(shutil.copytree(corpus, tmp_path / "corpora" / "one"))
     (tmp_path / "corpora" / ".exports").write_text("a file: no folder can be made here, for any user")
     train(recipe_with(tmp_path), tmp_path / "corpora" / "one", tmp_path)
-    assert list((tmp_path / "t").rglob("train.jsonl"))
+    assert list((tmp_path / "t").rglob("manifest.jsonl"))
