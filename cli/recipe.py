@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablation.plan.arms import Arm, expand
+from ablation.plan.composite import parts_of
 from ablation.plan.plan import BASELINE, Plan, plan_from_mapping, read_plan
 from cli.recipe_init import init
 from common.errors import UserError
@@ -114,7 +115,7 @@ def _arms(recipe: "CommandRecipe", path: Path | None) -> list[Arm]:
     ablations = [
         {"part": name, "replacements": {kind.arm: {"kind": word} for word, kind in list(part.kinds.items())[1:]}}
         for name, part in recipe.catalogue.parts.items()
-        if len(part.kinds) > 1
+        if len(part.kinds) > 1 and not parts_of(part)  # a composite part makes no command of its own
     ]
     plan = plan_from_mapping({"study": "check", "preset": recipe.presets[0], "ablations": ablations})
     return expand(plan, recipe.catalogue)

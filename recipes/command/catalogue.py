@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ablation.plan import catalogue
+from ablation.plan.catalogue import Part as CataloguePart
 from ablation.plan.fields import slugified
 from common.errors import UserError
 from common.hints import did_you_mean
@@ -45,7 +45,7 @@ class CommandCatalogue:
         self._spec = spec
 
     @cached_property
-    def parts(self) -> Mapping[str, catalogue.Part]:
+    def parts(self) -> Mapping[str, CataloguePart]:
         """All parts by name, composite parts first."""
         return {
             **{name: composite_part(name, part) for name, part in self._spec.composites.items()},

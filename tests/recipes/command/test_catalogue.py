@@ -192,14 +192,17 @@ def with_composites(tmp_path: Path, composites: dict[str, Any]) -> CommandRecipe
 
 def test_a_composite_part_sets_several_parts(tmp_path: Path) -> None:
     catalogue = with_composites(tmp_path, COMPOSITES).catalogue
-    text = "study: s\npreset: default\nablations:\n"
-    text += "  - {part: regularisation, action: remove}\n  - {part: regularisation, replacements: {a: strong}}"
-    removed, strong = expand(parse_plan(text, catalogue), catalogue)[1:]
+    removal, strong = "{part: regularisation, action: remove}", "{part: regularisation, replacements: {a: strong}}"
+    text = f"study: s\npreset: default\nablations:\n  - {removal}\n  - {strong}"
+    removed, stronger = expand(parse_plan(text, catalogue), catalogue)[1:]
     assert (removed.arm, removed.part) == ("no-regularisation", "regularisation")
     assert removed.overrides == {"encoder.pooling": {"kind": "none"}, "dropout": {"kind": "off"}}
     assert removed.changes[0].lacks == "the regularisation"
-    assert strong.overrides == {"encoder.pooling": {"kind": "power", "exponent": 3}}
-    assert strong.settings["parts"] == {"encoder.pooling": {"kind": "power", "exponent": 3}, "dropout": {"kind": "on"}}
+    assert stronger.overrides == {"encoder.pooling": {"kind": "power", "exponent": 3}}
+    assert stronger.settings["parts"] == {
+        "encoder.pooling": {"kind": "power", "exponent": 3},
+        "dropout": {"kind": "on"},
+    }
 
 
 @pytest.mark.parametrize(
