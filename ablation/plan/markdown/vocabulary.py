@@ -9,20 +9,20 @@ from ablation.plan.markdown.phrases import ADDED, listed, words
 
 # Words that explain a phrase and name nothing of a model. Words with the same stem count too: `placed` is `place`.
 GENERAL = (ADDED - {"two"}) | listed(
-    "able across actual add additional after again all allow also alternative among amount any approach architecture around "
-    "art aspect base basic be because before behind being better between block both by can chosen choice choose combination "
-    "combine common component compute configuration consist contain contribution conventional core correspond create "
-    "current default describe design different do during e each effect enable entering existing explicit feature feed final "
-    "find first fixed following framework full function further general generate give global go how idea impact implement "
-    "important improve in include incoming individual inner input inside integrate integration interact interaction "
-    "introduce it key kind layer leave let level like local main make many may means model more multi multiple multilevel "
-    "must name network new next novel number obtain off one operation order original other our out outer over own paper "
-    "part particular per perform place placing plain plus position present previous prior procedure process produce "
-    "proposed provide put rather real rely representation represent required result role same section several show signal "
-    "simply so solely special specific stack stage standard step structure style such system take technique term than their "
-    "them then there they through together toward traditional front throughout entire prevent preserve training trained "
-    "type under until up upon usage use using vanilla various very via was way we well were what when where whether which "
-    "while whole will within work you aggregate aggregation token located situated inserted sit unit sub layers equal"
+    "across actual add additional after again all allow also alternative among amount any approach architecture around art "
+    "aspect base basic be because before behind being better between block both by can chosen choice choose combination "
+    "combine common component compute configuration consist contain contribution conventional core create current default "
+    "describe design different do during e each effect enable entering existing explicit feature feed final find first "
+    "fixed following framework full function further generate give global go how idea impact implement important improve in "
+    "include incoming individual inner input inside integrate integration interact interaction introduce it kind layer "
+    "leave let like main make many may means model more multi multiple multilevel must name network new next novel number "
+    "obtain off one operation order original other our out outer over own paper part particular per perform place placing "
+    "plain plus present previous procedure process produce proposed provide put real rely representation represent required "
+    "result role same section several show signal simply so solely special specific standard step structure style such "
+    "system take technique term than their them then there they through together toward traditional front throughout entire "
+    "prevent preserve training trained type under until up upon usage use using vanilla various very via was way we well "
+    "were what when where whether which while whole will within work you aggregate aggregation token located situated "
+    "inserted sit sub layers equal"
 )
 SUFFIX = re.compile(r"(?<=\w{4})(?:ations?|ating|ate[ds]?|ions?|ings?|edly|ed|e?s|ively|ives?|ly|e|al)$")
 Parts = Mapping[str, Part]
