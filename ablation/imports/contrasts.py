@@ -57,8 +57,8 @@ def _factorial(baseline: str, factorial: Mapping[str, Mapping[str, str]], order:
         raise UserError(
             "a factorial has one arm for each combination of levels, but two arms have the same one; leave one out"
         )
-    levels = [
+    replacements = [
         [Level(f"{name}={value}", NamedChange(name, value, of[0])) for value in of[1:]]
         for name, of in zip(factors, values, strict=True)
     ]
-    return factorial_contrasts(cells, levels, order)
+    return factorial_contrasts(cells, replacements, order)
