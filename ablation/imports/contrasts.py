@@ -74,8 +74,8 @@ def _factorial(baseline: str, factorial: Mapping[str, Mapping[str, str]], order:
         raise UserError(
             "a factorial has one arm for each combination of levels, but two arms have the same one; leave one out"
         )
-    changes = [
+    replacements = [
         [Level(f"{name}={value}", NamedChange(name, value, of[0])) for value in of[1:]]
         for name, of in zip(factors, values, strict=True)
     ]
-    return factorial_contrasts(cells, changes, order)
+    return factorial_contrasts(cells, replacements, order)

@@ -105,7 +105,27 @@ def secondary(content: Content) -> list[Block]:
         )
         title = "Confidence intervals of a two-level bootstrap"
         blocks.append(_by_arm(content, title, content.resampled, partial(_resampled, write), baseline=True, note=note))
+        blocks += _disagreements(content, again)
     return [*blocks, *_checkpoints(content)]
+
+
+def _disagreements(content: Content, resampled: pd.DataFrame) -> list[Block]:
+    """Return a sentence about places where an interval of the bootstrap and the verdict seem to contradict each other."""
+    found = []
+    for row in resampled.to_dict("records"):
+        tested = content.row(row["arm"], row["condition"])
+        excludes = row["diff_low"] > 0 or row["diff_high"] < 0
+        if tested and tested["verdict"] != Verdict.NOT_TESTED and excludes != (tested["verdict"] in SIGNIFICANT):
+            found.append(f"{row['arm']} at {condition_label(row['condition'])}")
+    if not found:
+        return []
+    more = f" and in {len(found) - 3} more places" if len(found) > 3 else ""
+    said = (
+        f"For {', '.join(found[:3])}{more}, this interval and the verdict point in different directions. The verdict counts: it is "
+        "corrected for all arms and conditions, and its variance is pooled over all arms. An interval here is corrected for "
+        "nothing, has the variance of two arms alone, with few degrees of freedom, and covers other test units as well."
+    )
+    return [Text([said], small=True)]
 
 
 def _size(write: Amounts, row: Record) -> Cell:

@@ -221,3 +221,17 @@ def test_a_complete_design_detects_what_a_study_of_it_says() -> None:
     assert one is not None
     assert one["a"] == pytest.approx(detectable(Design(1, 5, 2), 1.0), rel=1e-4)
     assert detectable_contrasts({"a": [-1.0, 1.0]}, 2, 1, 2) is None
+
+
+@pytest.mark.parametrize(("contrasts", "arms"), [(LADDER5, RUNGS), (TWO_BY_TWO, ARMS22), (TWO_BY_THREE, ARMS23)])
+def test_false_findings_in_a_family_are_5_percent(contrasts: list[Contrast], arms: list[str]) -> None:
+    studies, seeds = 20_000, 3
+    weights = np.array([[each.weights.get(arm, 0.0) for arm in arms] for each in contrasts])
+    wer = np.random.default_rng(0).normal(size=(studies, len(arms), seeds))
+    rest = wer - wer.mean(1, keepdims=True) - wer.mean(2, keepdims=True) + wer.mean((1, 2), keepdims=True)
+    df = (len(arms) - 1) * (seeds - 1)
+    scale = np.sqrt((weights**2).sum(1) / seeds)
+    t = wer.mean(2) @ weights.T / scale / np.sqrt((rest**2).sum((1, 2)) / df)[:, None]
+    critical = max_t(weights @ weights.T / seeds / np.outer(scale, scale), df).critical(0.05)
+    found = int((abs(t).max(1) > critical).sum())
+    assert stats.binomtest(found, studies, 0.05).pvalue > 0.001
