@@ -48,7 +48,7 @@ def ablation_pipeline(
         plan: The ablation plan as JSON. Example: {"study": "demo", "seeds": [1, 2, 3],
             "ablations": [{"part": "masking", "action": "remove"}]}. More keys: question, corpus, preset, conditions,
             metrics, baseline, noise, max_failed_trials, margin_points, leave_one_out, ladder, factorial, init_from, normalise,
-            reasoning.
+            looks, stopped, reasoning.
         plan_uri: Address of the plan, instead of `plan`: http(s)://, s3://, or a path on a volume that the steps see.
         corpus: URI of the corpus, e.g. synthetic://talking-mouth?train=2000&test=300. Empty takes the plan's.
         preset: Size of the model: tiny, base or large. Empty takes the plan's.
