@@ -30,8 +30,12 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
         return stated[0]
     if not lines:
         raise _unclear(phrase, own or stated or near, parts)
-    by_replacements = () if foreign(phrase, parts) else (near, _related(phrase, parts))
-    for candidates in (own, stated, *by_replacements):
+    for candidates in (
+        own,
+        stated,
+        _of_its_group(phrase, near, parts),
+        _of_its_group(phrase, _related(phrase, parts), parts),
+    ):
         fitting = [name for name in candidates if all(_has(parts[name], name, line) for line in lines)]
         if len(fitting) == 1:
             return fitting[0]
@@ -100,6 +104,19 @@ def _related(phrase: str, parts: Parts) -> list[str]:
         for name, part in parts.items()
     }
     return [name for name, phrases in said.items() if found & set().union(*map(words, phrases))]
+
+
+def _of_its_group(phrase: str, names: list[str], parts: Parts) -> list[str]:
+    """Return the names of parts whose group, such as `fusion`, has all words of a phrase that are not general."""
+
+    def group(name: str) -> str:
+        return name.partition(".")[0]
+
+    return [
+        name
+        for name in names
+        if not foreign(phrase, {each: part for each, part in parts.items() if group(each) == group(name)})
+    ]
 
 
 def _has(part: Part, name: str, line: Line) -> bool:

@@ -76,6 +76,7 @@ def test_phrases_about_something_else_are_refused(phrase: str) -> None:
         ("Self-learned confidence aggregation", "Simple averaging"),
         ("Frequency of the control step in the multi-layer solver", "Every 2 layers"),
         ("Sample-specific masks", "Shared mask"),
+        ("Scaled cosine error", "Mean squared error"),
     ],
 )
 def test_replacements_alone_do_not_decide_on_a_foreign_phrase(phrase: str, replacement: str) -> None:
