@@ -241,6 +241,7 @@ NAME_PARTS = {
     "ablation/plan/shorthands.py": "examples in its texts",
     "ablation/plan/plan.py": "examples in its texts",
     "ablation/plan/naming.py": "examples in its texts",
+    "ablation/plan/readings.py": "examples in its texts",
     "ablation/report/wording.py": "examples in its texts",
     "ablation/report/verdict_wording.py": "examples in its texts",
     "ablation/report/figures/earlier_curves.py": "study folders of versions without recipes",
