@@ -18,7 +18,7 @@ from pipelines.local import paths, studies
 
 if TYPE_CHECKING:
     from ablation.decisions.comparable import Scored
-    from ablation.results import Study
+    from ablation.records import Study
 
 Margin = Annotated[
     float | None,

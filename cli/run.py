@@ -102,7 +102,7 @@ def run(
     for trial in (trial for trial in result.trials if trial.status == "failed"):
         line = f"{trial.arm} seed {trial.seed} failed: {trial.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    from ablation.results import unusable_results  # imports pandas, which the start of a run does not need
+    from ablation.records import unusable_results
 
     if unused := unusable_results(result.trials):
         console.print(unused, soft_wrap=True, highlight=False, markup=False)

@@ -14,8 +14,8 @@ from components.shared.image import component
 from components.shared.trial import CORPUS_FILE, Resolved, Status, Trial, plan_of
 
 if TYPE_CHECKING:
+    from ablation.records import Study
     from ablation.report.content import Content
-    from ablation.results import Study
 
 
 @dataclass(frozen=True)

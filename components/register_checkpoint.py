@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.decisions.promotion import Decision
-    from ablation.results import Study, TrialRecord
+    from ablation.records import Study, TrialRecord
 
 SERVED = Path(__file__).parent / "shared" / "served_model.py"
 

@@ -11,7 +11,7 @@ from common.normalise import BASIC
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.results import Study
+    from ablation.records import Study
 
 
 @dataclass(frozen=True)

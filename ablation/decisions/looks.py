@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from ablation.results import LooksRecord, Study
+from ablation.records import LooksRecord, Study
 from ablation.stats.sequential import LookDesign, design
 from ablation.stats.sequential_judge import Judged, judge_looks
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.results import Study
+from ablation.records import Study
 from ablation.stats.verdict import Caution, NotTested, Verdict
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 from ablation.imports.options import Options
 from ablation.imports.scored_study import gather_scores
 from ablation.imports.study import check_out, gather
+from ablation.records import Study
 from ablation.report.build import write_all
 from ablation.report.content import load
-from ablation.results import COUNTS_FILE, STUDY, Study, write_study
+from ablation.results import COUNTS_FILE, STUDY, write_study
 from common.errors import UserError
 
 

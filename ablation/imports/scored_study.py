@@ -14,7 +14,7 @@ from ablation.imports.scores import Direction, check_items, read_scores
 from ablation.imports.speakers import speakers_of
 from ablation.imports.study import PRESET, Trial, check_name, incomplete
 from ablation.imports.transcripts import conditions_of
-from ablation.results import Imported, Measure, Study, TrialRecord
+from ablation.records import Imported, Measure, Study, TrialRecord
 from ablation.stats.scoring import pool
 from common.checksums import sha256_of
 from common.errors import UserError

@@ -7,7 +7,8 @@ import pandas as pd
 
 from ablation.imports.score_table import ARM, CONDITION, ITEM, METRIC, SEED, read_table
 from ablation.imports.utterances import some
-from ablation.results import VALUES_COLUMNS, Measure
+from ablation.records import Measure
+from ablation.results import VALUES_COLUMNS
 from ablation.stats.measures import ITEMS, known_direction, known_unit
 from common.errors import UserError
 from common.hints import did_you_mean

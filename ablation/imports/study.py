@@ -15,7 +15,8 @@ from ablation.imports.pattern import TrialFile, find_files
 from ablation.imports.speakers import speakers_of
 from ablation.imports.transcripts import conditions_of, read_transcripts
 from ablation.imports.utterances import some
-from ablation.results import COUNTS_COLUMNS, STUDY, Imported, Study, TrialRecord, detail_columns, read_study
+from ablation.records import Imported, Study, TrialRecord
+from ablation.results import COUNTS_COLUMNS, STUDY, detail_columns, read_study
 from ablation.stats.scoring import score_transcripts, trial_metrics
 from common.checksums import sha256_of
 from common.errors import UserError

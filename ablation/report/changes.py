@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.decisions.verdict import Overall
+from ablation.records import Study
 from ablation.report.amounts import Amounts
 from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
@@ -17,7 +18,7 @@ from ablation.report.formats.data import dump
 from ablation.report.method import WORD_ERRORS, normalisation, scoring
 from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import interval, p_value
-from ablation.results import Study, read_counts, read_study
+from ablation.results import read_counts, read_study
 from ablation.stats.metrics import WER, Metric
 from ablation.stats.two_studies import compare_studies
 from ablation.stats.verdict import Verdict

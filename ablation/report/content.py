@@ -12,13 +12,14 @@ import pandas as pd
 from ablation.decisions.contrasts import ContrastVerdict, judge_contrasts
 from ablation.decisions.looks import judged_study
 from ablation.decisions.verdict import ArmVerdict, judge
+from ablation.records import Imported, Study
 from ablation.report import looks
 from ablation.report.amounts import Amounts
 from ablation.report.contrast_wording import contrast_sentences
 from ablation.report.examples import Example, examples
 from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
-from ablation.results import CURVES_COLUMNS, Imported, Study, read_counts, read_curves, read_study
+from ablation.results import CURVES_COLUMNS, read_counts, read_curves, read_study
 from ablation.stats import bootstrap, contrasts, these_checkpoints
 from ablation.stats.metrics import Metric
 from ablation.stats.power import Spread, measured_spreads

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from ablation.records import ArmRecord
 from ablation.report import contrasts, evidence, looks, measured
 from ablation.report.blocks import (
     Alignment,
@@ -24,7 +25,6 @@ from ablation.report.headline import headline
 from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import duration, hours, number, replaced, stated_changes
-from ablation.results import ArmRecord
 from ablation.stats.metrics import CER
 from common.conditions import label as condition_label
 

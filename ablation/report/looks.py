@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from ablation.records import EarlierDesign, Study
 from ablation.report.blocks import Block, Row, Table, Text
-from ablation.results import EarlierDesign, Study
 from ablation.stats.sequential_judge import Decision, Judged
 
 WORDS: Mapping[Decision, str] = {

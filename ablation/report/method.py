@@ -1,8 +1,8 @@
 """The method section of a report: the computation and the meaning of its numbers, for one study."""
 
+from ablation.records import Imported, Study
 from ablation.report import looks
 from ablation.report.amounts import Amounts
-from ablation.results import Imported, Study
 from ablation.stats.metrics import METRICS
 from ablation.stats.significance import ALPHA
 from common.normalise import BASIC, FIRST_VERSION, NONE

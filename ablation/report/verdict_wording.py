@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, FailedTrials, Overall
 from ablation.plan.naming import NamedChange
+from ablation.records import ArmRecord, Study
 from ablation.report.amounts import Amounts
 from ablation.report.wording import values
-from ablation.results import ArmRecord, Study
 from ablation.stats.verdict import Caution, NotTested, Verdict
 from common.conditions import label as condition_label
 

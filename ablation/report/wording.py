@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.results import ArmRecord
+from ablation.records import ArmRecord
 
 MOST_NAMED = 6
 

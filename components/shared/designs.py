@@ -7,7 +7,7 @@ from typing import Any
 
 from ablation.plan.arms import Arm
 from ablation.plan.plan import Plan
-from ablation.results import EarlierDesign, LooksRecord
+from ablation.records import EarlierDesign, LooksRecord
 
 DESIGN_KEYS = ("seeds", "looks", "margin_points")
 

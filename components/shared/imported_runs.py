@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from common.redact import redact
 
 if TYPE_CHECKING:
-    from ablation.results import Study
+    from ablation.records import Study
     from tracking.studies import StudyRuns
 
 NOT_RESULTS = {"created", "mlflow", "sha256"}  # keys of study.json that differ between two imports of the same results

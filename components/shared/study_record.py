@@ -15,17 +15,8 @@ import pandas as pd
 from ablation.plan.arms import Arm
 from ablation.plan.families import contrasts
 from ablation.plan.plan import Plan
-from ablation.results import (
-    COUNTS_COLUMNS,
-    CURVES_COLUMNS,
-    ArmFacts,
-    ArmRecord,
-    CurveRecord,
-    EarlierDesign,
-    Measured,
-    Study,
-    TrialRecord,
-)
+from ablation.records import ArmFacts, ArmRecord, CurveRecord, EarlierDesign, Measured, Study, TrialRecord
+from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint

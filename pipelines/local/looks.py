@@ -9,7 +9,7 @@ from ablation.plan.plan import Plan
 from common.errors import UserError
 
 if TYPE_CHECKING:
-    from ablation.results import LooksRecord
+    from ablation.records import LooksRecord
     from ablation.stats.sequential_judge import Judged
     from pipelines.local.study import Result
 

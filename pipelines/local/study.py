@@ -38,7 +38,7 @@ from tracking.local_copies import VARIABLE as LOCAL_COPIES
 from tracking.probe import check_answers
 
 if TYPE_CHECKING:
-    from ablation.results import TrialRecord
+    from ablation.records import TrialRecord
 
 POLL_S = 0.5
 

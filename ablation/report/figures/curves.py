@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablation.records import CurveRecord
 from ablation.report.blocks import Block, Picture, Pictures, Text
 from ablation.report.content import Content
 from ablation.report.figures.axis import Axis, Scale
 from ablation.report.figures.earlier_curves import EARLIER_CURVES
 from ablation.report.figures.plots import panels
 from ablation.report.figures.spec import SERIES_COLOURS, SMALL, Line, Mark, Plot, Point, Series
-from ablation.results import CurveRecord
 
 POINTS_PER_LINE = 100
 FAMILY_ARMS = 12  # arms whose layer weights are drawn

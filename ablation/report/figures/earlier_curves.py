@@ -1,6 +1,6 @@
 """The curves of study folders that were written before recipes declared theirs. All are of one model."""
 
-from ablation.results import CurveRecord
+from ablation.records import CurveRecord
 
 EARLIER_CURVES = (
     CurveRecord(name="loss", label="loss"),

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from ablation.decisions.verdict import Overall
+from ablation.records import ArmRecord
 from ablation.report.content import Content
 from ablation.report.contrasts import TITLES
 from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
 from ablation.report.headline import headline
 from ablation.report.wording import p_value
-from ablation.results import ArmRecord
 from ablation.stats.significance import ALPHA
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label

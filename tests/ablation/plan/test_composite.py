@@ -8,9 +8,9 @@ import pytest
 from ablation.plan.arms import Arm, expand
 from ablation.plan.composite import check
 from ablation.plan.plan import plan_from_mapping
+from ablation.records import ArmRecord
 from ablation.report.verdict_wording import subject
 from ablation.report.wording import replaced, stated_changes
-from ablation.results import ArmRecord
 from common.composite import CompositeKind, CompositePart
 from common.errors import UserError
 from model.config import CATALOGUE

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ablation.decisions.looks import design_of, recorded
+from ablation.records import Study
 from ablation.report.build import build
 from ablation.report.content import load
-from ablation.results import Study
 
 ARMS: dict[str, tuple[str | None, Any, float]] = {
     "baseline": (None, None, 1.0),

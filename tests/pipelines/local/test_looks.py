@@ -9,7 +9,8 @@ import pandas as pd
 
 from ablation.plan.arms import expand, trials
 from ablation.plan.plan import Plan, plan_from_mapping
-from ablation.results import COUNTS_FILE, ArmRecord, Study, TrialRecord, write_study
+from ablation.records import ArmRecord, Study, TrialRecord
+from ablation.results import COUNTS_FILE, write_study
 from ablation.stats.metrics import METRICS
 from components.shared.designs import looks_record
 from pipelines.local.looks import reached, run_looks
