@@ -19,7 +19,8 @@ from common.errors import UserError
 from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
-from pipelines.local.outlook import Outlook, outlook
+from pipelines.local.outlook import outlook
+from pipelines.local.outlook_wording import Outlook
 from recipes.base import PlanFacts, Recipe
 from recipes.plans import arms_of, of
 
