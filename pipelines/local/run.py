@@ -19,7 +19,8 @@ def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text())
     root = Path(request.pop("pipeline_root"))
     lead_group((lambda: _remove_containers(root)) if request.get("containers") else lambda: None)
-    recipe = request["arguments"]["plan"].get("recipe", RECIPE)
+    plan = request["arguments"].get("plan") or {}  # the first step says what is wrong with the arguments
+    recipe = str(plan.get("recipe", RECIPE))
     with contextlib.ExitStack() as stack:
         forks = possible() and not request.get("containers")
         server = stack.enter_context(ForkServer(recipe)) if forks else None
