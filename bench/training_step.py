@@ -23,6 +23,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.attention_kinds import MixAttention
 from model.config import resolve
 from model.settings import EncoderSettings
 from model.smile import Inputs, Smile, initialise
@@ -66,7 +67,7 @@ def main() -> None:
 
 def our_encoder(settings: EncoderSettings, tokens: torch.Tensor) -> tuple[nn.Module, Callable[[], torch.Tensor]]:
     """(B, 2T, D) as two streams; dropout is off in both."""
-    encoder = TransformerEncoder(settings, ("audio", "video")).to(DEVICE)
+    encoder = TransformerEncoder(settings, ("audio", "video"), MixAttention()).to(DEVICE)
     halves = dict(zip(("audio", "video"), tokens.chunk(2, dim=1), strict=True))
     padding = torch.zeros(len(tokens), tokens.shape[1] // 2, dtype=torch.bool, device=DEVICE)
     return encoder, lambda: torch.cat(list(encoder(halves, padding)[-1].values()), dim=1).float().square().mean()

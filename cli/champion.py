@@ -25,11 +25,16 @@ def champion(
     uri = paths.tracking_uri(tracking_uri)
     check_answers(uri)  # before the import of MLflow, which takes seconds
 
+    from tracking.imported import only_imported
     from tracking.registry import champion as current
     from tracking.registry import rollback
-    from tracking.store import check_store
+    from tracking.store import check_store, is_missing
 
     check_store(uri, prepare=False)
+    if not is_missing(uri) and current(uri, study) is None and only_imported(uri, study):
+        raise UserError(
+            f"study {study!r} was imported, so it has no checkpoints and no champion; see its report instead"
+        )
     if back:
         before, now = rollback(uri, study)
         print(f"the champion of {study} is version {now.version} ({now.tags.get('arm')}) again, not {before.version}")

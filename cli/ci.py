@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.decisions.gate import MARGIN_POINTS
+from ablation.plan.plan import Plan
 from cli.ci_job import COMPILE, GATE, SMOKE, STUDY, Job, Outcome, Result, run_command
 from cli.gate import Margin, judged_run
 from cli.options import ClusterFile, PlanArgument, StepImage, chosen_plan
@@ -30,7 +31,7 @@ class Mode:
     wait: bool
     again: bool
     smoke: Path
-    margin: float
+    margin: float | None
     folder: Path
 
 
@@ -70,6 +71,8 @@ def ci(
     waits for the run, or judges it. --no-wait and --only-gate divide the work between two jobs, for studies that outlast a
     job: the first submits, and the second, on a schedule, judges the newest run that has ended, of this commit or one before.
 
+    Of a plan with `looks`, each call carries out one look: the one that follows from the results in MLFLOW_TRACKING_URI.
+
     The command writes a JUnit report, and appends a Markdown summary with the verdicts to the file that
     GITHUB_STEP_SUMMARY names. It reads the results from MLFLOW_TRACKING_URI.
 
@@ -85,7 +88,7 @@ def ci(
     from pipelines.server.submit import arguments_for, pods_store
 
     _check_options(no_wait, only_gate, again, timeout)
-    plan = chosen_plan(path, None, None, [])
+    plan = _part(chosen_plan(path, None, None, []))
     server = server_at(host, namespace, token_file, cookies)
     arguments = arguments_for(plan, pods_store(tracking_uri, cluster), code_rev())
     name = name_for(arguments, image, cluster)  # bad input is reported now, before any step
@@ -100,6 +103,19 @@ def ci(
         _append(summary(job.outcome, job.steps(), report.read_text() if report.is_file() else ""))
     _say(f"ablate ci: {job.outcome.words}")
     raise typer.Exit(job.outcome.code)
+
+
+def _part(plan: Plan) -> Plan:
+    """Return the plan of the run to carry out: of a plan with looks, the next look, or the last one if all are done."""
+    from pipelines.server.looks import is_whole, next_submission
+
+    if not is_whole(plan):
+        return plan
+    look, is_open, said = next_submission(plan, code_rev())
+    for line in said:
+        _say(line)
+    _say(f"{'look' if is_open else 'all looks are done, the last one'} at {len(look.seeds)} of {len(plan.seeds)} seeds")
+    return look
 
 
 def _check_options(no_wait: bool, only_gate: bool, again: bool, timeout: float | None) -> None:

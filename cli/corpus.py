@@ -1,4 +1,4 @@
-"""`ablate corpus`: prepare, check and show a corpus."""
+"""`ablate corpus`: prepare, export, check and show a corpus."""
 
 import json
 import sys
@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.corpus_cache import clean, list_
 from corpora.readers.registry import S3, S3_EXAMPLE, examples, needing_mouths
 from pipelines.local import paths
 
 DAMAGED = 1
 
-corpus_app = typer.Typer(help="Prepare, check and show a corpus.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Prepare, export, check, show, list and remove corpora.", no_args_is_help=True)
 
 PreparedArgument = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="A prepared corpus: the folder that `ablate corpus prepare` printed.")
@@ -85,6 +86,56 @@ def push(
 
 
 @corpus_app.command()
+def export(
+    path: PreparedArgument,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The new folder.", show_default=False)],
+    format_name: Annotated[
+        str,
+        typer.Option("--format", metavar="NAME", help="The lists: wav (a table), kaldi, or jsonl as NeMo reads it."),
+    ] = "wav",
+    video: Annotated[
+        str | None, typer.Option("--video", metavar="KIND", help="Write the video of the mouths as well: mp4 or npy.")
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option("--noise", metavar="KIND=SNRS", help="Noisy test sound, e.g. babble=10,5,0 in dB; repeatable."),
+    ] = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", metavar="PLAN", help="The conditions and recordings of this plan instead.")
+    ] = None,
+    bits: Annotated[
+        int, typer.Option("--bits", metavar="BITS", help="Of noisy samples: 32 (float, as they are) or 16 (rounded).")
+    ] = 32,
+) -> None:
+    """Write a prepared corpus as files for other toolkits.
+
+    Each split has its sound, its texts and, if wanted, its video. The test split is written clean and in every noise, with
+    the samples that the service's own models get, so that all toolkits are scored on the same sound. SHA256SUMS has a
+    checksum of every file.
+
+    Example: ablate corpus export corpora-cache/NAME --to exported --format kaldi --noise babble=10,0
+
+    Example: ablate corpus export corpora-cache/NAME --to exported --plan plans/smile.yaml --video mp4
+    """
+    from cli.noises import noises_of
+    from corpora.export.folder import Layout, check_target
+    from corpora.export.folder import export as export_corpus
+    from corpora.store import Corpus
+
+    layout, noises = Layout(format_name, video, bits), noises_of(noise or [], plan)
+    check_target(to, path)
+    with _progress("files") as progress:
+        done = export_corpus(Corpus.open(path), to, noises, layout, progress)
+    print(f"{done.utterances} utterances in {done.sets} sets", file=sys.stderr)
+    if done.clipped:
+        print(
+            f"{done.clipped} samples were louder than 16 bits can hold and were clipped; --bits 32 keeps them",
+            file=sys.stderr,
+        )
+    print(to)
+
+
+@corpus_app.command()
 def verify(path: PreparedArgument) -> None:
     """Check every byte of a prepared corpus.
 
@@ -121,3 +172,7 @@ def show(
 
     draw(Corpus.open(path), out, count=count)
     print(out)
+
+
+corpus_app.command(name="list")(list_)
+corpus_app.command()(clean)

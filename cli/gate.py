@@ -18,17 +18,23 @@ from pipelines.local import paths, studies
 
 if TYPE_CHECKING:
     from ablation.decisions.comparable import Scored
-    from ablation.results import Study
+    from ablation.records import Study
 
 Margin = Annotated[
-    float,
-    typer.Option("--margin", metavar="POINTS", help="Fail if WER is higher by more than this, whatever the test says."),
+    float | None,
+    typer.Option(
+        "--margin",
+        metavar="POINTS",
+        help=f"Fail if WER is higher by more than this, whatever the test says. Default {MARGIN_POINTS:g}; of a metric from "
+        "elsewhere in its own unit, without a default.",
+        show_default=False,
+    ),
 ]
 
 
 def gate(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's folder, or its name in studies/.")],
-    margin: Margin = MARGIN_POINTS,
+    margin: Margin = None,
     from_mlflow: Annotated[
         bool, typer.Option("--from-mlflow", help="STUDY is a name: use its newest run of this revision in MLflow.")
     ] = False,
@@ -74,7 +80,7 @@ def _fetched(study: str, uri: str, out: Path) -> Path:
     return out
 
 
-def judged_run(kfp_run: str, margin_points: float, out: Path) -> Gate:
+def judged_run(kfp_run: str, margin_points: float | None, out: Path) -> Gate:
     """Fetch the files of the study that a Kubeflow run opened into `out`, and apply the gate.
 
     Raises Unavailable if MLflow does not answer, or does not have the study.
@@ -102,7 +108,7 @@ def fail(found: Gate) -> NoReturn:
     raise typer.Exit(GATE_FAILED if found.failures else BAD_INPUT)
 
 
-def judged(folder: Path, uri: str, margin_points: float) -> Gate:
+def judged(folder: Path, uri: str, margin_points: float | None) -> Gate:
     """Apply the gate to the study in `folder`; too many failed trials fail it as well."""
     from ablation.decisions.comparable import Scored
     from ablation.decisions.gate import judge, too_many_failed

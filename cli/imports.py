@@ -1,18 +1,53 @@
 """`ablate import`: judge the finished results of any other toolkit."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import Store
+from common.errors import UserError
+from common.redact import redact
+from components.shared.revision import code_rev
+from pipelines.local import paths
+
+if TYPE_CHECKING:
+    from ablation.imports.options import Options
+
 Hyp = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--hyp",
         metavar="PATTERN",
         help="The files of hypotheses, with the fields {arm}, {seed} and {condition}; repeatable.",
         show_default=False,
     ),
+]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Values of any metric in place of --hyp: CSV, TSV, JSON Lines or Parquet with the columns arm, seed and value, "
+        "and if wanted condition, metric and item.",
+        show_default=False,
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option("--metric", metavar="NAME", help="The metric of --scores, if there are several or no column."),
+]
+Higher = Annotated[
+    bool | None,
+    typer.Option(
+        "--higher-is-better/--lower-is-better",
+        help="The direction of the metric of --scores. Default: by its name, e.g. accuracy, PSNR, loss.",
+        show_default=False,
+    ),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", metavar="TEXT", help="The unit of the values of --scores, e.g. dB.")
 ]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder for the study, e.g. studies/mine.", show_default=False)
@@ -54,7 +89,11 @@ Arms = Annotated[
 Baseline = Annotated[str, typer.Option("--baseline", metavar="ARM", help="The arm that all others are compared with.")]
 Margin = Annotated[
     float | None,
-    typer.Option("--margin", metavar="POINTS", help="Differences below this do not matter: tests equivalence."),
+    typer.Option(
+        "--margin",
+        metavar="NUMBER",
+        help="Differences below this do not matter, in points of WER or in the unit of --scores: tests equivalence.",
+    ),
 ]
 Normalise = Annotated[
     str, typer.Option("--normalise", metavar="NAME", help="Normalisation of texts before scoring: basic or none.")
@@ -62,12 +101,16 @@ Normalise = Annotated[
 Metrics = Annotated[
     str, typer.Option("--metrics", metavar="LIST", help="Metrics, from wer and cer; verdicts are by the first one.")
 ]
+Mlflow = Annotated[
+    bool, typer.Option("--mlflow", help="Log the study and its trials to MLflow, without checkpoints and curves.")
+]
 Question = Annotated[str, typer.Option("--question", metavar="TEXT", help="The question of the study.")]
 
 
 def import_(
-    hyp: Hyp,
     out: Out,
+    hyp: Hyp = None,
+    scores: Scores = None,
     ref: Ref = None,
     format_name: FormatName = None,
     keys: Keys = "",
@@ -82,17 +125,24 @@ def import_(
     margin: Margin = None,
     normalise: Normalise = "basic",
     metrics: Metrics = "wer",
+    metric: Metric = None,
+    higher_is_better: Higher = None,
+    unit: Unit = None,
     question: Question = "",
+    mlflow: Mlflow = False,
+    tracking_uri: Store = None,
 ) -> None:
     """Judge finished results of any other toolkit.
 
     The files of hypotheses are found by a pattern, checked, scored and written as a study. Nothing is trained. `ablate
     report` and `ablate gate` take the study like any other. Without {seed} there is one seed and no verdict; without
-    {condition} all files are `clean`. See docs/import.md.
+    {condition} all files are `clean`. With --scores, the values of any metric are judged by the same tests. See
+    docs/import.md.
 
     Example: ablate import --hyp 'exp/{arm}/seed{seed}/{condition}.trn' --ref data/test/text --out studies/mine
+
+    Example: ablate import --scores scores.csv --metric accuracy --out studies/mine
     """
-    from ablation.imports.folder import import_results
     from ablation.imports.options import Options
 
     options = Options(
@@ -110,7 +160,33 @@ def import_(
         margin_points=margin,
         normalise=normalise,
         metrics=tuple(name.strip() for name in metrics.split(",")),
+        metric=metric,
+        higher_is_better=higher_is_better,
+        unit=unit,
         question=question,
     )
-    for path in import_results(hyp, out, options):
+    if tracking_uri and not mlflow:
+        raise UserError("--tracking-uri names the store of --mlflow, which is not given; add it, or leave out both")
+    for path in (_logged if mlflow else _written)(hyp, scores, out, options, tracking_uri):
         print(path)
+
+
+def _written(hyp: list[str] | None, scores: Path | None, out: Path, options: "Options", _: str | None) -> list[Path]:
+    from ablation.imports.folder import import_results
+
+    return import_results(hyp, out, options, scores=scores)
+
+
+def _logged(
+    hyp: list[str] | None, scores: Path | None, out: Path, options: "Options", tracking_uri: str | None
+) -> list[Path]:
+    """Write the study's folder, and log it to MLflow."""
+    from ablation.imports.folder import import_results
+    from components.shared.imported_runs import imported_runs
+
+    uri = paths.tracking_uri(tracking_uri)
+    with imported_runs(uri, code_rev()) as runs:
+        written = import_results(hyp, out, options, scores=scores, track=runs.open)
+        run_id = runs.finish(out, written)
+    print(f"logged to MLflow in {redact(uri)} as run {run_id}", file=sys.stderr)
+    return written

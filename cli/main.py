@@ -16,14 +16,17 @@ from cli.corpus import corpus_app
 from cli.exit_codes import FAILED
 from cli.gate import gate
 from cli.imports import import_
+from cli.list import list_
 from cli.parts import parts
 from cli.plan import plan
+from cli.recipe import recipe_app
 from cli.report import report
 from cli.run import run
 from cli.schedule import schedule_app
 from cli.submit import submit
 from cli.transcribe import transcribe
 from cli.ui import ui
+from cli.version import before_commands
 from common import disk
 from common.errors import UserError
 from common.redact import redact
@@ -39,25 +42,28 @@ Start with: ablate plan plans/smile.yaml     show what would be trained, and why
 app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"max_content_width": 110},
 )
+app.callback()(before_commands)
+# In the order of use: a study here, its results and models, corpora, and then the cluster.
 app.command()(plan)
 app.command()(parts)
 app.command()(run)
+app.command(name="list")(list_)
 app.command()(report)
 app.command(name="import")(import_)
 app.command()(ui)
-app.command(name="compile")(compile_)
-app.command()(submit)
-app.add_typer(schedule_app, name="schedule")
 app.command()(transcribe)
 app.command()(champion)
 app.command()(gate)
-app.command()(ci)
+app.add_typer(recipe_app, name="recipe")
 app.add_typer(corpus_app, name="corpus")
+app.command(name="compile")(compile_)
+app.command()(submit)
+app.add_typer(schedule_app, name="schedule")
+app.command()(ci)
 
 
 def main() -> None:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from ablation.plan.plan import Plan, adapted, parse_plan, plan_from_mapping, read_plan
+from ablation.plan import fields
+from ablation.plan.plan import Plan, adapted, plan_from_mapping
 from common.errors import UserError
 from common.text_file import LONGEST_BYTES, decoded
 from common.yaml_text import load_yaml
 from corpora.readers.registry import examples
-from recipes.smile import CATALOGUE
+from recipes import plans
 
 PlanArgument = Annotated[
     str,
@@ -45,6 +46,13 @@ Store = Annotated[
     str | None,
     typer.Option("--tracking-uri", metavar="URI", help="The MLflow store; MLFLOW_TRACKING_URI by default."),
 ]
+NoFutility = Annotated[
+    bool,
+    typer.Option(
+        "--no-futility",
+        help="With looks, go on with arms for which a difference of the margin is unlikely, until equivalence is shown.",
+    ),
+]
 StepImage = Annotated[
     str | None,
     typer.Option(
@@ -63,34 +71,41 @@ ClusterFile = Annotated[
 
 def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
     """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms."""
-    checked = read_given_plan(path)
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []
     for setting in settings:
         key, equals, value = setting.partition("=")
         if equals and key.strip() in known:
             mine[key.strip()] = load_yaml(value)
             continue
-        if equals and key.strip() not in CATALOGUE.parts and (near := get_close_matches(key.strip(), known, 1, 0.75)):
-            raise UserError(f"the plan has no key {key.strip()!r}: did you mean {near[0]!r}?")
         rest.append(setting)
+    recipe = fields.filled_text("recipe", mine.pop("recipe")) if "recipe" in mine else None
+    checked = read_given_plan(path, recipe)
+    parts = plans.of(checked).catalogue.parts
+    for key, equals, _ in (setting.partition("=") for setting in rest):
+        if equals and key.strip() not in parts and (near := get_close_matches(key.strip(), known, 1, 0.75)):
+            raise UserError(f"the plan has no key {key.strip()!r}: did you mean {near[0]!r}?")
     checked = plan_from_mapping({**checked.as_mapping(), **mine})
     return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
 
 
-def read_given_plan(path: str) -> Plan:
-    """Return the plan of a file, of an address, or of standard input. Raises UserError."""
+def read_given_plan(path: str, recipe: str | None = None) -> Plan:
+    """Return the plan of a file, of an address, or of standard input, for its own recipe or another one. Raises UserError.
+
+    A plan at an address can only name an installed recipe.
+    """
     if path == "-":
-        return _read_standard_input()
+        return _read_standard_input(recipe)
     if "://" in path:
         from components.shared.inputs import read_plan_from
 
-        return read_plan_from(path)
-    return read_plan(Path(path), CATALOGUE)
+        return read_plan_from(path, recipe)
+    return plans.read_plan(Path(path), recipe)
 
 
-def _read_standard_input() -> Plan:
+def _read_standard_input(recipe: str | None) -> Plan:
     data = sys.stdin.buffer.read(LONGEST_BYTES + 1)
     try:
-        return parse_plan(decoded(data, "standard input", "plan", "give a plan in YAML, JSON or Markdown"), CATALOGUE)
+        text = decoded(data, "standard input", "plan", "give a plan in YAML, JSON or Markdown")
+        return plans.parse(text, folder=Path(), recipe=recipe)
     except UserError as error:
         raise UserError(f"standard input: {error}") from error

@@ -2,33 +2,37 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ablation.plan.catalogue import Catalogue, Kind, Number
-from common.errors import UserError
-from common.hints import did_you_mean
-from recipes.smile import CATALOGUE
-
-RECIPES: dict[str, Catalogue] = {"smile": CATALOGUE}
+from ablation.plan.catalogue import Catalogue, Kind
+from ablation.plan.prompt import limits, prompt
+from recipes.registry import find, trusted
 
 
 def parts(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="The model.")] = "smile",
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe: a name, a file, or package.module:OBJECT.")
+    ] = "smile",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_prompt: Annotated[
+        bool, typer.Option("--prompt", help="Print a short text for a language model that is to write a plan.")
+    ] = False,
 ) -> None:
     """Print parts, kinds, values and phrases of a model.
 
     The first kind of a part is the model's own. Values are settings of a kind that are numbers, with their limits; docs/model.md
-    lists all settings. The quoted phrases are those of Markdown plans, which match by their content words.
+    lists all settings. The quoted phrases are those of Markdown plans, which match by their content words. With --prompt, parts,
+    kinds, rules and an example of a plan are a text of fewer than 2000 words.
 
     Example: ablate parts
     """
-    if recipe not in RECIPES:
-        raise UserError(f"unknown recipe {recipe!r}{did_you_mean(recipe, RECIPES)}")
-    found = RECIPES[recipe]
-    if as_json:
+    found = find(trusted(recipe, Path())).catalogue
+    if as_prompt:
+        print(prompt(recipe, found))
+    elif as_json:
         print(json.dumps(_as_json(found), indent=1))
     else:
         print("\n".join(_lines(found)))
@@ -44,7 +48,7 @@ def _as_json(catalogue: Catalogue) -> dict[str, Any]:
                     "description": each.description,
                     "arm": each.arm,
                     "phrases": list(each.phrases),
-                    "values": {key: _limits(number) for key, number in each.numbers.items()},
+                    "values": {key: limits(number) for key, number in each.numbers.items()},
                 }
                 for kind, each in part.kinds.items()
             },
@@ -68,9 +72,5 @@ def _quoted(phrases: tuple[str, ...]) -> str:
 
 
 def _values(kind: Kind) -> str:
-    values = ", ".join(f"{key} {_limits(number)}" for key, number in kind.numbers.items())
+    values = ", ".join(f"{key} {limits(number)}" for key, number in kind.numbers.items())
     return f" ({values})" if values else ""
-
-
-def _limits(number: Number) -> str:
-    return f"{number.least:g} to {number.most:g}"

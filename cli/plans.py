@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import trials
 from ablation.plan.plan import Plan
 from cli.options import chosen_plan
 from common.errors import UserError
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 
 
 def listed(given: Sequence[str]) -> list[str]:
@@ -55,7 +55,7 @@ def _outcome(path: str, corpus: str | None, seeds: str | None, settings: list[st
 
 
 def _made(plan: Plan) -> dict[str, Any]:
-    arms = expand(plan, CATALOGUE)
+    arms = arms_of(plan)
     return {
         "study": plan.study,
         "arms": [arm.arm for arm in arms],

@@ -1,5 +1,6 @@
 """`ablate report`: write the report of a study again, or the changes since an earlier study."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -29,5 +30,7 @@ def report(
     from ablation.report.build import build, build_changes
 
     folder, names = studies.study_folder(study), [name.strip() for name in formats.split(",")]
+    if note := studies.later_run(folder):
+        print(f"note: {note}", file=sys.stderr)
     for path in build_changes(studies.study_folder(compare), folder, names) if compare else build(folder, names):
         print(path)

@@ -1,19 +1,19 @@
 """`ablate run`: a whole study on this machine."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
-from cli.options import Corpus, PlanArgument, Seeds, Settings, chosen_plan
+from cli.options import Corpus, NoFutility, PlanArgument, Seeds, Settings, chosen_plan
 from components.shared.revision import code_rev
 from pipelines.local import paths
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of, of
 
 
 def run(
@@ -38,12 +38,14 @@ def run(
     force_arm: Annotated[
         list[str] | None, typer.Option("--force-arm", metavar="ARM", help="Train this arm's trials; repeatable.")
     ] = None,
+    no_futility: NoFutility = False,
 ) -> None:
     """Run a whole study on this machine.
 
     Prepares the corpus, trains every arm with every seed (two trials at a time), scores the trials clean and in noise,
     compares the arms, writes the report, and tracks everything in MLflow. A trial that was finished before, in any study of
-    the same MLflow store, is reused. Ctrl-C stops all processes that this command has started.
+    the same MLflow store, is reused. A plan with `looks` gets its seeds in stages, and arms that are decided get no more.
+    Ctrl-C stops all processes that this command has started.
 
     \b
     Exit code: 0 on success, 1 trials or steps failed or MLflow does not answer, 2 bad input, 130 stopped by Ctrl-C.
@@ -62,29 +64,33 @@ def run(
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.local.fits import check_batches
+    from pipelines.local.looks import reached, run_looks
     from pipelines.local.study import Interrupted, RunFailed, run_study
 
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
-    arms = expand(checked, CATALOGUE)
+    arms = arms_of(checked)
     forced_arms(forced, arms)
     if not image:
-        check_batches(arms)
-    check(checked.corpus, here=True)  # report a wrong corpus now, not after a minute
+        check_batches(of(checked), arms)
+    # report a wrong corpus now, not after a minute
+    check(checked.corpus, here=True, needs_video=of(checked).needs_video)
+    folder, names = out or paths.STUDIES / checked.study, [arm.arm for arm in arms[1:]]
     if explaining:
-        _explain(checked, forced, console)
+        _explain(reached(checked, names, folder), forced, folder, console)
         return
-    folder = out or paths.STUDIES / checked.study
+    carry_out = partial(
+        run_study,
+        out=folder,
+        tracking_uri=paths.tracking_uri(),
+        corpora_root=paths.CORPORA,
+        code_rev=code_rev(),
+        console=console,
+        image=image,
+        force=forced,
+    )
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     try:
-        result = run_study(
-            checked,
-            folder,
-            tracking_uri=paths.tracking_uri(),
-            corpora_root=paths.CORPORA,
-            code_rev=code_rev(),
-            console=console,
-            image=image,
-            force=forced,
-        )
+        result = run_looks(checked, names, folder, carry_out, say, futility=not no_futility)
     except Interrupted as error:
         runs = "are marked KILLED" if error.closed else "will be closed by the next run, as MLflow does not answer"
         fail(
@@ -96,7 +102,7 @@ def run(
     for trial in (trial for trial in result.trials if trial.status == "failed"):
         line = f"{trial.arm} seed {trial.seed} failed: {trial.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    from ablation.results import unusable_results  # imports pandas, which the start of a run does not need
+    from ablation.records import unusable_results
 
     if unused := unusable_results(result.trials):
         console.print(unused, soft_wrap=True, highlight=False, markup=False)
@@ -106,10 +112,13 @@ def run(
         fail(f"failed: {result.problem}", FAILED)
 
 
-def _explain(checked: Plan, forced: str, console: Console) -> None:
+def _explain(checked: Plan, forced: str, folder: Path, console: Console) -> None:
     """Print a line per trial, then the number of trials that would be trained."""
     from pipelines.local.explain import TRAIN, explain
+    from pipelines.local.studies import later_run, state_without_result
 
+    if note := later_run(folder) if (folder / paths.STUDY).is_file() else state_without_result(folder):
+        console.print(f"{folder}: {note}", soft_wrap=True, highlight=False, markup=False)
     answers = explain(checked, tracking_uri=paths.tracking_uri(), corpora_root=paths.CORPORA, force=forced)
     for answer in answers:
         line = f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}"

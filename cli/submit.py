@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ablation.plan.arms import expand
+from ablation.plan.plan import Plan
 from cli.endings import fail
 from cli.exit_codes import FAILED, INTERRUPTED
-from cli.options import ClusterFile, Corpus, Seeds, Settings, StepImage, chosen_plan
+from cli.options import ClusterFile, Corpus, NoFutility, Seeds, Settings, StepImage, chosen_plan
 from cli.server_options import HOST_ENV, Cookies, Host, Namespace, PodsStore, Terminate, TokenFile, address, server_at
 from cli.waiting import end_run, say, wait_for
 from common.errors import UserError
 from common.store_address import enter
 from components.shared.revision import code_rev
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 
 if TYPE_CHECKING:
     from pipelines.server.client import Server
-    from pipelines.server.submit import Prepared
+    from pipelines.server.submit import Prepared, Submitted
 
 
 def submit(
@@ -60,6 +60,7 @@ def submit(
         float | None, typer.Option(metavar="MINUTES", help="The longest wait; the run continues after it.", min=0)
     ] = None,
     terminate: Terminate = None,
+    no_futility: NoFutility = False,
 ) -> None:
     """Run a study on a Kubeflow Pipelines server.
 
@@ -67,6 +68,9 @@ def submit(
     the token of the service account. Ctrl-C ends the waiting and not the run. With --cron, the command creates the
     schedule of the study, or replaces it if anything has changed. The six fields are second, minute, hour, day, month
     and weekday.
+
+    A plan with `looks` is submitted look by look: each call submits the look that follows from the results in
+    MLFLOW_TRACKING_URI, and with --wait the looks after it, too.
 
     --terminate RUN needs no plan. It ends a run, waits for its end and closes the study's runs in MLflow. To continue
     such a study, submit its plan again: finished trials are reused. Do not use Retry on the server's page: a terminated
@@ -90,28 +94,66 @@ def submit(
     if path is None:
         raise UserError("the command needs a plan, or --terminate RUN; give e.g. plans/smile.yaml")
     checked, rev = chosen_plan(path, corpus, seeds, settings or []), code_rev()
-    expand(checked, CATALOGUE)
+    arms_of(checked)
+    if cron is not None and checked.looks:
+        raise UserError(
+            "a schedule starts the same run every time, and a look needs the results of the look before; "
+            "leave `looks` out, or call `ablate submit` regularly without --cron"
+        )
     if timeout is not None and not (wait or gate):
         raise UserError("--timeout limits the waiting; give --wait or --gate too")
     timing = None if cron is None else _checked_cron(cron, wait or gate)
     address(host)
-    arguments = arguments_for(checked, pods_store(tracking_uri, cluster), rev)
-    server = server_at(host, namespace, token_file, cookies)
-    # A CI job asks again if a server is away. A person gets the error at once.
-    patience: dict[str, Any] = {"ask": partial(_patiently, console, deadline)} if gate else {}
-    with _unconfirmed(server, "run" if timing is None else "schedule"):
-        named = experiment or checked.study
-        at = prepare(server, arguments, image=image, cluster=cluster, experiment=named, **patience)
-        if timing is not None:
-            _schedule(server, checked.study, timing, at, arguments, console)
+    store_of_pods = pods_store(tracking_uri, cluster)
+    server = None
+    for part in _parts(checked, rev, wait or gate, not no_futility, console):
+        arguments = arguments_for(part, store_of_pods, rev)
+        server = server or server_at(host, namespace, token_file, cookies)
+        # A CI job asks again if a server is away. A person gets the error at once.
+        patience: dict[str, Any] = {"ask": partial(_patiently, console, deadline)} if gate else {}
+        with _unconfirmed(server, "run" if timing is None else "schedule"):
+            named = experiment or checked.study
+            at = prepare(server, arguments, image=image, cluster=cluster, experiment=named, **patience)
+            if timing is not None:
+                _schedule(server, checked.study, timing, at, arguments, console)
+                return
+            run = start(server, part, arguments, at)
+        _say_started(run, at, console)
+        if wait or gate:
+            wait_for(server, run, console, gate, deadline)
+
+
+def _parts(plan: Plan, rev: str, waits: bool, futility: bool, console: Console) -> Iterator[Plan]:
+    """Yield the plans to submit: the plan itself, or the next look, and those after it if the command waits for their results."""
+    from pipelines.server.looks import is_whole, next_submission
+
+    if not is_whole(plan):
+        yield plan
+        return
+    before = None
+    while True:
+        look, is_open, said = next_submission(plan, rev, futility=futility)
+        for line in said:
+            say(console, line)
+        if not is_open:
+            say(console, "all looks of this design and revision are done; nothing is left to submit")
             return
-        run = start(server, checked, arguments, at)
+        if look == before:
+            raise UserError(
+                "MLflow has no report of the look that has just ended; set MLFLOW_TRACKING_URI to the server of the pods"
+            )
+        say(console, f"look at {len(look.seeds)} of {len(plan.seeds)} seeds")
+        yield look
+        if not waits:
+            return
+        before = look
+
+
+def _say_started(run: "Submitted", at: "Prepared", console: Console) -> None:
     _say_version(console, at)
     say(console, f"Run: {run.page}")
     if run.note:
         say(console, run.note)
-    if wait or gate:
-        wait_for(server, run, console, gate, deadline)
 
 
 def _terminate(

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.plan.plan import RECIPE
 from cli.options import Store
 from common.errors import UserError
 from pipelines.local import paths
 
 if TYPE_CHECKING:
-    from recipes.smile_transcriber import Sample, Transcriber
+    from corpora.clip import Sample
+    from recipes.optional import Texts
 
 
 def transcribe(
@@ -34,6 +36,12 @@ def transcribe(
     request: Annotated[
         bool, typer.Option("--request", help="Print the body of a request to `mlflow models serve` instead.")
     ] = False,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="RECIPE", help="The recipe of a checkpoint in a folder; the registry knows that of a version."
+        ),
+    ] = RECIPE,
     tracking_uri: Store = None,
 ) -> None:
     """Transcribe clips with a registered model.
@@ -56,7 +64,7 @@ def transcribe(
     if request or model is None:
         print(_request(read_clips(clips, noise, snr_db)))
         return
-    transcriber, version = _load(model, uri)
+    transcriber, version = _load(model, uri, recipe)
     texts = transcriber(read_clips(clips, noise, snr_db))
     if as_json:
         rows = [{"clip": clip, "text": text, "snr_db": snr_db} for clip, text in zip(clips, texts, strict=True)]
@@ -79,24 +87,26 @@ def _lines(clips: Sequence[str], texts: Sequence[str]) -> list[str]:
     return list(texts) if len(clips) == 1 else [f"{clip}\t{text}" for clip, text in zip(clips, texts, strict=True)]
 
 
-def _load(model: str, uri: str) -> "tuple[Transcriber, str | None]":
+def _load(model: str, uri: str, recipe: str) -> "tuple[Texts, str | None]":
     """Return the transcriber and its version in the registry; a folder has no version (None)."""
-    from recipes.smile_transcriber import Transcriber
+    from recipes.optional import transcriber
+    from recipes.registry import find, trusted
 
     if Path(model).is_dir():
-        return Transcriber.load(Path(model)), None
+        return transcriber(find(trusted(recipe, Path())), Path(model)), None
     from tracking.addresses import find_version
     from tracking.checkpoints import fetch_checkpoint
 
     model_id, version = find_version(uri, model)
+    found = find(version.tags.get("recipe", RECIPE))
     with TemporaryDirectory() as folder:
         fetch_checkpoint(uri, model_id, Path(folder))
-        return Transcriber.load(Path(folder)), version.version
+        return transcriber(found, Path(folder)), version.version
 
 
 def _request(samples: "Sequence[Sample]") -> str:
     """Return the body of a POST request to /invocations, as JSON."""
-    from recipes.smile_transcriber import to_bytes
+    from corpora.clip import to_bytes
 
     rows = [[base64.b64encode(data).decode() for data in to_bytes(each)] for each in samples]
     return json.dumps({"dataframe_split": {"columns": ["audio", "video"], "data": rows}})

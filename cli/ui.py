@@ -28,8 +28,12 @@ def ui(
     folder = studies.study_folder(study) if study else studies.latest_study()
     uri = paths.tracking_uri()
     check_answers(uri)  # before imports that take seconds
-    if read_study(folder).imported is not None:
-        raise UserError(f"{folder} is an imported study, which MLflow does not have; open {folder}/report.html instead")
+    study_record = read_study(folder)
+    if study_record.imported is not None and study_record.mlflow is None:
+        raise UserError(
+            f"{folder} is an imported study, which MLflow does not have; open {folder}/report.html, or import it again with "
+            "--mlflow"
+        )
 
     from pipelines.local.mlflow_ui import serve
 

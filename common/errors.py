@@ -1,4 +1,4 @@
-"""Errors that the user can correct."""
+"""Errors that are foreseen: their text is for the user."""
 
 
 class UserError(ValueError):
@@ -11,3 +11,7 @@ class Unavailable(UserError):
     """A server that the input needs does not answer or refuses access. The input may be right, so a CI job can try again."""
 
     exit_code = 1
+
+
+class TrainingFailed(RuntimeError):
+    """Training cannot succeed with these settings and this seed: another try would fail in the same way. One sentence."""

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLLOWED = ("ablation", "corpora", "model", "training")  # the packages whose code decides a result
@@ -45,6 +46,11 @@ def used_by(modules: tuple[str, ...]) -> dict[str, str]:
             found[path] = _digest(tree)
             waiting += targets
     return dict(sorted(found.items()))
+
+
+def code_of(modules: tuple[str, ...]) -> dict[str, Any]:
+    """Return `computes`, which decides, and `files`, which later show which file has changed."""
+    return {"computes": computed_by(modules), "files": used_by(modules)}
 
 
 @lru_cache

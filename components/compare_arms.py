@@ -14,8 +14,8 @@ from components.shared.image import component
 from components.shared.trial import CORPUS_FILE, Resolved, Status, Trial, plan_of
 
 if TYPE_CHECKING:
+    from ablation.records import Study
     from ablation.report.content import Content
-    from ablation.results import Study
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def compare_and_report(
     temporary folder first. Then they move to `out`, study.json last: a folder with a study.json has everything that belongs to it.
     """
     from ablation.report.build import headline_markdown, write_all
+    from ablation.report.formats.data import contrast_metrics
     from ablation.report.formats.kubeflow import metrics, summary_markdown
     from components.shared.study_record import study_of
 
@@ -74,7 +75,7 @@ def compare_and_report(
         names = [path.name for path in write_all(content, Path(temporary))]
         _deliver(Path(temporary), out)
     report = [out / name for name in names]
-    _log_report(tracking_uri, item.study_run_id, out, report, headline_markdown(content))
+    _log_report(tracking_uri, item.study_run_id, out, report, headline_markdown(content), contrast_metrics(content))
     url = (study.mlflow or {}).get("url")
     return Compared(report, summary_markdown(content, mlflow_url=url), metrics(content))
 
@@ -100,14 +101,16 @@ def _deliver(written: Path, out: Path) -> None:
         file.replace(out / file.name)
 
 
-def _log_report(uri: str, study_run_id: str, out: Path, report: Sequence[Path], headline: str) -> None:
+def _log_report(
+    uri: str, study_run_id: str, out: Path, report: Sequence[Path], headline: str, numbers: Mapping[str, float]
+) -> None:
     """Attach the files to the study's run, study.json last. The study is reported once that one is there."""
     from ablation.results import STUDY
     from components.shared.history import attempt_patiently
     from tracking.studies import log_study_report
 
     others = sorted((path for path in out.iterdir() if path not in report), key=lambda path: path.name == STUDY)
-    attempt_patiently(lambda: log_study_report(uri, study_run_id, [*report, *others], headline))
+    attempt_patiently(lambda: log_study_report(uri, study_run_id, [*report, *others], headline, numbers))
 
 
 @component

@@ -12,7 +12,7 @@ from common.errors import Unavailable
 from components.shared.chunks import positions
 from components.shared.evaluate_one import evaluate
 from components.shared.image import component
-from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Todo, Trial
+from components.shared.trial import CHECKPOINT_FOLDER, HISTORY_FILE, STATUS_FILE, Status, Todo, Trial
 from components.workers.isolation import Start, fresh
 
 
@@ -25,6 +25,7 @@ def evaluate_chunk(
     *,
     tracking_uri: str,
     threads: int,
+    gpus: int = 0,
     start: Start = fresh,
 ) -> list[Status]:
     """Score the trials at the positions that `chunk` names. `out` gets one folder per trial, named `ARM-SEED`.
@@ -45,6 +46,7 @@ def evaluate_chunk(
                     out / item.folder,
                     tracking_uri=tracking_uri,
                     threads=threads,
+                    gpus=gpus,
                     start=start,
                 )
             )
@@ -76,7 +78,7 @@ def _with_checkpoint(trained: Path, uri: str) -> Iterator[tuple[Path, str | None
 
         def fetch() -> None:
             try:
-                fetch_checkpoint(uri, str(status.model_id), folder)
+                fetch_checkpoint(uri, str(status.model_id), folder / CHECKPOINT_FOLDER)
             except Damaged as error:  # to wait does not help
                 damage.append(str(error))
 
@@ -122,7 +124,7 @@ def evaluate_trials(
         chunk: Positions of the trials in `todo`, one item of the output of find_finished, e.g. `4-6`.
         tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
         threads: CPU threads of the scoring process.
-        gpus: Number of GPUs, a whole number as text. The step checks it; scoring uses the GPU that it finds.
+        gpus: Number of GPUs, a whole number as text, which the recipe is told.
         todo: Input. The plan and the trials that are left, as find_finished wrote them.
         corpora_root: Folder of prepared corpora on a volume. Empty fetches the corpus into the step.
         reference: Input. The reference to the prepared corpus.
@@ -145,7 +147,6 @@ def evaluate_trials(
     from components.workers.isolation import chosen_start
 
     with reporting("evaluate-trials"):
-        gpu_count(gpus)
         clear(Path(scored.path))
         evaluate_chunk(
             chunk,
@@ -155,5 +156,6 @@ def evaluate_trials(
             Path(scored.path),
             tracking_uri=store_of(tracking_uri),
             threads=threads,
+            gpus=gpu_count(gpus),
             start=chosen_start(),
         )

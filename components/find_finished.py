@@ -9,13 +9,12 @@ from typing import Any
 
 from kfp.dsl import Artifact, Input, Output
 
-from ablation.plan.arms import expand
 from components.shared.fingerprints import Prints, fingerprints
 from components.shared.image import component
 from components.shared.reuse import forced_arms
 from components.shared.trial import CORPUS_FILE, Status, Todo, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 
 
 def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracking_uri: str, force: str = "") -> Todo:
@@ -28,7 +27,7 @@ def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracki
 
     exit_on_sigterm()
     checked = plan_of(plan)
-    arms = expand(checked, CATALOGUE)
+    arms = arms_of(checked)
     forced = forced_arms(force, arms)
     pairs = list(zip(map(Trial.from_json, trials), fingerprints(checked, arms, content), strict=True))
 
@@ -110,11 +109,15 @@ def find_finished(
     from components.shared.corpus_reference import CorpusReference
     from components.shared.inputs import store_of
     from components.shared.problem import reporting
-    from components.shared.trial import Resolved, Trial
+    from components.shared.trial import Resolved, Trial, plan_of
+    from corpora.prepare import check_video
+    from recipes.plans import of
 
     with reporting("find-finished"):
         given, corpus = Resolved.read(resolved.path), CorpusReference.read(Path(reference.path))
         uri = store_of(tracking_uri)
+        if of(plan_of(given.plan)).needs_video:
+            check_video(corpus.uri, has_video=corpus.summary.get("video", True))
         store_corpus(uri, Trial.from_json(given.trials[0]).study_run_id, corpus.summary)
         found = find(given.plan, given.trials, corpus.fingerprint, tracking_uri=uri, force=force)
         found.write(Path(todo.path))

@@ -1,6 +1,7 @@
 """Register the baseline's checkpoint, decide on the champion, and close the study."""
 
 import contextlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 from kfp.dsl import Artifact, Dataset, Input
 
 from ablation.decisions.comparable import Scored
+from ablation.plan.plan import RECIPE, Plan
 from common.errors import UserError
 from components.shared.image import component
 from components.shared.problem import TooManyFailed
 from components.shared.trial import plan_of
+from recipes.optional import can_serve, packages
+from recipes.plans import of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.decisions.promotion import Decision
-    from ablation.results import Study, TrialRecord
+    from ablation.records import Study, TrialRecord
 
 SERVED = Path(__file__).parent / "shared" / "served_model.py"
 
@@ -36,7 +40,7 @@ def register_best(plan: Mapping[str, Any], folder: Path, *, tracking_uri: str) -
     checked, study = plan_of(plan), read_study(folder)
     run_id = _run_of(study)
     with lease(tracking_uri, run_id, f"register {checked.study}"):  # else two studies could both find no version yet
-        decision = _register(checked.study, study, folder, tracking_uri)
+        decision = _register(checked, study, folder, tracking_uri)
     patiently(tracking_uri, lambda: note_decision(tracking_uri, run_id, decision))
     if reason := too_many_failed(len(study.failed()), len(study.trials), checked.max_failed_trials):
         patiently(tracking_uri, lambda: end_run(tracking_uri, run_id, "FAILED", reason))
@@ -52,16 +56,22 @@ def _run_of(study: "Study") -> str:
     return str(study.mlflow["study_run_id"])
 
 
-def _register(name: str, study: "Study", folder: Path, uri: str) -> str:
+def _register(plan: Plan, study: "Study", folder: Path, uri: str) -> str:
     from ablation.decisions.promotion import candidate
     from ablation.results import read_counts, read_curves
     from components.shared.champion import link_widest_study
     from tracking.registry import promote
 
+    name = plan.study
+    if not can_serve(of(plan)):
+        print(
+            f"recipe {of(plan).name} has no transcriber: its checkpoints are registered, but MLflow cannot serve them",
+            flush=True,
+        )
     counts, best = read_counts(folder), best_trials(study.trials, read_curves(folder))
 
     def put(arm: str, *aliases: str) -> str:
-        return _put(uri, name, study, best[arm], counts, aliases)
+        return _put(uri, plan, study, best[arm], counts, aliases)
 
     if study.baseline in best:
         put(study.baseline, "baseline")
@@ -78,7 +88,7 @@ def _register(name: str, study: "Study", folder: Path, uri: str) -> str:
 
 
 def _put(
-    uri: str, name: str, study: "Study", trial: "TrialRecord", counts: "pd.DataFrame", aliases: Sequence[str]
+    uri: str, plan: Plan, study: "Study", trial: "TrialRecord", counts: "pd.DataFrame", aliases: Sequence[str]
 ) -> str:
     """Register a trial's checkpoint with tags that say where it comes from and how good it is. Return the version."""
     from ablation.stats.scoring import trial_metrics
@@ -96,8 +106,16 @@ def _put(
         "git_revision": study.provenance["git_revision"],
         "study_run": _run_of(study),
     }
-    make_servable(uri, str(trial.model_id), SERVED)
-    return register(uri, name, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
+    recipe = of(plan)
+    tags |= {} if plan.recipe == RECIPE else {"recipe": plan.recipe}
+    if can_serve(recipe):
+        make_servable(uri, str(trial.model_id), SERVED.name, served_script(plan.recipe), packages(recipe))
+    return register(uri, plan.study, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
+
+
+def served_script(recipe: str) -> str:
+    """Return the script of a served model whose checkpoint is of a recipe."""
+    return SERVED.read_text(encoding="utf-8").replace(f'RECIPE = "{RECIPE}"', f"RECIPE = {json.dumps(recipe)}")
 
 
 def best_trials(trials: Sequence["TrialRecord"], curves: "pd.DataFrame") -> dict[str, "TrialRecord"]:

@@ -2,17 +2,20 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from kfp.dsl import Artifact, Markdown, Output, OutputPath
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import Arm, trials
+from ablation.plan.families import check_distinct, contrasts
+from ablation.plan.plan import RECIPE, Plan
+from components.shared.designs import design_tag
 from components.shared.image import component
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of, of
 
 
 def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str = "") -> list[str]:
@@ -21,20 +24,24 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     The study's run keeps the plan and the trials, and is found by `run`, the id of the pipeline's run.
     """
     from tracking.creating import patiently
+    from tracking.designs import record_design
     from tracking.results import keep_input
     from tracking.studies import flat, open_study
 
     exit_on_sigterm()
     checked = plan_of(plan)
-    arms = {arm.arm: arm for arm in expand(checked, CATALOGUE)}
+    expanded = arms_of(checked)
+    check_contrasts(checked, expanded)
+    arms = {arm.arm: arm for arm in expanded}
     order = trials(checked, list(arms.values()))
     runs = open_study(
         tracking_uri,
         checked.study,
         question=checked.question,
-        params={"corpus": checked.corpus, "preset": checked.preset, "seeds": list(checked.seeds), "code_rev": code_rev},
+        params=_params(checked, code_rev),
         conditions=checked.condition_names(),
         metrics=checked.metrics,
+        curves=[curve.name for curve in of(checked).curves if curve.chart],
         trials=[
             {"arm": item.arm, "seed": item.seed, "part": arms[item.arm].part, "params": flat(arms[item.arm].settings)}
             for item in order
@@ -43,6 +50,8 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
         kfp_run=run,
     )
     opened = time.time()
+    design = design_tag(checked, list(arms.values()))
+    patiently(tracking_uri, lambda: record_design(tracking_uri, runs.study, design))
     items = [
         Trial(item.arm, item.seed, run_id, runs.study, runs.experiment_id, opened).to_json()
         for item, run_id in zip(order, runs.trials, strict=True)
@@ -50,6 +59,19 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     given = Resolved(dict(plan), items).to_json()
     patiently(tracking_uri, lambda: keep_input(tracking_uri, runs.study, RESOLVED_FILE, given))
     return items
+
+
+def _params(plan: Plan, code_rev: str) -> dict[str, Any]:
+    named: dict[str, Any] = {} if plan.recipe == RECIPE else {"recipe": of(plan).name}
+    named |= {"looks": list(plan.looks)} if plan.looks else {}
+    return {"corpus": plan.corpus, "preset": plan.preset, "seeds": list(plan.seeds), "code_rev": code_rev, **named}
+
+
+def check_contrasts(plan: Plan, arms: Sequence[Arm]) -> None:
+    """Raise UserError if arms of a ladder or a factorial compute the same function. Other plans are not probed."""
+    recipe = of(plan)
+    if found := contrasts(plan, arms, recipe.catalogue):
+        check_distinct(plan, found, recipe.check({arm.arm: arm.settings for arm in arms}).same)
 
 
 def plan_page(plan: Mapping[str, Any]) -> str:

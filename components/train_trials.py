@@ -1,5 +1,6 @@
 """Train the trials of one turn of the loop, one after the other. A failure of a trial is a result, too."""
 
+import shutil
 from pathlib import Path
 
 from kfp.dsl import Artifact, Dataset, Input, Output
@@ -7,10 +8,8 @@ from kfp.dsl import Artifact, Dataset, Input, Output
 from components.shared.chunks import positions
 from components.shared.image import component
 from components.shared.train_one import train
-from components.shared.trial import Status, Todo, Trial
+from components.shared.trial import CHECKPOINT_FOLDER, Status, Todo, Trial
 from components.workers.isolation import Start, fresh
-
-WEIGHTS = "*.safetensors"
 
 
 def train_chunk(
@@ -27,7 +26,7 @@ def train_chunk(
 ) -> list[Status]:
     """Train the trials at the positions that `chunk` names. `out` gets one folder per trial, named `ARM-SEED`.
 
-    The weights stay in a folder only if MLflow did not take them: the next step fetches them from there.
+    The checkpoint stays in a folder only if MLflow did not take them: the next step fetches them from there.
     """
     ended = []
     for position in positions(chunk):
@@ -45,8 +44,7 @@ def train_chunk(
             start=start,
         )
         if status.model_id is not None:
-            for weights in folder.glob(WEIGHTS):
-                weights.unlink()
+            shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
         ended.append(status)
     return ended
 

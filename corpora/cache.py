@@ -60,7 +60,7 @@ def make_room(root: Path, wanted: int, *, for_what: str) -> None:
     """
     limit = bound()
     if limit is not None:
-        fixed = sum(_size(path) for path in _folders(root) if in_use(path))
+        fixed = sum(size(path) for path in folders(root) if in_use(path))
         if fixed + wanted > limit:
             raise UserError(
                 f"prepared corpora may take {limit / 1e9:g} GB ({BOUND}); {for_what} needs {wanted / 1e9:.3g} GB more, and those "
@@ -85,10 +85,10 @@ def sweep(root: Path) -> None:
 
 def shrink(root: Path, limit: int) -> None:
     """Remove idle corpora, least recently used first, until all take at most `limit` bytes or none is idle."""
-    sizes = {path: _size(path) for path in _folders(root)}
+    sizes = {path: size(path) for path in folders(root)}
     total = sum(sizes.values())
     for path in sorted(sizes, key=lambda path: (path.suffix != GONE, path.stat().st_mtime)):
-        if total > limit and not in_use(path) and _remove(path):
+        if total > limit and not in_use(path) and remove(path):
             total -= sizes[path]
 
 
@@ -135,12 +135,14 @@ def _lock_of(part: Path) -> FileLock:
     return FileLock(locks / f"{part.name}.lock")
 
 
-def _folders(root: Path) -> list[Path]:
+def folders(root: Path) -> list[Path]:
+    """Return prepared corpora, partial downloads, and what killed processes left."""
     folders = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
     return [path for path in folders if path.suffix in _TEMPORARY or (path / HEAD).is_file()]
 
 
-def _size(path: Path) -> int:
+def size(path: Path) -> int:
+    """Return the bytes of all files in a folder."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
@@ -177,7 +179,7 @@ def _exclusive(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _remove(path: Path) -> bool:
+def remove(path: Path) -> bool:
     """Remove a folder; return False if a process has begun to use it. The corpus disappears at once, its files later."""
     gone = path if path.suffix == GONE else path.with_name(f".{path.name.lstrip('.')}{GONE}")
     try:

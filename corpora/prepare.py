@@ -143,8 +143,11 @@ def _check_splits(writer: CorpusWriter, uri: str) -> None:
         )
 
 
-def check(uri: str, *, here: bool) -> None:
-    """Raises UserError for a URI that cannot be a corpus; with `here`, also for a corpus that this machine cannot find."""
+def check(uri: str, *, here: bool, needs_video: bool = False) -> None:
+    """Raises UserError for a URI that cannot be a corpus; with `here`, also for a corpus that this machine cannot find.
+
+    With `needs_video`, also for a corpus that has no pictures; of one in S3 only its content says so (`check_video`).
+    """
     if uri.startswith(f"{S3}://"):
         from corpora.s3.place import Place
         from corpora.s3.transfer import find
@@ -152,5 +155,15 @@ def check(uri: str, *, here: bool) -> None:
         find(uri) if here else Place.parse(uri)
         return
     source = Source.parse(uri)
+    if needs_video:
+        check_video(uri, has_video=source.reader.video)
     if here or source.reader.generated:
         source.reader.count(source.place, source.query)
+
+
+def check_video(uri: str, *, has_video: bool) -> None:
+    """Raises UserError for a corpus without pictures, for a recipe that needs them."""
+    if not has_video:
+        raise UserError(
+            f"this recipe needs pictures of the speaker, and {uri} has only sound; choose a corpus with video"
+        )

@@ -13,6 +13,7 @@ SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 MOUTH_SIZE_PX = 96
 SPLITS = ("train", "valid", "test")
+NO_VIDEO = hashlib.sha256(b"").hexdigest()  # the checksum of the video of a corpus that has none
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,15 @@ class Utterance:
     shard: int
     first_frame: int
 
+    @property
+    def has_video(self) -> bool:
+        """Whether there are pictures of this utterance. All utterances of a corpus have them, or none."""
+        return self.video_sha256 != NO_VIDEO
+
 
 @dataclass
 class Clip:
-    """A clip as a reader yields it: video uint8 (T, 96, 96), audio int16 (T * 640,), T >= 1."""
+    """A clip as a reader yields it: video uint8 (T, 96, 96), or (T, 0, 0) without pictures; audio int16 (T * 640,), T >= 1."""
 
     id: str
     speaker: str
@@ -63,7 +69,7 @@ def problem(clip: Clip) -> str | None:
         return f"split must be one of {', '.join(SPLITS)}, got {clip.split!r}"
     if not clip.text.strip():
         return "empty transcript"
-    if clip.video.dtype != np.uint8 or clip.video.shape[1:] != (MOUTH_SIZE_PX, MOUTH_SIZE_PX):
+    if clip.video.dtype != np.uint8 or clip.video.shape[1:] not in ((MOUTH_SIZE_PX, MOUTH_SIZE_PX), (0, 0)):
         return f"video must be uint8 (T, {MOUTH_SIZE_PX}, {MOUTH_SIZE_PX}), got {clip.video.dtype} {clip.video.shape}"
     if clip.audio.dtype != np.int16 or clip.audio.ndim != 1:
         return f"audio must be int16 (samples,), got {clip.audio.dtype} {clip.audio.shape}"
@@ -72,6 +78,11 @@ def problem(clip: Clip) -> str | None:
     if len(clip.audio) != len(clip.video) * SAMPLES_PER_FRAME:
         return f"{len(clip.video)} frames need {len(clip.video) * SAMPLES_PER_FRAME} samples, got {len(clip.audio)}"
     return None
+
+
+def no_video(frames: int) -> np.ndarray:
+    """Return the video of a clip without pictures, uint8 (frames, 0, 0)."""
+    return np.zeros((frames, 0, 0), np.uint8)
 
 
 def fit_audio(audio: np.ndarray, frames: int) -> np.ndarray:

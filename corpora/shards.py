@@ -11,8 +11,10 @@ import numpy as np
 
 from corpora.layout import shard_paths
 from corpora.record import Damaged, damaged
-from corpora.schema import MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance
+from corpora.schema import MOUTH_SIZE_PX, SAMPLES_PER_FRAME, Utterance, no_video
 from corpora.tables import open_plain, unreadable
+
+AUDIO_PLACE = 1
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,17 @@ class Stream:
         """Return the path of the file below the corpus folder."""
         return str(shard_paths(folder, shard)[self.place].relative_to(folder))
 
+    def bytes_of(self, utterance: Utterance) -> int:
+        """Return the bytes of a frame of an utterance: none for the video of a corpus without pictures."""
+        return self.frame_bytes if self.place == AUDIO_PLACE or utterance.has_video else 0
+
     def sha256(self, utterance: Utterance) -> str:
         """Return the checksum that the manifest has for this stream."""
         return (utterance.video_sha256, utterance.audio_sha256)[self.place]
 
 
 VIDEO = Stream("video", 0, MOUTH_SIZE_PX * MOUTH_SIZE_PX)
-AUDIO = Stream("audio", 1, 2 * SAMPLES_PER_FRAME)
+AUDIO = Stream("audio", AUDIO_PLACE, 2 * SAMPLES_PER_FRAME)
 STREAMS = (VIDEO, AUDIO)
 
 
@@ -46,7 +52,9 @@ class Shards:
         self._checked: set[tuple[str, str]] = set()
 
     def video(self, utterance: Utterance) -> np.ndarray:
-        """uint8 (T, 96, 96)."""
+        """uint8 (T, 96, 96), or (T, 0, 0) without pictures."""
+        if not utterance.has_video:
+            return no_video(utterance.frames)
         return self._bytes(utterance, VIDEO).reshape(-1, MOUTH_SIZE_PX, MOUTH_SIZE_PX)
 
     def audio(self, utterance: Utterance) -> np.ndarray:
@@ -86,7 +94,7 @@ def faults(folder: Path, utterances: Iterable[Utterance], stream: Stream) -> lis
             if descriptor == -1:
                 name = stream.file(folder, utterance.shard)
                 descriptor = open_plain(folder, name)
-            size = utterance.frames * stream.frame_bytes
+            size = utterance.frames * stream.bytes_of(utterance)
             if len(buffer) < size <= os.fstat(descriptor).st_size:
                 buffer = bytearray(size)
             if not _is_sound(descriptor, memoryview(buffer)[:size], utterance, stream):
@@ -100,7 +108,8 @@ def faults(folder: Path, utterances: Iterable[Utterance], stream: Stream) -> lis
 
 
 def _is_sound(descriptor: int, buffer: memoryview, utterance: Utterance, stream: Stream) -> bool:
-    size, first = utterance.frames * stream.frame_bytes, utterance.first_frame * stream.frame_bytes
+    each = stream.bytes_of(utterance)
+    size, first = utterance.frames * each, utterance.first_frame * each
     if first + size > os.fstat(descriptor).st_size:
         return False
     os.lseek(descriptor, first, os.SEEK_SET)
@@ -110,15 +119,19 @@ def _is_sound(descriptor: int, buffer: memoryview, utterance: Utterance, stream:
     return done == size and hashlib.sha256(buffer).hexdigest() == stream.sha256(utterance)
 
 
+def _end(utterance: Utterance) -> int:
+    return utterance.first_frame + utterance.frames
+
+
 def size_faults(folder: Path, utterances: Iterable[Utterance]) -> list[str]:
     """Return the shards that are not plain files of exactly the size that the manifest says, in words."""
-    frames: dict[int, int] = {}
+    last: dict[int, Utterance] = {}
     for utterance in utterances:
-        frames[utterance.shard] = max(frames.get(utterance.shard, 0), utterance.first_frame + utterance.frames)
+        last[utterance.shard] = max(last.get(utterance.shard, utterance), utterance, key=_end)
     found = []
-    for shard, count in frames.items():
+    for shard, utterance in last.items():
         for stream in STREAMS:
-            name, wanted = stream.file(folder, shard), count * stream.frame_bytes
+            name, wanted = stream.file(folder, shard), _end(utterance) * stream.bytes_of(utterance)
             try:
                 descriptor = open_plain(folder, name)
             except Damaged as error:

@@ -30,7 +30,8 @@ def show(corpus: Corpus, out: Path, count: int = 6) -> None:
     for part, utterance in zip(bands, chosen, strict=True):
         top, bottom = part.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
         seconds = utterance.frames / FPS
-        _draw_mouths(top, mouths(corpus.video(utterance)), seconds)
+        if utterance.has_video:
+            _draw_mouths(top, mouths(corpus.video(utterance)), seconds)
         _draw_sound(bottom, log_mel_db(corpus.audio(utterance)), seconds)
         title = f"{utterance.id}  ·  speaker {utterance.speaker}  ·  {utterance.split}  ·  “{utterance.text}”"
         top.set_title(title, fontsize=9, loc="left", parse_math=False)

@@ -56,12 +56,17 @@ class Corpus:
         return [utterance for utterance in self.all_utterances if utterance.split == split]
 
     @property
+    def has_video(self) -> bool:
+        """Whether the corpus has pictures. Raises Damaged."""
+        return self.all_utterances[0].has_video
+
+    @property
     def rejected(self) -> list[Rejected]:
         """The clips that were left out, with their reasons. Raises Damaged."""
         return read_rejected(self.path, self._head)
 
     def video(self, utterance: Utterance) -> np.ndarray:
-        """uint8 (T, 96, 96). Raises Damaged."""
+        """uint8 (T, 96, 96), or (T, 0, 0) in a corpus without pictures. Raises Damaged."""
         return self._shards.video(utterance)
 
     def audio(self, utterance: Utterance) -> np.ndarray:
@@ -69,8 +74,11 @@ class Corpus:
         return self._shards.audio(utterance)
 
     def summary(self) -> dict[str, Any]:
-        """Return uri, fingerprint, utterances per split, speakers per split, rejected clips, frames and hours."""
-        found = counts(self.all_utterances, len(self.rejected))
+        """Return uri, fingerprint, utterances per split, speakers per split, rejected clips, frames and hours.
+
+        A corpus without pictures has `video: False` in addition.
+        """
+        found = counts(self.all_utterances, len(self.rejected)) | ({} if self.has_video else {"video": False})
         return {"uri": self.uri, "fingerprint": self.fingerprint, **found}
 
     def verify(self) -> list[str]:

@@ -54,6 +54,8 @@ class CorpusWriter:
     def add(self, clip: Clip) -> None:
         """Append a clip. Raises ValueError if it breaks a rule of the schema or if its id occurs twice: a bug in a reader."""
         fault = problem(clip) or (f"the id {clip.id!r} occurs twice" if clip.id in self._ids else None)
+        if self.utterances and self.utterances[0].has_video != bool(clip.video.size):
+            fault = fault or "a corpus has pictures of all its clips, or of none"
         if fault:
             raise ValueError(f"clip {clip.id!r}: {fault}")
         self._ids.add(clip.id)

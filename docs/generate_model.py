@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from model.composites import COMPOSITES
 from model.config import EARLIER_NAMES
 from model.parts import PARTS
 from model.settings import Settings
@@ -38,6 +39,21 @@ def kinds_table() -> str:
     return _table(("part", "kind", "effect", "settings"), rows)
 
 
+def composites_table() -> str:
+    """Return the table of composite parts, with what each kind sets."""
+    rows = [
+        (
+            f"`{part}`",
+            f"`{name}`",
+            kind.description,
+            ", ".join(f"`{each}` {spec['kind']}" for each, spec in kind.sets.items()),
+        )
+        for part, entry in COMPOSITES.items()
+        for name, kind in entry.kinds.items()
+    ]
+    return _table(("composite part", "kind", "effect", "sets"), rows)
+
+
 def settings_table() -> str:
     """Return the table of all settings except parts, with the defaults of the preset `tiny`."""
     groups = [(name, field.annotation) for name, field in Settings.model_fields.items() if name != "parts"]
@@ -55,7 +71,13 @@ def renamed_table() -> str:
     return _table(("earlier name", "name"), [(f"`{old}`", f"`{new}`") for old, new in EARLIER_NAMES.items()])
 
 
-TABLES = {"parts": parts_table, "kinds": kinds_table, "settings": settings_table, "renamed": renamed_table}
+TABLES = {
+    "parts": parts_table,
+    "kinds": kinds_table,
+    "composites": composites_table,
+    "settings": settings_table,
+    "renamed": renamed_table,
+}
 
 
 def generated(text: str) -> str:

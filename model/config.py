@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from common.composite import CompositePart
 from common.errors import UserError
 from common.validation import sentence
 from model import checkpoint_file, masking_kinds
+from model.composites import COMPOSITES
 from model.parts import PARTS, Part
 from model.presets import PRESETS
 from model.settings import Settings
@@ -125,7 +127,7 @@ def _without_kinds(steps: Sequence[str]) -> Sequence[str]:
 class _Catalogue:
     """The parts, and the check of every override: implements `ablation.plan.catalogue.Catalogue`."""
 
-    parts: Mapping[str, Part] = PARTS
+    parts: Mapping[str, Part | CompositePart] = {**COMPOSITES, **PARTS}
     settings: Sequence[str] = _names(PRESETS["tiny"].model_dump())
 
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The encoder over the tokens of all streams, concatenated on time. Attention mixes the streams ("mix attention").
+"""The encoder over the tokens of all streams, concatenated on time. `encoder.attention` decides which of them attention reaches.
 
 Shapes: B batch, M streams, T frames, D width; tokens are (B, M * T, D), stream by stream. True in a mask = padding.
 """
@@ -9,32 +9,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.attention import Reach, attend, reaches_of
+from model.kind import Kind
 from model.settings import EncoderSettings
 
 SLOWEST = 400.0  # radians per frame fall from 1 to 1 / 400
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over all tokens of an utterance, and so also across streams.
+    """Multi-head attention of the tokens of an utterance to each other; `reaches` says within which streams.
+
+    With two reaches, the outputs of two attentions are summed, each with its own weights.
 
     Positions are rotations of queries and keys (RoPE; Su et al. 2021). Attention sees the distance of two frames, in the same or in
     different streams, and not their position in the utterance. With absolute positions a small model learns which words are
     frequent at which time long before it learns from the sound.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, reaches: tuple[Reach, ...]) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.reach = heads, reaches[0]
         self.project = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
+        self.beside = Attention(width, heads, reaches[1:]) if reaches[1:] else None
 
-    def forward(self, x: Tensor, padding: Tensor, rotations: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, padding: Tensor, streams: int, rotations: tuple[Tensor, Tensor]) -> Tensor:
         batch, tokens, width = x.shape
         qkv = self.project(x).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
         q, k = rotate(q, *rotations), rotate(k, *rotations)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=~padding[:, None, None])
-        return self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
+        seen = attend((q, k, v), padding, self.reach, streams)
+        found = self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
+        return found if self.beside is None else found + self.beside(x, padding, streams, rotations)
 
 
 class Convolution(nn.Module):
@@ -58,11 +64,11 @@ class Convolution(nn.Module):
 class Layer(nn.Module):
     """Attention, convolution, feed-forward; each normalises its input and adds to it."""
 
-    def __init__(self, settings: EncoderSettings) -> None:
+    def __init__(self, settings: EncoderSettings, attention: Kind) -> None:
         super().__init__()
         width = settings.width
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.attention = Attention(width, settings.heads)
+        self.attention = Attention(width, settings.heads, reaches_of(attention))
         self.convolution = Convolution(width, settings.kernel)
         self.feedforward = nn.Sequential(
             nn.Linear(width, settings.feedforward), nn.GELU(), nn.Linear(settings.feedforward, width)
@@ -70,7 +76,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, x: Tensor, padding: Tensor, streams: int, rotations: tuple[Tensor, Tensor]) -> Tensor:
-        x = x + self.dropout(self.attention(self.norms[0](x), padding, rotations))
+        x = x + self.dropout(self.attention(self.norms[0](x), padding, streams, rotations))
         x = x + self.dropout(self.convolution(self.norms[1](x), padding, streams))
         return x + self.dropout(self.feedforward(self.norms[2](x)))
 
@@ -78,12 +84,12 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Streams, each (B, T, D) -> the streams after every layer: list over layers of dict of (B, T, D)."""
 
-    def __init__(self, settings: EncoderSettings, streams: tuple[str, ...]) -> None:
+    def __init__(self, settings: EncoderSettings, streams: tuple[str, ...], attention: Kind) -> None:
         super().__init__()
         self.streams = streams
         self.width_per_head = settings.width // settings.heads
         self.kind = nn.ModuleDict({stream: Offset(settings.width) for stream in streams})
-        self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(Layer(settings, attention) for _ in range(settings.layers))
 
     def forward(self, features: dict[str, Tensor], padding: Tensor) -> list[dict[str, Tensor]]:
         x = torch.cat([self.kind[name](features[name]) for name in self.streams], dim=1)

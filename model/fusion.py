@@ -182,7 +182,8 @@ def build_layer_sum(kind: Kind, layers: int) -> LayerSum:
         case kinds.LearnedLayers():
             return LearnedSum(layers)
         case kinds.MeanLayers():
-            return FixedSum([1 / layers] * layers)
+            last = layers if kind.last is None else kind.last
+            return FixedSum([0.0] * (layers - last) + [1 / last] * last)
         case kinds.LastLayer():
             return Last(layers)
     raise TypeError(f"no module for {kind!r}")

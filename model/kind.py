@@ -19,6 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 
 
+def later(default: Any, **field: Any) -> Any:
+    """Return a field that earlier versions did not have. Settings leave it out where it has its default.
+
+    So the settings of a trial, and with them its fingerprint, stay those that earlier versions stored.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **field)
+
+
 class Strict(BaseModel):
     """Settings that reject unknown keys, convert nothing from text, and never change."""
 

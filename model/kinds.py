@@ -1,13 +1,13 @@
-"""Typed settings of the kinds of every part except masking, which `masking_kinds.py` has. Imports no torch.
+"""Typed settings of the kinds of fusion and adapter; attention, masking and Siamese have their own modules. Imports no torch.
 
-The module of the part (`fusion.py`, `tokens.py`, `siamese.py`, `adapter.py`) holds the code of its kinds.
+The module of the part (`fusion.py`, `fusion_output.py`, `tokens.py`, `adapter.py`) holds the code of its kinds.
 """
 
 from typing import Literal
 
 from pydantic import Field
 
-from model.kind import Kind, PartText
+from model.kind import Kind, PartText, later
 
 
 class FusionScaleKind(Kind):
@@ -109,29 +109,80 @@ class LearnedLayers(FusionLayersKind):
 
 
 class MeanLayers(FusionLayersKind):
-    description = "all layers have the same weight"
-    phrases = ("mean of layers", "average of layers", "mean of the layers", "equal layer weights")
+    description = "all layers have the same weight, or the last ones if `last` says how many"
+    phrases = (
+        "mean of layers",
+        "average of layers",
+        "mean of the layers",
+        "equal layer weights",
+        "mean of the last layers",
+        "simple average of the last layers",
+    )
     arm = "mean-layers"
     kind: Literal["mean"] = "mean"
+    last: int | None = later(None, ge=1, le=48, description="the mean is over this many of the last layers")
 
 
 class LastLayer(FusionLayersKind):
     description = "only the last layer is used"
-    phrases = ("last layer", "last layer only", "top layer", "no layer sum")
+    phrases = (
+        "last layer",
+        "last layer only",
+        "top layer",
+        "only the last encoder layer output",
+        "single layer",
+        "no layer sum",
+    )
     arm = "last-layer"
     kind: Literal["last"] = "last"
+
+
+class FusionOutputKind(Kind):
+    part = PartText(
+        "how the two streams become the one that the recogniser reads",
+        ("fusion output", "fusion operation", "combination of the streams", "output fusion"),
+    )
+
+
+class SumOutput(FusionOutputKind):
+    description = "the scaled video is added to the audio, layer by layer (Eq. 9)"
+    phrases = ("sum output", "sum of the streams", "element-wise sum", "addition of the streams")
+    arm = "sum-output"
+    kind: Literal["sum"] = "sum"
+
+
+class ConcatenateOutput(FusionOutputKind):
+    description = "audio and scaled video, each summed over the layers, are concatenated on channels and projected"
+    phrases = ("concatenated output", "concatenation of the streams", "feature concatenation", "simple concatenation")
+    arm = "concatenated-output"
+    kind: Literal["concatenate"] = "concatenate"
+
+
+class AttentionOutput(FusionOutputKind):
+    description = "each audio frame attends to the scaled video; what it finds is added to the audio"
+    phrases = ("attention output", "attention fusion", "attention-based fusion", "audio attends to video")
+    arm = "attention-output"
+    kind: Literal["attention"] = "attention"
 
 
 class FusionTokensKind(Kind):
     part = PartText(
         "which tokens the encoder sees",
-        ("fusion tokens", "input modalities", "early fusion by concatenation on time", "mix attention"),
+        (
+            "fusion tokens",
+            "input modalities",
+            "early fusion by concatenation on time",
+            "mix attention",
+            "temporal-wise concatenation",
+            "temporal concatenation",
+            "feature concatenation strategy",
+        ),
     )
 
 
 class TimeTokens(FusionTokensKind):
     description = "audio and video tokens are concatenated on the time axis, so that attention mixes them"
-    phrases = ("mix attention", "concatenation on time", "audio-visual tokens")
+    phrases = ("mix attention", "concatenation on time", "temporal concatenation", "audio-visual tokens")
     arm = "audio-visual"
     kind: Literal["time"] = "time"
 
@@ -141,7 +192,13 @@ class ChannelTokens(FusionTokensKind):
         "audio and video are concatenated on the channel axis and projected to one token per frame; "
         "`fusion.scale` then has no effect"
     )
-    phrases = ("channel concatenation", "concatenation on channels", "channel tokens", "no mix attention")
+    phrases = (
+        "channel concatenation",
+        "channel-wise concatenation",
+        "concatenation on channels",
+        "channel tokens",
+        "no mix attention",
+    )
     arm = "channel-tokens"
     kind: Literal["channel"] = "channel"
 
@@ -162,74 +219,10 @@ class VideoOnlyTokens(FusionTokensKind):
     kind: Literal["video_only"] = "video_only"
 
 
-class SiameseKind(Kind):
-    part = PartText(
-        "how the unmasked target branch teaches the masked student branch",
-        ("siamese masked interaction learning", "siamese branch", "siamese strategy"),
-    )
-
-
-class StopGradientSiamese(SiameseKind):
-    description = (
-        "the student predicts the unmasked features of the target branch; no gradient flows through the target"
-    )
-    phrases = ("stop gradient", "stop-gradient", "siamese masked interaction learning")
-    arm = "stop-gradient"
-    kind: Literal["stop_gradient"] = "stop_gradient"
-
-
-class EmaSiamese(SiameseKind):
-    """After every step `teacher = momentum * teacher + (1 - momentum) * student`; the momentum rises linearly."""
-
-    description = "the target branch has its own weights: an exponential moving average of the student's"
-    phrases = ("ema", "exponential moving average", "momentum encoder", "ema target", "mean teacher")
-    arm = "ema"
-    kind: Literal["ema"] = "ema"
-    momentum: float = Field(0.999, ge=0, le=1, description="at the first step")
-    final_momentum: float = Field(0.9999, ge=0, le=1, description="at the last step")
-
-
-class NoStopGradientSiamese(SiameseKind):
-    description = "control: the gradient also flows through the target branch, which risks a collapse"
-    phrases = ("no stop gradient", "without stop gradient", "no stop-gradient", "without stop-gradient")
-    arm = "no-stop-gradient"
-    lacks = "the stop-gradient"
-    kind: Literal["no_stop_gradient"] = "no_stop_gradient"
-
-
-class NoSiamese(SiameseKind):
-    description = "no target branch and no masked-prediction loss"
-    phrases = ("no siamese branch", "no siamese", "without siamese masked interaction learning")
-    arm = "no-siamese"
-    lacks = "the Siamese branch"
-    kind: Literal["none"] = "none"
-
-
-class SiameseLossKind(Kind):
-    part = PartText(
-        "how the student's prediction of the target's features is scored",
-        ("siamese loss", "masked prediction loss", "masked-prediction loss"),
-    )
-
-
-class CosineLoss(SiameseLossKind):
-    description = "1 - cosine similarity of predicted and target features: compares their directions"
-    phrases = ("cosine", "cosine similarity", "cosine loss")
-    arm = "cosine-loss"
-    kind: Literal["cosine"] = "cosine"
-
-
-class MseLoss(SiameseLossKind):
-    description = "mean squared error between predicted and target features: compares their values"
-    phrases = ("mse", "mean squared error", "mse loss", "l2 loss")
-    arm = "mse-loss"
-    kind: Literal["mse"] = "mse"
-
-
 class AdapterKind(Kind):
     part = PartText(
         "what adapts each stream before the encoder",
-        ("audio-visual adapter", "adapter", "audio-visual adapter before the encoder"),
+        ("audio-visual adapter", "adapter", "audio-visual adapter before the encoder", "adapter module"),
     )
 
 

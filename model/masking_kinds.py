@@ -21,7 +21,12 @@ class Spans(Strict):
 class MaskingKind(Kind):
     part = PartText(
         "which frames the student branch does not see in training",
-        ("differential masking rates and lengths for audio and video", "masking", "masking strategy"),
+        (
+            "differential masking rates and lengths for audio and video",
+            "masking",
+            "masking strategy",
+            "masked feature augmentation",
+        ),
     )
 
 
@@ -118,3 +123,31 @@ class NoMasking(MaskingKind):
     arm = "no-masking"
     lacks = "masking"
     kind: Literal["none"] = "none"
+
+
+class MaskingFillKind(Kind):
+    part = PartText(
+        "what a masked frame becomes",
+        ("masking fill", "masked frame replacement", "masking type", "mask token", "masking embedding"),
+    )
+
+
+class EmbeddingFill(MaskingFillKind):
+    description = "a learned vector, one per stream"
+    phrases = ("learned embedding", "learned mask embedding", "learned mask token", "mask embedding")
+    arm = "embedding-fill"
+    kind: Literal["embedding"] = "embedding"
+
+
+class ZeroFill(MaskingFillKind):
+    description = "zeros"
+    phrases = ("zeros", "zero fill", "masking with zeros", "zero vector", "zero masking")
+    arm = "zero-fill"
+    kind: Literal["zeros"] = "zeros"
+
+
+class NoiseFill(MaskingFillKind):
+    description = "Gaussian noise with mean 0 and variance 1, drawn anew in every step"
+    phrases = ("noise", "gaussian noise", "noise fill", "random noise", "masking with noise")
+    arm = "noise-fill"
+    kind: Literal["noise"] = "noise"

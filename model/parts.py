@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import ConfigDict, Field
 
-from model import kinds, masking_kinds
-from model.kind import Kind, Strict, kinds_of
+from model import attention_kinds, kinds, masking_kinds, siamese_kinds
+from model.kind import Kind, Strict, kinds_of, later
 
 
 class Parts(Strict):
@@ -19,10 +19,15 @@ class Parts(Strict):
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
     fusion_scale: kinds.FusionScaleKind = Field(kinds.LearnedScale(), alias="fusion.scale")
     fusion_layers: kinds.FusionLayersKind = Field(kinds.LearnedLayers(), alias="fusion.layers")
+    fusion_output: kinds.FusionOutputKind = later(kinds.SumOutput(), alias="fusion.output")
     fusion_tokens: kinds.FusionTokensKind = Field(kinds.TimeTokens(), alias="fusion.tokens")
     masking: masking_kinds.MaskingKind = masking_kinds.DifferentialMasking()
-    siamese: kinds.SiameseKind = kinds.StopGradientSiamese()
-    siamese_loss: kinds.SiameseLossKind = Field(kinds.CosineLoss(), alias="siamese.loss")
+    masking_fill: masking_kinds.MaskingFillKind = later(masking_kinds.EmbeddingFill(), alias="masking.fill")
+    siamese: siamese_kinds.SiameseKind = siamese_kinds.StopGradientSiamese()
+    siamese_loss: siamese_kinds.SiameseLossKind = Field(siamese_kinds.CosineLoss(), alias="siamese.loss")
+    siamese_head: siamese_kinds.SiameseHeadKind = later(siamese_kinds.TwoLayerHead(), alias="siamese.head")
+    siamese_target: siamese_kinds.SiameseTargetKind = later(siamese_kinds.SummedTarget(), alias="siamese.target")
+    encoder_attention: attention_kinds.AttentionKind = later(attention_kinds.MixAttention(), alias="encoder.attention")
     adapter: kinds.AdapterKind = kinds.BottleneckAdapter()
 
 

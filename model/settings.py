@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from model.attention_kinds import CrossAttention, ParallelAttention
 from model.kind import Strict
+from model.kinds import AttentionOutput, ConcatenateOutput, MeanLayers, TimeTokens
 from model.parts import Parts
 
 
@@ -149,4 +151,26 @@ class Settings(Strict):
     def _decoder_heads_share_the_width(self) -> "Settings":
         if self.decoder.layers and self.encoder.width % (2 * self.decoder.heads):
             raise ValueError("encoder.width must be a multiple of twice decoder.heads")
+        return self
+
+    @model_validator(mode="after")
+    def _kinds_that_need_both_streams_have_them(self) -> "Settings":
+        parts, tokens = self.parts, self.parts.fusion_tokens
+        needs = (CrossAttention, ParallelAttention, ConcatenateOutput, AttentionOutput)
+        for part, kind in (("encoder.attention", parts.encoder_attention), ("fusion.output", parts.fusion_output)):
+            if isinstance(kind, needs) and not isinstance(tokens, TimeTokens):
+                raise ValueError(
+                    f"the kind {kind.kind!r} of {part} needs tokens of both streams, and fusion.tokens "
+                    f"{tokens.model_dump()['kind']!r} gives the encoder one stream; use fusion.tokens 'time' or another kind "
+                    f"of {part}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _the_mean_is_over_layers_that_exist(self) -> "Settings":
+        layers, depth = self.parts.fusion_layers, self.encoder.layers
+        if isinstance(layers, MeanLayers) and (layers.last or 0) > depth:
+            raise ValueError(
+                f"fusion.layers.last is at most encoder.layers, {depth}, got {layers.last}; set a smaller one"
+            )
         return self

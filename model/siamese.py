@@ -6,13 +6,14 @@ L_masked = mean over streams of the mean over masked frames of the distance betw
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from model import kinds
+from model import siamese_kinds as kinds
 from model.kind import Kind
 
 
@@ -42,12 +43,32 @@ def strategy_of(kind: Kind) -> Strategy | None:
     raise TypeError(f"no strategy for {kind!r}")
 
 
-class MaskedPrediction(nn.Module):
-    """The predictor h, a perceptron of two layers, and the loss."""
+class Target(Enum):
+    """The features of the target branch that the student predicts."""
 
-    def __init__(self, width: int, loss: Kind) -> None:
+    LAYERS = "layers"
+    LAST = "last"
+    INPUT = "input"
+
+
+def target_of(kind: Kind) -> Target:
+    """Return the features for a kind of `siamese.target`."""
+    match kind:
+        case kinds.SummedTarget():
+            return Target.LAYERS
+        case kinds.LastLayerTarget():
+            return Target.LAST
+        case kinds.InputTarget():
+            return Target.INPUT
+    raise TypeError(f"no target for {kind!r}")
+
+
+class MaskedPrediction(nn.Module):
+    """The predictor h, as `siamese.head` says, and the loss."""
+
+    def __init__(self, width: int, loss: Kind, head: Kind) -> None:
         super().__init__()
-        self.predictor = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+        self.predictor = build_head(head, width)
         self.distance = distance_of(loss)
 
     def forward(self, student: dict[str, Tensor], target: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
@@ -59,6 +80,18 @@ class MaskedPrediction(nn.Module):
         if not mask.any():
             return student.new_zeros(())
         return self.distance(self.predictor(student[mask]), target[mask]).mean()
+
+
+def build_head(kind: Kind, width: int) -> nn.Module:
+    """Return the predictor for a kind of `siamese.head`: (N, D) -> (N, D)."""
+    match kind:
+        case kinds.TwoLayerHead():
+            return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+        case kinds.LinearHead():
+            return nn.Sequential(nn.Linear(width, width))
+        case kinds.NoHead():
+            return nn.Identity()
+    raise TypeError(f"no predictor for {kind!r}")
 
 
 def distance_of(loss: Kind) -> Callable[[Tensor, Tensor], Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.errors import UserError
-from model import av_hubert, checkpoint_file, kinds
+from model import av_hubert, checkpoint_file, kinds, siamese_kinds
 from model.backbone import Backbone, Inputs
 from model.decoder import Decoder
 from model.masking import batch_mask, sampler
@@ -50,7 +50,7 @@ class Smile(Backbone):
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocab_size))
         self.decoder = Decoder(settings.decoder, width, vocab_size) if settings.decoder.layers else None
         self.strategy = strategy_of(parts.siamese)
-        self.siamese = MaskedPrediction(width, parts.siamese_loss) if self.strategy else None
+        self.siamese = MaskedPrediction(width, parts.siamese_loss, parts.siamese_head) if self.strategy else None
         averaged = self.strategy is not None and self.strategy.teacher
         self.teacher = Backbone(settings).requires_grad_(False) if averaged else None
 
@@ -60,7 +60,7 @@ class Smile(Backbone):
 
     def fused(self, inputs: Inputs) -> Tensor:
         """Return F (B, T, D) of the unmasked input."""
-        return self.fuse(self.encode(self.features(inputs), inputs.padding))
+        return self.fuse(self.encode(self.features(inputs), inputs.padding), inputs.padding)
 
     def frame_log_probs(self, fused: Tensor) -> Tensor:
         """F (B, T, D) -> CTC's log-probabilities (B, T, V)."""
@@ -70,7 +70,7 @@ class Smile(Backbone):
         """Return the student's recognition losses (mean per target unit) and the masked-prediction loss."""
         features = self.features(inputs)
         student = self.encode(self.mask(features, masks), inputs.padding)
-        fused, recipe, attention = self.fuse(student), self.settings.training, None
+        fused, recipe, attention = self.fuse(student, inputs.padding), self.settings.training, None
         recognition = ctc = _ctc(self.frame_log_probs(fused), inputs.lengths, targets)
         if self.decoder is not None:
             attention = self.decoder.loss(fused, inputs.padding, targets, recipe.label_smoothing)
@@ -85,8 +85,8 @@ class Smile(Backbone):
         """Return the output of the target branch for the unmasked features."""
         with torch.set_grad_enabled(self.strategy is not None and self.strategy.gradient):
             if self.teacher is None:
-                return self.per_stream(self.encode(features, inputs.padding))
-            return self.teacher.per_stream(self.teacher.encode(self.teacher.features(inputs), inputs.padding))
+                return self.targets(features, inputs.padding)
+            return self.teacher.targets(self.teacher.features(inputs), inputs.padding)
 
     def begin_step(self, step: int) -> None:
         """Update what depends on the progress of training. Call it before every optimiser step 0, 1, ...
@@ -96,7 +96,7 @@ class Smile(Backbone):
         """
         done = step / self.settings.training.steps
         kind = self.settings.parts.siamese
-        if self.teacher is not None and isinstance(kind, kinds.EmaSiamese) and step > 0:
+        if self.teacher is not None and isinstance(kind, siamese_kinds.EmaSiamese) and step > 0:
             update_teacher(self.teacher, self, momentum(kind, done))
         if self.scale is not None:
             self.scale.progress(done)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.attention import Reach, attend, reaches_of
 from model.encoder import Offset
+from model.kind import Kind
 from model.settings import EncoderSettings
 
 
@@ -71,42 +73,47 @@ def spectrum_size(least: int) -> int:
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over all tokens of an utterance, and so also across streams."""
+    """Multi-head attention of the tokens of an utterance to each other; `reaches` says within which streams.
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    With two reaches, the outputs of two attentions are summed, each with its own weights.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, reaches: tuple[Reach, ...]) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout, self.reach = heads, dropout, reaches[0]
         self.project = Linear(width, 3 * width)
         self.out = Linear(width, width)
+        self.beside = SelfAttention(width, heads, dropout, reaches[1:]) if reaches[1:] else None
 
-    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, padding: Tensor, streams: int) -> Tensor:
         batch, tokens, width = x.shape
         qkv = self.project(x).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
         dropout = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=~padding[:, None, None], dropout_p=dropout)
-        return self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
+        seen = attend((q, k, v), padding, self.reach, streams, dropout)
+        found = self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
+        return found if self.beside is None else found + self.beside(x, padding, streams)
 
 
 class TransformerLayer(nn.Module):
     """Attention and feed-forward, with normalisation before each (`norm_first`, as in the published models) or after each."""
 
-    def __init__(self, settings: EncoderSettings) -> None:
+    def __init__(self, settings: EncoderSettings, attention: Kind) -> None:
         super().__init__()
         width = settings.width
         self.norm_first = settings.norm_first
-        self.attention = SelfAttention(width, settings.heads, settings.dropout)
+        self.attention = SelfAttention(width, settings.heads, settings.dropout, reaches_of(attention))
         self.feedforward = nn.Sequential(
             Linear(width, settings.feedforward), nn.GELU(), Linear(settings.feedforward, width)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, padding: Tensor, streams: int) -> Tensor:
         if self.norm_first:
-            x = x + self.dropout(self.attention(self.norms[0](x), padding))
+            x = x + self.dropout(self.attention(self.norms[0](x), padding, streams))
             return x + self.dropout(self.feedforward(self.norms[1](x)))
-        x = self.norms[0](x + self.dropout(self.attention(x, padding)))
+        x = self.norms[0](x + self.dropout(self.attention(x, padding, streams)))
         return self.norms[1](x + self.dropout(self.feedforward(x)))
 
 
@@ -117,14 +124,14 @@ class TransformerEncoder(nn.Module):
     the deep layers, whose values are larger, would dominate the sum (Eq. 10).
     """
 
-    def __init__(self, settings: EncoderSettings, streams: tuple[str, ...]) -> None:
+    def __init__(self, settings: EncoderSettings, streams: tuple[str, ...], attention: Kind) -> None:
         super().__init__()
         self.streams, self.norm_first = streams, settings.norm_first
         self.kind = nn.ModuleDict({name: Offset(settings.width) for name in streams} if len(streams) > 1 else {})
         self.positions = Positions(settings.width, settings.position_kernel, settings.position_groups)
         self.norm = nn.LayerNorm(settings.width)
         self.dropout = nn.Dropout(settings.dropout)
-        self.layers = nn.ModuleList(TransformerLayer(settings) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(TransformerLayer(settings, attention) for _ in range(settings.layers))
 
     def forward(self, features: dict[str, Tensor], padding: Tensor) -> list[dict[str, Tensor]]:
         each = [self.kind[name](features[name]) if self.kind else features[name] for name in self.streams]
@@ -134,7 +141,7 @@ class TransformerEncoder(nn.Module):
         x = self.dropout(x if self.norm_first else self.norm(x))
         outputs = []
         for layer in self.layers:
-            x = layer(x, pad)
+            x = layer(x, pad, len(self.streams))
             closed = self.norm(x) if self.norm_first else x
             outputs.append(dict(zip(self.streams, closed.chunk(len(self.streams), dim=1), strict=True)))
         return outputs

@@ -47,8 +47,8 @@ def ablation_pipeline(
     Args:
         plan: The ablation plan as JSON. Example: {"study": "demo", "seeds": [1, 2, 3],
             "ablations": [{"part": "masking", "action": "remove"}]}. More keys: question, corpus, preset, conditions,
-            metrics, baseline, noise, max_failed_trials, margin_points, leave_one_out, ladder, factorial, init_from, normalise,
-            reasoning.
+            metrics, baseline, noise, max_failed_trials, margin_points, leave_one_out, ladder, factorial,
+            interaction_order, init_from, normalise, looks, stopped, reasoning, readings, recipe.
         plan_uri: Address of the plan, instead of `plan`: http(s)://, s3://, or a path on a volume that the steps see.
         corpus: URI of the corpus, e.g. synthetic://talking-mouth?train=2000&test=300. Empty takes the plan's.
         preset: Size of the model: tiny, base or large. Empty takes the plan's.

@@ -10,34 +10,33 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablation.plan.catalogue import Catalogue
+from common.errors import TrainingFailed as TrainingFailed
 
 Log = Callable[[int, Mapping[str, float]], None]
-
-
-class TrainingFailed(Exception):
-    """Training cannot succeed with these settings and this seed: another try would fail in the same way. One sentence."""
 
 
 @dataclass(frozen=True)
 class Curve:
     """A value that training logs. `name` is the metric's key; a family `name_0`, `name_1`, ... has `family` set.
 
-    `learned` marks a learned weight of the model: the report draws it on its own page, apart from losses and error rates.
+    `learned` marks a learned weight of the model: the report draws it apart from losses and error rates. `chart` says that MLflow's
+    page of a study shows it. A metric that starts with `wer/` is a fraction, which the report draws in percent.
     """
 
     name: str
     label: str
     learned: bool = False
     family: bool = False
+    chart: bool = False
 
 
 @dataclass(frozen=True)
 class PlanFacts:
     """Facts about the arms of a plan, found before training. Everything may be empty.
 
-    `parameters` maps an arm to the number of its parameters, and `masked` an arm to input -> `fraction` and mean `run` of masked
-    frames. `same` holds groups of arms that compute the same function, `warnings` one sentence each, and `lines` what
-    `ablate plan` prints.
+    `parameters` maps an arm to the number of its parameters, `masked` an arm to input -> `fraction` and mean `run` of masked
+    frames. `same` holds groups of arms that compute the same function, `warnings` one sentence each, and `lines` what `ablate plan`
+    prints.
     """
 
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -51,9 +50,11 @@ class PlanFacts:
 class TrainingJob:
     """One trial to train.
 
-    `settings` are those that the catalogue resolved for the arm. `corpus` is the folder of the prepared corpus. All files in `out`
-    at the end are the checkpoint. `states` keeps what an unfinished training run needs to continue: a later call for the same
-    trial gets the same folder. `noise` maps a kind of noise to recordings. `log(step, metrics)` receives the curves.
+    `settings` are those that the catalogue resolved for the arm. `corpus` is the folder of the prepared corpus. All files in `out`,
+    which is empty at the start, are the checkpoint at the end. `states` keeps what an unfinished training run needs to continue: a
+    later call for the same trial gets the same folder, which may not exist yet. `noise` maps a kind of noise to recordings, of the
+    kinds in `training_noise`. `log(step, metrics)` receives the curves while it trains; a call that continues an earlier one logs
+    all points again. On SIGTERM the process raises SystemExit: a recipe that saves its state does it there.
     """
 
     arm: str
@@ -105,22 +106,51 @@ class Transcript:
 
 
 class Recipe(Protocol):
-    """A model with its training. Attributes may be class attributes."""
+    """A model with its training. Attributes may be class attributes.
 
-    name: str
-    catalogue: Catalogue
-    presets: Sequence[str]
-    """The presets of the catalogue; the first is the one of a plan that names none."""
-    curves: Sequence[Curve]
-    needs_video: bool
-    """Refuse corpora without video before anything is prepared."""
-    distributed: bool
-    """True: torchrun starts one process per GPU. False: one process gets all GPUs of the trial."""
-    preload: Sequence[str]
-    """Modules for a process to import before it forks others that call `train` and `transcribe`."""
+    `recipes.optional` lists what a recipe may have in addition.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in fingerprints, MLflow and reports, e.g. `gru-ctc`."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The parts, kinds and settings. It validates every override before anything runs."""
+        ...
+
+    @property
+    def presets(self) -> Sequence[str]:
+        """The presets of the catalogue; the first is the one of a plan that names none."""
+        ...
+
+    @property
+    def curves(self) -> Sequence[Curve]:
+        """The values that training logs and the report draws."""
+        ...
+
+    @property
+    def needs_video(self) -> bool:
+        """Refuse corpora without video before anything is prepared."""
+        ...
+
+    @property
+    def distributed(self) -> bool:
+        """True: torchrun starts one process per GPU. False: one process gets all GPUs of the trial."""
+        ...
+
+    @property
+    def preload(self) -> Sequence[str]:
+        """Modules for a process to import before it forks others that call `train` and `transcribe`. They must start no threads."""
+        ...
 
     def identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what else decides a checkpoint, as JSON types: code, start weights, versions. It is part of the fingerprint."""
+        """Return what else decides a checkpoint, as JSON types: code, start weights, versions. It is part of the fingerprint.
+
+        Settings, seed, corpus and noise are part of it already. Raises UserError.
+        """
         ...
 
     def check(self, arms: Mapping[str, Mapping[str, Any]]) -> PlanFacts:

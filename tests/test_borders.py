@@ -236,6 +236,38 @@ def test_every_import_of_ours_exists(tmp_path: Path) -> None:
     assert missing(tmp_path) == ["model/bad.py imports model.gone, which does not exist"]
 
 
+# Files outside of recipes that may name parts of a model: readers of plans, with examples in their texts, and old folders.
+NAME_PARTS = {
+    "ablation/plan/shorthands.py": "examples in its texts",
+    "ablation/plan/plan.py": "examples in its texts",
+    "ablation/plan/naming.py": "examples in its texts",
+    "ablation/plan/readings.py": "examples in its texts",
+    "ablation/report/wording.py": "examples in its texts",
+    "ablation/report/verdict_wording.py": "examples in its texts",
+    "ablation/report/figures/earlier_curves.py": "study folders of versions without recipes",
+    "pipelines/ablation_pipeline.py": "an example in the help of the form",
+}
+OF_SMILE = re.compile(
+    r"fusion[./]|omega_|\bsiamese\b|[\"'`]masking[\"'`]|mask/|\bfrontend\.|\bencoder\.|\bdecoder\.(?!exceptions)"
+)
+
+
+def test_no_part_of_smile_is_named_outside_of_its_recipe() -> None:
+    found = {}
+    for package in ("components", "tracking", "ablation", "pipelines", "cli"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = str(path.relative_to(ROOT))
+            if not name.startswith("ablation/plan/markdown/") and (match := OF_SMILE.search(path.read_text("utf-8"))):
+                found[name] = match.group()
+    assert {name: word for name, word in found.items() if name not in NAME_PARTS} == {}
+
+
+def test_smile_is_reached_through_the_registry_only() -> None:
+    """All but the registry, the tests and the generators of documents."""
+    outside = [path for package in MAY_IMPORT if package != "recipes" for path in (ROOT / package).rglob("*.py")]
+    assert [path for path in outside if any(name.startswith("recipes.smile") for name in imports(path))] == []
+
+
 def test_tests_and_images_are_no_packages() -> None:
     assert [path for folder in ("tests", "docker") for path in (ROOT / folder).rglob("__init__.py")] == []
 

@@ -1,4 +1,4 @@
-"""Checkpoints as MLflow LoggedModels (safetensors and JSON, no pickle), and their versions in the model registry."""
+"""Checkpoints as MLflow LoggedModels, with the files that a recipe wrote, and their versions in the model registry."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, R
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from common.checkpoint_files import checkpoint_files
 from common.checksums import Damaged, fault, sha256_of
 from common.store_address import whole
 from tracking import local_copies
@@ -19,18 +20,18 @@ from tracking.registry import point
 from tracking.search import versions_of
 from tracking.store import client
 
-FILES = ("model.safetensors", "config.json")
 SHA256 = "sha256."  # prefix of a tag of the model, one for each file
 
 
-def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str]) -> str:
-    """Store a trial's checkpoint and return the model's id. A second call for the same run returns the existing model.
+def log_checkpoint(uri: str, run_id: str, folder: Path, tags: Mapping[str, str], recipe: str = "smile") -> str:
+    """Store all files in a folder as a trial's checkpoint; return the model's id. A second call returns the existing model.
 
+    `recipe` is the name of the recipe that can read the files.
     Large files go directly to the server's S3, in parts, if MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD is true.
     """
     run = client(uri).get_run(run_id)
-    sums = {f"{SHA256}{name}": sha256_of(folder / name) for name in FILES if (folder / name).is_file()}
-    model = _one_model(uri, run.info.experiment_id, run_id, {**tags, **sums})
+    sums = {f"{SHA256}{name}": sha256_of(folder / name) for name in checkpoint_files(folder)}
+    model = _one_model(uri, run.info.experiment_id, run_id, {**tags, **sums}, recipe)
     if model.status != LoggedModelStatus.READY:
         _complete(uri, model, folder, {**tags, **sums})
     if not _is_output(run, model.model_id):
@@ -51,7 +52,7 @@ def _link(uri: str, run_id: str, model_id: str) -> None:
             raise
 
 
-def _one_model(uri: str, experiment_id: str, run_id: str, tags: Mapping[str, str]) -> LoggedModel:
+def _one_model(uri: str, experiment_id: str, run_id: str, tags: Mapping[str, str], recipe: str) -> LoggedModel:
     """Return the run's model: the READY one, else the oldest that an earlier try has not completed, else a new one."""
 
     def find() -> list[LoggedModel]:
@@ -60,7 +61,7 @@ def _one_model(uri: str, experiment_id: str, run_id: str, tags: Mapping[str, str
 
     def make() -> LoggedModel:
         return client(uri).create_logged_model(
-            experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type="smile"
+            experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type=recipe
         )
 
     return once(uri, find, make, lambda model: drop_model(uri, model.model_id))
@@ -71,9 +72,8 @@ def _complete(uri: str, model: LoggedModel, folder: Path, tags: Mapping[str, str
     try:
         if not tags.items() <= model.tags.items():  # an earlier try created it
             client(uri).set_logged_model_tags(model.model_id, dict(tags))
-        for name in FILES:
-            client(uri).log_model_artifact(model.model_id, str(folder / name))
-        local_copies.put(str(model.model_id), [folder / name for name in FILES])
+        client(uri).log_model_artifacts(model.model_id, str(folder))
+        local_copies.put_tree(str(model.model_id), folder, _names(tags))
     except BaseException:
         with contextlib.suppress(MlflowException):  # it may be the cause
             client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
@@ -124,7 +124,11 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
     Raises Damaged for a file that is missing or differs; `out` is then unchanged.
     """
     model = client(uri).get_logged_model(model_id)
-    sums = {name: model.tags.get(f"{SHA256}{name}", "") for name in FILES}
+    sums = {name: model.tags[f"{SHA256}{name}"] for name in _names(model.tags)}
+    if not sums:
+        raise Damaged(
+            f"{model_id} in MLflow has no checksums, so it is no checkpoint of this service; train that trial again"
+        )
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".download-") as folder:
         got = Path(folder)
@@ -133,9 +137,15 @@ def fetch_checkpoint(uri: str, model_id: str, out: Path) -> None:
             if found := fault(got, sums):
                 rule = "the files of a checkpoint have the SHA-256 that they were stored with"
                 raise Damaged(f"{rule}; of {model_id} in MLflow, {found}; train that trial again")
-            local_copies.put(model_id, [got / name for name in FILES])
-        for name in FILES:
+            local_copies.put_tree(model_id, got, sums)
+        for name in sums:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             (got / name).replace(out / name)
+
+
+def _names(tags: Mapping[str, str]) -> list[str]:
+    """Return the files that a model's tags give checksums of."""
+    return [tag.removeprefix(SHA256) for tag in tags if tag.startswith(SHA256)]
 
 
 def _registered_model(uri: str, name: str) -> RegisteredModel:

@@ -8,16 +8,14 @@ second fingerprint, so that a new condition is scored without training again.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from common.content import content
 from common.normalise import BASIC, VERSION
-from common.source_code import computed_by, used_by
+from common.source_code import code_of, computed_by
 
-TRAINING = ("training.loop",)  # the modules in which training and scoring begin
-SCORING = ("training.evaluate", "ablation.stats.scoring")
+SCORING = ("ablation.stats.scoring",)  # the module in which scoring begins
 OLD_CODE = (
     "the earlier trial was stored by a version that compared code by file names, so its trials are trained once more"
 )
@@ -27,55 +25,53 @@ def trial_inputs(
     settings: Mapping[str, Any],
     seed: int,
     corpus: str,
-    recordings: str | None = None,
-    init_from: str | None = None,
+    noise: Mapping[str, str] | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return all inputs that decide a trained checkpoint, by name and as JSON types.
 
-    `corpus` is the fingerprint of the corpus. `recordings` is the path of the file or folder that replaces its babble.
-    `init_from` is the checkpoint from which the weights start.
+    `corpus` is the fingerprint of the corpus. `noise` maps a kind to the recordings that training uses. `identity` is what the
+    recipe adds: code, start weights, versions.
     """
-    return {
-        "settings": dict(settings),
-        "seed": seed,
-        "corpus": corpus,
-        "noise": {"babble": content(recordings)} if recordings else {},
-        "start": content(init_from) if init_from else None,
-        "code": _code(TRAINING),
-        "torch": version("torch"),
-    }
+    given = {"settings": dict(settings), "seed": seed, "corpus": corpus, "noise": _contents(noise or {})}
+    return {**(identity or {}), **given}
 
 
 def scoring_inputs(
-    trial: str, conditions: Mapping[str, Sequence[float]], noise: Mapping[str, str], normalise: str = BASIC
+    trial: str,
+    conditions: Mapping[str, Sequence[float]],
+    noise: Mapping[str, str],
+    normalise: str = BASIC,
+    transcription: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return all inputs that decide the error counts of the trial with the fingerprint `trial`.
 
-    These are SNRs in dB, noise, the normalisation of texts with its version, and code.
+    These are SNRs in dB, noise, the normalisation of texts with its version, code, and what the recipe says of `transcription`.
     """
     return {
         "trial": trial,
         "conditions": {kind: [float(snr_db) for snr_db in snrs_db] for kind, snrs_db in conditions.items()},
-        "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
+        "noise": _contents(noise),
         "normalise": {"name": normalise, "version": VERSION},
-        "code": _code(SCORING),
-        "versions": {package: version(package) for package in ("torch", "jiwer", "rapidfuzz", "regex")},
+        "code": code_of(SCORING),
+        "versions": {package: version(package) for package in ("jiwer", "rapidfuzz", "regex")},
+        "transcription": dict(transcription or {}),
     }
 
 
-def _code(modules: tuple[str, ...]) -> dict[str, Any]:
-    """Return `computes`, which decides, and `files`, which later show which file has changed."""
-    return {"computes": computed_by(modules), "files": used_by(modules)}
+def _contents(noise: Mapping[str, str]) -> dict[str, str]:
+    return {kind: content(noise[kind]) for kind in sorted(noise)}
 
 
-def scoring_code() -> str:
-    """Return a hash of the code that transcribes and counts errors."""
-    return computed_by(SCORING)
+def scoring_code(transcription: Mapping[str, Any]) -> str:
+    """Return a hash of what transcribes, as the recipe says, and of the code that counts errors."""
+    return fingerprint({"scoring": computed_by(SCORING), "transcription": dict(transcription)})
 
 
 def fingerprint(inputs: Mapping[str, Any]) -> str:
     """Return 16 hex digits, equal for inputs that must give equal results on machines of one kind."""
-    deciding = dict(inputs) | ({"code": inputs["code"]["computes"]} if "code" in inputs else {})
+    code = inputs.get("code")
+    deciding = dict(inputs) | ({"code": code["computes"]} if isinstance(code, Mapping) and "computes" in code else {})
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -84,8 +80,8 @@ def changes(earlier: Any, now: Any, at: str = "") -> list[str]:
 
     For code, the lines name the files whose content differs. A file that only moved is not a difference.
     """
-    if at == "code":
-        return _code_changes(earlier, now)
+    if at == "code" and (now is None or (isinstance(now, Mapping) and "computes" in now)):
+        return _code_changes(earlier, now) if now else []  # another recipe has other code
     if isinstance(earlier, Mapping) and isinstance(now, Mapping):
         keys = dict.fromkeys([*earlier, *now])
         return [line for key in keys for line in changes(earlier.get(key), now.get(key), f"{at}.{key}" if at else key)]
@@ -108,20 +104,3 @@ def _code_changes(earlier: Mapping[str, Any] | None, now: Mapping[str, Any]) -> 
 
 def _shown(value: Any) -> str:
     return "nothing" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-@lru_cache
-def content(source: str) -> str:
-    """Return a hash of a file's content, or of the names and contents of all files in a folder. Dates and the path do not count.
-
-    A path that does not exist here, e.g. one of another machine, gives `absent: PATH`. The reader of the path reports it.
-    """
-    path, digest = Path(source), hashlib.sha256()
-    if not path.exists():
-        return f"absent: {source}"
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(str(file.relative_to(path)).encode() + b"\0")
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]

@@ -29,6 +29,12 @@ def put(key: str, files: Iterable[Path]) -> None:
             part.replace(folder / file.name)
 
 
+def put_tree(key: str, folder: Path, names: Iterable[str]) -> None:
+    """Keep files of a folder, which may be in folders below it, under a key."""
+    for name in names:
+        put(str(Path(key) / Path(name).parent), [folder / name])
+
+
 def take(key: str, sums: Mapping[str, str | Collection[str]], out: Path) -> bool:
     """Put the files of a key into the folder `out`. Return whether all files of `sums` are there and have these SHA-256."""
     folder = _folder(key)
@@ -36,6 +42,7 @@ def take(key: str, sums: Mapping[str, str | Collection[str]], out: Path) -> bool
         return False
     with contextlib.suppress(OSError):
         for name in sums:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, out / name)
         return fault(out, sums) is None
     return False

@@ -1,12 +1,12 @@
 """Registered checkpoints as models that MLflow serves: audio and video in, text out. They use models-from-code, not pickle.
 
-Each model has four small files in addition to `model.safetensors` and `config.json`: MLmodel, a short script, and two files of
+Each model has four small files in addition to those of its checkpoint: MLmodel, a short script, and two files of
 requirements. The script imports the installed `ablate` and contains no copy of it. A copy would put packages named `model` and
 `training` on the path, which would hide those of the loading process or be hidden by them. It would also add a hundred files to
 every version.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import requires
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,22 +25,9 @@ from mlflow.types import ColSpec, DataType, Schema
 from common.errors import UserError
 from tracking.store import client
 
-MLMODEL, CONFIG, REQUIREMENTS, ENVIRONMENT = "MLmodel", "config.json", "requirements.txt", "python_env.yaml"
+MLMODEL, REQUIREMENTS, ENVIRONMENT = "MLmodel", "requirements.txt", "python_env.yaml"
+ANCHOR = "config"  # names a file of the model, by whose path the script finds its folder
 PYTHON = "3.11"
-# The packages that transcription imports. The versions are the project's own pins.
-NEEDED = (
-    "av",
-    "filelock",
-    "mlflow",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "safetensors",
-    "sentencepiece",
-    "torch",
-    "torchaudio",
-)
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "audio"), ColSpec(DataType.binary, "video")]),
     outputs=Schema([ColSpec(DataType.string, "text")]),
@@ -57,7 +44,7 @@ class Served(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the checkpoint. MLflow calls this once."""
-        self._texts = self._load(Path(context.artifacts["config"]).parent)
+        self._texts = self._load(Path(context.artifacts[ANCHOR]).parent)
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:  # type: ignore[override]  # its arguments are optional
         """Transcribe clips. Raises MlflowException for a bad clip, which a server answers with status 400."""
@@ -73,8 +60,11 @@ def serve(load: Load) -> None:
     set_model(Served(load))
 
 
-def make_servable(uri: str, model_id: str, script: Path) -> None:
-    """Add the files that MLflow needs to a stored checkpoint, if they are missing. `script` calls `serve`. The weights stay."""
+def make_servable(uri: str, model_id: str, name: str, script: str, packages: Collection[str]) -> None:
+    """Add the files that MLflow needs to a stored checkpoint, if they are missing. The weights stay.
+
+    `script` is the text of the file `name`, which calls `serve`; it imports `packages`.
+    """
     if any(file.path == MLMODEL for file in client(uri).list_logged_model_artifacts(model_id)):
         return
     described = Model(
@@ -83,14 +73,14 @@ def make_servable(uri: str, model_id: str, script: Path) -> None:
     add_to_model(
         described,
         loader_module=code_model.__name__,
-        model_code_path=script.name,
+        model_code_path=name,
         python_env=ENVIRONMENT,
-        artifacts={"config": {"path": CONFIG, "uri": CONFIG}},  # the script finds its folder by this path
+        artifacts={ANCHOR: {"path": name, "uri": name}},  # the script finds its folder by this path
     )
     environment = {"python": PYTHON, "build_dependencies": ["pip"], "dependencies": [f"-r {REQUIREMENTS}"]}
     texts = {
-        script.name: script.read_text(encoding="utf-8"),
-        REQUIREMENTS: "".join(f"{line}\n" for line in requirements()),
+        name: script,
+        REQUIREMENTS: "".join(f"{line}\n" for line in requirements(packages)),
         ENVIRONMENT: yaml.safe_dump(environment),
         MLMODEL: described.to_yaml(),  # last, so that a model with this file is complete
     }
@@ -100,6 +90,7 @@ def make_servable(uri: str, model_id: str, script: Path) -> None:
             client(uri).log_model_artifact(model_id, str(Path(folder) / name))
 
 
-def requirements() -> list[str]:
-    """Return the pinned requirements of transcription, taken from the installed metadata of `ablate`."""
-    return [line for line in requires("ablate") or () if line.partition("==")[0] in NEEDED]
+def requirements(packages: Collection[str]) -> list[str]:
+    """Return the requirements of transcription, with the versions of the installed `ablate`, or else without."""
+    pinned = {line.partition("==")[0]: line for line in requires("ablate") or ()}
+    return [pinned.get(package, package) for package in packages]

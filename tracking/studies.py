@@ -49,27 +49,29 @@ def open_study(
     conditions: Sequence[str],
     trials: Sequence[Mapping[str, Any]],
     metrics: Sequence[str] = ("wer",),
+    curves: Sequence[str] = (),
     parent_run_id: str | None = None,
     kfp_run: str = "",
+    tags: Mapping[str, str] | None = None,
 ) -> StudyRuns:
     """Create the study run, its trial runs, and the view on which MLflow's page opens.
 
     Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
     owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the
-    study. Raises UserError if the store cannot be used.
+    study. `tags` are more tags of the study's run. Raises UserError if the store cannot be used.
     """
     check_store(uri)
     experiment_id = patiently(uri, lambda: experiment(uri, study))
     outer = enclosing_run(uri, parent_run_id)
     parent = {MLFLOW_PARENT_RUN_ID: outer} if outer else {}
-    tags = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent}
-    tags |= {KFP_RUN: kfp_run} if kfp_run else {}
-    study_run = create_run(uri, experiment_id, f"{study} study", tags)
+    named = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent, **(tags or {})}
+    named |= {KFP_RUN: kfp_run} if kfp_run else {}
+    study_run = create_run(uri, experiment_id, f"{study} study", named)
     study_id = str(study_run.info.run_id)
     try:
         check_artifacts(uri, study_run.info.artifact_uri)
         _log_params(uri, study_id, params)
-        view = view_state(study_id, conditions, metrics)
+        view = view_state(study_id, conditions, metrics, curves)
         patiently(uri, lambda: client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view))
         return StudyRuns(experiment_id, study_id, _open_trials(uri, experiment_id, study, study_id, trials))
     except BaseException:
@@ -184,15 +186,19 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
     )
 
 
-def log_study_report(uri: str, study_run_id: str, files: Sequence[Path], note: str) -> None:
+def log_study_report(
+    uri: str, study_run_id: str, files: Sequence[Path], note: str, metrics: Mapping[str, float] | None = None
+) -> None:
     """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
-    Their checksums become a tag first. The study run gets no metrics, because MLflow would chart them together with those of the
-    trials.
+    Their checksums become a tag first. `metrics` are numbers about the whole study, with names that no trial has, because MLflow
+    would chart them together with those of the trials.
     """
     client(uri).set_tag(study_run_id, SUMS, json.dumps(sums_of(file for file in files if file.is_file())))
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
+    if metrics:
+        log_scores(uri, study_run_id, metrics, None)
     client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)
 
 

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 TAG_PREFIX = "mlflow.sharedViewState."
-CURVES = ("loss", "wer/valid", "fusion/scale")
 
 
-def view_state(study_run_id: str, conditions: Sequence[str], metrics: Sequence[str] = ("wer",)) -> str:
-    """Return the state for the trials of one study run, with metrics and conditions in the plan's order."""
+def view_state(
+    study_run_id: str, conditions: Sequence[str], metrics: Sequence[str] = ("wer",), curves: Sequence[str] = ()
+) -> str:
+    """Return the state for the trials of one study run, with metrics and conditions in the plan's order.
+
+    `curves` are the metrics of training that get a chart.
+    """
     keys = {metric: [f"{metric}/{condition}" for condition in conditions] for metric in metrics}
     columns = [f"metrics.`{key}`" for metric in metrics for key in keys[metric]]
     state = {
@@ -30,7 +34,7 @@ def view_state(study_run_id: str, conditions: Sequence[str], metrics: Sequence[s
         ],
         "compareRunCharts": [
             *[_chart("BAR", metric, key) for metric in metrics for key in keys[metric]],
-            *[_chart("LINE", "curves", key, selectedMetricKeys=[key]) for key in CURVES],
+            *[_chart("LINE", "curves", key, selectedMetricKeys=[key]) for key in curves],
         ],
         "isAccordionReordered": True,
     }

@@ -5,7 +5,7 @@ steps, one with the settings of the start of training and one with those of its 
 same function.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 from model.av_hubert import check_start
 from model.config import load as load_settings
 from model.kind import Kind
+from model.kinds import MeanLayers
 from model.masking import batch_mask, mask_statistics, sampler
 from model.masking_kinds import NoMasking
 from model.settings import Settings
@@ -97,7 +98,8 @@ def identical(arms: Mapping[str, Settings]) -> list[tuple[str, ...]]:
     The probe compares only arms that differ in parts and in the weights of the losses. An arm with another width or learning rate
     is another model, and a probe of one size and two steps cannot show that.
     """
-    traces = {arm: _trace(settings) for arm, settings in arms.items() if _has_a_twin(arm, arms)}
+    depth = _depth(arms.values())
+    traces = {arm: _trace(_small(settings, depth)) for arm, settings in arms.items() if _has_a_twin(arm, arms)}
     groups: list[list[str]] = []
     for arm, trace in traces.items():
         for group in groups:
@@ -118,19 +120,28 @@ def _has_a_twin(arm: str, arms: Mapping[str, Settings]) -> bool:
     return any(_rest(arms[arm]) == _rest(other) for name, other in arms.items() if name != arm)
 
 
-def _small(settings: Settings) -> Settings:
+def _depth(arms: Iterable[Settings]) -> int | None:
+    """Return the least depth at which means over different numbers of the last layers differ; None if no arm has such a mean."""
+    means = [
+        each for each in arms if isinstance(each.parts.fusion_layers, MeanLayers) and each.parts.fusion_layers.last
+    ]
+    return max((each.encoder.layers for each in means), default=None)
+
+
+def _small(settings: Settings, depth: int | None) -> Settings:
     """Return settings with the same parts in a model that takes 10 ms, with random weights and without dropout."""
     tree = settings.model_dump()
     tree["encoder"] |= PROBE_ENCODER | {"dropout": 0.0}
+    if depth is not None:
+        tree["encoder"]["layers"] = depth
     tree["decoder"] |= {"layers": min(1, settings.decoder.layers), "heads": 2, "feedforward": 32}
     tree["frontend"] |= {"video": "convolutions", "video_channels": (4, 8)}
     tree["init_from"] = {}
     return Settings.model_validate(tree)
 
 
-def _trace(settings: Settings) -> list[dict[str, Tensor]]:
+def _trace(small: Settings) -> list[dict[str, Tensor]]:
     """Return the output, the loss and every gradient that is not zero, by name, for both steps."""
-    small = _small(settings)
     model, inputs = Smile(small, VOCABULARY), _batch()
     initialise(model, 0)
     trace = []

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from common.errors import TrainingFailed as TrainingFailed
 from model.smile import Losses, Smile
 from training.batches import Batch
 from training.distributed import DistributedContext, moved
 from training.tokenizer import Tokenizer
-
-
-class TrainingFailed(RuntimeError):
-    """The trial cannot continue. The text is a sentence with the reason."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.results import Study
+from ablation.records import Study
 from ablation.stats.verdict import Caution, NotTested, Verdict
 
 
@@ -72,20 +72,20 @@ def judge(study: Study, comparison: pd.DataFrame) -> list[ArmVerdict]:
 
     `comparison` is the table of `significance.compare`. It has no rows for arms without a finished trial: they are not tested.
     """
-    return [
-        _judge(study, arm.arm, comparison[comparison["arm"] == arm.arm].to_dict("records"))
-        for arm in study.arms
-        if arm.arm != study.baseline
-    ]
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in comparison.to_dict("records"):
+        rows.setdefault(row["arm"], []).append({str(name): value for name, value in row.items()})
+    return [_judge(study, arm.arm, rows.get(arm.arm, [])) for arm in study.arms if arm.arm != study.baseline]
 
 
 def _judge(study: Study, arm: str, rows: Sequence[Mapping[str, Any]]) -> ArmVerdict:
-    conditions = [_condition(row) for row in rows]
+    conditions = [condition_verdict(row) for row in rows]
     failed = [found for name in (arm, study.baseline) if (found := _failed(study, name)).failed]
-    return ArmVerdict(arm, _overall({each.verdict for each in conditions}), conditions, failed, study.margin_points)
+    return ArmVerdict(arm, overall({each.verdict for each in conditions}), conditions, failed, study.margin_points)
 
 
-def _condition(row: Mapping[str, Any]) -> ConditionVerdict:
+def condition_verdict(row: Mapping[str, Any]) -> ConditionVerdict:
+    """Return the test of one row of a comparison."""
     return ConditionVerdict(
         row["condition"],
         Verdict(row["verdict"]),
@@ -100,8 +100,8 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _overall(verdicts: set[Verdict]) -> Overall:
-    """Combine the verdicts of the conditions. One significant condition decides."""
+def overall(verdicts: set[Verdict]) -> Overall:
+    """Return the verdicts of the conditions combined. One significant condition decides."""
     if verdicts >= {Verdict.WORSE, Verdict.BETTER}:
         return Overall.MIXED
     for significant in (Verdict.WORSE, Verdict.BETTER):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.plan.naming import NamedChange
-from ablation.results import ArmRecord
+from ablation.records import ArmRecord
 from common.errors import UserError
 from common.hints import did_you_mean
 from common.text_file import read_text_file

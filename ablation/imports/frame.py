@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ablation.imports.score_table import check_columns
+from ablation.imports.scores import Direction, check_items, scores_of
 from ablation.stats.metrics import METRICS
 from ablation.stats.scoring import score_transcripts
+from ablation.stats.significance import compare
 from common.conditions import CLEAN
 from common.errors import UserError
 from common.hints import did_you_mean
@@ -13,6 +16,32 @@ from common.normalise import BASIC, normaliser
 
 KEYS = ["arm", "seed", "condition", "utterance_id"]
 TEXTS = ["reference", "hypothesis"]
+
+
+def compare_texts(
+    frame: pd.DataFrame, baseline: str, metric: str, normalise: str, margin_points: float | None
+) -> pd.DataFrame:
+    """Compare the arms of a table with texts, or with the counts of a metric. Raises UserError."""
+    counts = counts_of(frame, baseline, metric, normalise)
+    return compare(counts, baseline, margin_points=margin_points, metric=metric)
+
+
+def compare_values(
+    frame: pd.DataFrame, baseline: str, direction: Direction, margin: float | None = None
+) -> pd.DataFrame:
+    """Compare the arms of a table with values of any metric; `margin` is in its unit. Raises UserError."""
+    source = "the table"
+    measure, values = scores_of(check_columns(frame, source), source, direction)
+    _check_baseline(values, baseline)
+    check_items(values, source)
+    found = compare(values, baseline, margin_points=margin, metric=measure.metric())
+    return found.rename(columns={"wer": "value", "wer_low": "value_low", "wer_high": "value_high"})
+
+
+def _check_baseline(table: pd.DataFrame, baseline: str) -> None:
+    known = sorted(map(str, table["arm"].unique()))
+    if baseline not in known:
+        raise UserError(f"no rows are of the baseline {baseline!r}{did_you_mean(baseline, known)}")
 
 
 def counts_of(frame: pd.DataFrame, baseline: str, metric: str, normalise: str = BASIC) -> pd.DataFrame:
@@ -25,9 +54,7 @@ def counts_of(frame: pd.DataFrame, baseline: str, metric: str, normalise: str = 
     table = frame if "condition" in frame else frame.assign(condition=CLEAN)
     counted = set(METRICS[metric].columns) <= set(table)
     _check_columns(table, [*KEYS, *([] if counted else TEXTS)])
-    known = sorted(map(str, table["arm"].unique()))
-    if baseline not in known:
-        raise UserError(f"no rows are of the baseline {baseline!r}{did_you_mean(baseline, known)}")
+    _check_baseline(table, baseline)
     _check_same_utterances(table)
     return table if counted else score_transcripts(table.reset_index(drop=True), normaliser(normalise))
 

@@ -1,8 +1,9 @@
 """The choices of an import. The command line and the Python API fill in the same ones."""
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ablation.imports.formats import check_format
@@ -21,6 +22,11 @@ CHOICES = {
 }
 
 
+FOR_SCORES = ("metric", "higher_is_better", "unit")
+FOR_FILES = ("ref", "format", "keys", "missing", "extra", "id_part", "normalise", "metrics")
+FLAGS = {"id_part": "--id", "higher_is_better": "--higher-is-better or --lower-is-better"}
+
+
 @dataclass(frozen=True)
 class Options:
     """How results are read, checked and judged.
@@ -29,7 +35,8 @@ class Options:
     such as `id=utt,ref=text,hyp=pred`. `missing`, `extra` and `missing_trials` say what happens with utterances that a file
     lacks, with those that the references lack, and with trials that have no file. `id_part` and `speaker` are regular expressions
     on ids, whose first group counts; `speakers` is a file of `utterance speaker` lines. `arms` is a YAML file with part, action
-    and why of arms. Raises UserError for a choice that does not exist.
+    and why of arms. `metric`, `higher_is_better` and `unit` describe a table of scores; None takes what the table and the name of
+    the metric say. Raises UserError for a choice that does not exist.
     """
 
     ref: str | None = None
@@ -46,6 +53,9 @@ class Options:
     margin_points: float | None = None
     normalise: str = BASIC
     metrics: Sequence[str] = ("wer",)
+    metric: str | None = None
+    higher_is_better: bool | None = None
+    unit: str | None = None
     question: str = ""
 
     def __post_init__(self) -> None:
@@ -61,12 +71,28 @@ class Options:
                 raise UserError(f"unknown metric {metric!r}{did_you_mean(metric, METRICS)}")
         if not self.metrics or len(set(self.metrics)) < len(self.metrics):
             raise UserError(f"--metrics names each metric once, got {','.join(self.metrics)!r}; correct the list")
-        if self.margin_points is not None and not 0 < self.margin_points < 100:
-            raise UserError(f"--margin is between 0 and 100 points, got {self.margin_points:g}; correct it")
+        if self.margin_points is not None and not 0 < self.margin_points < math.inf:
+            raise UserError(f"--margin is more than 0, got {self.margin_points:g}; correct it")
         if self.speaker is not None and self.speakers is not None:
             raise UserError("speakers come from --speaker or from --speakers, and both are given; leave one out")
         for option, pattern in (("id", self.id_part), ("speaker", self.speaker)):
             compiled(option, pattern)
+
+    def check_for_files(self) -> None:
+        """Raise UserError for choices that only a table of scores has, and for a margin that no error rate can have."""
+        self._refuse(FOR_SCORES, "--scores")
+        if self.margin_points is not None and self.margin_points >= 100:
+            raise UserError(f"--margin is between 0 and 100 points, got {self.margin_points:g}; correct it")
+
+    def check_for_scores(self) -> None:
+        """Raise UserError for choices that only files of hypotheses have."""
+        self._refuse(FOR_FILES, "--hyp")
+
+    def _refuse(self, others: Sequence[str], owner: str) -> None:
+        for field in fields(self):
+            if field.name in others and getattr(self, field.name) != field.default:
+                option = FLAGS.get(field.name, f"--{field.name.replace('_', '-')}")
+                raise UserError(f"{option} is a choice for {owner}, which is not given; leave it out")
 
 
 def compiled(option: str, pattern: str | None) -> re.Pattern[str] | None:

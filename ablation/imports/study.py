@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,28 @@ from ablation.imports.pattern import TrialFile, find_files
 from ablation.imports.speakers import speakers_of
 from ablation.imports.transcripts import conditions_of, read_transcripts
 from ablation.imports.utterances import some
-from ablation.results import COUNTS_COLUMNS, STUDY, Imported, Study, TrialRecord, detail_columns, read_study
+from ablation.records import Imported, Study, TrialRecord
+from ablation.results import COUNTS_COLUMNS, STUDY, detail_columns, read_study
 from ablation.stats.scoring import score_transcripts, trial_metrics
 from common.checksums import sha256_of
 from common.errors import UserError
 from common.normalise import VERSION, normaliser
 
 PRESET = "imported"
+MISSING = {"files": "hypotheses", "values": "values"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 Trial = tuple[str, int]
 
 
 def gather(hyp: Sequence[str], name: str, options: Options) -> tuple[Study, pd.DataFrame]:
     """Read, check and score results. Return the record of a study and its counts. Raises UserError."""
-    if not _NAME.fullmatch(name):
-        raise UserError(
-            f"a study's name has letters, digits, '-', '_' and '.', got {name!r}; name the folder of --out so"
-        )
+    check_name(name)
+    options.check_for_files()
     files = find_files(hyp)
     arms = arm_records(sorted({file.arm for file in files}), options.baseline, options.arms)
-    seeds, conditions = sorted({file.seed for file in files}), conditions_of(files)
+    seeds, conditions = sorted({file.seed for file in files}), conditions_of(file.condition for file in files)
     trials = [(arm.arm, seed) for arm in arms for seed in seeds]
-    failed = _incomplete(files, trials, conditions, options)
+    failed = incomplete({file.key for file in files}, trials, conditions, options, "files")
     kept = [file for file in files if (file.arm, file.seed) not in failed]
     if not kept:
         raise UserError(f"none of {len(trials)} trials has files for all {len(conditions)} conditions; correct --hyp")
@@ -73,21 +73,35 @@ def _ordered(files: Sequence[TrialFile], trials: Sequence[Trial], conditions: Se
     return [known[*trial, name] for trial in trials for name in conditions if (*trial, name) in known]
 
 
-def _incomplete(
-    files: Sequence[TrialFile], trials: Sequence[Trial], conditions: Sequence[str], options: Options
+def check_name(name: str) -> None:
+    """Raise UserError for a name that a study cannot have."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"a study's name has letters, digits, '-', '_' and '.', got {name!r}; name the folder of --out so"
+        )
+
+
+def incomplete(
+    known: Collection[tuple[str, int, str]],
+    trials: Sequence[Trial],
+    conditions: Sequence[str],
+    options: Options,
+    things: str,
 ) -> dict[Trial, str]:
-    """Return the trials that lack files, with the reason. Refuse them, unless they shall count as failed."""
-    known = {file.key for file in files}
+    """Return the trials that lack `things` in a condition, with the reason. Refuse them, unless they shall count as failed.
+
+    `known` has arm, seed and condition of all that is there.
+    """
     lacking = {trial: [name for name in conditions if (*trial, name) not in known] for trial in trials}
     lacking = {trial: names for trial, names in lacking.items() if names}
     if lacking and options.missing_trials != AS_FAILED:
         (arm, seed), names = next(iter(lacking.items()))
         raise UserError(
-            f"{len(known)} of {len(trials) * len(conditions)} files are there: {len(lacking)} of {len(trials)} trials lack some, "
-            f"e.g. arm {arm!r}, seed {seed}: {some(names)}; add them, or count these trials as failed with --missing-trials "
+            f"{len(known)} of {len(trials) * len(conditions)} {things} are there: {len(lacking)} of {len(trials)} trials lack "
+            f"some, e.g. arm {arm!r}, seed {seed}: {some(names)}; add them, or count these trials as failed with --missing-trials "
             "as-failed"
         )
-    return {trial: f"no hypotheses for {', '.join(names)}" for trial, names in lacking.items()}
+    return {trial: f"no {MISSING[things]} for {', '.join(names)}" for trial, names in lacking.items()}
 
 
 def _counts(table: pd.DataFrame, options: Options) -> pd.DataFrame:

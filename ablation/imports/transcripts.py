@@ -210,7 +210,7 @@ def _others(count: int) -> str:
     return "" if not count else f" (so do {count} other files)" if count > 1 else " (so does 1 other file)"
 
 
-def conditions_of(files: Iterable[TrialFile]) -> list[str]:
+def conditions_of(names: Iterable[str]) -> list[str]:
     """Return the conditions: `clean`, then the others by name, and noise from its highest SNR to its lowest."""
-    parsed = {name: Condition.parse(name) for name in {file.condition for file in files}}
+    parsed = {name: Condition.parse(name) for name in set(names)}
     return sorted(parsed, key=lambda name: (name != CLEAN, parsed[name].kind or "", -(parsed[name].snr_db or 0), name))

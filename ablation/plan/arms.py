@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablation.plan.catalogue import Catalogue
+from ablation.plan.catalogue import Catalogue, Part
+from ablation.plan.composite import expanded, parts_of, without_equal
 from ablation.plan.naming import NamedChange, named_changes
 from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
 from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
@@ -19,7 +20,8 @@ MOST_ARMS = 1000
 class Arm:
     """A model to train. `overrides` is its difference to the baseline, `settings` are its full settings.
 
-    `changes` names the overrides for the report.
+    An override of a composite part is replaced by those of the parts that it changes; `part` still names it. `changes` names the
+    overrides for the report.
     """
 
     arm: str
@@ -29,6 +31,13 @@ class Arm:
     overrides: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     changes: tuple[NamedChange, ...] = ()
+
+    @property
+    def steps(self) -> int | None:
+        """Return the number of training steps, `training.steps`; None for a recipe without this setting."""
+        training = self.settings.get("training")
+        found = training.get("steps") if isinstance(training, Mapping) else None
+        return found if isinstance(found, int) else None
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,11 @@ def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
     for change in changes:
         settings = _settings(f"arm {change.arm!r}", plan, catalogue, change.overrides)
         names = named_changes(change.overrides, settings, baseline, catalogue)
-        arm = Arm(change.arm, change.part, change.action, change.why, change.overrides, settings, names)
+        overrides = without_equal(expanded(change.overrides, catalogue), change.overrides, settings, baseline)
+        arm = Arm(change.arm, change.part, change.action, change.why, overrides, settings, names)
         _check_new(arm, arms)
         arms.append(arm)
+    _check_stopped(plan, [arm.arm for arm in arms[1:]])
     return arms
 
 
@@ -78,8 +89,16 @@ def _changes(plan: Plan, catalogue: Catalogue) -> Iterator[Change]:
 
 
 def trials(plan: Plan, arms: list[Arm]) -> list[Trial]:
-    """Return every arm with every seed, seed by seed, so that all arms of the first seed finish early."""
-    return [Trial(arm.arm, seed) for seed in plan.seeds for arm in arms]
+    """Return every arm with every seed, seed by seed, so that all arms of the first seed finish early.
+
+    An arm that a look has stopped has only its first seeds.
+    """
+    return [
+        Trial(arm.arm, seed)
+        for number, seed in enumerate(plan.seeds, 1)
+        for arm in arms
+        if number <= plan.stopped.get(arm.arm, number)
+    ]
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -92,12 +111,18 @@ def warnings(plan: Plan) -> list[str]:
     return found
 
 
+def _check_stopped(plan: Plan, arms: list[str]) -> None:
+    for name in plan.stopped:
+        if name not in arms:
+            raise UserError(f"`stopped` names {name!r}, which is no arm besides the baseline{did_you_mean(name, arms)}")
+
+
 def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]) -> dict[str, Any]:
     for key, value in plan.baseline.items():
         _check_name(key, "baseline", catalogue, value)
     try:
         start = {"init_from.checkpoint": plan.init_from} if plan.init_from else {}
-        return catalogue.resolve(plan.preset, start, plan.baseline, change)
+        return catalogue.resolve(plan.preset, start, expanded(plan.baseline, catalogue), expanded(change, catalogue))
     except UserError as error:
         raise UserError(f"{who}: {error}") from error
 
@@ -107,7 +132,8 @@ def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) 
 
     `value` is what the plan sets it to: settings may have been nested as in other tools.
     """
-    if "." in name or name in catalogue.parts:
+    known_part = name in catalogue.parts and not _is_nested(value, catalogue.parts[name])
+    if "." in name or known_part or name in catalogue.settings:
         return
     known = [*catalogue.parts, *catalogue.settings]
     group = [each for each in known if each.startswith(f"{name}.")]
@@ -123,6 +149,11 @@ def _check_name(name: str, place: str, catalogue: Catalogue, value: Any = None) 
     if group:
         raise UserError(f"{place}: {name!r} is a group of settings; name one of them: {', '.join(group)}")
     raise UserError(f"{place}: unknown part {name!r}{did_you_mean(name, catalogue.parts)}")
+
+
+def _is_nested(value: Any, part: Part) -> bool:
+    """Return True for `fusion: {scale: none}`, where the composite part `fusion` takes a kind."""
+    return bool(parts_of(part)) and isinstance(value, Mapping) and bool(value) and "kind" not in value
 
 
 def _check_part(ablation: Ablation, plan: Plan, catalogue: Catalogue) -> None:

@@ -22,7 +22,8 @@ class Kind(Protocol):
     """One way to fill a part.
 
     `arm` is the name that a Markdown plan's arm gets when it uses this kind. `lacks` names what a model of this kind lacks in a
-    sentence, such as "the adapter"; it is empty for most kinds. `numbers` are its settings that are numbers.
+    sentence, such as "the adapter"; it is empty for most kinds. `numbers` are its settings that are numbers. A kind of a composite
+    part also has `sets` (`common.composite`).
     """
 
     @property
@@ -61,7 +62,8 @@ class Catalogue(Protocol):
     def resolve(self, preset: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """Apply layers of overrides (part -> spec, or dotted setting -> value) to a preset, in order.
 
-        Returns the full settings as plain JSON types, equal for equal models; their key `parts` holds the spec of every part
-        with its `kind`. Raises UserError for anything unknown, of a wrong type or out of range.
+        Returns the full settings as plain JSON types, equal for equal models; their key `parts` holds the specs of the parts, each
+        with its `kind`. A part that is left out has its first kind. No override is one of a composite part. Raises UserError for
+        anything unknown, of a wrong type or out of range.
         """
         ...

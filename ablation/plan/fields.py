@@ -3,6 +3,7 @@
 The sentence gives the rule, the value that breaks it, and what to write instead.
 """
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -17,6 +18,7 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ARM = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LARGEST_SEED = 2**32 - 1
 MOST_SEEDS = 1000
+MOST_LOOKS = 10
 LARGEST_SNR_DB = 100
 MOST_SNRS = 100  # of one kind of noise
 
@@ -130,6 +132,29 @@ def seeds(key: str, value: Any) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def looks(key: str, value: Any) -> tuple[int, ...]:
+    """Check increasing numbers of seeds, two or more of them, each 2 or more."""
+    numbers = listed(key, value, "3, 5, 8")
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int) or not 2 <= number <= MOST_SEEDS:
+            rule = f"`{key}` are numbers of seeds from 2 to {MOST_SEEDS}"
+            raise UserError(f"{rule}, got {shown(number)}; write e.g. `{key}: [3, 5, 8]`")
+    if not 2 <= len(numbers) <= MOST_LOOKS or any(later <= number for number, later in itertools.pairwise(numbers)):
+        rule = f"`{key}` are 2 to {MOST_LOOKS} increasing numbers of seeds"
+        raise UserError(f"{rule}, got {shown(value)}; write e.g. `{key}: [3, 5, 8]`")
+    return tuple(numbers)
+
+
+def stopped(key: str, value: Any) -> dict[str, int]:
+    """Check arm -> the number of seeds with which a look stopped it."""
+    for arm, number in mapping(key, value).items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 2:
+            raise UserError(
+                f"`{key}` maps arms to numbers of seeds, got {shown(number)} for {arm!r}; write e.g. `{arm}: 3`"
+            )
+    return dict(value)
+
+
 def conditions(key: str, value: Any) -> dict[str, tuple[float, ...]]:
     """Check noise kind -> SNRs in dB. `clean` is an error, as it is always scored."""
     noises = ordered(key, value)
@@ -175,6 +200,13 @@ def count(key: str, value: Any) -> int:
     """Check a whole number, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise UserError(f"`{key}` is a whole number, 0 or more, got {shown(value)}; write e.g. `{key}: 0`")
+    return value
+
+
+def order(key: str, value: Any) -> int:
+    """Check the number of parts in an interaction, 1 or more; 1 tests no interactions."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f"`{key}` is a whole number, 1 or more, got {shown(value)}; write e.g. `{key}: 2`")
     return value
 
 

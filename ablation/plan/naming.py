@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ablation.plan.catalogue import Catalogue, Kind
+from ablation.plan.catalogue import Catalogue, Kind, Part
+from ablation.plan.composite import parts_of, sets_of
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,27 @@ def named_changes(
 
 
 def _part(part: str, settings: Mapping[str, Any], baseline: Mapping[str, Any], catalogue: Catalogue) -> NamedChange:
-    kinds = catalogue.parts[part].kinds
-    new, old = (kinds.get(str(_value(f"parts/{part}/kind", of))) for of in (settings, baseline))
+    new, old = (_kind(part, catalogue, of) for of in (settings, baseline))
     return NamedChange(
         part, _name(new), _name(old), new.lacks if new else "", old.lacks if old and not (new and new.lacks) else ""
     )
+
+
+def _kind(name: str, catalogue: Catalogue, settings: Mapping[str, Any]) -> Kind | None:
+    """Return the kind of a part; of a composite part, the first one whose kinds of all its parts the settings have."""
+    part = catalogue.parts[name]
+    if not parts_of(part):
+        return part.kinds.get(_kind_name(name, part, settings))
+    for kind in part.kinds.values():
+        if all(
+            spec["kind"] == _kind_name(each, catalogue.parts[each], settings) for each, spec in sets_of(kind).items()
+        ):
+            return kind
+    return None
+
+
+def _kind_name(name: str, part: Part, settings: Mapping[str, Any]) -> str:
+    return str(_value(f"parts/{name}/kind", settings) or next(iter(part.kinds)))
 
 
 def _setting(key: str, settings: Mapping[str, Any], baseline: Mapping[str, Any]) -> NamedChange:

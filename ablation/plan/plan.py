@@ -11,7 +11,8 @@ from typing import Any
 from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.formats import is_markdown, without_wrapping
-from ablation.plan.markdown import read_markdown
+from ablation.plan.markdown import front_matter, read_markdown
+from ablation.plan.readings import Reading, readings
 from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
 from common.conditions import conditions
@@ -24,6 +25,7 @@ from common.yaml_text import load_yaml
 ACTIONS = ("replace", "remove", "add")
 SHORTHANDS = ("leave_one_out", "ladder", "factorial")
 BASELINE = "baseline"
+RECIPE, PRESET = "smile", "tiny"  # of a plan that names none
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,23 @@ class Plan:
     """The plan of a study. `conditions`: noise kind -> SNRs in dB; clean is always scored in addition.
 
     `baseline` holds overrides of the preset that all arms share. Arms come from `ablations` and from the shorthands
-    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). `noise` names a folder of recordings for a noise kind. If more
+    `leave_one_out`, `ladder` and `factorial` (see `shorthands.py`). A factorial is tested for interactions of up to
+    `interaction_order` parts. `recipe` names the model with its training, and an empty `preset` stands for the recipe's first.
+    `noise` names a folder of recordings for a noise kind. If more
     than `max_failed_trials` trials fail, the run fails after its report is written. Verdicts come from the first of `metrics`.
     `margin_points` is the difference, in points of that metric, below which an arm counts as equivalent to the baseline. It is
     stated before the study; None tests no equivalence. `init_from` is the checkpoint of the initial weights, a path or an address.
     `normalise` is the normalisation of texts before they are compared: `basic`, or `none`.
-    `reasoning` is free text that the report repeats.
+    `looks` are numbers of seeds after which decided arms stop (see `looks.py`); () judges once, with all seeds. `stopped` maps the
+    arms that earlier looks have stopped to their numbers of seeds. `reasoning` is free text that the report repeats. `readings`
+    says as what each phrase of a Markdown plan was read.
     """
 
     study: str
     question: str = ""
     corpus: str = "synthetic://talking-mouth?train=2000&test=300"
-    preset: str = "tiny"
+    recipe: str = RECIPE
+    preset: str = ""
     seeds: tuple[int, ...] = (1, 2, 3)
     conditions: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"babble": (10.0, 5.0, 0.0, -5.0)})
     metrics: tuple[str, ...] = ("wer",)
@@ -61,12 +68,20 @@ class Plan:
     leave_one_out: tuple[Swap, ...] = ()
     ladder: tuple[Swap, ...] = ()
     factorial: tuple[Swap, ...] = ()
+    interaction_order: int = 2
     noise: dict[str, str] = field(default_factory=dict)
     max_failed_trials: int = 0
     margin_points: float | None = None
     init_from: str | None = None
     normalise: str = BASIC
+    looks: tuple[int, ...] = ()
+    stopped: dict[str, int] = field(default_factory=dict)
     reasoning: str | None = None
+    readings: tuple[Reading, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.preset and self.recipe == RECIPE:
+            object.__setattr__(self, "preset", PRESET)
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the plan as plain JSON types; `plan_from_mapping` reads it back to an equal plan.
@@ -77,8 +92,11 @@ class Plan:
         plain["conditions"] = [{kind: list(snrs)} for kind, snrs in self.conditions.items()]
         for ablation in plain["ablations"]:
             ablation["replacements"] = [{name: spec} for name, spec in ablation["replacements"].items()]
-        if self.normalise == BASIC:
-            del plain["normalise"]  # as plans of earlier versions, which have no such key
+        defaults = {"normalise": BASIC, "recipe": RECIPE, "preset": "", "interaction_order": 2}
+        empty: dict[str, object] = {"readings": (), "looks": (), "stopped": {}}
+        for key, default in (defaults | empty).items():
+            if getattr(self, key) == default:
+                del plain[key]  # as plans of earlier versions, which have no such key
         for key in SHORTHANDS:
             del plain[key]
             if parts := getattr(self, key):
@@ -113,6 +131,17 @@ def parse_plan(text: str, catalogue: Catalogue, *, name: str = "study") -> Plan:
     return plan_from_mapping(load_yaml(text))
 
 
+def recipe_of(text: str, *, name: str = "study") -> str:
+    """Return the recipe that the text of a plan names, of which a file is called `name`. Other faults of the text are left."""
+    text, language = without_wrapping(text)
+    try:
+        markdown = is_markdown(text, language or Path(name).suffix, keys=Plan.__dataclass_fields__)
+        data = front_matter(text) if markdown else load_yaml(text)
+    except UserError:
+        return RECIPE
+    return fields.filled_text("recipe", data["recipe"]) if isinstance(data, Mapping) and "recipe" in data else RECIPE
+
+
 def plan_from_mapping(data: Any) -> Plan:
     """Check the plain data of a plan, field by field. Raises UserError for the first error."""
     if not isinstance(data, Mapping):
@@ -124,7 +153,10 @@ def plan_from_mapping(data: Any) -> Plan:
     if "study" not in data:
         raise UserError("a plan needs a `study`, the name of its results; write e.g. `study: smile`")
     checked: dict[str, Any] = {key: CHECKS[key](key, value) for key, value in data.items()}
+    if checked.get("looks"):
+        checked.setdefault("seeds", tuple(range(1, checked["looks"][-1] + 1)))
     plan = Plan(**checked)
+    _check_looks(plan)
     _check_noises(plan)
     return plan
 
@@ -146,6 +178,31 @@ def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, 
             raise UserError(f"a setting is written key=value, got {setting!r}; write e.g. training.steps=100")
         data["baseline"][key.strip()] = load_yaml(value)
     return plan_from_mapping(data)
+
+
+def _check_looks(plan: Plan) -> None:
+    """Check that the seeds are those of a look, and that only looks stop arms."""
+    if plan.stopped and not plan.looks:
+        raise UserError(
+            "`stopped` names arms that a look has stopped, and the plan has no `looks`; remove it, or add `looks: [3, 5, 8]`"
+        )
+    if plan.looks and (plan.ladder or plan.factorial):
+        raise UserError(
+            "`looks` stop arms by their differences to the baseline, and a ladder or a factorial compares arms with each other; "
+            "leave `looks` out, or list the arms under `ablations` or `leave_one_out`"
+        )
+    if plan.looks and len(plan.seeds) not in plan.looks:
+        numbers = ", ".join(map(str, plan.looks))
+        raise UserError(
+            f"with `looks: [{numbers}]`, a plan has as many seeds as one of the looks, got {len(plan.seeds)}; "
+            "correct `seeds`, or leave it out, which means all seeds from 1"
+        )
+    for arm, number in plan.stopped.items():
+        if number not in plan.looks:
+            numbers = ", ".join(map(str, plan.looks))
+            raise UserError(
+                f"`stopped` says that {arm!r} has {number} seeds, and the looks are at {numbers}; correct the number"
+            )
 
 
 def _check_noises(plan: Plan) -> None:
@@ -192,6 +249,8 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "corpus": fields.filled_text,
     "init_from": fields.filled_text,
     "reasoning": fields.text,
+    "readings": readings,
+    "recipe": fields.filled_text,
     "preset": fields.filled_text,
     "seeds": fields.seeds,
     "conditions": fields.conditions,
@@ -199,8 +258,11 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "baseline": fields.mapping,
     "ablations": _ablations,
     **dict.fromkeys(SHORTHANDS, swaps),
+    "interaction_order": fields.order,
     "noise": fields.folders,
     "max_failed_trials": fields.count,
     "margin_points": fields.margin,
+    "looks": fields.looks,
+    "stopped": fields.stopped,
     "normalise": lambda key, value: fields.one_of(key, value, tuple(NORMALISERS)),
 }

@@ -10,7 +10,7 @@ The baseline is the model with all parts, so it is the last rung of the ladder a
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,13 +80,13 @@ def _swap(key: str, item: Any) -> Swap:
 def leave_one_out(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
     """Yield one arm for every part, without it."""
     for swap in parts:
-        for name, spec in _replacements("leave_one_out", swap, catalogue):
+        for name, spec in replacements_of("leave_one_out", swap, catalogue):
             yield Change(name, swap.part, _action([swap]), f"leave one out: without {swap.part}", {swap.part: spec})
 
 
 def ladder(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
     """Yield the baseline without all parts, then with the first, with the first two, ...; with all it is the baseline itself."""
-    without = {swap.part: next(iter(_replacements("ladder", swap, catalogue)))[1] for swap in parts}
+    without = {swap.part: next(iter(replacements_of("ladder", swap, catalogue)))[1] for swap in parts}
     for rung in range(len(parts)):
         missing, added = parts[rung:], parts[rung - 1].part if rung else None
         name = f"ladder-{rung}-{fields.slugified(added) if added else 'bare'}"
@@ -97,19 +97,28 @@ def ladder(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
 
 def factorial(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[Change]:
     """Yield every combination of original and replaced parts, except the one with all original parts."""
-    levels = [[None, *_replacements("factorial", swap, catalogue)] for swap in parts]
-    for cell in itertools.product(*levels):
+    yield from (change for _, change in cells(parts, catalogue) if change is not None)
+
+
+def cells(parts: tuple[Swap, ...], catalogue: Catalogue) -> Iterator[tuple[tuple[int, ...], Change | None]]:
+    """Yield every combination with the number of each part's replacement, 0 for the original; the first is the baseline, None."""
+    levels = [[None, *replacements_of("factorial", swap, catalogue)] for swap in parts]
+    for numbers in itertools.product(*(range(len(of)) for of in levels)):
+        cell = [of[number] for of, number in zip(levels, numbers, strict=True)]
         changed = [(swap, level) for swap, level in zip(parts, cell, strict=True) if level is not None]
-        if changed:
-            overrides = {swap.part: spec for swap, (_, spec) in changed}
-            name = "-and-".join(name for _, (name, _) in changed)
-            why = f"factorial: {' and '.join(overrides)} swapped"
-            action = _action([swap for swap, _ in changed])
-            yield Change(fields.arm_name(name), " + ".join(overrides), action, why, overrides)
+        yield numbers, _cell(changed) if changed else None
 
 
-def _replacements(key: str, swap: Swap, catalogue: Catalogue) -> list[tuple[str, Any]]:
-    """The replacements of a part: arm name and spec."""
+def _cell(changed: Sequence[tuple[Swap, tuple[str, Any]]]) -> Change:
+    overrides = {swap.part: spec for swap, (_, spec) in changed}
+    name = "-and-".join(name for _, (name, _) in changed)
+    why = f"factorial: {' and '.join(overrides)} swapped"
+    action = _action([swap for swap, _ in changed])
+    return Change(fields.arm_name(name), " + ".join(overrides), action, why, overrides)
+
+
+def replacements_of(key: str, swap: Swap, catalogue: Catalogue) -> list[tuple[str, Any]]:
+    """Return the replacements of a part: arm name and spec."""
     if swap.replacements:
         return list(swap.replacements.items())
     part = catalogue.parts.get(swap.part)

@@ -111,7 +111,7 @@ class Section:
 class Document:
     """A whole report: its subject, key facts as label and text, and the sections in order.
 
-    `link` is the address of the study in MLflow; empty if it has none.
+    `link` is the address of the study in MLflow; empty if it has none. The first `lead` sections are the result in short.
     """
 
     kind: str
@@ -120,6 +120,7 @@ class Document:
     facts: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
     link: str = ""
+    lead: int = 1
 
 
 def cell(value: Cell | str) -> Cell:

@@ -9,14 +9,17 @@ from typing import Any
 import pandas as pd
 
 from ablation.decisions.verdict import Overall
+from ablation.records import Study
+from ablation.report.amounts import Amounts
 from ablation.report.blocks import Cell, Document, Row, Section, Table, Text
 from ablation.report.content import flat, provenance
 from ablation.report.evidence import TONES
 from ablation.report.formats.data import dump
-from ablation.report.method import WORD_ERRORS, normalisation
+from ablation.report.method import WORD_ERRORS, normalisation, scoring
 from ablation.report.verdict_wording import OVERALL
-from ablation.report.wording import bare, interval, p_value, percent, points
-from ablation.results import Study, read_counts, read_study
+from ablation.report.wording import interval, p_value
+from ablation.results import read_counts, read_study
+from ablation.stats.metrics import WER, Metric
 from ablation.stats.two_studies import compare_studies
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
@@ -33,6 +36,11 @@ class Changes:
     later: Study
     table: pd.DataFrame
 
+    @property
+    def metric(self) -> Metric:
+        """The metric that is compared: the measure of both studies, else WER."""
+        return metric_of_changes(self.later)
+
 
 def changes(earlier_dir: Path, later_dir: Path) -> Changes:
     """Compare the folders of two studies. Raises UserError if their WERs are not comparable."""
@@ -42,14 +50,26 @@ def changes(earlier_dir: Path, later_dir: Path) -> Changes:
     if not all((table["arm"].isin(arms)).any() for table in counts):
         raise UserError(f"studies are compared by their finished trials, but no arm of {arms} has any in both")
     _check_same_texts(earlier, later, counts)
-    table = compare_studies(counts[0], counts[1], arms)
+    table = compare_studies(counts[0], counts[1], arms, metric_of_changes(later))
     if table.empty:
         raise UserError(f"studies are compared by their finished trials, but no arm of {arms} has any in both")
     return Changes(earlier, later, table)
 
 
+def metric_of_changes(study: Study) -> Metric:
+    """Return the metric by which a study is compared with another one."""
+    return WER if study.measure is None else study.metric()
+
+
 def _comparable(earlier: Study, later: Study) -> list[str]:
     """The arms that are in both studies, with the same change to the baseline."""
+    if earlier.measure != later.measure:
+        names = [study.metric() for study in (earlier, later)]
+        said = [f"{metric.short}{Amounts(metric).direction}" for metric in names]
+        raise UserError(
+            f"studies are compared by one metric, but {earlier.study!r} has {said[0]}, and {later.study!r} {said[1]}; import one "
+            "of them again with the other's metric"
+        )
     corpora = [str(study.corpus.get("fingerprint")) for study in (earlier, later)]
     if corpora[0] != corpora[1]:
         raise UserError(
@@ -80,13 +100,16 @@ def _comparable(earlier: Study, later: Study) -> list[str]:
 
 
 def _check_same_texts(earlier: Study, later: Study, counts: Sequence[pd.DataFrame]) -> None:
-    """Raise UserError unless both were scored on the same utterances with the same numbers of words."""
-    keys = ["condition", "utterance_id", "reference_words"]
+    """Raise UserError unless both were scored on the same utterances with the same numbers of words, or on the same items."""
+    metric = metric_of_changes(later)
+    keys = ["condition", "utterance_id", metric.length]
     scored = [set(table[keys].drop_duplicates().itertuples(index=False, name=None)) for table in counts]
     if other := scored[0] ^ scored[1]:
         condition, utterance, _ = min(other)
+        words = "WERs are compared on the same utterances with the same words"
+        rule = words if metric.is_rate else "values are compared on the same items"
         raise UserError(
-            f"WERs are compared on the same utterances with the same words, but {earlier.study!r} and {later.study!r} differ "
+            f"{rule}, but {earlier.study!r} and {later.study!r} differ "
             f"in {len({key[:2] for key in other})}, e.g. {utterance} at {condition}; score one of them again"
         )
 
@@ -124,7 +147,7 @@ def _cautions(found: Changes) -> list[str]:
     elif codes[0] != codes[1]:
         said.append("The code that decodes and scores differs, so the scoring may cause a change, and not the model.")
     versions = [study.normalise_version for study in (found.earlier, found.later)]
-    if versions[0] != versions[1]:
+    if versions[0] != versions[1] and found.metric.is_rate:
         said.append(
             f"The texts were normalised by versions {versions[0]} and {versions[1]} of `{found.later.normalise}`: see "
             "docs/statistics.md."
@@ -133,7 +156,6 @@ def _cautions(found: Changes) -> list[str]:
 
 
 METHOD: Sequence[str] = (
-    "A difference is later minus earlier in percentage points of WER: a negative difference means that the arm has become better. "
     "The unit of the tests is the seed. An arm with two or more common seeds is compared within these seeds (paired), other arms "
     "as independent samples. The variance between seeds is pooled over all arms; since seeds move all arms alike, its degrees of "
     "freedom are Satterthwaite's. p is of a t test, with Holm's correction over all arms and conditions. Confidence intervals are "
@@ -151,11 +173,12 @@ def _rates(found: Changes) -> Table:
     conditions = found.later.conditions
     rows: list[Row] = []
     for arm, its in found.table.groupby("arm", sort=False):
-        cells = {row["condition"]: _cell(row) for row in its.to_dict("records")}
+        cells = {row["condition"]: _cell(row, Amounts(found.metric)) for row in its.to_dict("records")}
         rows.append([Cell(str(arm), [_seeds(its.iloc[0])]), *(cells.get(name, Cell("–")) for name in conditions)])
     note = (
-        "WER of the later study, then of the earlier study, the difference in points with its 95 % confidence interval, and p of a "
-        "t test with correction for arms and conditions. “Worse” and “better” mark significant differences."
+        f"{found.metric.short} of the later study, then of the earlier study, the difference{Amounts(found.metric).in_unit} with "
+        "its 95 % confidence interval, and p of a t test with correction for arms and conditions. “Worse” and “better” "
+        "mark significant differences."
     )
     return Table("Changes by arm and condition", ["arm", *map(condition_label, conditions)], rows, note=note)
 
@@ -166,15 +189,15 @@ def _seeds(row: pd.Series) -> str:
     return f"{row['seeds_before']} and {row['seeds']} seeds"
 
 
-def _cell(row: Mapping[str, Any]) -> Cell:
-    limits = interval(row["diff_low"], row["diff_high"], points)
+def _cell(row: Mapping[str, Any], write: Amounts) -> Cell:
+    limits = interval(row["diff_low"], row["diff_high"], write.difference)
     worth_saying = row["same_trials"] or row["verdict"] in (Verdict.WORSE, Verdict.BETTER)
     notes = [
-        f"was {bare(row['before'])}",
-        f"{points(row['difference'])} {limits}".strip(),
+        f"was {write.bare(row['before'])}",
+        f"{write.difference(row['difference'])} {limits}".strip(),
         ", ".join(filter(None, [p_value(row["p_adjusted"]), _outcome(row) if worth_saying else ""])),
     ]
-    return Cell(percent(row["wer"]), [note for note in notes if note], TONES[Overall(row["verdict"])])
+    return Cell(write.value(row["wer"]), [note for note in notes if note], TONES[Overall(row["verdict"])])
 
 
 def _unlike(found: Changes) -> Table:
@@ -192,7 +215,12 @@ def _unlike(found: Changes) -> Table:
 
 
 def _method(found: Changes) -> list[str]:
-    return [*METHOD, WORD_ERRORS, normalisation(found.later)]
+    metric = found.metric
+    unit = " in percentage points of WER" if metric.is_rate else Amounts(metric).in_unit
+    sign = "positive" if metric.higher_is_better else "negative"
+    first = f"A difference is later minus earlier{unit}: a {sign} difference means that the arm has become better."
+    defined = [WORD_ERRORS, normalisation(found.later)] if metric.is_rate else scoring(found.later)
+    return [" ".join([first, *METHOD]), *defined]
 
 
 def to_csv(found: Changes) -> str:

@@ -9,17 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.decisions.contrasts import ContrastVerdict, judge_contrasts
+from ablation.decisions.looks import judged_study
 from ablation.decisions.verdict import ArmVerdict, judge
+from ablation.records import Imported, Study
+from ablation.report import looks
+from ablation.report.amounts import Amounts
+from ablation.report.contrast_wording import contrast_sentences
 from ablation.report.examples import Example, examples
 from ablation.report.verdict_wording import Sentences, sentences
 from ablation.report.wording import duration
-from ablation.results import CURVES_COLUMNS, Study, read_counts, read_curves, read_study
-from ablation.stats import bootstrap, these_checkpoints
-from ablation.stats.metrics import METRICS, Metric
+from ablation.results import CURVES_COLUMNS, read_counts, read_curves, read_study
+from ablation.stats import bootstrap, contrasts, these_checkpoints
+from ablation.stats.metrics import Metric
+from ablation.stats.power import Spread, measured_spreads
 from ablation.stats.scoring import pool
+from ablation.stats.sequential_judge import Judged
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
-from common.errors import UserError
 
 RESAMPLING_SEED = 0
 
@@ -29,8 +36,10 @@ class Content:
     """A study with its tests.
 
     `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from the
-    first metric. `resampled` is the table of `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if
-    nothing was scored. `pooled` maps arm to error rates over conditions.
+    first metric. `looks` is None for a study that is judged once. `resampled` is the table of `bootstrap.intervals`, `checkpoints`
+    that of `these_checkpoints`. Tables are empty if nothing was scored. `pooled` maps arm to error rates over conditions.
+    `contrasts` is the table of `compare_contrasts`, and `contrast_verdicts` has its verdicts; both are empty without a ladder or a
+    factorial. `spreads` maps condition to the standard deviation between seeds.
     """
 
     study: Study
@@ -41,11 +50,20 @@ class Content:
     pooled: dict[str, dict[str, float]]
     curves: pd.DataFrame
     examples: Sequence[Example]
+    contrasts: pd.DataFrame
+    contrast_verdicts: Sequence[ContrastVerdict]
+    spreads: dict[str, Spread]
+    looks: Judged | None = None
 
     @property
     def metric(self) -> Metric:
         """The metric of the verdicts."""
-        return _metric(self.study)
+        return self.study.metric()
+
+    @property
+    def amounts(self) -> Amounts:
+        """The texts of values of that metric."""
+        return Amounts(self.metric)
 
     @property
     def comparison(self) -> pd.DataFrame:
@@ -55,7 +73,19 @@ class Content:
     @cached_property
     def sentences(self) -> dict[str, Sentences]:
         """Arm -> its verdict in words."""
-        return {arm: sentences(self.study, verdict) for arm, verdict in self.verdicts.items()}
+        return {
+            arm: sentences(self.study, verdict).with_evidence(looks.evidence(self.study, self.looks, arm))
+            for arm, verdict in self.verdicts.items()
+        }
+
+    @cached_property
+    def contrast_sentences(self) -> dict[tuple[str, str], Sentences]:
+        """Family and name of a contrast -> its verdict in words."""
+        margin = self.study.margin_points
+        return {
+            (each.contrast.family, each.contrast.name): contrast_sentences(each, self.amounts, margin)
+            for each in self.contrast_verdicts
+        }
 
     def row(self, arm: str, condition: str) -> dict[str, Any] | None:
         """Return the comparison of one arm in one condition; None if no trial was scored."""
@@ -74,9 +104,7 @@ class Content:
         origin = self.study.imported
         first = [
             ("Corpus", str(self.study.corpus.get("uri", ""))),
-            ("Preset", self.study.preset)
-            if origin is None
-            else ("Imported", f"{origin.files} files ({origin.format})"),
+            ("Preset", self.study.preset) if origin is None else ("Imported", _origin(self.study, origin)),
             ("Seeds", ", ".join(map(str, self.study.seeds))),
             ("Trials", trials),
         ]
@@ -91,30 +119,31 @@ class Content:
         ]
 
 
+def _origin(study: Study, origin: Imported) -> str:
+    if study.measure is not None:
+        return f"{study.measure.name} from {', '.join(Path(path).name for path in origin.patterns)}"
+    return f"{origin.files} files ({origin.format})"
+
+
 def load(folder: Path) -> Content:
     """Read a study's folder and run the tests. Raises UserError for missing files."""
     study, counts = read_study(folder), read_counts(folder)
     curves = read_curves(folder) if study.imported is None else pd.DataFrame(columns=CURVES_COLUMNS)
-    metric = _metric(study)
-    comparisons = {name: _compared(study, counts, name) for name in study.metrics if name in METRICS}
+    metric = study.metric()
+    judged = judged_study(study, counts) if study.looks and _is_scored(counts, metric) else None
+    comparisons = {name: _compared(study, counts, each, judged) for name, each in study.known_metrics().items()}
     return Content(
         study,
         comparisons,
-        *_secondary(study, counts, metric.name),
+        *_secondary(study, counts, metric),
         {verdict.arm: verdict for verdict in judge(study, comparisons[metric.name])},
         _pooled(counts, metric) if _is_scored(counts, metric) else {},
         curves,
-        examples(study, counts, folder),
+        examples(study, counts, folder) if metric.is_rate else [],
+        *_contrasts(study, counts, metric),
+        _spreads(study, counts, metric),
+        judged,
     )
-
-
-def _metric(study: Study) -> Metric:
-    """The first metric of the plan."""
-    if study.metrics[0] not in METRICS:
-        raise UserError(
-            f"the study has the metric {study.metrics[0]!r}, which this version does not know; known are {', '.join(METRICS)}"
-        )
-    return METRICS[study.metrics[0]]
 
 
 def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
@@ -122,15 +151,38 @@ def _is_scored(counts: pd.DataFrame, metric: Metric) -> bool:
     return len(counts) > 0 and {*metric.columns} <= {*counts}
 
 
-def _compared(study: Study, counts: pd.DataFrame, metric: str) -> pd.DataFrame:
-    if not _is_scored(counts, METRICS[metric]):
+def _compared(study: Study, counts: pd.DataFrame, metric: Metric, judged: Judged | None) -> pd.DataFrame:
+    if not _is_scored(counts, metric):
         return pd.DataFrame(columns=COLUMNS)
+    if judged is not None:
+        return judged.table if metric == study.metric() else judged_study(study, counts, metric.name).table
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
 
 
-def _secondary(study: Study, counts: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two-level bootstrap, and the tests of these checkpoints only. The same study gives the same draws."""
-    if not _is_scored(counts, METRICS[metric]):
+def _contrasts(study: Study, counts: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, list[ContrastVerdict]]:
+    """The tests of the plan's ladder and factorial, and their verdicts."""
+    table = pd.DataFrame(columns=contrasts.COLUMNS)
+    if study.contrasts and _is_scored(counts, metric):
+        table = contrasts.compare_contrasts(
+            counts, study.contrasts, margin_points=study.margin_points, metric=metric.name
+        )
+    return table, judge_contrasts(study.contrasts, table)
+
+
+def _spreads(study: Study, counts: pd.DataFrame, metric: Metric) -> dict[str, Spread]:
+    """Condition -> standard deviation of a trial around its arm and seed, as a fraction or in the metric's unit."""
+    if not _is_scored(counts, metric):
+        return {}
+    trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric.column: "wer"})
+    return measured_spreads([trials], study.baseline)
+
+
+def _secondary(study: Study, counts: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two-level bootstrap, and the tests of these checkpoints only. The same study gives the same draws.
+
+    Values without items cannot be resampled.
+    """
+    if not _is_scored(counts, metric) or (not metric.is_rate and counts["utterance_id"].nunique() < 2):
         return pd.DataFrame(columns=bootstrap.COLUMNS), pd.DataFrame(columns=these_checkpoints.COLUMNS)
     draws = np.random.default_rng(RESAMPLING_SEED).spawn(2)
     return (
@@ -148,8 +200,8 @@ def _pooled(counts: pd.DataFrame, metric: Metric) -> dict[str, dict[str, float]]
     sets = {"clean": counts["condition"] == CLEAN, "noisy": counts["condition"].isin(noisy), "overall": slice(None)}
     found: dict[str, dict[str, float]] = {}
     for name, chosen in sets.items():
-        rows = pool(counts.loc[chosen], ["arm"], metric.name)
-        for arm, rate in zip(rows["arm"], rows[metric.name], strict=True):
+        rows = pool(counts.loc[chosen], ["arm"], metric)
+        for arm, rate in zip(rows["arm"], rows[metric.column], strict=True):
             found.setdefault(arm, {})[name] = rate
     return found
 

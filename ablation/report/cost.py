@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ablation.results import Study, TrialRecord
+from ablation.records import Study, TrialRecord
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.report import evidence, measured
+from ablation.records import ArmRecord
+from ablation.report import contrasts, evidence, looks, measured
 from ablation.report.blocks import (
     Alignment,
     Block,
@@ -20,11 +21,11 @@ from ablation.report.content import Content, flat, provenance
 from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
 from ablation.report.figures import curves, plots
+from ablation.report.headline import headline
 from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
-from ablation.report.wording import duration, hours, number, percent, replaced
-from ablation.results import ArmRecord
-from ablation.stats.metrics import WER
+from ablation.report.wording import duration, hours, number, replaced, stated_changes
+from ablation.stats.metrics import CER
 from common.conditions import label as condition_label
 
 LINE = 60  # characters of an alignment per line
@@ -33,8 +34,16 @@ LINE = 60  # characters of an alignment per line
 def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
     study = content.study
+    said, compared = headline(content), contrasts.sections(content)
+    verdicts = [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]
+    lead = [
+        Section("Findings", [Text(said)] if said else []),
+        *compared,
+        Section("Verdicts", verdicts),
+        Section("Looks", looks.history(study, content.looks)),
+    ]
     sections = [
-        Section("Verdicts", [Text([baseline_sentence(content)]), Verdicts(cards(content))]),
+        *lead,
         Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
         Section("Figures", _figures(content)),
         Section("What each arm changed in the model", measured.changes(study)),
@@ -44,6 +53,10 @@ def document(content: Content) -> Document:
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
         Section("Cost", [] if study.imported else _cost(content)),
+        Section(
+            "How the plan was read",
+            [Text([line.replace("`", "") for line in study.readings])] if study.readings else [],
+        ),
         Section("Reasoning of the plan", [Text(study.reasoning.splitlines())] if study.reasoning else []),
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
@@ -55,6 +68,7 @@ def document(content: Content) -> Document:
         content.summary,
         [section for section in sections if section.blocks],
         web_address((study.mlflow or {}).get("url")),
+        sum(bool(section.blocks) for section in lead),
     )
 
 
@@ -65,16 +79,18 @@ def web_address(text: str | None) -> str:
 
 def baseline_sentence(content: Content) -> str:
     base, label = content.pooled.get(content.study.baseline), content.metric.label
+    write = content.amounts
     if base is None:
         return "No trial of the baseline finished, so no arm can be compared with it."
-    rates = [f"{percent(base['clean'])} clean"] if "clean" in base else []
-    rates += [f"{percent(base['noisy'])} over all noisy conditions"] if "noisy" in base else []
-    rates = rates or [f"{percent(base['overall'])} over all conditions"]
+    rates = [f"{write.value(base['clean'])} clean"] if "clean" in base else []
+    rates += [f"{write.value(base['noisy'])} over all noisy conditions"] if "noisy" in base else []
+    everywhere = "" if len(content.study.conditions) == 1 else " over all conditions"
+    rates = rates or [f"{write.value(base['overall'])}{everywhere}"]
     found = Counter(verdict.verdict for verdict in content.verdicts.values())
     counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
-    stated = "" if content.study.imported else " Each arm makes one stated change to it."
-    return f"The {label} of the baseline is {' and '.join(rates)}.{stated}{verdicts}"
+    stated = "" if content.study.imported else f" {stated_changes(content.study.arms)}"
+    return f"The {label} of the baseline is {' and '.join(rates)}{write.direction}.{stated}{verdicts}"
 
 
 def _capital(words: str) -> str:
@@ -82,8 +98,7 @@ def _capital(words: str) -> str:
 
 
 def _figures(content: Content) -> list[Block]:
-    """The figures of `plots`, whose labels say WER."""
-    if content.metric is not WER:
+    if content.metric is CER:
         return [Text([f"The figures show WER only; the first metric of this plan is {content.metric.short}."])]
     return [*plots.pictures(content)]
 
@@ -96,7 +111,7 @@ def cards(content: Content) -> list[Card]:
 def _card(content: Content, arm: ArmRecord) -> Card:
     pooled, metric = content.pooled.get(arm.arm, {}), content.metric.short
     named = [name for name in pooled if name != "overall"] or list(pooled)
-    rates = [(name, percent(pooled[name])) for name in named]
+    rates = [(name, content.amounts.value(pooled[name])) for name in named]
     if arm.arm not in content.verdicts:
         return Card(arm.arm, "no change", "", "the reference of all comparisons", [], "base", rates, metric)
     words = content.sentences[arm.arm]

@@ -1,15 +1,17 @@
 """The report's tables of numbers: error rates by arm and condition, then secondary evidence on the differences."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from ablation.decisions.verdict import Overall
+from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
-from ablation.report.wording import bare, interval, p_value, percent, points
-from ablation.stats.metrics import METRICS
+from ablation.report.wording import interval, p_value
+from ablation.stats.metrics import Metric
 from ablation.stats.significance import ALPHA
 from ablation.stats.these_checkpoints import LABEL
 from ablation.stats.verdict import Verdict
@@ -29,87 +31,118 @@ Record = Mapping[str, Any]
 
 def rates(content: Content) -> list[Block]:
     """Return a table of arms against conditions for each metric of the plan."""
-    tables = [(METRICS[name], table) for name, table in content.comparisons.items() if len(table)]
+    known = content.study.known_metrics()
+    tables = [(known[name], table) for name, table in content.comparisons.items() if len(table)]
     return [
         _by_arm(
             content,
             f"{metric.label[:1].upper()}{metric.label[1:]} by arm and condition",
             table,
-            _rate,
+            partial(_rate, Amounts(metric)),
             baseline=True,
-            note=_rates_note(content, metric.short),
+            note=_rates_note(content, metric),
         )
         for metric, table in tables or [(content.metric, content.comparison)]
     ]
 
 
-def _rates_note(content: Content, metric: str) -> str:
-    seeds = len(content.study.seeds)
+def _rates_note(content: Content, metric: Metric) -> str:
+    seeds, write = len(content.study.seeds), Amounts(metric)
+    unit = " in percent" if metric.is_rate else f"{f' in {metric.unit}' if metric.unit else ''}{write.direction}"
     if seeds < 2:
-        return f"{metric} in percent and difference to the baseline in points, for one seed: no intervals and no tests."
-    if metric != content.metric.short:
-        return f"The same numbers for {metric}."
+        return f"{metric.short}{unit} and difference to the baseline{write.in_unit}, for one seed: no intervals and no tests."
+    if metric != content.metric:
+        return f"The same numbers for {metric.short}."
+    points = " in percentage points" if metric.is_rate else write.in_unit
     return (
-        f"{metric} in percent, mean of n = {seeds} seeds if all trials finished, with its 95 % confidence interval over seeds; "
-        "difference to the baseline in percentage points with its simultaneous 95 % confidence interval; p of Dunnett's test over "
+        f"{metric.short}{unit}, mean of n = {seeds} seeds if all trials finished{_fewer(content)}, with its 95 % confidence "
+        f"interval over seeds; "
+        f"difference to the baseline{points} with its simultaneous 95 % confidence interval; p of Dunnett's test over "
         f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g}."
     )
 
 
-def _rate(row: Record) -> Cell:
+def _fewer(content: Content) -> str:
+    return " and no look stopped the arm before" if content.study.looks else ""
+
+
+def _rate(write: Amounts, row: Record) -> Cell:
     """The rate, and under it the interval, the difference and p, if there are any."""
-    notes = [interval(row["wer_low"], row["wer_high"], bare)]
+    notes = [interval(row["wer_low"], row["wer_high"], write.bare)]
     if not pd.isna(row["difference"]):
-        notes.append(_difference(row))
+        notes.append(_difference(write, row))
     significant = row["verdict"] in SIGNIFICANT
     notes.append(", ".join(filter(None, [p_value(row["p_adjusted"]), str(row["verdict"]) if significant else ""])))
     tone = TONES[Overall(row["verdict"])] if row["verdict"] else ""
-    return Cell(percent(row["wer"]), [note for note in notes if note], tone)
+    return Cell(write.value(row["wer"]), [note for note in notes if note], tone)
 
 
-def _difference(row: Record) -> str:
-    return f"{points(row['difference'])} {interval(row['diff_low'], row['diff_high'], points)}".strip()
+def _difference(write: Amounts, row: Record) -> str:
+    limits = interval(row["diff_low"], row["diff_high"], write.difference)
+    return f"{write.difference(row['difference'])} {limits}".strip()
 
 
 def secondary(content: Content) -> list[Block]:
     """Return effect sizes, the two-level bootstrap, and the tests of the trained checkpoints."""
     tested = content.comparison[content.comparison["effect"].notna() | content.comparison["detectable"].notna()]
     again = content.resampled[content.resampled["diff_low"].notna()]
-    blocks: list[Block] = []
+    write, blocks = content.amounts, list[Block]()
     if len(tested):
         note = (
             f"Difference relative to the baseline's {content.metric.short}; d, the difference in standard deviations of a trial "
-            "around arm and seed, with its 95 % confidence interval; the smallest difference in points that this design detects "
-            "with a power of 80 %"
+            f"around arm and seed, with its 95 % confidence interval; the smallest difference{write.in_unit} that this design "
+            "detects with a power of 80 %"
         )
         margin = content.study.margin_points
-        note += "." if margin is None else f"; p of the equivalence test with a margin of {margin:g} points."
-        blocks.append(_by_arm(content, "Effect sizes", tested, _size, note=note))
+        note += (
+            "." if margin is None else f"; p of the equivalence test with a margin of {write.with_unit(f'{margin:g}')}."
+        )
+        blocks.append(_by_arm(content, "Effect sizes", tested, partial(_size, write), note=note))
     if len(again):
         note = (
-            f"{content.metric.short}, and the difference in points, with 95 % confidence intervals over "
+            f"{content.metric.short}, and the difference{write.in_unit}, with 95 % confidence intervals over "
             f"{again['resampled'].iloc[0]} ({again['units'].iloc[0]} of the latter). They are not simultaneous over arms."
         )
         title = "Confidence intervals of a two-level bootstrap"
-        blocks.append(_by_arm(content, title, content.resampled, _resampled, baseline=True, note=note))
+        blocks.append(_by_arm(content, title, content.resampled, partial(_resampled, write), baseline=True, note=note))
+        blocks += _disagreements(content, again)
     return [*blocks, *_checkpoints(content)]
 
 
-def _size(row: Record) -> Cell:
+def _disagreements(content: Content, resampled: pd.DataFrame) -> list[Block]:
+    """Return a sentence about places where an interval of the bootstrap and the verdict seem to contradict each other."""
+    found = []
+    for row in resampled.to_dict("records"):
+        tested = content.row(row["arm"], row["condition"])
+        excludes = row["diff_low"] > 0 or row["diff_high"] < 0
+        if tested and tested["verdict"] != Verdict.NOT_TESTED and excludes != (tested["verdict"] in SIGNIFICANT):
+            found.append(f"{row['arm']} at {condition_label(row['condition'])}")
+    if not found:
+        return []
+    more = f" and in {len(found) - 3} more places" if len(found) > 3 else ""
+    said = (
+        f"For {', '.join(found[:3])}{more}, this interval and the verdict point in different directions. The verdict counts: it is "
+        "corrected for all arms and conditions, and its variance is pooled over all arms. An interval here is corrected for "
+        "nothing, has the variance of two arms alone, with few degrees of freedom, and covers other test units as well."
+    )
+    return [Text([said], small=True)]
+
+
+def _size(write: Amounts, row: Record) -> Cell:
     reach = interval(row["effect_low"], row["effect_high"], lambda value: f"{value:.1f}".replace("-", "−"))
     effect = "" if pd.isna(row["effect"]) else f"d = {row['effect']:.1f} {reach}".replace("-", "−")
-    seen = "" if pd.isna(row["detectable"]) else f"detects {100 * row['detectable']:.1f}"
+    seen = "" if pd.isna(row["detectable"]) else f"detects {write.size(row['detectable'])}"
     same = p_value(row["p_equivalent"])
     notes = [effect, seen, f"equivalence: {same}" if same else ""]
     relative = "–" if pd.isna(row["relative"]) else f"{100 * row['relative']:+.0f} %".replace("-", "−")
     return Cell(relative, [note for note in notes if note])
 
 
-def _resampled(row: Record) -> Cell:
-    notes = [interval(row["wer_low"], row["wer_high"], bare)]
+def _resampled(write: Amounts, row: Record) -> Cell:
+    notes = [interval(row["wer_low"], row["wer_high"], write.bare)]
     if not pd.isna(row["difference"]):
-        notes.append(_difference(row))
-    return Cell(percent(row["wer"]), [note for note in notes if note])
+        notes.append(_difference(write, row))
+    return Cell(write.value(row["wer"]), [note for note in notes if note])
 
 
 def _checkpoints(content: Content) -> list[Block]:
@@ -121,23 +154,24 @@ def _checkpoints(content: Content) -> list[Block]:
         f"Secondary evidence, {LABEL}: each arm's checkpoint against the baseline's checkpoint of the same seed. This compares "
         "two trained models and says nothing about other seeds, so no verdict is based on it."
     )
+    tested = content.metric.is_rate
     note = (
-        f"Number of seeds for which MAPSSWE gives p < {ALPHA:g}, uncorrected; per seed the difference in points with its 95 % "
-        f"confidence interval over {table['resampled'].iloc[0]}, and p."
+        (f"Number of seeds for which MAPSSWE gives p < {ALPHA:g}, uncorrected; per" if tested else "Per")
+        + f" seed the difference{content.amounts.in_unit} with its 95 % confidence interval over {table['resampled'].iloc[0]}"
+        + (", and p." if tested else ".")
     )
-    keys = ["arm", "condition"]
-    grouped = [
-        {"arm": arm, "condition": condition, "trials": rows.to_dict("records")}
-        for (arm, condition), rows in table.groupby(keys, sort=False)
-    ]
+    trials: dict[tuple[str, str], list[Record]] = {}
+    for row in table.to_dict("records"):
+        trials.setdefault((row["arm"], row["condition"]), []).append({str(name): row[name] for name in row})
+    grouped = [{"arm": arm, "condition": name, "trials": rows} for (arm, name), rows in trials.items()]
     title = f"Seed by seed, {LABEL}"
-    return [Text([said]), _by_arm(content, title, pd.DataFrame(grouped), _by_seed, note=note)]
+    return [Text([said]), _by_arm(content, title, pd.DataFrame(grouped), partial(_by_seed, content.amounts), note=note)]
 
 
-def _by_seed(row: Record) -> Cell:
+def _by_seed(write: Amounts, row: Record) -> Cell:
     trials: Sequence[Record] = row["trials"]
     notes = [
-        f"seed {trial['seed']}: " + ", ".join(filter(None, [_difference(trial), p_value(trial["p"])]))
+        f"seed {trial['seed']}: " + ", ".join(filter(None, [_difference(write, trial), p_value(trial["p"])]))
         for trial in trials
     ]
     tested = [trial["p"] for trial in trials if not pd.isna(trial["p"])]

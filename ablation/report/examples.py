@@ -8,7 +8,8 @@ import jiwer
 import numpy as np
 import pandas as pd
 
-from ablation.results import Study, read_texts
+from ablation.records import Study
+from ablation.results import read_texts
 from ablation.stats.metrics import WER
 from ablation.stats.scoring import Normaliser
 from common.normalise import normalise, normaliser

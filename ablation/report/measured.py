@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from ablation.records import ArmFacts, Measured, Study
 from ablation.report.blocks import Block, Row, Table, Text
 from ablation.report.wording import number
-from ablation.results import ArmFacts, Measured, Study
 
 NOTE = (
     "Parameters are counted for the small vocabulary of the probe, so the table of costs has slightly more; percentages are "

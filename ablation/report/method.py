@@ -1,6 +1,8 @@
 """The method section of a report: the computation and the meaning of its numbers, for one study."""
 
-from ablation.results import Study
+from ablation.records import Imported, Study
+from ablation.report import looks
+from ablation.report.amounts import Amounts
 from ablation.stats.metrics import METRICS
 from ablation.stats.significance import ALPHA
 from common.normalise import BASIC, FIRST_VERSION, NONE
@@ -31,19 +33,21 @@ def method(study: Study) -> list[str]:
     """Return the explanations that a reader of the tables needs."""
     if len(study.seeds) < 2:
         return [*scoring(study), ONE_SEED, *origin(study)]
+    rates = "error rates" if study.measure is None else "values"
     return [
         "A verdict compares an arm with the baseline: worse or better means a significant difference in at least one condition. "
         "Inconclusive means no significant difference, which is not evidence of no difference: the verdict gives the smallest "
-        "difference that this design detects with a power of 80 %. " + _equivalence(study.margin_points),
+        "difference that this design detects with a power of 80 %. " + _equivalence(study),
         *scoring(study),
         *origin(study),
         f"The unit of the tests is the seed. {_PAIRED if study.imported is None else _PAIRED_ELSEWHERE} If one arm "
         "varies more than the others, it is tested with its own variance as well, and the verdict says so. A difference is arm "
-        "minus baseline in percentage points: a positive difference means that the arm is worse.",
+        f"minus baseline{_points(study)}: a positive difference means that the arm is {_positive(study)}.",
         f"Within a condition, Dunnett's test compares all arms with the baseline with a familywise error rate of "
-        f"{100 * ALPHA:.0f} %. Holm's method then corrects p over the conditions. Confidence intervals of error rates are 95 % "
+        f"{100 * ALPHA:.0f} %. Holm's method then corrects p over the conditions. Confidence intervals of {rates} are 95 % "
         "each, over seeds. Confidence intervals of differences are simultaneous for all arms of a condition, but not over "
         "conditions, so an interval may exclude zero while p is above the level.",
+        *looks.method(study),
     ]
 
 
@@ -53,8 +57,8 @@ def origin(study: Study) -> list[str]:
     if found is None:
         return []
     said = [
-        f"Imported results: {found.files} files of hypotheses ({found.format}) of another toolkit were scored here. Training "
-        "curves, learned values, settings and cost are left out, as this service did not train the models."
+        f"Imported results: {_source(study, found)}. Training curves, learned values, settings and cost are left out, as this "
+        "service did not train the models."
     ]
     if found.filled_in:
         said.append(f"{found.filled_in} utterances had no hypothesis; all of their words count as deletions.")
@@ -63,8 +67,16 @@ def origin(study: Study) -> list[str]:
     return said
 
 
+def _source(study: Study, found: Imported) -> str:
+    if study.measure is not None:
+        return f"the values of {study.measure.name} in a table ({found.format}), which was computed elsewhere"
+    return f"{found.files} files of hypotheses ({found.format}) of another toolkit were scored here"
+
+
 def scoring(study: Study) -> list[str]:
     """Return how the metrics of the study are defined."""
+    if study.measure is not None:
+        return [_measured(study)]
     others = [METRICS[name] for name in study.metrics if name in METRICS and name != "wer"]
     definitions = [f"The {metric.label} ({metric.short}) is the number of {metric.description}." for metric in others]
     return [WORD_ERRORS, normalisation(study), *definitions]
@@ -78,10 +90,30 @@ def normalisation(study: Study) -> str:
     return known.format(name=study.normalise, version=study.normalise_version)
 
 
-def _equivalence(margin_points: float | None) -> str:
-    if margin_points is None:
+def _points(study: Study) -> str:
+    metric = study.metric()
+    return " in percentage points" if metric.is_rate else Amounts(metric).in_unit
+
+
+def _positive(study: Study) -> str:
+    return "better" if study.metric().higher_is_better else "worse"
+
+
+def _measured(study: Study) -> str:
+    """Return the definition of a metric that was computed elsewhere."""
+    metric = study.metric()
+    better = "higher" if metric.higher_is_better else "lower"
+    unit = f"in {metric.unit}" if metric.unit else "without a unit"
+    return (
+        f"{metric.short} is a value that was computed elsewhere, {unit}; {better} is better. The value of a trial is the mean over "
+        "its items, if there are several. Values are shown as they were given."
+    )
+
+
+def _equivalence(study: Study) -> str:
+    if study.margin_points is None:
         return "The plan states no margin, so equivalence is not tested."
     return (
-        f"Equivalent means that two one-sided tests show the difference to be less than the plan's margin of {margin_points:g} "
-        "points."
+        f"Equivalent means that two one-sided tests show the difference to be less than the plan's margin of "
+        f"{Amounts(study.metric()).with_unit(f'{study.margin_points:g}')}."
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, FailedTrials, Overall
 from ablation.plan.naming import NamedChange
+from ablation.records import ArmRecord, Study
+from ablation.report.amounts import Amounts
 from ablation.report.wording import values
-from ablation.results import ArmRecord, Study
 from ablation.stats.verdict import Caution, NotTested, Verdict
 from common.conditions import label as condition_label
 
@@ -20,6 +21,7 @@ OVERALL: Mapping[Overall, str] = {
 }
 REASONS: Mapping[NotTested, str] = {
     NotTested.NO_BASELINE: "no trial of the baseline finished",
+    NotTested.NO_TRIAL: "an arm of this comparison has no finished trial",
     NotTested.ONE_SEED: "one seed",
     NotTested.ONE_BASELINE_SEED: "one seed of the baseline",
     NotTested.NO_COMMON_SEED: "no seed in common with the baseline",
@@ -42,6 +44,10 @@ class Sentences:
     claim: str
     evidence: Sequence[str]
 
+    def with_evidence(self, more: Sequence[str]) -> "Sentences":
+        """Return the verdict with more evidence at its end."""
+        return Sentences(self.claim, [*self.evidence, *more])
+
     @property
     def text(self) -> str:
         """The whole verdict in one line."""
@@ -51,9 +57,9 @@ class Sentences:
 def sentences(study: Study, verdict: ArmVerdict) -> Sentences:
     """Put a verdict into words."""
     arm = next(arm for arm in study.arms if arm.arm == verdict.arm)
-    metric = study.metrics[0].upper()
-    evidence = [*_evidence(arm, verdict, metric), *_missing(study, verdict), *_cautions(verdict)]
-    return Sentences(_claim(arm, verdict, metric), evidence)
+    write = Amounts(study.metric())
+    evidence = [*_evidence(arm, verdict, write), *_missing(study, verdict), *_cautions(verdict)]
+    return Sentences(_claim(arm, verdict, write), evidence)
 
 
 def subject(arm: ArmRecord) -> str:
@@ -62,13 +68,13 @@ def subject(arm: ArmRecord) -> str:
         return f"arm {arm.arm}"
     changes = arm.changes or [NamedChange(part) for part in arm.overrides or [arm.part or arm.arm]]
     if arm.action == "add":
-        return f"adding {_and([change.adds or change.new or change.part for change in changes])}"
+        return f"adding {and_([change.adds or change.new or change.part for change in changes])}"
     if arm.action == "remove":
-        return f"removing {_and([change.lacks or change.part for change in changes])}"
+        return f"removing {and_([change.lacks or change.part for change in changes])}"
     if _is_without(arm):
-        return f"without {_and([change.lacks for change in changes])}"
+        return f"without {and_([change.lacks for change in changes])}"
     if not all(change.new for change in changes):
-        return f"{arm.arm} in place of the baseline's {_and([change.part for change in changes])}"
+        return f"{arm.arm} in place of the baseline's {and_([change.part for change in changes])}"
     return " together with ".join(_replacement(arm, change) for change in changes)
 
 
@@ -83,11 +89,11 @@ def _replacement(arm: ArmRecord, change: NamedChange) -> str:
     return f"{change.new}{f' ({given})' if given else ''} in place of {old}"
 
 
-def _claim(arm: ArmRecord, verdict: ArmVerdict, metric: str) -> str:
+def _claim(arm: ArmRecord, verdict: ArmVerdict, write: Amounts) -> str:
     who = subject(arm)
     worse, better = verdict.having(Verdict.WORSE), verdict.having(Verdict.BETTER)
     if _is_without(arm):
-        return _claim_without(who, verdict, metric)
+        return _claim_without(who, verdict, write)
     match verdict.verdict:
         case Overall.WORSE:
             return f"{who} makes it worse"
@@ -103,14 +109,16 @@ def _claim(arm: ArmRecord, verdict: ArmVerdict, metric: str) -> str:
             return f"{who} was not tested"
 
 
-def _claim_without(who: str, verdict: ArmVerdict, metric: str) -> str:
+def _claim_without(who: str, verdict: ArmVerdict, write: Amounts) -> str:
     """A claim such as `without the video, WER rises by 2.1 to 8.0 points`."""
     worse, better = verdict.having(Verdict.WORSE), verdict.having(Verdict.BETTER)
+    metric = write.metric.short
     match verdict.verdict:
         case Overall.WORSE | Overall.BETTER:
-            return f"{who}, {metric} {_direction(worse or better)} by {_range(worse or better)}"
+            return f"{who}, {metric} {direction(worse or better)} by {size_range(worse or better, write)}"
         case Overall.MIXED:
-            return f"{who}, {metric} rises in {_conditions(worse)} and falls in {_conditions(better)}"
+            ends = [direction(worse), direction(better)]
+            return f"{who}, {metric} {ends[0]} in {_conditions(worse)} and {ends[1]} in {_conditions(better)}"
         case Overall.EQUIVALENT:
             return f"{who}, {metric} shows no relevant difference"
         case Overall.INCONCLUSIVE:
@@ -119,58 +127,64 @@ def _claim_without(who: str, verdict: ArmVerdict, metric: str) -> str:
             return f"the model {who} was not tested"
 
 
-def _evidence(arm: ArmRecord, verdict: ArmVerdict, metric: str) -> list[str]:
+def _evidence(arm: ArmRecord, verdict: ArmVerdict, write: Amounts) -> list[str]:
     same, significant = verdict.having(Verdict.EQUIVALENT), verdict.verdict in (Overall.WORSE, Overall.BETTER)
     if significant and _is_without(arm):
-        return [_by_condition([*verdict.having(Verdict.WORSE), *verdict.having(Verdict.BETTER)])]
+        return [by_condition([*verdict.having(Verdict.WORSE), *verdict.having(Verdict.BETTER)], write)]
     if significant or verdict.verdict == Overall.MIXED:
         sides = filter(None, (verdict.having(side) for side in (Verdict.WORSE, Verdict.BETTER)))
-        return [f"{metric} {_direction(side)} by {_by_condition(side)}" for side in sides]
+        return [f"{write.metric.short} {direction(side)} by {by_condition(side, write)}" for side in sides]
     if verdict.verdict == Overall.EQUIVALENT:
-        return [
-            f"equivalent: the difference is shown to be less than {verdict.margin_points:g} points in every condition"
-        ]
+        margin = write.with_unit(f"{verdict.margin_points:g}")
+        return [f"equivalent: the difference is shown to be less than {margin} in every condition"]
     if verdict.verdict == Overall.INCONCLUSIVE:
-        where = f"equivalent within {verdict.margin_points:g} points at {_at(same)}" if same else ""
-        return [*filter(None, [where]), _detectable([each for each in verdict.conditions if each not in same])]
+        where = f"equivalent within {write.with_unit(f'{verdict.margin_points:g}')} at {at_(same)}" if same else ""
+        open_ = [each for each in verdict.conditions if each not in same]
+        return [*filter(None, [where]), detectable_words(open_, write)]
     if not verdict.conditions:
         return [_all_failed(verdict)]
     return list(dict.fromkeys(REASONS[each.why_not_tested] for each in verdict.conditions if each.why_not_tested))
 
 
-def _detectable(conditions: Sequence[ConditionVerdict]) -> str:
+def detectable_words(conditions: Sequence[ConditionVerdict], write: Amounts) -> str:
+    """Say what an inconclusive design detects."""
     known = [each.detectable for each in conditions if each.detectable is not None]
     if not known:
         return "no significant difference; the trials do not vary between seeds"
-    least, most = f"{100 * min(known):.1f}", f"{100 * max(known):.1f}"
-    size = f"{least} points" if least == most else f"{least} to {most} points, depending on the condition,"
+    least, most = write.size(min(known)), write.size(max(known))
+    several = f"{write.with_unit(f'{least} to {most}')}, depending on the condition,"
+    size = write.with_unit(least) if least == most else several
     return f"no significant difference; this design detects differences of {size} with a power of 80 %"
 
 
-def _direction(conditions: Sequence[ConditionVerdict]) -> str:
+def direction(conditions: Sequence[ConditionVerdict]) -> str:
+    """Return `rises` or `falls`."""
     return "rises" if (conditions[0].difference or 0) > 0 else "falls"
 
 
-def _by_condition(conditions: Sequence[ConditionVerdict]) -> str:
-    """E.g. `2.1 points at clean, 8.0 points at babble 0 dB`."""
-    return ", ".join(f"{_size(each)} points at {condition_label(each.condition)}" for each in conditions)
+def by_condition(conditions: Sequence[ConditionVerdict], write: Amounts) -> str:
+    """Return e.g. `2.1 points at clean, 8.0 points at babble 0 dB`."""
+    return ", ".join(
+        f"{write.with_unit(_size(each, write))} at {condition_label(each.condition)}" for each in conditions
+    )
 
 
-def _range(conditions: Sequence[ConditionVerdict]) -> str:
-    """E.g. `2.1 to 8.0 points`."""
-    ordered = [_size(each) for each in sorted(conditions, key=lambda each: abs(each.difference or 0))]
-    return f"{ordered[0]} points" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]} points"
+def size_range(conditions: Sequence[ConditionVerdict], write: Amounts) -> str:
+    """Return e.g. `2.1 to 8.0 points`."""
+    ordered = [_size(each, write) for each in sorted(conditions, key=lambda each: abs(each.difference or 0))]
+    return write.with_unit(ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}")
 
 
-def _size(condition: ConditionVerdict) -> str:
-    return f"{abs(100 * (condition.difference or 0)):.1f}"
+def _size(condition: ConditionVerdict, write: Amounts) -> str:
+    return write.size(condition.difference or 0)
 
 
 def _conditions(conditions: Sequence[ConditionVerdict]) -> str:
     return f"{len(conditions)} condition{'s' if len(conditions) != 1 else ''}"
 
 
-def _at(conditions: Sequence[ConditionVerdict]) -> str:
+def at_(conditions: Sequence[ConditionVerdict]) -> str:
+    """List conditions."""
     return ", ".join(condition_label(each.condition) for each in conditions)
 
 
@@ -201,11 +215,11 @@ def _cautions(verdict: ArmVerdict) -> list[str]:
     """Each caution once, with its conditions."""
     found = dict.fromkeys(each.caution for each in verdict.conditions if each.caution)
     return [
-        f"at {_at([each for each in verdict.conditions if each.caution == caution])} {CAUTIONS[caution]}"
+        f"at {at_([each for each in verdict.conditions if each.caution == caution])} {CAUTIONS[caution]}"
         for caution in found
     ]
 
 
-def _and(names: Sequence[str]) -> str:
-    """E.g. `a, b and c`."""
+def and_(names: Sequence[str]) -> str:
+    """Return e.g. `a, b and c`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

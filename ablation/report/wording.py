@@ -1,17 +1,34 @@
 """Numbers and settings as text: percent for WERs, points for differences, always with units. Verdicts: `verdict_wording.py`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from ablation.results import ArmRecord
+from ablation.records import ArmRecord
+
+MOST_NAMED = 6
 
 
 def replaced(arm: ArmRecord) -> str:
     """Write what an arm changes, such as `fusion.scale: static (value 0.5)`."""
     if not arm.overrides:  # of an imported study
         return f"{arm.action}: {arm.part}" if arm.part else "its change is not stated"
-    return "; ".join(f"{part}: {_spec(spec)}" for part, spec in arm.overrides.items())
+    several = f"{len(arm.overrides)} parts at once: " if len(arm.overrides) > 1 else ""
+    return several + "; ".join(f"{part}: {_spec(spec)}" for part, spec in arm.overrides.items())
+
+
+def stated_changes(arms: Sequence[ArmRecord]) -> str:
+    """Say that each arm makes one change, and which arms change several parts at once."""
+    several = [arm.arm for arm in arms if len(arm.overrides) > 1]
+    if not several:
+        return "Each arm makes one stated change to it."
+    named = ", ".join(several[:MOST_NAMED]) + (f" and {len(several) - MOST_NAMED} more" if several[MOST_NAMED:] else "")
+    verb = "changes" if len(several) == 1 else "change"
+    return (
+        f"Each arm makes one stated change to it; {named} {verb} several parts at once, so what is found belongs to these parts "
+        "together."
+    )
 
 
 def _spec(spec: object) -> str:

@@ -9,8 +9,8 @@ the seeds is computed in closed form: it adds the variance between seeds over th
 
 Three to five seeds have too few different resamples for percentiles, so an interval is the estimate -+ t times the standard error.
 With three seeds, Satterthwaite's degrees of freedom (as in Hillis, Stat. Med. 26, 2007) cover up to 3 % too few, and Cochran's
-weighted t (Biometrics 20, 1964) as many too many; the mean of both covers 93 to 97 %. The interval of a WER is computed on its
-square root, whose variance is about constant for counts of errors.
+weighted t (Biometrics 20, 1964) as many too many; the mean of both covers 93 to 97 %. The interval of an error rate is computed on
+its square root, whose variance is about constant for counts of errors.
 """
 
 import math
@@ -21,6 +21,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from ablation.stats.cells import Cells, cells
+from ablation.stats.metrics import Metric, metric_of
 from ablation.stats.significance import RATES
 
 REPLICATES, CHUNK = 2000, 250
@@ -35,7 +36,7 @@ def intervals(
     baseline: str,
     rng: np.random.Generator,
     *,
-    metric: str = "wer",
+    metric: str | Metric = "wer",
     replicates: int = REPLICATES,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -46,10 +47,12 @@ def intervals(
     utterances, as `resampled` says). It is NaN with fewer than three seeds, or if nothing varies. Unlike the intervals of
     `significance.compare`, they are not simultaneous over arms, and each uses its own arm's variance over seeds.
     """
-    data = cells(counts, metric)
+    data, is_rate = cells(counts, metric), metric_of(metric).is_rate
     levels = TwoLevels(data, rng, replicates)
     rows = [
-        _row(levels, arm, condition, data.arms.index(baseline) if baseline in data.arms else None, level)
+        _row(
+            levels, arm, condition, data.arms.index(baseline) if baseline in data.arms else None, level, is_rate=is_rate
+        )
         for arm in range(len(data.arms))
         for condition in range(len(data.conditions))
         if data.scored[arm, condition].any()
@@ -95,10 +98,14 @@ class TwoLevels:
         return float(whole.var(ddof=1)) / n, max(0.0, between)
 
 
-def _row(levels: TwoLevels, arm: int, condition: int, baseline: int | None, level: float) -> tuple:
+def _row(
+    levels: TwoLevels, arm: int, condition: int, baseline: int | None, level: float, *, is_rate: bool = True
+) -> tuple:
     data = levels.data
     own = np.flatnonzero(data.scored[arm, condition])
-    wer, low, high = rooted(*interval(levels, {arm: 1}, condition, own, level))
+    wer, low, high = interval(levels, {arm: 1}, condition, own, level)
+    if is_rate:
+        wer, low, high = rooted(wer, low, high)
     difference = (math.nan, math.nan, math.nan)
     if baseline is not None and baseline != arm:
         both = np.flatnonzero(data.scored[arm, condition] & data.scored[baseline, condition])

@@ -7,7 +7,8 @@ Differences and standard deviations are fractions of WER.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -84,14 +85,29 @@ def seeds_needed(
 
     Both are fractions. The design's own number of seeds is ignored. None if `MOST_SEEDS` are not enough.
     """
-    for seeds in range(2, MOST_SEEDS + 1):
-        tried = Design(design.arms, seeds, design.conditions, design.paired)
-        seen = detectable(tried, sd_wer)
-        if difference is not None and seen is not None and seen <= difference:
-            return seeds
-        if margin is not None and (equivalence_power(tried, sd_wer, margin) or 0.0) >= POWER:
-            return seeds
+
+    def tried(seeds: int) -> Design:
+        return Design(design.arms, seeds, design.conditions, design.paired)
+
+    if difference is not None:
+        return fewest_seeds(lambda seeds: detectable(tried(seeds), sd_wer), difference)
+    if margin is not None:
+        return fewest_seeds(lambda seeds: -(equivalence_power(tried(seeds), sd_wer, margin) or 0.0), -POWER)
     return None
+
+
+def fewest_seeds(size: Callable[[int], float | None], wanted: float) -> int | None:
+    """Return the fewest seeds, 2 or more, with a `size` of at most `wanted`. `size` falls with the seeds.
+
+    None if `MOST_SEEDS` are not enough.
+    """
+
+    def is_enough(seeds: int) -> bool:
+        found = size(seeds)
+        return found is not None and found <= wanted
+
+    found = bisect_left(range(MOST_SEEDS + 1), True, lo=2, key=is_enough)
+    return found if found <= MOST_SEEDS else None
 
 
 def measured_spreads(studies: Sequence[pd.DataFrame], baseline: str) -> dict[str, Spread]:
@@ -111,6 +127,12 @@ def measured_spreads(studies: Sequence[pd.DataFrame], baseline: str) -> dict[str
         for condition, parts in found.items()
         if total_df[condition]
     }
+
+
+def spread_factors(df: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the limits of a standard deviation's confidence interval, relative to its estimate with `df` degrees of freedom."""
+    ends = stats.chi2.isf([(1 - level) / 2, (1 + level) / 2], df)
+    return math.sqrt(df / ends[0]), math.sqrt(df / ends[1])
 
 
 @dataclass(frozen=True)

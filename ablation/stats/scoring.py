@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 
 import pandas as pd
 
-from ablation.stats.metrics import METRICS, WER
+from ablation.stats.metrics import METRICS, WER, Metric, metric_of
 from common.conditions import CLEAN
 from common.normalise import normalise
 
@@ -48,7 +48,9 @@ def score(
 ) -> list[Counts]:
     """Return the errors of each utterance by a metric. Raises ValueError for lists of different lengths."""
     sides = [[normaliser(text) for text in side] for side in (references, hypotheses)]
-    return [count(letters) for letters in METRICS[metric].align(*sides)]
+    align = METRICS[metric].align
+    assert align is not None  # of all METRICS
+    return [count(letters) for letters in align(*sides)]
 
 
 def count(letters: str) -> Counts:
@@ -65,6 +67,7 @@ def score_transcripts(transcripts: pd.DataFrame, normaliser: Normaliser = normal
     references, hypotheses = ([normaliser(text) for text in transcripts[name]] for name in ("reference", "hypothesis"))
     added = pd.DataFrame(index=transcripts.index)
     for metric in METRICS.values():
+        assert metric.align is not None  # of all METRICS
         alignments = metric.align(references, hypotheses)
         counts = [astuple(count(letters)) for letters in alignments]
         added = added.join(pd.DataFrame(counts, columns=metric.columns, index=transcripts.index, dtype="int64"))
@@ -73,16 +76,17 @@ def score_transcripts(transcripts: pd.DataFrame, normaliser: Normaliser = normal
     return transcripts.drop(columns=list(added), errors="ignore").join(added)
 
 
-def pool(counts: pd.DataFrame, by: Sequence[str], metric: str = "wer") -> pd.DataFrame:
-    """Sum a metric's counts over all rows that agree in the columns `by`, and add each sum's rate as the column `metric`.
+def pool(counts: pd.DataFrame, by: Sequence[str], metric: str | Metric = "wer") -> pd.DataFrame:
+    """Sum a metric's counts over all rows that agree in the columns `by`, and add each sum's rate as `Metric.column`.
 
     Groups stay in their order of appearance. Raises ValueError for a group whose references are all empty.
     """
-    columns, length = METRICS[metric].columns, METRICS[metric].length
-    pooled = counts.groupby(list(by), sort=False, as_index=False, observed=True)[columns].sum()
+    chosen = metric_of(metric)
+    length = chosen.length
+    pooled = counts.groupby(list(by), sort=False, as_index=False, observed=True)[chosen.columns].sum()
     if empty := pooled.loc[pooled[length] == 0, list(by)].to_dict("records"):
         raise ValueError(f"an error rate needs a reference that is not empty, but all are in {empty[0]}")
-    return pooled.assign(**{metric: pooled[columns[:3]].sum(axis=1) / pooled[length]})
+    return pooled.assign(**{chosen.column: pooled[[*chosen.errors]].sum(axis=1) / pooled[length]})
 
 
 def trial_metrics(counts: pd.DataFrame, metrics: Sequence[str] = ("wer",)) -> dict[str, float]:

@@ -19,7 +19,7 @@ from scipy.special import gammaln
 from ablation.stats.block_design import NO_SD, Fit, fit, loadings
 from ablation.stats.dunnett import critical, noncentral_interval, noncentrality, tail
 from ablation.stats.equivalence import equivalence_p
-from ablation.stats.metrics import METRICS
+from ablation.stats.metrics import Metric, metric_of
 from ablation.stats.multiplicity import holm
 from ablation.stats.saturation import saturated, without_tests
 from ablation.stats.scoring import pool
@@ -27,6 +27,7 @@ from ablation.stats.spreads import Own, doubts, own
 from ablation.stats.verdict import NotTested, Verdict
 
 ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
+VALUES = ["wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high", "detectable"]
 RATES = ["arm", "condition", "wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high"]
 COLUMNS = [
     *RATES,
@@ -52,13 +53,14 @@ def compare(
     *,
     paired: bool = True,
     margin_points: float | None = None,
-    metric: str = "wer",
+    metric: str | Metric = "wer",
 ) -> pd.DataFrame:
     """Return one row per arm and condition, the baseline's first.
 
     `counts` has the columns arm, seed, condition and those of the metric; missing trials are not filled in. `paired` says that
     trials of one seed share their random numbers, as all trials of one study do. `margin_points` is the difference, in points,
-    below which arms count as equivalent; None tests no equivalence. The rate of `metric` is in the columns named after the WER.
+    below which arms count as equivalent; None tests no equivalence. The rate of `metric` is in the columns named after the WER. A
+    metric that is no error rate has its own unit instead of fractions and points, and may be better if it is higher.
     Columns of the result, NaN where there is no such number:
 
     - `wer`: mean over `seeds` seeds; `wer_low` to `wer_high` is its 95 % confidence interval over seeds
@@ -79,12 +81,18 @@ def compare(
     Where the arm and the baseline both have about 100 % errors, nothing is tested (`ablation.stats.saturation`). Raises ValueError
     when trials were not scored on the same references.
     """
-    trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric: "wer"})
-    _check_same_references(trials, METRICS[metric].length)
-    names = list(dict.fromkeys(trials["condition"]))
-    margin = None if margin_points is None else margin_points / 100
+    chosen = metric_of(metric)
+    trials = pool(counts, ["arm", "seed", "condition"], chosen).rename(columns={chosen.column: "wer"})
+    _check_same_references(trials, chosen.length)
+    names, size = list(dict.fromkeys(trials["condition"])), 1.0 if chosen.is_rate else size_of(trials["wer"])
+    trials = trials.assign(wer=trials["wer"] / size)
+    margin = None if margin_points is None else margin_points / chosen.scale / size
     tables = [_condition(trials[trials["condition"] == name], baseline, len(names), paired, margin) for name in names]
-    table = without_tests(pd.concat(tables, ignore_index=True), baseline)
+    table = pd.concat(tables, ignore_index=True)
+    table[VALUES] *= size
+    if chosen.is_rate:
+        table["wer_low"] = table["wer_low"].clip(lower=0)
+        table = without_tests(table, baseline)
     order = {arm: place for place, arm in enumerate(dict.fromkeys([baseline, *trials["arm"]]))}
     table = table.sort_values("arm", key=lambda arms: arms.map(order), kind="stable", ignore_index=True)
     table["p_adjusted"] = table.groupby("arm", sort=False)["p"].transform(lambda p: holm(p.tolist()))
@@ -92,14 +100,19 @@ def compare(
     baseline_seeds = table.loc[table["arm"] == baseline, "seeds"].max()
     reasons = [
         None if row["arm"] == baseline else _why_not_tested(row, baseline_seeds, paired, full)
-        for row, full in zip(table.to_dict("records"), saturated(table, baseline), strict=True)
+        for row, full in zip(table.to_dict("records"), chosen.is_rate & saturated(table, baseline), strict=True)
     ]
     table["why_not_tested"] = [reason or "" for reason in reasons]
     table["verdict"] = [
-        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else _verdict(row)
+        "" if row["arm"] == baseline else Verdict.NOT_TESTED if reason else verdict_of(row, chosen.higher_is_better)
         for row, reason in zip(table.to_dict("records"), reasons, strict=True)
     ]
     return table[COLUMNS]
+
+
+def size_of(values: pd.Series) -> float:
+    """Return the power of two above all values. Tests of values divided by it have the same rounding errors in any unit."""
+    return math.ldexp(1.0, math.frexp(float(values.abs().max()))[1])
 
 
 def _check_same_references(trials: pd.DataFrame, length: str) -> None:
@@ -126,13 +139,13 @@ def _condition(
     doubted = doubts(trials, baseline, judged, paired=paired)
     for arm in doubted:
         alone = own(trials, arm, baseline, paired=paired)
-        tested[arm] = _careful(tested[arm], alone, len(judged), conditions, margin)
-    rows = []
+        tested[arm] = careful(tested[arm], alone, len(judged), conditions, margin)
+    spread, rows = pooled_sd(trials, found), []
     for arm in seeds:
         row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
         row |= {"caution": doubted.get(arm, "")}
         row |= {"wer": means[arm], "difference": means[arm] - means.get(baseline, math.nan)} | tested.get(arm, {})
-        rows.append(row | _interval(means[arm], len(seeds[arm]), trials, found))
+        rows.append(row | _interval(means[arm], len(seeds[arm]), *spread))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table.loc[table["arm"] == baseline, ["difference", "pairs"]] = math.nan
     return table.assign(relative=table["difference"] / means.get(baseline, math.nan))
@@ -159,13 +172,13 @@ def _tests(found: Fit, conditions: int, margin: float | None) -> dict[str, dict[
             "p": tail(difference / error, shared, found.df),
             "p_equivalent": same[place],
             "detectable": needed * error,
-            **_effect(difference, float(found.scale[place]), found),
+            **effect_size(difference, float(found.scale[place]), found),
         }
     return rows
 
 
-def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
-    """Combine an arm's tests with those by its own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
+def careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
+    """Combine tests with those by the arms' own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
     if not alone.error:
         return tests
     t = alone.difference / alone.error
@@ -183,8 +196,8 @@ def _careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, ma
     return tests | careful
 
 
-def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
-    """The standardised difference. The correction needs two degrees of freedom."""
+def effect_size(difference: float, scale: float, found: Fit) -> dict[str, float]:
+    """Return the standardised difference. The correction needs two degrees of freedom."""
     if found.df < 2:
         return {}
     half = found.df / 2
@@ -197,13 +210,12 @@ def _effect(difference: float, scale: float, found: Fit) -> dict[str, float]:
     }
 
 
-def _interval(wer: float, seeds: int, trials: pd.DataFrame, found: Fit) -> dict[str, float]:
-    """The confidence interval of one arm's WER, from the variance between seeds within arms, pooled over arms."""
-    sd, df = pooled_sd(trials, found)
+def _interval(wer: float, seeds: int, sd: float, df: float) -> dict[str, float]:
+    """The confidence interval of one arm's WER, from the standard deviation between seeds within arms, pooled over arms."""
     if seeds < 2 or not sd:
         return {}
     margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
-    return {"wer_low": max(0.0, wer - margin_of_error), "wer_high": wer + margin_of_error}
+    return {"wer_low": wer - margin_of_error, "wer_high": wer + margin_of_error}
 
 
 def pooled_sd(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
@@ -225,10 +237,10 @@ def pooled_sd(trials: pd.DataFrame, found: Fit) -> tuple[float, float]:
     return math.sqrt(within), trials_df * share
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
-    """The verdict on a row that has a test."""
+def verdict_of(row: Mapping[str, Any], higher_is_better: bool = False) -> Verdict:
+    """Return the verdict on a row that has a test."""
     if row["p_adjusted"] <= ALPHA:
-        return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
+        return Verdict.WORSE if (row["difference"] > 0) != higher_is_better else Verdict.BETTER
     return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
 
 

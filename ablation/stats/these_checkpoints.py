@@ -16,7 +16,7 @@ import pandas as pd
 from ablation.stats.bootstrap import REPLICATES, unit_weights
 from ablation.stats.cells import Cells, cells
 from ablation.stats.mapsswe import Slots, matched_pairs, slots
-from ablation.stats.metrics import METRICS
+from ablation.stats.metrics import Metric, metric_of
 
 LABEL = "these checkpoints only"
 COLUMNS = ["arm", "condition", "seed", "difference", "diff_low", "diff_high", "resampled", "segments", "z", "p"]
@@ -27,7 +27,7 @@ def these_checkpoints(
     baseline: str,
     rng: np.random.Generator,
     *,
-    metric: str = "wer",
+    metric: str | Metric = "wer",
     replicates: int = REPLICATES,
 ) -> pd.DataFrame:
     """Return one row per arm, condition and seed that the baseline has as well, with the columns `COLUMNS`.
@@ -36,7 +36,7 @@ def these_checkpoints(
     for new draws of `resampled` (speakers, or utterances if there are too few speakers), paired. `segments`, `z` and `p` are those
     of MAPSSWE, z positive if the arm makes more errors. They are NaN without stored alignments of the metric.
     """
-    data, alignment = cells(counts, metric), METRICS[metric].alignment
+    data, alignment = cells(counts, metric), metric_of(metric).alignment
     if baseline not in data.arms:
         return pd.DataFrame(columns=COLUMNS)
     tests = _matched(counts, baseline, alignment) if alignment is not None and alignment in counts else {}
@@ -75,11 +75,12 @@ def _percentiles(
 
 def _matched(counts: pd.DataFrame, baseline: str, alignment: str) -> dict[tuple[str, str, int], tuple[Any, ...]]:
     """(arm, condition, seed) -> segments, z and p against the baseline's checkpoint of that seed."""
-    groups = dict(iter(counts.groupby(["arm", "condition", "seed"], sort=False, observed=True)))
+    ordered = counts.sort_values("utterance_id").groupby(["arm", "condition", "seed"], sort=False, observed=True)
+    groups = {key: alignments.tolist() for key, alignments in ordered[alignment]}
 
     @lru_cache(maxsize=2)  # for the baseline, whose trials are needed once for every arm
     def placed(arm: str, condition: str, seed: int) -> Slots:
-        return slots(groups[arm, condition, seed].sort_values("utterance_id")[alignment].tolist())
+        return slots(groups[arm, condition, seed])
 
     found = {}
     for arm, condition, seed in sorted(groups, key=lambda key: key[1:]):

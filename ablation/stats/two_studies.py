@@ -15,13 +15,15 @@ import pandas as pd
 from scipy import stats
 
 from ablation.stats.block_design import fit
+from ablation.stats.metrics import WER, Metric
 from ablation.stats.multiplicity import holm
-from ablation.stats.scoring import COUNTS, pool
-from ablation.stats.significance import ALPHA, LEVEL, pooled_sd
+from ablation.stats.scoring import pool
+from ablation.stats.significance import ALPHA, LEVEL, pooled_sd, size_of
 from ablation.stats.verdict import Verdict
 
+VALUES = ["before", "wer", "difference", "diff_low", "diff_high"]
 COLUMNS = [
-    *["arm", "condition", "before", "wer", "difference", "diff_low", "diff_high", "p", "p_adjusted"],
+    *["arm", "condition", *VALUES, "p", "p_adjusted"],
     *["paired", "seeds_before", "seeds", "verdict", "same_trials"],
 ]
 
@@ -34,7 +36,9 @@ class Relation(StrEnum):
     INDEPENDENT = "independent"
 
 
-def compare_studies(earlier: pd.DataFrame, later: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+def compare_studies(
+    earlier: pd.DataFrame, later: pd.DataFrame, arms: Sequence[str], metric: Metric = WER
+) -> pd.DataFrame:
     """Return one row per arm and condition of both tables of counts; `arms` gives the order. NaN where there is no number.
 
     Arms with two or more common seeds are compared within these seeds only, others as independent draws (`paired` says which).
@@ -42,9 +46,13 @@ def compare_studies(earlier: pd.DataFrame, later: pd.DataFrame, arms: Sequence[s
     confidence interval. `verdict` is a `Verdict` on the later study. `same_trials` says that both studies hold the same trials.
     These are no evidence: they have the verdict `not_tested` and do not count for the variance.
     """
-    sides = [pool(counts, ["arm", "seed", "condition"]) for counts in (earlier, later)]
+    by = ["arm", "seed", "condition"]
+    sides = [pool(counts, by, metric).rename(columns={metric.column: "wer"}) for counts in (earlier, later)]
+    size = 1.0 if metric.is_rate else size_of(pd.concat([side["wer"] for side in sides]))
+    sides = [side.assign(wer=side["wer"] / size) for side in sides]
     known = [arm for arm in arms if all((side["arm"] == arm).any() for side in sides)]
-    relations = {arm: _relation(*(side[side["arm"] == arm] for side in sides)) for arm in known}
+    before, now = sides
+    relations = {arm: _relation(before[before["arm"] == arm], now[now["arm"] == arm], metric) for arm in known}
     rows = [
         row
         for name in sides[1]["condition"].unique()
@@ -57,16 +65,17 @@ def compare_studies(earlier: pd.DataFrame, later: pd.DataFrame, arms: Sequence[s
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     order = {arm: place for place, arm in enumerate(known)}
     table = table.sort_values("arm", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    table[VALUES] *= size
     table["p_adjusted"] = holm(table["p"].tolist())
-    table["verdict"] = [_verdict(row) for row in table.to_dict("records")]
+    table["verdict"] = [_verdict(row, metric) for row in table.to_dict("records")]
     return table
 
 
-def _relation(earlier: pd.DataFrame, later: pd.DataFrame) -> Relation:
+def _relation(earlier: pd.DataFrame, later: pd.DataFrame, metric: Metric) -> Relation:
     """Relate an arm's trials of two studies. Trials that make the same errors in all conditions are the same trials."""
     shared = set(earlier["seed"]) & set(later["seed"])
     errors = [
-        side[side["seed"].isin(shared)].set_index(["seed", "condition"])[COUNTS].sort_index()
+        side[side["seed"].isin(shared)].set_index(["seed", "condition"])[metric.columns].sort_index()
         for side in (earlier, later)
     ]
     if shared and errors[0].equals(errors[1]):
@@ -116,9 +125,9 @@ def _test(difference: float, variances: Sequence[tuple[float, float]]) -> dict[s
     return {"diff_low": difference - margin_of_error, "diff_high": difference + margin_of_error, "p": p}
 
 
-def _verdict(row: dict[str, Any]) -> Verdict:
+def _verdict(row: dict[str, Any], metric: Metric) -> Verdict:
     if math.isnan(row["p_adjusted"]):
         return Verdict.NOT_TESTED
     if row["p_adjusted"] > ALPHA:
         return Verdict.INCONCLUSIVE
-    return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
+    return Verdict.WORSE if (row["difference"] > 0) != metric.higher_is_better else Verdict.BETTER

@@ -17,6 +17,7 @@ class NotTested(StrEnum):
     """The reason why an arm has no test in a condition."""
 
     NO_BASELINE = "no_baseline"
+    NO_TRIAL = "no_trial"
     ONE_SEED = "one_seed"
     ONE_BASELINE_SEED = "one_baseline_seed"
     NO_COMMON_SEED = "no_common_seed"

@@ -12,7 +12,7 @@ from common.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.results import Study
+    from ablation.records import Study
     from tracking.registry import Version
 
 

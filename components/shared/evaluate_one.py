@@ -9,8 +9,9 @@ from typing import Any
 
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint, store_scores
 from components.shared.reuse import log_reused, take_scored
-from components.shared.trial import HISTORY_FILE, Status
+from components.shared.trial import HISTORY_FILE, Status, plan_of
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
+from recipes.plans import of
 
 WORKER = "components.workers.evaluate"
 
@@ -23,6 +24,7 @@ def evaluate(
     *,
     tracking_uri: str,
     threads: int,
+    gpus: int = 0,
     start: Start = fresh,
 ) -> Status:
     """Score a trial, or take the counts of an earlier one with the same evaluation. Never raises for a worker's failure.
@@ -41,6 +43,7 @@ def evaluate(
         "out": str(out),
         "tracking_uri": tracking_uri,
         "threads": threads,
+        "gpus": gpus,
     }
     with (
         exiting_on_sigterm(),
@@ -75,7 +78,7 @@ def _score(run: Run, request: Mapping[str, Any], trained: Path, out: Path) -> St
     if status.failed:
         return record_failure(status, out, uri)
     if status.model_id is None:  # MLflow was not available when training ended
-        status = store_checkpoint(uri, status, trained)
+        status = store_checkpoint(uri, status, trained, of(plan_of(request["plan"])).name)
     status.write(out)
     error = attempt_patiently(lambda: store_scores(uri, replace(status, untracked=None), out))
     return replace(status, untracked=error)

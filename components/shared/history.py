@@ -1,9 +1,10 @@
 """A trial's curves: on disk at once, and in MLflow a few seconds later, from a thread that never delays the training."""
 
 import json
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from tracking.probe import why_away
 from tracking.timeouts import use_short_timeouts
 
 SEND_EVERY_S = 5.0
+FORBIDDEN = re.compile(r"[^\w\-. /]")
 PATIENCE_S = 300.0  # a server that is replaced is back by then; after it, a result counts as not stored
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 30.0
 
@@ -65,12 +67,13 @@ class History:
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._send_repeatedly, daemon=True)
 
-    def log(self, step: int, metrics: dict[str, float]) -> None:
-        """Add a point to the curves."""
-        self._file.write(json.dumps({"step": step, "metrics": metrics}) + "\n")
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Add a point to the curves. Numbers may be of any type, e.g. numpy's; names get the characters that MLflow takes."""
+        point = int(step), {FORBIDDEN.sub("_", name): float(value) for name, value in metrics.items()}
+        self._file.write(json.dumps({"step": point[0], "metrics": point[1]}) + "\n")
         self._file.flush()
         with self._lock:
-            self._unsent.append((step, dict(metrics)))
+            self._unsent.append(point)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ablation.plan.arms import expand, trials
-from ablation.plan.plan import Plan, adapted, parse_plan, plan_from_mapping
+from ablation.plan.arms import trials
+from ablation.plan.plan import Plan, adapted, plan_from_mapping
 from common.errors import UserError
 from common.store_address import VARIABLE, enter
 from common.yaml_text import load_yaml
@@ -20,7 +20,7 @@ from components.shared.chunks import chunks, trials_per_task
 from components.shared.trial import plan_of
 from corpora import recordings
 from corpora.prepare import check
-from recipes.smile import CATALOGUE
+from recipes import plans
 
 LONGEST_PLAN_BYTES = 1_000_000
 TIMEOUT_S = 30
@@ -40,9 +40,9 @@ class Overrides:
 def checked_inputs(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides, gpus: str, per_task: str = "") -> Plan:
     """Return the plan of a run after all inputs have been checked: its corpus exists, its noise can be used. Raises UserError."""
     found = chosen_plan(plan, plan_uri, overrides)
-    chunks(len(trials(found, expand(found, CATALOGUE))), trials_per_task(per_task))
+    chunks(len(trials(found, plans.arms_of(found))), trials_per_task(per_task))
     gpu_count(gpus)
-    check(found.corpus, here=True)
+    check(found.corpus, here=True, needs_video=plans.of(found).needs_video)
     for warning in recordings.check(found.noise):
         print(f"warning: {warning}", file=sys.stderr)
     return found
@@ -71,7 +71,8 @@ def chosen_plan(plan: Mapping[str, Any], plan_uri: str, overrides: Overrides) ->
     changed = {"preset": overrides.preset.strip(), "max_failed_trials": load_yaml(overrides.max_failed_trials)}
     given = {key: value for key, value in changed.items() if value not in (None, "")}
     found = plan_from_mapping(found.as_mapping() | given)
-    return adapted(found, corpus=overrides.corpus.strip() or None, seeds=overrides.seeds.strip() or None)
+    found = adapted(found, corpus=overrides.corpus.strip() or None, seeds=overrides.seeds.strip() or None)
+    return plans.settled(found)
 
 
 def gpu_count(text: str) -> int:
@@ -82,11 +83,20 @@ def gpu_count(text: str) -> int:
     return int(text)
 
 
-def read_plan_from(uri: str) -> Plan:
-    """Read a plan at http(s)://, s3://, file://, or at a path that the step sees.
+def read_plan_from(uri: str, recipe: str | None = None) -> Plan:
+    """Read a plan at http(s)://, s3://, file://, or at a path that the step sees; `recipe` replaces its own.
 
     Its content decides between Markdown, YAML and JSON. Raises UserError.
     """
+    name, text = plan_text_from(uri)
+    try:
+        return plans.parse(text, name=name, recipe=recipe)
+    except UserError as error:
+        raise UserError(f"{uri}: {error}") from error
+
+
+def plan_text_from(uri: str) -> tuple[str, str]:
+    """Return the name of the file at an address and its text, without reading it as a plan. Raises UserError."""
     parts = _parts(uri)
     if parts.scheme in ("http", "https"):
         data = _bounded(uri, _download(uri))
@@ -99,13 +109,10 @@ def read_plan_from(uri: str) -> Plan:
     else:
         given = f"{parts.scheme}://"
         raise UserError(f"a plan is at http://, https://, s3:// or a path that the steps see, got {given}; give one")
-    name = PurePosixPath(parts.path)
     try:
-        return parse_plan(data.decode(), CATALOGUE, name=name.name)
+        return PurePosixPath(parts.path).name, data.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{uri}: a plan is UTF-8 text, but byte {error.start} is not; give the plan itself") from error
-    except UserError as error:
-        raise UserError(f"{uri}: {error}") from error
 
 
 def _parts(uri: str) -> SplitResult:

@@ -10,9 +10,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from common.checksums import fault, sums_of
+from common.checksums import fault, sha256_of
 from common.files import link_or_copy
-from components.shared.trial import STATUS_FILE, Status
+from components.shared.trial import CHECKPOINT_FOLDER, HISTORY_FILE, STATUS_FILE, Status
 
 KEPT, SUMS = "trained", "sha256.json"
 
@@ -23,13 +23,20 @@ def keep(states: Path, out: Path) -> None:
     with contextlib.suppress(OSError):
         _remove(part)
         part.mkdir(parents=True)
-        files = [path for path in out.iterdir() if path.is_file() and not path.name.startswith(".")]
-        for file in files:
-            link_or_copy(file, part / file.name)
-        (part / SUMS).write_text(json.dumps(sums_of(part / file.name for file in files)))
+        names = [str(path.relative_to(out)) for path in _files(out)]
+        for name in names:
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(out / name, part / name)
+        (part / SUMS).write_text(json.dumps({name: sha256_of(part / name) for name in names}))
         _remove(states / KEPT)
         part.replace(states / KEPT)
     _remove(part)
+
+
+def _files(out: Path) -> list[Path]:
+    """Return the files of a trial: its status, its curves, and all of its checkpoint."""
+    own = [path for path in out.iterdir() if path.is_file() and not path.name.startswith(".")]
+    return own + [path for path in (out / CHECKPOINT_FOLDER).rglob("*") if path.is_file()]
 
 
 def take(states: Path, out: Path, status: Status) -> Status | None:
@@ -42,7 +49,9 @@ def take(states: Path, out: Path, status: Status) -> Status | None:
         earlier = Status.read(kept)
         for name in sums:
             if name != STATUS_FILE:
-                link_or_copy(kept / name, out / name)
+                place = out / _place(name)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(kept / name, place)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -54,6 +63,11 @@ def take(states: Path, out: Path, status: Status) -> Status | None:
         flush=True,
     )
     return _now(earlier, status)
+
+
+def _place(name: str) -> str:
+    """Return where a kept file belongs. Earlier versions had the files of a checkpoint next to the status."""
+    return name if "/" in name or name in (STATUS_FILE, HISTORY_FILE) else f"{CHECKPOINT_FOLDER}/{name}"
 
 
 def _now(earlier: Status, status: Status) -> Status:

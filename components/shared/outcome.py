@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from components.shared.trial import COUNTS_FILE, HISTORY_FILE, Status, read_history
-from recipes.smile import is_final
+from common.errors import TrainingFailed, UserError
+from components.shared.trial import CHECKPOINT_FOLDER, COUNTS_FILE, HISTORY_FILE, Status, read_history
 
 
-def store_checkpoint(uri: str, status: Status, folder: Path) -> Status:
-    """Store a trial's checkpoint in MLflow, with the points of its curves that are missing there.
+def store_checkpoint(uri: str, status: Status, folder: Path, recipe: str) -> Status:
+    """Store a trial's checkpoint of a recipe in MLflow, with the points of its curves that are missing there.
 
     The status gets its `model_id`, or the error as `untracked`.
     """
@@ -27,7 +27,7 @@ def store_checkpoint(uri: str, status: Status, folder: Path) -> Status:
     def store() -> None:
         if status.untracked:  # an error during training: some points, and the start of the run, may be missing
             _log_again(uri, status, folder)
-        found[:] = [log_checkpoint(uri, status.run_id, folder, tags)]
+        found[:] = [log_checkpoint(uri, status.run_id, folder / CHECKPOINT_FOLDER, tags, recipe)]
         _keep(uri, replace(status, model_id=found[0]), folder, TRAINED_TAG)
 
     error = attempt_patiently(store)
@@ -112,6 +112,11 @@ def record_failure(status: Status, out: Path, uri: str) -> Status:
         end_run(uri, status.run_id, "FAILED", status.reason)
 
     return replace(status, untracked=attempt_patiently(store))
+
+
+def is_final(error: Exception) -> bool:
+    """Return True for a foreseen failure, which would be the same in every process and at another time."""
+    return isinstance(error, (TrainingFailed, UserError))
 
 
 def sentence(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Reuse of earlier trials with the same fingerprint, and the lease that keeps two from training at once. Imports no kfp."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from common.errors import UserError
 from common.hints import did_you_mean
 from common.redact import redact
 from components.shared.stored_counts import check
-from components.shared.trial import HISTORY_FILE, STATUS_FILE, Status, Trial, read_history
+from components.shared.trial import CHECKPOINT_FOLDER, HISTORY_FILE, STATUS_FILE, Status, Trial, read_history
 
 if TYPE_CHECKING:
     from tracking.reuse import Stored
@@ -144,7 +145,7 @@ def _trained(uri: str, trial: Trial, stored: "Stored", out: Path) -> Status:
     with _staging(out) as got:
         fetch_files(uri, stored.run_id, got, stored, OF_TRAINING)
         earlier = Status.read(got)
-        fetch_checkpoint(uri, str(earlier.model_id), got)
+        fetch_checkpoint(uri, str(earlier.model_id), got / CHECKPOINT_FOLDER)
         status = replace(
             _as_status_of(earlier, trial), status="trained", evaluate_seconds=None, wer=None, scored_by=None
         )
@@ -159,6 +160,8 @@ def _staging(out: Path) -> Iterator[Path]:
     with TemporaryDirectory(dir=out, prefix=".fetched-") as folder:
         yield Path(folder)
         for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == STATUS_FILE):
+            if file.is_dir():
+                shutil.rmtree(out / file.name, ignore_errors=True)
             file.replace(out / file.name)
 
 

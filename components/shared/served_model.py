@@ -9,13 +9,17 @@ from pathlib import Path
 
 from tracking.served import serve
 
+RECIPE = "smile"  # in a registered copy, the recipe of its checkpoint
+
 
 def load(folder: Path) -> Callable[[list[bytes], list[bytes]], list[str]]:
     """Return the checkpoint in `folder` as a function from the clips' audio and video to their texts."""
-    from recipes.smile_transcriber import Transcriber, from_bytes
+    from corpora.clip import from_bytes
+    from recipes.optional import transcriber
+    from recipes.registry import find, trusted
 
-    transcriber = Transcriber.load(folder)
-    return lambda audio, video: transcriber([from_bytes(*pair) for pair in zip(audio, video, strict=True)])
+    texts = transcriber(find(trusted(RECIPE, folder)), folder)
+    return lambda audio, video: texts([from_bytes(*pair) for pair in zip(audio, video, strict=True)])
 
 
 serve(load)

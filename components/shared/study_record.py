@@ -12,15 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.plan.arms import expand
+from ablation.plan.arms import Arm
+from ablation.plan.families import contrasts
 from ablation.plan.plan import Plan
-from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, ArmRecord, Measured, Study, TrialRecord
+from ablation.records import ArmFacts, ArmRecord, CurveRecord, EarlierDesign, Measured, Study, TrialRecord
+from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint
+from components.shared.designs import looks_record, other_designs
 from components.shared.image import STEP_IMAGE
+from components.shared.outcome import sentence
 from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
-from recipes.smile import CATALOGUE, examine
+from recipes.base import Recipe
+from recipes.optional import transcription_identity
+from recipes.plans import arms_of, of
 
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "jiwer", "rapidfuzz", "kfp", "mlflow")
 
@@ -32,11 +38,12 @@ def study_of(
 
     `item` is any trial of the study, `statuses` are those of all trials in the plan's order, `corpus` is the corpus's summary.
     """
-    arms = expand(plan, CATALOGUE)
+    arms = arms_of(plan)
     return Study(
         study=plan.study,
         question=plan.question,
         reasoning=plan.reasoning,
+        readings=[str(reading) for reading in plan.readings],
         preset=plan.preset,
         corpus=dict(corpus),
         seeds=list(plan.seeds),
@@ -47,20 +54,54 @@ def study_of(
         normalise_version=VERSION,
         baseline=arms[0].arm,
         settings=arms[0].settings,
+        recipe=of(plan).name,
+        curves=[CurveRecord.model_validate(asdict(curve)) for curve in of(plan).curves],
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
+        contrasts=contrasts(plan, arms, of(plan).catalogue),
         max_failed_trials=plan.max_failed_trials,
-        hygiene=Measured.model_validate(examine({arm.arm: arm.settings for arm in arms}).as_json()),
+        hygiene=measured(of(plan), arms),
         trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],
-        provenance=_provenance(code_rev, plan.noise),
+        provenance=_provenance(code_rev, plan.noise, transcription_identity(of(plan), arms[0].settings)),
         mlflow={
             "tracking_uri": redact(tracking_uri),
             "experiment_id": item.experiment_id,
             "study_run_id": item.study_run_id,
             "url": _url(tracking_uri, item),
         },
+        looks=looks_record(plan, arms),
+        earlier_designs=_other_designs(plan, item, tracking_uri),
         created=datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
         wall_seconds=_wall_seconds(item.opened, statuses),
     )
+
+
+def measured(recipe: Recipe, arms: Sequence[Arm]) -> Measured:
+    """Return what the recipe measures of the arms. An error of the recipe becomes a warning: the trials have ended already."""
+    try:
+        facts = recipe.check({arm.arm: arm.settings for arm in arms})
+    except Exception as error:
+        return Measured(warnings=[f"the arms could not be measured: {sentence(error)}"])
+    known = {
+        arm: ArmFacts(parameters=number, masked=_plain(facts.masked.get(arm, {})))
+        for arm, number in facts.parameters.items()
+    }
+    return Measured(arms=known, same=[list(group) for group in facts.same], warnings=list(facts.warnings))
+
+
+def _plain(masked: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    return {name: dict(values) for name, values in masked.items()}
+
+
+def _other_designs(plan: Plan, item: Trial, tracking_uri: str) -> list[EarlierDesign]:
+    """Return the earlier designs that differ from the plan's; [] if MLflow does not give them, so that there is a report."""
+    from components.shared.history import attempt
+    from tracking.designs import earlier_designs
+
+    found: list[EarlierDesign] = []
+    attempt(
+        lambda: found.extend(other_designs(plan, earlier_designs(tracking_uri, item.experiment_id, item.study_run_id)))
+    )
+    return found
 
 
 def counts_of(folders: Sequence[Path]) -> pd.DataFrame:
@@ -88,20 +129,21 @@ def _wall_seconds(opened: float, statuses: Sequence[Status]) -> dict[str, float]
     return {"corpus": first - opened, "trials": last - first, "comparison": time.time() - last}
 
 
-def _provenance(code_rev: str, noise: Mapping[str, str]) -> dict[str, Any]:
+def _provenance(code_rev: str, noise: Mapping[str, str], transcription: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the results depend on besides the plan.
 
     `image` is the image of this step, as the process that started it says: a container cannot know its own digest.
     `scoring` names the code and the recorded noise that decide whether the WERs of another study can be compared.
     """
-    from tracking.fingerprint import content, scoring_code
+    from common.content import content
+    from tracking.fingerprint import scoring_code
 
     return {
         "git_revision": code_rev,
         "sources": sources_fingerprint()[:16],
         "image": os.environ.get(STEP_IMAGE) or "none, run from source",
         "scoring": {
-            "code": scoring_code(),
+            "code": scoring_code(transcription),
             "noise": {kind: content(noise[kind]) for kind in sorted(noise)},
         },
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},

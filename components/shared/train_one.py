@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from components.shared import kept
+from components.shared.chunks import clear
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
 from components.shared.reuse import Taken, take_trained, training_lease
-from components.shared.trial import STATES_FOLDER, Status, Trial
+from components.shared.trial import CHECKPOINT_FOLDER, STATES_FOLDER, Status, Trial, plan_of
 from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
-from recipes.smile import SAVE_EVERY_S, newest_step
+from recipes import optional
+from recipes.base import Recipe
+from recipes.plans import of
 
 WORKER = "components.workers.train"
+SAVE_EVERY_S = 30.0
 
 
 def train(
@@ -50,11 +54,13 @@ def train(
         "threads": threads,
         "states": str(states),
         "save_every_s": save_every_s,
+        "gpus": gpus,
     }
+    recipe = of(plan_of(plan))
     # The worker's process comes first: a fork must not inherit the lease's thread or an open store.
     with (
         exiting_on_sigterm(),
-        start(WORKER, max(1, gpus), lambda: mark_killed(tracking_uri, item.run_id)) as run,
+        start(WORKER, max(1, gpus) if recipe.distributed else 1, lambda: mark_killed(tracking_uri, item.run_id)) as run,
         marking_killed(tracking_uri, item.run_id),
         training_lease(tracking_uri, item),
     ):
@@ -63,36 +69,39 @@ def train(
             ended = replace(taken.status, started=status.started, unusable=item.unusable)
         else:
             replace(status, unusable=item.unusable or taken.unusable).write(out)
-            ended = _train(run, request, states, out)
+            ended = _train(run, request, states, out, recipe)
         ended.write(out)
     shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
     return ended
 
 
-def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path) -> Status:
+def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path, recipe: Recipe) -> Status:
     """Let workers train, then store the result that they left in `out` in MLflow."""
     uri, status = request["tracking_uri"], kept.take(states, out, Status.read(out))
     if status is None:
-        reason = _train_through_crashes(run, request, states)
+        reason = _train_through_crashes(run, request, states, recipe)
         status = Status.read(out).fail(reason) if reason else Status.read(out)
     if status.failed:
         return record_failure(status, out, uri)
     status.write(out)
     kept.keep(states, out)
-    stored = store_checkpoint(uri, status, out)
+    stored = store_checkpoint(uri, status, out, recipe.name)
     if stored.model_id is not None:
         shutil.rmtree(states, ignore_errors=True)
     return stored
 
 
-def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path) -> str | None:
+def _train_through_crashes(run: Run, request: Mapping[str, Any], states: Path, recipe: Recipe) -> str | None:
     """Start the worker again after a crash as long as each one gets further than the last.
 
     Return None on success, else why the last worker ended.
     """
     reached = 0
+    checkpoint = Path(request["out"]) / CHECKPOINT_FOLDER
+    clear(checkpoint)
     while reason := run(request):
-        step = newest_step(states) or 0
+        clear(checkpoint)
+        step = optional.progress(recipe, states)
         if step <= reached:
             return reason
         print(f"{reason}; training continues after step {step}", flush=True)

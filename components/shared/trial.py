@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ablation.plan.arms import Arm, expand
+from ablation.plan.arms import Arm
 from ablation.plan.plan import Plan, plan_from_mapping
 from common.files import atomic_write
 from components.shared.braces import restore
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 
 STATUS_FILE = "status.json"
 HISTORY_FILE = "history.jsonl"
 COUNTS_FILE = "counts.parquet"
 STATES_FOLDER = "unfinished"
+CHECKPOINT_FOLDER = "checkpoint"  # of a trial: all files that its recipe writes
 RESOLVED_FILE = "resolved.json"  # with the inputs of a study's run: the plan and its trials
 CORPUS_FILE = "corpus.json"  # likewise: the summary of the corpus
 
@@ -176,7 +177,7 @@ def plan_of(parameter: Mapping[str, Any]) -> Plan:
 
 def arm_of(plan: Plan, name: str) -> Arm:
     """Return the arm of that name with its full settings."""
-    return next(arm for arm in expand(plan, CATALOGUE) if arm.arm == name)
+    return next(arm for arm in arms_of(plan) if arm.arm == name)
 
 
 def _whole(value: Any) -> Any:

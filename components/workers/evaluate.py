@@ -7,12 +7,16 @@ import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from common.files import atomic_path
 from components.shared.outcome import sentence
-from components.shared.trial import COUNTS_FILE, Status, plan_of
+from components.shared.transcripts import transcript_table
+from components.shared.trial import CHECKPOINT_FOLDER, COUNTS_FILE, Status, arm_of, plan_of
 from components.workers.isolation import run_worker
+from recipes.base import TranscriptionJob
+from recipes.plans import of
 
 
 def work(request: dict[str, Any]) -> None:
@@ -30,16 +34,20 @@ def _evaluate(request: dict[str, Any], status: Status, out: Path) -> Status:
     from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
     from ablation.stats.scoring import score_transcripts, trial_metrics
     from common.normalise import normaliser
-    from recipes.smile import transcribe
 
     plan, started = plan_of(request["plan"]), time.perf_counter()
-    transcripts = transcribe(
-        Path(request["trained"]),
-        Path(request["corpus"]),
-        plan.conditions,
-        threads=request["threads"],
-        noise=plan.noise,
-    )
+    with TemporaryDirectory(prefix="ablate-transcripts-") as scratch:
+        job = TranscriptionJob(
+            settings=arm_of(plan, status.arm).settings,
+            checkpoint=Path(request["trained"]) / CHECKPOINT_FOLDER,
+            corpus=Path(request["corpus"]),
+            conditions=plan.conditions,
+            scratch=Path(scratch),
+            noise=plan.noise,
+            threads=request["threads"],
+            gpus=request["gpus"],
+        )
+        transcripts = transcript_table(of(plan).transcribe(job), job.corpus, plan)
     scored = score_transcripts(transcripts, normaliser(plan.normalise))
     counts = scored.assign(arm=status.arm, seed=status.seed)[COUNTS_COLUMNS + DETAIL_COLUMNS]
     with atomic_path(out / COUNTS_FILE) as part:

@@ -7,15 +7,16 @@ import os
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from components.shared.outcome import sentence
-from components.shared.trial import Status, Trial, arm_of, plan_of
+from common.checkpoint_files import checkpoint_files
+from common.errors import UserError
+from components.shared.outcome import is_final, sentence
+from components.shared.trial import CHECKPOINT_FOLDER, Status, Trial, arm_of, plan_of
 from components.workers.isolation import run_worker
-from recipes.smile import is_final
-
-if TYPE_CHECKING:
-    from recipes.smile import Log, TrainResult
+from recipes import optional
+from recipes.base import Log, TrainingJob, TrainingResult
+from recipes.plans import of
 
 
 def work(request: dict[str, Any]) -> None:
@@ -43,7 +44,7 @@ def _train(request: dict[str, Any]) -> None:
     out, uri = Path(request["out"]), request["tracking_uri"]
     status = Status.read(out)
     with History(out, uri, status.run_id, str(status.fingerprint)) as history:
-        result = _compute(request, history.log)
+        result = _checked(_compute(request, history.log), out)
     replace(
         status,
         status="trained",
@@ -54,25 +55,35 @@ def _train(request: dict[str, Any]) -> None:
     ).write(out)
 
 
+def _checked(result: object, out: Path) -> TrainingResult:
+    """Return the result of a recipe's training. Raises UserError if it is none, or if no checkpoint was written."""
+    if not isinstance(result, TrainingResult):
+        raise UserError(f"a recipe's `train` returns a TrainingResult, got {type(result).__name__}: correct the recipe")
+    checkpoint_files(out / CHECKPOINT_FOLDER)
+    return result
+
+
 def _is_one_of_several() -> bool:
     return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
-def _compute(request: dict[str, Any], log: "Log") -> "TrainResult":
-    from recipes.smile import train as train_model
-
+def _compute(request: dict[str, Any], log: Log) -> TrainingResult:
     plan, trial = plan_of(request["plan"]), Trial.from_json(request["trial"])
-    return train_model(
-        arm_of(plan, trial.arm).settings,
-        trial.seed,
-        Path(request["corpus"]),
-        Path(request["out"]),
-        threads=request["threads"],
-        noise=plan.noise,
-        log=log,
+    recipe = of(plan)
+    job = TrainingJob(
+        arm=trial.arm,
+        settings=arm_of(plan, trial.arm).settings,
+        seed=trial.seed,
+        corpus=Path(request["corpus"]),
+        out=Path(request["out"]) / CHECKPOINT_FOLDER,
         states=Path(request["states"]),
+        log=log,
+        noise=optional.training_noise(recipe, plan.noise),
+        threads=request["threads"],
+        gpus=request["gpus"],
         save_every_s=request["save_every_s"],
     )
+    return recipe.train(job)
 
 
 if __name__ == "__main__":

@@ -32,13 +32,13 @@ class Sound:
         return self.pieces[0][0]
 
 
-def read_sound(file: Path, longest_s: float = LONGEST_S) -> Sound:
-    """Decode the sound track of a file. Raises Unusable.
+def read_sound(file: Path, longest_s: float = LONGEST_S, *, pictures: bool = True) -> Sound:
+    """Decode the sound track of a file, which has pictures as well unless `pictures` is False. Raises Unusable.
 
     A new stretch begins where the time stamps leave a hole and where the layout or the sample rate changes.
     """
     with opened(file, longest_s) as tracks:
-        check_header(tracks)
+        check_header(tracks, pictures)
         sound = Sound(list(_pieces(tracks)))
         if not any(len(piece) for _, piece in sound.pieces):
             raise Unusable(EMPTY)

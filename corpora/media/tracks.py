@@ -93,11 +93,16 @@ def opened(file: Path, longest_s: float = LONGEST_S) -> Iterator[Tracks]:
         raise Unusable(f"cannot be decoded: {reason or type(error).__name__}") from error
 
 
-def check_header(tracks: Tracks) -> None:
-    """Check what is known before anything is decoded. Raises Unusable for a clip that is too long or too large."""
+def check_header(tracks: Tracks, pictures: bool = True) -> None:
+    """Check what is known before anything is decoded. Raises Unusable for a clip that is too long or too large.
+
+    Without `pictures`, a file needs none.
+    """
     length_s = tracks.declared_length_s()
     if length_s is not None and length_s > tracks.longest_s + ENDS_APART_S:
         raise Unusable(f"it lasts {length_s:.0f} s by its header; a clip lasts at most {tracks.longest_s:g} s")
+    if not pictures:
+        return
     video = tracks.pictures()
     if video.width * video.height > MOST_PIXELS:
         raise Unusable(f"its pictures have {video.width} x {video.height} pixels; at most {MOST_PIXELS} are read")

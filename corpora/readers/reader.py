@@ -32,7 +32,8 @@ class Reader:
     """A reader of one URI scheme. Its module is imported at the first call, so that help texts need no NumPy.
 
     `example` is a URI as help texts show it. `generated` says that the corpus needs no files, so that every machine can check
-    its URI. `needs_mouth` says that the clips are real video, from which the environment of `make mouth` cuts the mouths.
+    its URI. `needs_mouth` says that the clips are real video, from which the environment of `make mouth` cuts the mouths. `video`
+    is False for clips without pictures.
     """
 
     example: str
@@ -40,6 +41,7 @@ class Reader:
     module: str
     generated: bool = False
     needs_mouth: bool = False
+    video: bool = True
 
     @property
     def scheme(self) -> str:

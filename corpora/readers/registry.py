@@ -32,6 +32,12 @@ READERS: dict[str, Reader] = {
             module="corpora.readers.lrs3",
             needs_mouth=True,
         ),
+        Reader(
+            example="sound://DIR",
+            description="sound without pictures, listed in a `clips.csv` with a column `split`",
+            module="corpora.readers.sound",
+            video=False,
+        ),
     )
 }
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.hints import nearest
+from corpora.clip import Sample, sample
 from corpora.media.sound import Sound, broken, read_sound
 from corpora.media.timeline import aligned
 from corpora.media.tracks import Unusable, opened
 from corpora.mouth.cut import Mouths, cut_mouths
 from corpora.noise import NoiseBank, noisy, offset
 from corpora.store import Corpus
-from recipes.smile_transcriber import Sample, sample
 
 MARK = "#"
 
@@ -87,6 +87,8 @@ def _utterance(name: str, noise: str, snr_db: float | None) -> Sample:
     if found is None:
         near = ", ".join(nearest(id_, [utterance.id for utterance in corpus.all_utterances]))
         raise UserError(f"the corpus in {folder} has no utterance {id_!r}; the nearest are {near}")
+    if not found.has_video:
+        raise UserError(f"a clip has pictures, and the corpus in {folder} has only sound; give one with video")
     with _naming(name):
         clean = sample(corpus.audio(found), corpus.video(found))
     if snr_db is None:

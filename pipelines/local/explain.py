@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from components.shared.fingerprints import Prints, fingerprints
 from components.shared.reuse import forced_arms, usable
 from corpora.prepare import prepare
 from corpora.store import Corpus
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 
 if TYPE_CHECKING:
     from tracking.reuse import Earlier
@@ -35,7 +34,7 @@ def explain(plan: Plan, *, tracking_uri: str, corpora_root: Path, force: str) ->
     from tracking.reuse import trained_before
     from tracking.store import check_store, is_missing
 
-    arms = expand(plan, CATALOGUE)
+    arms = arms_of(plan)
     forced = forced_arms(force, arms)
     check_store(tracking_uri, prepare=False)
     prints = fingerprints(plan, arms, Corpus.open(prepare(plan.corpus, corpora_root)).fingerprint)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from ablation.plan.arms import Arm
 from common.errors import UserError
 from components.workers.memory import limited_groups
+from recipes.base import Recipe
+from recipes.optional import device_bytes, frame_bytes
 
 UTTERANCE_FRAMES = 75  # 3 s, as the lengths of a corpus are not known before it is prepared
 WHOLE = 1.6  # what a step of `tiny` takes, in units of the lower bound (measured: 149 and 104 kB a frame, 1.44)
@@ -13,25 +15,22 @@ AT_ONCE = 2  # trials that `ablate run` trains at a time
 MOST_FRAME_BYTES = 2_000_000  # no model needs more for a frame, so that smaller batches need no measurement
 
 
-def check_batches(arms: Sequence[Arm], memory: int | None = None) -> None:
+def check_batches(recipe: Recipe, arms: Sequence[Arm], memory: int | None = None) -> None:
     """Check that a training step of every arm can fit. Raises UserError with the size that fits.
 
-    `memory` is that of the machine in bytes; by default it is found. What a step needs is a lower bound, so a batch that passes may
-    still be too large.
+    Only recipes that know `frame_bytes` are checked. `memory` is that of the machine in bytes; by default it is found. What a step
+    needs is a lower bound, so a batch that passes may still be too large.
     """
-    known: dict[tuple[object, ...], int] = {}
-    for arm in arms:
+    known: dict[str, int | None] = {}
+    for arm in arms if hasattr(recipe, "frame_bytes") else ():
         frames, share = _frames(arm), (memory or machine_bytes()) // AT_ONCE
         if frames * MOST_FRAME_BYTES <= share:
             continue
-        from recipes.smile import device_bytes, frame_bytes
-
         if memory is None:
-            share = device_bytes() or share
-        key = (repr(arm.settings["parts"]), repr(arm.settings["encoder"]), repr(arm.settings["frontend"]))
-        each = known.setdefault(key, 0) or frame_bytes(arm.settings)
-        known[key] = each
-        if frames * each > share:
+            share = device_bytes(recipe) or share
+        model = repr({name: group for name, group in arm.settings.items() if name != "training"})
+        each = known[model] if model in known else known.setdefault(model, frame_bytes(recipe, arm.settings))
+        if each and frames * each > share:
             raise UserError(_sentence(arm, frames, each, share))
 
 

@@ -29,21 +29,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ablation.plan.plan import RECIPE
 from common.parent_death import end_with_parent, following
 from common.redact import redact
 from pipelines.local.step import execute, step_of
-from recipes.smile import PRELOAD_FOR_EXAMINATION, PRELOAD_FOR_TRAINING
+from recipes.base import Recipe
+from recipes.optional import preload_check
+from recipes.registry import find
 
 FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # for the first steps, which do not wait for the rest
 REST = (
-    *PRELOAD_FOR_EXAMINATION,
     "tracking.checkpoints",
     "ablation.stats.scoring",
     "ablation.stats.significance",
     "ablation.report.build",
     "ablation.report.figures.pdf_canvas",  # imports matplotlib, in two seconds
 )
-TRAINING = (*PRELOAD_FOR_TRAINING, "components.workers.train", "components.workers.evaluate")
+WORKERS = ("components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")
 MOST_SERVERS = 3  # that one run starts: a machine without memory kills each
 QUIET_S = 0.7  # without a request, before the server imports in advance, which delays the next request
@@ -54,8 +56,11 @@ SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_threa
 class ForkServer:
     """Context manager in the process that schedules steps. `run` replaces kfp's `run_local_subprocess`.
 
-    `process` is the server, or the last one if a server died.
+    `recipe` is what the run trains. `process` is the server, or the last one if a server died.
     """
+
+    def __init__(self, recipe: str = RECIPE) -> None:
+        self.recipe = recipe
 
     def __enter__(self) -> Self:
         # A server ends with the thread that started it, and a thread that schedules steps ends before its server does.
@@ -71,7 +76,7 @@ class ForkServer:
     def _start(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._left -= 1
-        command = following([sys.executable, "-m", "pipelines.local.forkserver", str(theirs.fileno())])
+        command = following([sys.executable, "-m", "pipelines.local.forkserver", str(theirs.fileno()), self.recipe])
         with theirs:
             self.process = self._starter.submit(_started, command, theirs.fileno()).result()
 
@@ -140,22 +145,23 @@ def possible() -> bool:
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 
-def _modules(step: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _modules(step: Sequence[str], recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the modules that a step needs, and those that the server imports while it runs.
 
     A rerun that trains nothing has no step that trains, and must not wait for its modules. The preparation of a corpus leaves time
     for them.
     """
     name = step[-1]
-    needed = (*FIRST, *(() if name in EARLY_STEPS else REST), *(TRAINING if name == "train_trials" else ()))
-    return needed, (*FIRST, *REST, *(TRAINING if name == "prepare_corpus" else ()))
+    rest, training = (*preload_check(recipe), *REST), (*recipe.preload, *WORKERS)
+    needed = (*FIRST, *(() if name in EARLY_STEPS else rest), *(training if name == "train_trials" else ()))
+    return needed, (*FIRST, *rest, *(training if name == "prepare_corpus" else ()))
 
 
 class _Server:
     """The process that forks: one thread with one loop."""
 
-    def __init__(self, control: socket.socket) -> None:
-        self.control, self.waiting, self.loaded = control, selectors.DefaultSelector(), set[str]()
+    def __init__(self, control: socket.socket, recipe: Recipe) -> None:
+        self.recipe, self.control, self.waiting, self.loaded = recipe, control, selectors.DefaultSelector(), set[str]()
         self.ahead: tuple[str, ...] = FIRST  # modules to import while there are no requests
         self.waiting.register(control, selectors.EVENT_READ)
 
@@ -193,7 +199,7 @@ class _Server:
         if not place:
             return False
         request = json.loads(Path(place.decode()).read_text(encoding="utf-8"))
-        needed, self.ahead = _modules(request["step"])
+        needed, self.ahead = _modules(request["step"], self.recipe)
         self._load(*self._missing(needed))
         sys.stdout.flush()
         server = os.getpid()
@@ -237,4 +243,4 @@ class _Server:
 
 
 if __name__ == "__main__":
-    _Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    _Server(socket.socket(fileno=int(sys.argv[1])), find(sys.argv[2])).serve()

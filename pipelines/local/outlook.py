@@ -3,19 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablation.plan.arms import Arm
-from ablation.plan.plan import Plan
-from common.conditions import label
+from ablation.plan.catalogue import Catalogue
+from ablation.plan.contrasts import Effect
+from ablation.plan.families import contrasts
+from ablation.plan.plan import RECIPE, Plan
+from pipelines.local.outlook_wording import Outlook
 from tracking.timeouts import use_short_timeouts
 
 if TYPE_CHECKING:
-    from ablation.stats.power import Design, Spread, Step
+    from ablation.stats.power import Design, Spread
+    from ablation.stats.sequential_cost import Expected
 
 LADDER = (2, 3, 5, 10)
 RETRIES, TIMEOUT_S = 1, 5  # `ablate plan` answers in seconds and does not wait for a server that does not answer
 SQLITE = "sqlite:///"
+KINDS = {
+    Effect.RUNG: "rungs of the ladder, each against the one before",
+    Effect.MAIN: "main effects of the factorial",
+    Effect.INTERACTION: "interactions of the factorial",
+}
 NOTHING = "no study of this corpus, preset and steps in MLflow yet"
 
 
@@ -28,91 +37,8 @@ class Known:
     saturated: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """The power of a plan with its own number of seeds and with some others, one of `steps` each.
-
-    `spreads` is the standard deviation between seeds per condition, and `source` says where it comes from. It lacks `saturated`,
-    the conditions in which such a model recognises next to nothing, so that no difference can be seen. `trial_seconds` is the
-    mean of earlier trials; None if there are none. `margin_seeds` is the number of seeds that shows, in every condition, that an
-    arm without a difference is within the plan's margin; None without a margin, or if 100 seeds do not suffice.
-    """
-
-    design: "Design"
-    spreads: Mapping[str, "Spread"]
-    source: str
-    steps: Sequence["Step"]
-    trial_seconds: float | None
-    margin_points: float | None
-    margin_seeds: int | None
-    saturated: Sequence[str] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it for programs, with differences and spreads in points of WER."""
-        from ablation.stats.significance import ALPHA, POWER
-
-        return {
-            "alpha": ALPHA,
-            "power": POWER,
-            "spread_points": {name: round(100 * spread.wer, 4) for name, spread in self.spreads.items()},
-            "spread_source": self.source,
-            "saturated": list(self.saturated),
-            "trial_seconds": self.trial_seconds,
-            "margin_points": self.margin_points,
-            "margin_seeds": self.margin_seeds,
-            "ladder": [
-                {
-                    "seeds": step.seeds,
-                    "trials": step.trials,
-                    "detectable_points": {name: _points(value) for name, value in step.detectable.items()},
-                    "device_hours": step.device_hours,
-                }
-                for step in self.steps
-            ],
-        }
-
-    def lines(self) -> list[str]:
-        """Return it for people, one sentence per line."""
-        if not self.spreads:
-            return [self._nothing(), *(f"  {self._cost(step)}" for step in self.steps)]
-        spreads = sorted({round(100 * spread.wer, 2) for spread in self.spreads.values()})
-        shown = f"{spreads[0]:g}" if len(spreads) == 1 else f"{spreads[0]:g} to {spreads[-1]:g}"
-        return [
-            f"can detect, with 80 % chance (between seeds {shown} points, {self.source}):",
-            *(f"  {self._rung(step)}" for step in self.steps),
-            *([self._nothing()] if self.saturated else []),
-            *self._margin(),
-        ]
-
-    def _nothing(self) -> str:
-        where = f" at {', '.join(map(label, self.saturated))}" if self.spreads else ""
-        return (
-            f"cannot tell anything{where}: about all words are wrong after so few steps ({self.source}); train longer"
-        )
-
-    def _rung(self, step: "Step") -> str:
-        seen = [value for value in step.detectable.values() if value is not None]
-        reach = f"{100 * min(seen):.1f}" if seen else ""
-        if seen and f"{100 * max(seen):.1f}" != reach:
-            reach += f" to {100 * max(seen):.1f}"
-        what = f"differences of {reach} points" if seen else "nothing: one seed gives estimates and no verdict"
-        seeds, cost = self._cost(step).split(": ", 1)
-        return f"{seeds}: {what}; {cost}"
-
-    def _cost(self, step: "Step") -> str:
-        cost = "cost unknown" if step.device_hours is None else f"{step.device_hours:.1f} device-hours"
-        mine = " (this plan)" if step.seeds == self.design.seeds else ""
-        return f"{step.seeds} seed{'s' if step.seeds > 1 else ''}{mine}: {step.trials} trials, {cost}"
-
-    def _margin(self) -> list[str]:
-        if self.margin_points is None or not self.spreads:
-            return []
-        takes = f"takes {self.margin_seeds} seeds" if self.margin_seeds else "takes more than 100 seeds"
-        return [f"to show that an arm without a difference is within {self.margin_points:g} points {takes}"]
-
-
-def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | None:
-    """Return the power and cost of a plan; None for a plan without ablations."""
+def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str, catalogue: Catalogue | None = None) -> Outlook | None:
+    """Return the power and cost of a plan; None for a plan without ablations. `catalogue` is needed for its contrasts."""
     from ablation.stats.power import Design, ladder, seeds_needed
 
     if len(arms) < 2:
@@ -126,7 +52,43 @@ def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str) -> Outlook | Non
     if plan.margin_points is not None and spreads:
         widest = max(spread.wer for spread in spreads.values())
         margin_seeds = seeds_needed(design, widest, margin=plan.margin_points / 100)
-    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full)
+    seen = _contrasts(plan, arms, catalogue, spreads, [step.seeds for step in steps]) if catalogue else {}
+    looks = _looks(plan, design, spreads, seconds)
+    return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full, seen, looks)
+
+
+def _contrasts(
+    plan: Plan, arms: Sequence[Arm], catalogue: Catalogue, spreads: Mapping[str, "Spread"], seeds: Sequence[int]
+) -> dict[str, dict[int, dict[str, float]]]:
+    """Return kind of contrast -> seeds -> condition -> the size that this design detects, of the kind's least detectable one."""
+    from ablation.stats.contrasts import detectable_contrasts
+
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    planned = contrasts(plan, arms, catalogue)
+    for family in dict.fromkeys(each.family for each in planned):
+        mine = [each for each in planned if each.family == family]
+        weights = {each.name: [each.weights.get(arm.arm, 0.0) for arm in arms] for each in mine}
+        for number in seeds:
+            sizes = detectable_contrasts(weights, len(arms), number, len(plan.condition_names())) if spreads else None
+            for kind in dict.fromkeys(each.kind for each in mine if sizes):
+                largest = max((sizes or {})[each.name] for each in mine if each.kind == kind)
+                found.setdefault(KINDS[kind], {})[number] = {name: largest * each.wer for name, each in spreads.items()}
+    return found
+
+
+def _looks(
+    plan: Plan, design: "Design", spreads: Mapping[str, "Spread"], seconds: float | None
+) -> Sequence["Expected"]:
+    """Return the expected trials of a plan with looks, by the largest spread; () without looks or without a known spread."""
+    if not plan.looks or not spreads:
+        return ()
+    import numpy as np
+
+    from ablation.decisions.looks import design_of
+    from ablation.stats.sequential_cost import expected
+
+    planned = design_of(plan.looks, design.arms, design.conditions, plan.margin_points)
+    return expected(planned, max(spread.wer for spread in spreads.values()), seconds, np.random.default_rng(0))
 
 
 def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spread"], str, Sequence[str]]:
@@ -141,8 +103,8 @@ def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spre
     missing = [name for name in names if name not in known.spreads and name not in known.saturated]
     if not missing:
         return known.spreads, known.source, known.saturated
-    steps = int(baseline.settings["training"]["steps"])
-    table = shipped(plan.preset, plan.corpus, steps, missing) if plan.metrics[0] == "wer" else None
+    ours = plan.recipe == RECIPE and plan.metrics[0] == "wer" and baseline.steps is not None
+    table = shipped(plan.preset, plan.corpus, int(baseline.steps or 0), missing) if ours else None
     if table is None:
         found, full, said = dict.fromkeys(missing, Spread(ASSUMED_SPREAD_POINTS / 100)), known.saturated, "assumed"
     else:
@@ -164,7 +126,7 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[Known, float | None]:
     use_short_timeouts(RETRIES, TIMEOUT_S)
     from tracking.probe import check_answers
 
-    steps = {"training.steps": str(baseline.settings["training"]["steps"])}
+    steps = {} if baseline.steps is None else {"training.steps": str(baseline.steps)}
     try:
         check_answers(uri)
         from tracking.earlier import earlier_trials
@@ -183,7 +145,3 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[Known, float | None]:
     times = [trial.seconds for trial in trials if trial.seconds is not None]
     source = f"as in {len(studies)} earlier stud{'y' if len(studies) == 1 else 'ies'}" if spreads or full else NOTHING
     return Known(spreads, source, full), sum(times) / len(times) if times else None
-
-
-def _points(fraction: float | None) -> float | None:
-    return None if fraction is None else round(100 * fraction, 3)

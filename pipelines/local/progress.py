@@ -1,6 +1,7 @@
 """The display of a local run: one line per trial on a terminal, one line per event in a log."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.spinner import Spinner
@@ -12,18 +13,28 @@ from components.shared import outage
 from components.shared.trial import STATES_FOLDER, Status
 from pipelines.display import Display
 from pipelines.local.deaths import deaths
+from pipelines.local.remaining import Remaining
 from pipelines.local.workspace import Workspace
 
 Key = tuple[str, int]
+Points = Mapping[Key, tuple[int, Mapping[str, float]]]
+TRAINING = 0.9  # the share of a trial's time, about: the rest is scoring
+COMPARING = "comparing the arms"
 
 
 class Progress(Display):
-    """Context manager; call `update` repeatedly. `steps` maps an arm to its number of training steps."""
+    """Context manager; call `update` repeatedly. `steps` maps an arm to its number of training steps, or to None."""
 
-    def __init__(self, console: Console, trials: Sequence[Key], steps: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        trials: Sequence[Key],
+        steps: Mapping[str, int | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(console)
         self.trials, self.steps = trials, steps
-        self._said: set[str] = set()
+        self._said, self._ended, self._time = set[str](), set[Key](), Remaining(clock)
 
     def update(self, workspace: Workspace) -> None:
         """Read the run's scratch folder and show what has changed."""
@@ -36,30 +47,55 @@ class Progress(Display):
         if self.on_terminal:
             self.draw(self._table(stage, statuses, workspace))
             return
+        if stage != COMPARING:  # the last trial's line comes first
+            self._say_once(stage)
+        for key in (key for key in self.trials if key in statuses):
+            self._say_trial(key, statuses[key])
         self._say_once(stage)
-        for key in self.trials:
-            if key in statuses:
-                self._say_once(f"{key[0]} seed {key[1]}: {describe(statuses[key])}")
+
+    def _say_trial(self, key: Key, status: Status) -> None:
+        """Say a trial's state once; at its end with the number of trials that have ended, and the elapsed time."""
+        name, line = f"{key[0]} seed {key[1]}", describe(status)
+        if status.status in ("finished", "failed") and key not in self._ended:
+            self._ended.add(key)
+            count = f"{len(self._ended)} of {len(self.trials)} done, {self._time.elapsed()}"
+            self._say_once(f"{name}: {line} ({count})", name)
+        elif key not in self._ended:
+            self._say_once(f"{name}: {line}")
 
     def _stage(self, workspace: Workspace, statuses: Mapping[Key, Status]) -> str:
         ended = sum(status.status in ("finished", "failed") for status in statuses.values())
         if not workspace.corpus_is_prepared():
             return "checking the plan" if workspace.first_trial() is None else "preparing the corpus"
         if ended == len(self.trials):
-            return "comparing the arms"
+            return COMPARING
         return f"trials: {ended} of {len(self.trials)} done" if self.on_terminal else "running the trials"
+
+    def _times(self, statuses: Mapping[Key, Status], points: Points) -> str:
+        """Return the elapsed time, and the time that is left once it can be told."""
+        done = sum(self._share(status, points.get(key)) for key, status in statuses.items())
+        left = self._time.left(done, len(self.trials)) if statuses else None
+        return f", {self._time.elapsed()}" + (f", about {left} left" if left else "")
+
+    def _share(self, status: Status, point: tuple[int, Mapping[str, float]] | None) -> float:
+        """Return the part of a trial that is done."""
+        if status.status != "running":
+            return TRAINING if status.status == "trained" else 1.0
+        steps = self.steps[status.arm]
+        return TRAINING * (point[0] + 1) / steps if point and steps else 0.0
 
     def _table(self, stage: str, statuses: Mapping[Key, Status], workspace: Workspace) -> Table:
         points = workspace.progress()
         grid = Table.grid(padding=(0, 2))
-        grid.add_row(Spinner("dots"), Text(stage, style="bold"))
+        grid.add_row(Spinner("dots"), Text(f"{stage}{self._times(statuses, points)}", style="bold"))
         for key in self.trials:
             status = statuses.get(key)
             text = "waiting" if status is None else describe(status)
             if status is not None and status.status == "running" and key in points:
                 step, metrics = points[key]
                 loss = f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
-                text = f"training, step {step + 1} of {self.steps[key[0]]}{loss}"
+                number = self.steps[key[0]]
+                text = f"training, step {step + 1}{f' of {number}' if number else ''}{loss}"
             grid.add_row("", f"{key[0]} seed {key[1]}", Text(text, style=_style(status)))
         return grid
 
@@ -78,7 +114,8 @@ def describe(status: Status) -> str:
             for metric in METRICS.values()
             if (rate := (status.wer or {}).get(f"{metric.name}/clean")) is not None
         ]
-        return f"finished{''.join(rates[:1])}"
+        how = "used again" if status.scored_by else "scored again" if status.reused_from else "finished"
+        return f"{how}{''.join(rates[:1])}"
     if status.status == "failed":
         return f"failed: {status.reason}"
     return "training" if status.status == "running" else "trained, now being scored"

@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from ablation.plan.plan import RECIPE
 from pipelines.local.forkserver import ForkServer, possible
 from pipelines.local.processes import lead_group
 
@@ -18,9 +19,11 @@ def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text())
     root = Path(request.pop("pipeline_root"))
     lead_group((lambda: _remove_containers(root)) if request.get("containers") else lambda: None)
+    plan = request["arguments"].get("plan") or {}  # the first step says what is wrong with the arguments
+    recipe = str(plan.get("recipe", RECIPE))
     with contextlib.ExitStack() as stack:
         forks = possible() and not request.get("containers")
-        server = stack.enter_context(ForkServer()) if forks else None
+        server = stack.enter_context(ForkServer(recipe)) if forks else None
         from pipelines.local.kubeflow import run_local
 
         try:

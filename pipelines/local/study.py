@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import trials
 from ablation.plan.plan import Plan
 from common import disk
 from common.errors import Unavailable, UserError
@@ -33,12 +33,12 @@ from pipelines.local.processes import end_group, has_ended, ignoring_signals, ra
 from pipelines.local.progress import Progress
 from pipelines.local.study_folder import deliver, finish_delivery, locked, new_log, scratch, scratch_of, writable
 from pipelines.local.workspace import Workspace
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of
 from tracking.local_copies import VARIABLE as LOCAL_COPIES
 from tracking.probe import check_answers
 
 if TYPE_CHECKING:
-    from ablation.results import TrialRecord
+    from ablation.records import TrialRecord
 
 POLL_S = 0.5
 
@@ -116,7 +116,7 @@ def threads_per_trial() -> int:
 
 
 def _keys(plan: Plan) -> list[tuple[str, int]]:
-    return [(trial.arm, trial.seed) for trial in trials(plan, expand(plan, CATALOGUE))]
+    return [(trial.arm, trial.seed) for trial in trials(plan, arms_of(plan))]
 
 
 def _supervise(
@@ -128,7 +128,7 @@ def _supervise(
 ) -> int:
     """Start the pipeline, show its progress, end all of its processes, and return its exit code. Raises Interrupted."""
     tracking_uri = str(arguments["tracking_uri"])
-    steps = {arm.arm: arm.settings["training"]["steps"] for arm in expand(plan, CATALOGUE)}
+    steps = {arm.arm: arm.steps for arm in arms_of(plan)}
     with raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
         process = _start(plan, workspace, arguments, image)
         try:

@@ -46,6 +46,18 @@ def locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_held(out: Path) -> bool:
+    """Return True if a run holds the folder now. This makes no file."""
+    place = _lock_path(out)
+    if place.is_symlink() or not place.is_file() or not os.access(place, os.W_OK):
+        return False
+    try:
+        with FileLock(place, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def _lock_path(out: Path) -> Path:
     """Next to the folder, where the lock file can stay: a lock on a file that is removed excludes nobody."""
     beside = out.resolve().with_name(f".{out.resolve().name}.lock")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ablation.plan.arms import expand
 from ablation.plan.plan import Plan
 from common.errors import UserError
 from common.store_address import has_secret, without_secret
@@ -27,7 +26,7 @@ from pipelines.server.inputs import check_inputs
 from pipelines.server.terminate import close_ended
 from pipelines.server.trials import store
 from pipelines.server.view import plugin_note
-from recipes.smile import CATALOGUE
+from recipes.plans import arms_of, for_pods, of
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
@@ -63,10 +62,10 @@ def pods_store(tracking_uri: str | None, cluster: Path | None) -> str:
 
 def arguments_for(plan: Plan, tracking_uri: str, code_rev: str) -> dict[str, Any]:
     """Return the inputs of the pipeline. Raises UserError for a corpus or an MLflow server that a cluster cannot use."""
-    expand(plan, CATALOGUE)
-    check(plan.corpus, here=False)  # the cluster has its own folders and buckets
+    arms_of(plan)
+    check(plan.corpus, here=False, needs_video=of(plan).needs_video)  # the cluster has its own folders and buckets
     _check_tracking(tracking_uri)
-    return {"plan": protect(plan.as_mapping()), "tracking_uri": tracking_uri, "code_rev": code_rev}
+    return {"plan": protect(for_pods(plan).as_mapping()), "tracking_uri": tracking_uri, "code_rev": code_rev}
 
 
 def _check_tracking(uri: str) -> None:

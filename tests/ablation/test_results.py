@@ -8,20 +8,17 @@ import pandas as pd
 import pytest
 from damage import DAMAGES, Damage, damaged
 
+from ablation.records import ArmRecord, Study, TrialRecord, unusable_results
 from ablation.results import (
     COUNTS_COLUMNS,
     COUNTS_FILE,
     CURVES_COLUMNS,
     CURVES_FILE,
     STUDY,
-    ArmRecord,
-    Study,
-    TrialRecord,
     read_counts,
     read_curves,
     read_study,
     read_texts,
-    unusable_results,
     write_study,
 )
 from common.errors import UserError

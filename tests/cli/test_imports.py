@@ -93,3 +93,24 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(ablate: Ablate) -> None:
     assert answer.err.startswith("error: 11 of 12 files are there")
     assert len(answer.err.splitlines()) == 1
     assert not Path("studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("study.json", b""),
+        ("study.json", b"{}"),
+        ("study.json", b"["),
+        ("counts.parquet", b""),
+        ("counts.parquet", None),
+    ],
+)
+def test_a_damaged_imported_study_asks_for_the_import(ablate: Ablate, name: str, content: bytes | None) -> None:
+    ablate("import", "--hyp", HYP, "--ref", "ref", "--out", "studies/mine")
+    path = Path("studies/mine") / name
+    path.unlink() if content is None else path.write_bytes(content)
+    answer = ablate("report", "studies/mine")
+    assert answer.code in (1, 2)
+    assert len(answer.err.splitlines()) == 1
+    assert "ablate import" in answer.err
+    assert "same `ablate run`" not in answer.err

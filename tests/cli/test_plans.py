@@ -87,3 +87,55 @@ def test_parts_prints_every_part_kind_value_and_phrase(ablate: Ablate) -> None:
 def test_parts_of_an_unknown_model(ablate: Ablate) -> None:
     answer = ablate("parts", "smyle")
     assert (answer.code, "did you mean 'smile'" in answer.err) == (2, True)
+
+
+def test_the_structure_of_a_plan_of_any_model_is_printed(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "### A\n- **Ablated Part**: block size\n- **Action**: REPLACE\n- **Replacement**: 16, 32\n"
+    )
+    answer = ablate("plan", tmp_path / "a.md", "--structure")
+    found = json.loads(answer.out)
+    assert (answer.code, answer.err) == (0, "")
+    assert found["ablations"] == [
+        {
+            "title": "A",
+            "line": 1,
+            "part": "block size",
+            "action": "replace",
+            "replacements": ["16", "32"],
+            "metrics": [],
+            "why": "A",
+        }
+    ]
+    (tmp_path / "b.yaml").write_text("study: b\n", encoding="utf-8")
+    answer = ablate("plan", tmp_path, "--structure")
+    assert (answer.code, len(json.loads(answer.out)), answer.err.count("\n")) == (2, 2, 1)
+
+
+def test_the_schema_is_printed_without_a_plan(ablate: Ablate) -> None:
+    answer = ablate("plan", "--schema")
+    assert (answer.code, json.loads(answer.out)["title"]) == (0, "Ablation plan")
+    assert (ablate("plan").code, ablate("plan").err.count("\n")) == (2, 1)
+
+
+def test_the_prompt_has_all_names_and_an_example_that_is_a_plan(ablate: Ablate, tmp_path: Path) -> None:
+    text = ablate("parts", "--prompt").out
+    assert len(text.split()) < 2000
+    for name, part in CATALOGUE.parts.items():
+        assert all(f"\n  - {kind}" in text.split(f"\n- {name}:")[1] for kind in part.kinds)
+    (tmp_path / "example.md").write_text(text.split("Example:")[1], encoding="utf-8")
+    plan = json.loads(ablate("plan", tmp_path / "example.md", "--json").out)
+    assert plan["arms"][0]["arm"] == "baseline"
+    assert len(plan["arms"]) == 4
+
+
+def test_no_probe_leaves_out_what_needs_the_model(ablate: Ablate, folder: Path) -> None:
+    plan = json.loads(ablate("plan", folder / "one.txt", "--json", "--no-probe").out)
+    assert (plan["measured"], len(plan["arms"])) == ({}, 2)
+    assert plan["readings"] == [{"line": 2, "phrase": "masking", "read_as": "masking: none"}]
+
+
+def test_lines_that_are_left_out_are_counted(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(f"<style>\nh3 {{}}\n</style>\n\n## Reasoning\nLong.\n\n{MARKDOWN}", encoding="utf-8")
+    said = ablate("plan", tmp_path / "a.md", "--no-probe").out
+    assert "left out: 5 lines (3 hidden text, 1 headings, 1 text); --structure shows them" in said

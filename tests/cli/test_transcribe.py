@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from corpora.clip import LONGEST_S
 from corpora.media import tracks
 from corpora.mouth.cut import ROOT as CHECKOUT
 from corpora.prepare import prepare
@@ -21,7 +22,6 @@ from pipelines.local.clips import read_clips
 from tracking.checkpoints import log_checkpoint, register
 from tracking.store import prepare_store
 from tracking.studies import open_study
-from training import transcriber
 from training.evaluate import transcribe
 from training.loop import train_trial
 from training.transcriber import from_bytes, to_bytes
@@ -219,7 +219,7 @@ def test_invalid_noise_is_a_sentence(
 
 
 def test_the_limit_of_the_file_is_that_of_the_model() -> None:
-    assert tracks.LONGEST_S == transcriber.LONGEST_S
+    assert tracks.LONGEST_S == LONGEST_S
 
 
 def needs_faces() -> None:

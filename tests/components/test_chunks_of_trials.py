@@ -68,7 +68,7 @@ def test_a_checkpoint_that_mlflow_did_not_take_stays_in_the_artifact(
         [trained] = steps.train("1-1")
     assert (trained.status, trained.model_id) == ("trained", None)
     assert "MLflow is away" in str(trained.untracked)
-    assert (steps.trained / "baseline-1" / "model.safetensors").is_file()
+    assert (steps.trained / "baseline-1" / "checkpoint" / "model.safetensors").is_file()
     [scored] = steps.evaluate("1-1")
     assert (scored.status, scored.untracked) == ("finished", None)
     assert client(store).get_logged_model(str(scored.model_id)).source_run_id == scored.run_id

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ablation.results import Study, TrialRecord, read_counts, read_curves, read_study
+from ablation.records import Study, TrialRecord
+from ablation.results import read_counts, read_curves, read_study
 from components.compare_arms import Compared, compare_and_report, compare_study
 from components.register_checkpoint import register_best
 from components.shared.gather import LOST, gather

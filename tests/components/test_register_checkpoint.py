@@ -12,7 +12,8 @@ import pytest
 
 from ablation.decisions.comparable import Scored
 from ablation.decisions.promotion import Decision, challenge, first
-from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS, TrialRecord
+from ablation.records import TrialRecord
+from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from common.errors import UserError
 from components.register_checkpoint import best_trials, register_best
 from components.resolve_plan import resolve

@@ -181,7 +181,7 @@ def test_what_a_killed_preparation_left_is_counted_and_swept(three: Path) -> Non
         killed = [sys.executable, "-c", code, uri, str(three), "9"]
         assert subprocess.run(killed, check=False).returncode == -9
         [dead] = set(three.glob(".*.writing")) - {living}
-        assert {living, dead} < set(cache._folders(three))
+        assert {living, dead} < set(cache.folders(three))
         assert (cache.in_use(living), cache.in_use(dead)) == (True, False)
         (three / ".old.gone").mkdir()
         cache.sweep(three)

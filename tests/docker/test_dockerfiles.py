@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "docker").glob("*ockerfile"))
-STEPS = [ROOT / "docker" / "Dockerfile", ROOT / "docker" / "preprocess.Dockerfile"]  # images of the pipeline steps
+STEPS = [
+    ROOT / "docker" / name for name in ("Dockerfile", "preprocess.Dockerfile", "recipe.Dockerfile")
+]  # of the pipeline
 
 
 def instructions(file: Path) -> list[tuple[str, str]]:
@@ -18,7 +20,7 @@ def instructions(file: Path) -> list[tuple[str, str]]:
     return [(pair[0].upper(), pair[1]) for pair in pairs]
 
 
-def test_there_are_two_step_images_and_three_server_images() -> None:
+def test_there_are_three_step_images_and_three_server_images() -> None:
     servers = {"mlflow.Dockerfile", "postgres.Dockerfile", "s3.Dockerfile"}
     assert {file.name for file in FILES} == {file.name for file in STEPS} | servers
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 import torch
+from random_batches import inputs, masks
 
 from model.config import resolve
 from model.fusion import build_layer_sum
 from model.kind import Kind
-from model.kinds import CosineLoss, LastLayer, LearnedLayers, MeanLayers, MseLoss
+from model.kinds import LastLayer, LearnedLayers, MeanLayers
 from model.parts import PARTS
 from model.siamese import MaskedPrediction
+from model.siamese_kinds import CosineLoss, MseLoss, TwoLayerHead
 from model.smile import Inputs, Smile, initialise, parameter_count
 from model.tokens import stream_masks
 
@@ -33,19 +34,6 @@ def build(part: str = "fusion.scale", kind: object = "learned", seed: int = 1, *
     model = Smile(resolve("tiny", overrides), VOCABULARY)
     initialise(model, seed)
     return model
-
-
-def inputs(lengths: list[int], seed: int = 0) -> Inputs:
-    generator, frames = torch.Generator().manual_seed(seed), max(lengths)
-    padding = torch.arange(frames)[None] >= torch.tensor(lengths)[:, None]
-    audio = torch.randn(len(lengths), frames * 640, generator=generator) * 0.1
-    video = torch.randint(256, (len(lengths), frames, 88, 88), generator=generator, dtype=torch.uint8)
-    return Inputs(audio * ~padding.repeat_interleave(640, 1), video * ~padding[..., None, None], padding, lengths)
-
-
-def masks(model: Smile, lengths: list[int], seed: int = 0) -> dict[str, torch.Tensor]:
-    generators = {name: np.random.default_rng([seed, number]) for number, name in enumerate(("audio", "video"))}
-    return model.sample_masks(lengths, generators)
 
 
 @pytest.fixture(autouse=True)
@@ -210,7 +198,7 @@ def test_a_joint_token_has_both_streams_and_their_masks() -> None:
 @pytest.mark.parametrize(("loss", "expected"), [(CosineLoss(), 1.0), (MseLoss(), 2.0)])
 def test_the_masked_losses_are_what_they_are_called(loss: Kind, expected: float) -> None:
     """The prediction is at a right angle to the target in two dimensions, both of length sqrt(2)."""
-    siamese = MaskedPrediction(2, loss)
+    siamese = MaskedPrediction(2, loss, TwoLayerHead())
     siamese.predictor = torch.nn.Identity()
     student, target = torch.tensor([[[1.0, 1.0], [9.0, 9.0]]]), torch.tensor([[[1.0, -1.0], [0.0, 0.0]]])
     mask = torch.tensor([[True, False]])

@@ -20,6 +20,13 @@ def espnet_trn(side: int) -> Callable[[Any], str]:
     return lambda aligned: "".join(f"{text}\t({name[:2]}-{name})\n" for name, text in texts(aligned, side).items())
 
 
+def fairseq(side: int) -> Callable[[Any], str]:
+    """`hypo.word-*.txt` and `ref.word-*.txt` of fairseq: no speakers, and the number of an utterance in the data as its id."""
+    return lambda aligned: "".join(
+        f"{text} (None-{number})\n" for number, text in reversed([*enumerate(texts(aligned, side).values())])
+    )
+
+
 def kaldi(side: int) -> Callable[[Any], str]:
     return lambda aligned: "".join(f"{name} {text}".rstrip() + "\n" for name, text in texts(aligned, side).items())
 

@@ -26,8 +26,13 @@ def folder(tmp_path: Path) -> Path:
     path.mkdir()
     (path / "model.safetensors").write_bytes(b"weights")
     (path / "config.json").write_text("{}")
-    (path / "history.jsonl").write_text("not a part of it")
+    (path / "lang").mkdir()
+    (path / "lang" / "units 1.txt").write_text("a b")
     return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_a_checkpoint_comes_back_byte_for_byte_and_is_stored_once(store: str, run_id: str, folder: Path) -> None:
@@ -36,15 +41,36 @@ def test_a_checkpoint_comes_back_byte_for_byte_and_is_stored_once(store: str, ru
     mlflow.set_tracking_uri(store)
     back = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
     assert (back / "model.safetensors").read_bytes() == b"weights"
-    assert {file.name for file in back.iterdir()} == {"model.safetensors", "config.json"}
+    assert files(back) == files(folder)
     assert [output.model_id for output in client(store).get_run(run_id).outputs.model_outputs] == [model_id]
 
 
-def test_a_checkpoint_that_cannot_be_read_is_no_ready_model(store: str, run_id: str, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"model\.safetensors"):
-        log_checkpoint(store, run_id, tmp_path, {})
-    [model] = client(store).search_logged_models([client(store).get_run(run_id).info.experiment_id])
-    assert str(model.status) == "FAILED"
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ([], "has no file"),
+        ([f"{number}.pt" for number in range(101)], "at most 100 files, got 101"),
+        (["weights.pt", "épo.pt"], "got 'épo.pt'"),
+        (["a=b.pt"], "got 'a=b.pt'"),
+        ([f"{'x' * 150}/{'y' * 60}"], "at most 200 letters"),
+    ],
+)
+def test_files_that_cannot_be_kept_are_refused(
+    store: str, run_id: str, tmp_path: Path, names: list[str], why: str
+) -> None:
+    folder = tmp_path / "checkpoint"
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    with pytest.raises(UserError, match=why):
+        log_checkpoint(store, run_id, folder, {})
+    assert client(store).search_logged_models([client(store).get_run(run_id).info.experiment_id]) == []
+
+
+def test_a_checkpoint_without_checksums_is_refused(store: str, run_id: str, tmp_path: Path) -> None:
+    model = client(store).create_logged_model(client(store).get_run(run_id).info.experiment_id, source_run_id=run_id)
+    with pytest.raises(UserError, match="has no checksums"):
+        fetch_checkpoint(store, model.model_id, tmp_path / "back")
 
 
 def test_a_checkpoint_is_fetched_by_alias_and_checked(store: str, run_id: str, folder: Path, tmp_path: Path) -> None:
@@ -52,10 +78,7 @@ def test_a_checkpoint_is_fetched_by_alias_and_checked(store: str, run_id: str, f
     register(store, "smile", model_id, {"fingerprint": "a"}, ["baseline"])
     assert find_version(store, "models:/smile@baseline")[0] == model_id
     fetch_checkpoint(store, model_id, tmp_path / "back")
-    assert {file.name: file.read_bytes() for file in (tmp_path / "back").iterdir()} == {
-        "model.safetensors": b"weights",
-        "config.json": b"{}",
-    }
+    assert files(tmp_path / "back") == files(folder)
 
 
 @pytest.mark.parametrize("change", [lambda file: file.write_bytes(b"wrights"), lambda file: file.unlink()])

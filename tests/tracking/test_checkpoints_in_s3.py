@@ -66,9 +66,11 @@ def test_a_large_checkpoint_goes_in_parts_and_a_change_in_s3_is_noticed(
     trial = {"arm": "baseline", "seed": 1, "part": None, "params": {}}
     study = open_study(server, "demo", question="", params={}, conditions=["clean"], trials=[trial])
     weights = np.random.default_rng(0).bytes(2 * PART + 1)
-    (tmp_path / "model.safetensors").write_bytes(weights)
-    (tmp_path / "config.json").write_text("{}")
-    model_id = log_checkpoint(server, study.trials[0], tmp_path, {})
+    checkpoint = tmp_path / "checkpoint"  # every file of the folder belongs to it
+    checkpoint.mkdir()
+    (checkpoint / "model.safetensors").write_bytes(weights)
+    (checkpoint / "config.json").write_text("{}")
+    model_id = log_checkpoint(server, study.trials[0], checkpoint, {})
     objects = {Path(entry["Key"]).name: entry for entry in s3_client.list_objects_v2(Bucket=bucket)["Contents"]}
     assert objects["model.safetensors"]["ETag"].endswith('-3"')  # three parts
     assert "-" not in objects["config.json"]["ETag"]

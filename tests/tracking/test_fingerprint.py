@@ -7,17 +7,13 @@ from typing import Any
 import pytest
 
 from common import source_code
+from common.content import content
 from common.source_code import FOLLOWED, computed_by, sources_fingerprint, used_by
-from tracking.fingerprint import (
-    OLD_CODE,
-    SCORING,
-    TRAINING,
-    changes,
-    content,
-    fingerprint,
-    scoring_inputs,
-    trial_inputs,
-)
+from recipes.smile import TRAINING, TRANSCRIPTION
+from tracking import fingerprint as fingerprints
+from tracking.fingerprint import OLD_CODE, changes, fingerprint, scoring_inputs, trial_inputs
+
+SCORING = (*TRANSCRIPTION, *fingerprints.SCORING)
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"a": 1, "b": {"c": 2}}
@@ -25,7 +21,7 @@ COMMENT = '"""Another docstring."""\n# a comment\n'
 
 
 def trained(settings: dict[str, Any] = SETTINGS, seed: int = 1, corpus: str = "x", noise: str | None = None) -> str:
-    return fingerprint(trial_inputs(settings, seed, corpus, noise))
+    return fingerprint(trial_inputs(settings, seed, corpus, {"babble": noise} if noise else {}))
 
 
 @pytest.mark.parametrize("other", [{"settings": {"a": 1, "b": {"c": 3}}}, {"seed": 2}, {"corpus": "y"}], ids=str)

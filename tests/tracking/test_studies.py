@@ -93,7 +93,8 @@ def test_a_run_that_ended_too_early_is_opened_again(store: str, runs: StudyRuns)
 def test_the_report_is_attached_and_its_note_is_on_the_run(store: str, runs: StudyRuns, tmp_path: Path) -> None:
     file = tmp_path / "report.md"
     file.write_text("# report")
-    log_study_report(store, runs.study, [file], "**no difference**")
+    log_study_report(store, runs.study, [file], "**no difference**", {"factorial/a x b/clean/p": 0.5})
+    assert client(store).get_run(runs.study).data.metrics == {"factorial/a x b/clean/p": 0.5}
     assert client(store).get_run(runs.study).data.tags["mlflow.note.content"] == "**no difference**"
     assert [item.path for item in client(store).list_artifacts(runs.study)] == ["report.md"]
 

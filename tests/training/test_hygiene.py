@@ -51,6 +51,16 @@ def test_a_part_that_the_baseline_lacks_cannot_be_ablated() -> None:
     assert channel.same == [("baseline", "half")]
 
 
+def test_means_over_different_numbers_of_layers_differ_at_any_depth() -> None:
+    arms: dict[str, dict[str, Any]] = {
+        f"mean-{last}": {"fusion.layers": {"kind": "mean", "last": last}} for last in (1, 2, 3, 5)
+    }
+    found = examined(
+        baseline={"encoder.layers": 5}, last={"fusion.layers": "last"}, mean={"fusion.layers": "mean"}, **arms
+    )
+    assert found.same == [("last", "mean-1"), ("mean", "mean-5")]
+
+
 def test_other_sizes_and_training_settings_are_other_models() -> None:
     arms: dict[str, dict[str, Any]] = {"wide": {"encoder.width": 128}, "fast": {"training.learning_rate": 1e-2}}
     assert examined(**arms).same == []

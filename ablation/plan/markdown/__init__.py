@@ -15,24 +15,23 @@ and tables, `sections` finds fields by their `names`, `document` and `leftovers`
 each section its meaning: `parts`, `kinds` (with `numbers`) and `metrics` match `phrases` with the catalogue.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from ablation.plan import fields
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.markdown.ablations import ablation_of
 from ablation.plan.markdown.document import read_document, sendable
+from ablation.plan.markdown.front_matter import split_front_matter
 from ablation.plan.markdown.hidden import plain_text
 from ablation.plan.markdown.leftovers import check_leftovers
 from ablation.plan.markdown.metrics import metrics_of
 from ablation.plan.markdown.names import METRICS
 from ablation.plan.markdown.problems import Problems
+from ablation.plan.readings import Reading
 from common.errors import UserError
-from common.yaml_text import load_yaml
 
-FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n((?:.*?\n)?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-MARKDOWN = re.compile(r"^(?:\#\#|.*\*\*)", re.MULTILINE)
 LONGEST_REASONING = 4000
 
 
@@ -45,7 +44,7 @@ def read_markdown(
     raises UserError for data that is no plan. Raises UserError with all problems and their lines.
     """
     problems = Problems()
-    front, body = _front_matter(plain_text(text), problems)
+    front, body = split_front_matter(plain_text(text), problems)
     document = read_document(body, problems)
     if not document.ablations and not problems.found:
         problems.add(0, "no ablation found: a Markdown plan has sections with a line `- **Ablated Part**: ...`")
@@ -54,11 +53,13 @@ def read_markdown(
     if document.reasoning:
         data["reasoning"] = shortened(document.reasoning)
     lines = [line for section in document.ablations for line in section.fields.get(METRICS, [])]
-    if metrics := metrics_of([*lines, *document.metrics], problems):
+    if "metrics" not in front and (metrics := metrics_of([*lines, *document.metrics], problems)):
         data["metrics"] = metrics
     check_leftovers(document, catalogue.parts, problems)
-    found = [ablation_of(section, catalogue, problems) for section in document.ablations]
+    read: list[Reading] = []
+    found = [ablation_of(section, catalogue, problems, read) for section in document.ablations]
     data |= {**front, "ablations": _joined([each for each in found if each])}
+    data["readings"] = [asdict(reading) for reading in read]
     try:
         check(data)
     except UserError as error:
@@ -67,20 +68,9 @@ def read_markdown(
     return data
 
 
-def _front_matter(text: str, problems: Problems) -> tuple[dict[str, Any], str]:
-    """Return the keys between two lines of `---`, and the text with these lines empty."""
-    match = FRONT_MATTER.match(text)
-    if not match or MARKDOWN.search(match[1]):  # a rule at the top, and another one further down
-        return {}, text
-    front: Mapping[str, Any] = {}
-    try:
-        front = fields.mapping("front matter", load_yaml(match[1]) or {})
-    except UserError as error:
-        problems.add(1, f"in the lines between ---: {error}")
-    if "ablations" in front:
-        problems.add(1, "`ablations` is in the front matter of a Markdown plan; write them as sections below it")
-    keys = {key: value for key, value in front.items() if key != "ablations"}
-    return keys, "\n" * match[0].count("\n") + text[match.end() :]
+def front_matter(text: str) -> dict[str, Any]:
+    """Return the keys of the front matter that can be read."""
+    return split_front_matter(plain_text(text), Problems())[0]
 
 
 def shortened(text: str) -> str:

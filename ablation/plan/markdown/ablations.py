@@ -12,6 +12,7 @@ from ablation.plan.markdown.parts import find_part, removed_kind
 from ablation.plan.markdown.phrases import ADDED, words
 from ablation.plan.markdown.problems import Problems
 from ablation.plan.markdown.sections import Section
+from ablation.plan.readings import Reading, read_as
 
 ACTIONS = {
     "replace": "replace replaced replacement replacing substitute substitution modify modified modification change "
@@ -28,13 +29,18 @@ NOTHING = re.compile(
 WITH = re.compile(r"\b(?:with|by)\b(.*)$", re.IGNORECASE)
 
 
-def ablation_of(section: Section, catalogue: Catalogue, problems: Problems) -> dict[str, Any] | None:
-    """Return part, action, why and replacements of a section, or None if anything of it is not understood."""
-    part, actions = _one(section, PART, problems), _actions(section, problems)
-    lines = _replacements(section, actions)
+def ablation_of(
+    section: Section, catalogue: Catalogue, problems: Problems, readings: list[Reading]
+) -> dict[str, Any] | None:
+    """Return part, action, why and replacements of a section, or None if anything of it is not understood.
+
+    Appends to `readings` as what the phrases were read.
+    """
+    part, actions = _one(section, PART, problems), actions_of(section, problems)
+    lines = replacements_of(section, actions)
     if part is None or not actions:
         return None
-    if not lines and actions != ["remove"]:
+    if not lines and actions not in (["remove"], ["add"]):
         place, action = section.places[ACTION], actions[0].upper()
         problems.add(place, f"{_title(section)} has no field `- **Replacement**: ...`, which {action} needs")
         return None
@@ -44,9 +50,11 @@ def ablation_of(section: Section, catalogue: Catalogue, problems: Problems) -> d
         problems.add(part.number, str(error))
         return None
     before, arms = len(problems.found), dict(arms)
+    read = [_reading(part, name, list(arms.values()))]
     said = dict.fromkeys(arms, "")
     for line in lines:
-        _add(line, name, catalogue, arms, said, problems)
+        if found := _add(line, name, catalogue, arms, said, problems):
+            read.append(_reading(line, name, found))
     if actions == ["remove"] and any(said.values()):
         problems.add(
             lines[0].number, f"REMOVE takes no replacement, got {lines[0].text!r}; leave it out, or write REPLACE"
@@ -54,6 +62,7 @@ def ablation_of(section: Section, catalogue: Catalogue, problems: Problems) -> d
     _check_prose(section, name, catalogue, problems)
     if len(problems.found) > before:
         return None
+    readings += read
     kept = {choice.arm: choice.spec for choice in arms.values()}
     if actions == ["remove"] and list(kept.values()) == [{"kind": "none"}]:
         return {"part": name, "action": "remove", "why": why_of(section), "replacements": {}}
@@ -75,7 +84,7 @@ def _title(section: Section) -> str:
     return repr(section.title or "the plan")
 
 
-def _actions(section: Section, problems: Problems) -> list[str]:
+def actions_of(section: Section, problems: Problems) -> list[str]:
     """Return the actions that a section states, usually one."""
     line = _one(section, ACTION, problems)
     if line is None:
@@ -94,7 +103,7 @@ def _actions(section: Section, problems: Problems) -> list[str]:
     return found
 
 
-def _replacements(section: Section, actions: list[str]) -> list[Line]:
+def replacements_of(section: Section, actions: list[str]) -> list[Line]:
     """Return the lines with replacements. The words after `REPLACE with` are one, if the section has no others."""
     lines = [line for line in section.fields.get(REPLACEMENT, []) if not _is_nothing(line.text, actions)]
     said = [(line, WITH.search(line.text)) for line in section.fields.get(ACTION, [])]
@@ -105,7 +114,7 @@ def _replacements(section: Section, actions: list[str]) -> list[Line]:
 
 def _is_nothing(text: str, actions: list[str]) -> bool:
     """Return True for an empty replacement. `None` is one only for what is removed; for others it is the kind `none`."""
-    if not NOTHING.fullmatch(text):
+    if not NOTHING.fullmatch(text) or ("remove" not in actions and text.strip().startswith(("(", "["))):
         return False
     return "remove" in actions or "none" not in text.lower()
 
@@ -113,7 +122,8 @@ def _is_nothing(text: str, actions: list[str]) -> bool:
 def _part(part: Line, lines: list[Line], actions: list[str], catalogue: Catalogue) -> tuple[str, dict[str, Choice]]:
     """Return the name of the part, and the arm without it if it is removed, by the phrase that asks for it."""
     if "remove" not in actions:
-        return find_part(part.text, lines, catalogue.parts), {}
+        name = find_part(part.text, lines, catalogue.parts)
+        return name, {} if lines else _added(part.text, name, catalogue)
     pair = removed_kind(part.text, catalogue.parts)
     name, kind = pair or (find_part(part.text, lines, catalogue.parts), "none")
     kinds = catalogue.parts[name].kinds
@@ -124,15 +134,29 @@ def _part(part: Line, lines: list[Line], actions: list[str], catalogue: Catalogu
     return name, {part.text: Choice(kinds[kind].arm, {"kind": kind})}
 
 
+def _added(phrase: str, part: str, catalogue: Catalogue) -> dict[str, Choice]:
+    """Return the arm of ADD without a replacement: the first kind of the part that is not `none`."""
+    kinds = catalogue.parts[part].kinds
+    name = next((each for each in kinds if each != "none"), None)
+    if name is None or "none" not in kinds:
+        raise Unclear(
+            f"{phrase!r} is {part}, which cannot be added; use REPLACE with one of its kinds: {', '.join(kinds)}"
+        )
+    return {phrase: Choice(kinds[name].arm, {"kind": name})}
+
+
 def _add(
     line: Line, part: str, catalogue: Catalogue, arms: dict[str, Choice], said: dict[str, str], problems: Problems
-) -> None:
-    """Add the arms of one line to those of its ablation. An arm that is there already is a problem, unless it was only removed."""
+) -> list[Choice]:
+    """Add the arms of one line to those of its ablation, and return them.
+
+    An arm that is there already is a problem, unless it was only removed.
+    """
     try:
         found = choices(line.text, part, catalogue.parts[part], line.strong)
     except Unclear as error:
         problems.add(line.number, str(error))
-        return
+        return []
     for choice in found:
         same = next((phrase for phrase, other in arms.items() if other == choice), None)
         if same is None:
@@ -142,6 +166,11 @@ def _add(
             problems.add(
                 line.number, f"the section has {line.text!r} twice, as arm {choice.arm!r} of {said[same]!r}; remove one"
             )
+    return found
+
+
+def _reading(line: Line, part: str, choices: list[Choice]) -> Reading:
+    return Reading(line.number, sendable(line.text), read_as(part, *(choice.spec for choice in choices)))
 
 
 def _check_prose(section: Section, part: str, catalogue: Catalogue, problems: Problems) -> None:

@@ -9,9 +9,13 @@ from markdown_it.token import Token
 
 # Plans are often indented by more than Markdown allows, so indented code is read as text. Fences and HTML are gone already.
 PARSER = MarkdownIt("commonmark").enable("table").disable(["code", "fence", "html_block", "html_inline", "reference"])
+MATHEMATICS = "±×÷¬′″‰\u02b0-\u02ff\u2200-\u22ff\u27c0-\u27ef\u2a00-\u2aff"  # which begin a formula
 DECORATION = re.compile(
-    r"\[[ xX]\]\s+|(?:[^\w\s!-/:-@\[-`{-~«»‘’“”§°–—−]|\ufe0f)+\s*"
+    rf"\[[ xX]\]\s+|(?:[^\w\s!-/:-@\[-`{{-~«»‘’“”§°–—−{MATHEMATICS}]|\ufe0f)+\s*"
 )  # a check box, an emoji, an arrow
+COMPARISON = re.compile(
+    r"^(\s*(?:[-*+]|\d{1,3}[.)])\s+)(?=>\s*=?\s*[\d.])", re.MULTILINE
+)  # an item such as `>80`, no quotation
 MARKER = re.compile(r"(?:[-*+]|\d{1,3}[.)])\s+")
 
 
@@ -53,7 +57,7 @@ def blocks(text: str) -> Iterator[Block]:
     """Yield the blocks of a text in their order."""
     depth, table = 0, list[tuple[int, list[str]]]()
     last = [Token("", "", 0)] * 2  # the two tokens before
-    for token in PARSER.parse(text):
+    for token in PARSER.parse(COMPARISON.sub(r"\1\\", text)):
         if token.type in ("list_item_open", "list_item_close"):
             depth += token.nesting
         elif token.type == "tr_open" and token.map:
@@ -83,13 +87,16 @@ def _of_paragraph(token: Token, opening: Token, depth: int, *, item: bool) -> It
 
 def _lines(token: Token) -> list[tuple[str, str]]:
     """Return the lines of a text, each with the bold text at its start."""
-    lines, strong, bold = [""], [""], False
+    lines, strong, bold, product = [""], [""], False, False
     for child in token.children or []:
         if child.type in ("softbreak", "hardbreak"):
             lines.append("")
             strong.append("")
         elif child.type in ("strong_open", "strong_close"):
             bold = child.nesting > 0
+        elif (child.type == "em_open" and re.search(r"[\w)\]]$", lines[-1])) or (product and child.type == "em_close"):
+            product = child.nesting > 0  # the stars of `a*b + c*d` are no emphasis
+            lines[-1] += child.markup
         else:
             before, lines[-1] = lines[-1], lines[-1] + child.content
             if bold and before.strip() == strong[-1].strip():

@@ -8,6 +8,7 @@ from ablation.plan.markdown import names
 from ablation.plan.markdown.blocks import Line, blocks
 from ablation.plan.markdown.hidden import shown
 from ablation.plan.markdown.html import PLAN, REASONING, without_html
+from ablation.plan.markdown.left_out import LeftOut, left_out
 from ablation.plan.markdown.names import METRICS
 from ablation.plan.markdown.phrases import listed
 from ablation.plan.markdown.problems import Problems
@@ -27,7 +28,7 @@ GENERIC = listed(
 class Document:
     """The sections with ablations, the title, the reasoning as text, and the metrics that no ablation states.
 
-    `prose` are the sections that are neither ablations nor reasoning.
+    `prose` are the sections that are neither ablations nor reasoning. `left_out` are the lines that were not used.
     """
 
     ablations: list[Section]
@@ -35,6 +36,7 @@ class Document:
     reasoning: str
     metrics: list[Line]
     prose: list[Section]
+    left_out: list[LeftOut]
 
 
 def read_document(text: str, problems: Problems) -> Document:
@@ -60,7 +62,21 @@ def read_document(text: str, problems: Problems) -> Document:
     stated = set(ablations)
     others = [section for section in sections if section not in stated]
     metrics = [line for section in others for line in section.fields.get(METRICS, [])]
-    return Document(ablations, _title(sections), _plain_text(reasons), metrics, prose)
+    read = _lines_read(sections, stated, {line.number for line in metrics}, len(visible.lines))
+    unused = list(left_out(text, "\n".join(visible.lines), body, read))
+    return Document(ablations, _title(sections), _plain_text(reasons), metrics, prose, unused)
+
+
+def _lines_read(sections: list[Section], ablations: set[Section], metrics: set[int], lines: int) -> set[int]:
+    """Return the numbers of the lines of ablations, of the title of the plan and of metrics."""
+    ends = [*(section.number for section in sections[1:]), lines + 1]
+    title, read = _title(sections), set(metrics)
+    for section, end in zip(sections, ends, strict=True):
+        if section in ablations:
+            read.update(range(section.number, end))
+        elif title and section.title == title and section.level == 1:
+            read.add(section.number)
+    return read
 
 
 def _with_reasoning(sections: list[Section]) -> Iterator[tuple[Section, str]]:

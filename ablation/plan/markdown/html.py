@@ -18,6 +18,7 @@ HTML_TITLE = re.compile(r"([^<]*)")
 REASONING = re.compile(r"\b(reason(ing|s)?|rationale|thoughts?|thinking|scratchpad)\b", re.IGNORECASE)
 PLAN = re.compile(r"\bplans?\b|\bablat", re.IGNORECASE)
 REPLACED = {"strong": "**", "b": "**", "code": "`", "br": "; "}
+SCRIPTS = {"sup": "^", "sub": "_"}
 BULLET = re.compile(r"^([ \t>]*)[•◦▪‣·●○∙–—][ \t]+", re.MULTILINE)
 
 
@@ -80,6 +81,8 @@ def _replacement(tag: re.Match[str], line: int, boxes: list[_Box], problems: Pro
         if not tag["slash"]:
             _head(boxes, level, HTML_TITLE.match(tag.string, tag.end())[1])  # type: ignore[index]  # matches any text
         return "" if tag["slash"] else f"{'#' * (level or 2)} "
+    if name in SCRIPTS:
+        return "" if tag["slash"] else SCRIPTS[name]
     return "- " if name == "li" and not tag["slash"] else REPLACED.get(name, "")
 
 

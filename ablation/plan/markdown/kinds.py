@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablation.plan.catalogue import Kind, Number, Part
+from ablation.plan.markdown.by_content import kind_by_content
 from ablation.plan.markdown.numbers import Numbers, numbers_of
-from ablation.plan.markdown.phrases import matches, nearest, words
+from ablation.plan.markdown.phrases import literally, matches, nearest, words
 
 LETTERED = re.compile(r"^\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+")
+SHAPE = re.compile(r"\s*[(\[]\s*(?:\d*[A-Z]\w?\s*[x×*,]\s*)+\d*[A-Z]\w?\s*[)\]]")  # of a tensor: `(T x B x 2C)`
 OUTSIDE_BRACKETS = r"(?![^(\[]*[)\]])"
 ALTERNATIVES = re.compile(rf"\s*(?:[;|]|,(?!\d)|/(?!\s*\d)|\bor\b|\bvs\.?(?=\s))\s*{OUTSIDE_BRACKETS}", re.IGNORECASE)
 EVERYTHING = re.compile(
@@ -42,7 +44,9 @@ def choices(phrase: str, part: str, of_part: Part, strong: str = "") -> list[Cho
 
     `strong` is the bold text at the start of the phrase: the name of the replacement, which an explanation follows.
     """
-    text = LETTERED.sub("", phrase.strip()).strip(" .;,")
+    if same := _literal(phrase, of_part):
+        return same
+    text = SHAPE.sub("", LETTERED.sub("", phrase.strip())).strip(" .;,")
     if len(text) > LONGEST:
         raise Unclear(f"a replacement has at most {LONGEST} characters, got {len(text)}; shorten {text[:60]!r}...")
     errors: list[Unclear] = []
@@ -76,6 +80,8 @@ def _pieces(separator: re.Pattern[str], text: str) -> list[str]:
 
 def _single(phrase: str, part: str, of_part: Part, strong: str) -> list[Choice]:
     """Return the arms of one phrase: as a whole, or its name without an explanation that has no numbers."""
+    if same := _literal(phrase, of_part):
+        return same
     try:
         return _named(phrase, part, of_part)
     except BadNumber:
@@ -96,6 +102,12 @@ def _single(phrase: str, part: str, of_part: Part, strong: str) -> list[Choice]:
                 f"{rest!r} after {name!r} is not understood; write a value as `{name} (0.5)`, or only the name"
             ) from None
         return found
+
+
+def _literal(phrase: str, of_part: Part) -> list[Choice]:
+    """Return the arm of a kind that has a phrase letter for letter, with numbers too: `16`, or `[0.1, 0.5]`."""
+    same = literally(phrase, {name: kind.phrases for name, kind in of_part.kinds.items()})
+    return [_choice(of_part.kinds[same[0]], same[0], {})] if len(same) == 1 else []
 
 
 def _explained(phrase: str) -> tuple[str, str]:
@@ -121,6 +133,7 @@ def _kind(read: str, phrase: str, part: str, of_part: Part) -> str:
         name: set().union(*(words(each) for other in known if other != name for each in known[other])) for name in known
     }
     found = matches(read, known, {name: of_phrases - others[name] for name in known})
+    found = found or kind_by_content(read, known, of_part)
     if len(found) == 1:
         return found[0]
     if found:

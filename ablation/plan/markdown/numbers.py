@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ablation.plan.markdown.phrases import in_order
+
 NUMBER = r"(?<![\w.])[-+−]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?![\w.]*\w)"
 PERCENT = r"\s*(?P<percent>%|percent\b)?"
 RANGE = re.compile(rf"{NUMBER}\s*%?\s*(?:-|–|—|\.\.+|…|\bto\b|\bthrough\b|\band up\b)\s*[-+]?[\d.]", re.IGNORECASE)
@@ -11,6 +13,9 @@ COMMA = re.compile(r"(?<![\d.])\d+,\d+(?![\d.])")
 FRACTION = re.compile(r"\d\s*/\s*\d")
 BRACKET = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 TAIL = re.compile(r"\s*(?::\s|\s[-–—]\s|[–—]|=|,|\bwith\b)\s*(?=.*\d)", re.IGNORECASE)
+
+WORDS = {word: str(number) for number, word in enumerate("two three four five six seven eight nine ten".split(), 2)}  # noqa: SIM905
+NAMED_IN_WORDS = re.compile(rf"\b(?P<name>[a-z]+) (?P<number>{'|'.join(WORDS)}|\d+)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,24 @@ def numbers_of(phrase: str, known: Collection[str]) -> Numbers:
         raise ValueError("a fraction; write it as 0.5, or with a comma between two numbers")
     if COMMA.search(phrase):
         raise ValueError("a comma between digits; write a point, as 0.5, or a space between two numbers, as 1, 2")
-    head, tails = _split(phrase)
+    head, tails = _split(_with_digits(phrase, known))
     pattern = "|".join(sorted((re.escape(name).replace("_", r"[\s_-]") for name in known), key=len, reverse=True))
     named: dict[str, float] = {}
     unnamed: list[float] = []
     kept = [_take(head, pattern, named, unnamed, keep_names=True)]
     kept += [_take(tail, pattern, named, unnamed, keep_names=False) for tail in tails]
     return Numbers(" ".join(kept), named, unnamed)
+
+
+def _with_digits(phrase: str, known: Collection[str]) -> str:
+    """Return a phrase with `the final two layers` as `the last 2 layers`, if `last` is a setting that numbers may have."""
+
+    def digit(match: re.Match[str]) -> str:
+        name = " ".join(in_order(match["name"]))
+        number = WORDS.get(match["number"].lower(), match["number"])
+        return f"{name} {number}" if name in known else match[0]
+
+    return NAMED_IN_WORDS.sub(digit, phrase)
 
 
 def _split(phrase: str) -> tuple[str, list[str]]:

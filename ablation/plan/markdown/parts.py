@@ -1,13 +1,14 @@
 """From the phrase of an ablated part to the part: by its own words, or by the replacements that only one part has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ablation.plan.catalogue import Part
+from ablation.plan.composite import parts_of
 from ablation.plan.markdown.blocks import Line
+from ablation.plan.markdown.by_content import by_content, removed_by_content
 from ablation.plan.markdown.kinds import Unclear, choices, names_of
-from ablation.plan.markdown.phrases import ADDED, matches, nearest, words
-
-Parts = Mapping[str, Part]
+from ablation.plan.markdown.phrases import ADDED, literally, matches, nearest, words
+from ablation.plan.markdown.vocabulary import Parts, foreign
 
 
 def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
@@ -16,20 +17,31 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
     If the phrase is not the part's own, or fits several parts, the only candidate is taken of whose kinds all replacements are.
     Without replacements the phrase alone decides.
     """
-    lines = list(replacements)
-    own = matches(phrase, {name: (name, *part.phrases) for name, part in parts.items()})
+    lines, known = list(replacements), {name: (name, *part.phrases) for name, part in parts.items()}
+    same, own = (_taking(lines, names, parts) for names in (literally(phrase, known), matches(phrase, known)))
+    if len(same) == 1:
+        return same[0]
     near = _near(phrase, parts)
     if len(own) == 1 and (lines or not _names_a_property(phrase, parts[own[0]])):
         return own[0]
+    is_kind = any(matches(phrase, names_of(part)) for part in parts.values())
+    stated = [] if own or is_kind else by_content(phrase, parts)
+    if len(stated) == 1 and (not lines or any(_has(parts[stated[0]], stated[0], line) for line in lines)):
+        return stated[0]
     if not lines:
-        raise _unclear(phrase, own or near, parts)
-    for candidates in (own, near, _related(phrase, parts)):
+        raise _unclear(phrase, own or stated or near, parts)
+    for candidates in (
+        own,
+        stated,
+        _of_its_group(phrase, near, parts),
+        _of_its_group(phrase, _related(phrase, parts), parts),
+    ):
         fitting = [name for name in candidates if all(_has(parts[name], name, line) for line in lines)]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
             raise _unclear(phrase, fitting, parts)
-    related = own or near or _related(phrase, parts)
+    related = own or stated or near or _related(phrase, parts)
     unknown = [line.text for line in lines if not any(_has(parts[name], name, line) for name in related)]
     if related and unknown:
         kinds = "; ".join(f"{name}: {', '.join(parts[name].kinds)}" for name in related)
@@ -37,6 +49,11 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
             f"{phrase!r} may be {' or '.join(related)}, without a kind called {' or '.join(unknown)}. Known: {kinds}"
         )
     raise _unclear(phrase, own or near, parts)
+
+
+def _taking(lines: list[Line], names: list[str], parts: Parts) -> list[str]:
+    """Return the names without a composite part that lacks a replacement, which may be a kind of a part that it stands for."""
+    return [name for name in names if not parts_of(parts[name]) or all(_has(parts[name], name, line) for line in lines)]
 
 
 def removed_kind(phrase: str, parts: Parts) -> tuple[str, str] | None:
@@ -48,6 +65,7 @@ def removed_kind(phrase: str, parts: Parts) -> tuple[str, str] | None:
         for kind, phrases in names_of(of_part).items()
         if len(found) > 1 and any(words(each) == found for each in phrases)
     ]
+    pairs = pairs or removed_by_content(phrase, parts)
     if len(pairs) > 1:
         raise Unclear(
             f"without {phrase!r} could mean {' or '.join(f'{part}: {kind}' for part, kind in pairs)}; use REPLACE"
@@ -86,6 +104,19 @@ def _related(phrase: str, parts: Parts) -> list[str]:
         for name, part in parts.items()
     }
     return [name for name, phrases in said.items() if found & set().union(*map(words, phrases))]
+
+
+def _of_its_group(phrase: str, names: list[str], parts: Parts) -> list[str]:
+    """Return the names of parts whose group, such as `fusion`, has all words of a phrase that are not general."""
+
+    def group(name: str) -> str:
+        return name.partition(".")[0]
+
+    return [
+        name
+        for name in names
+        if not foreign(phrase, {each: part for each, part in parts.items() if group(each) == group(name)})
+    ]
 
 
 def _has(part: Part, name: str, line: Line) -> bool:

@@ -32,6 +32,7 @@ MEANINGS = {
     "swap": "swapped swapping",
     "gate": "gated gating gates",
     "dynamic": "dynamically",
+    "time": "temporal temporally",
     "adaptive": "adaptively",
 }
 CANONICAL = {form: word for word, forms in MEANINGS.items() for form in (word, *forms.split())}
@@ -77,6 +78,17 @@ def _singular(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return f"{word[:-3]}y"
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def literally(phrase: str, known: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the names that have a phrase letter for letter; case, spaces and the punctuation around it do not matter."""
+    said = _plain(phrase)
+    return [name for name, phrases in known.items() if any(_plain(each) == said for each in phrases)]
+
+
+@lru_cache(maxsize=4096)
+def _plain(phrase: str) -> str:
+    return " ".join(phrase.casefold().split()).strip(" .;,")
 
 
 def matches(

@@ -7,35 +7,21 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablation.records import CurveRecord
 from ablation.report.blocks import Block, Picture, Pictures, Text
 from ablation.report.content import Content
 from ablation.report.figures.axis import Axis, Scale
+from ablation.report.figures.earlier_curves import EARLIER_CURVES
 from ablation.report.figures.plots import panels
 from ablation.report.figures.spec import SERIES_COLOURS, SMALL, Line, Mark, Plot, Point, Series
 
 POINTS_PER_LINE = 100
 FAMILY_ARMS = 12  # arms whose layer weights are drawn
-FIRST = ("loss", "wer/valid", "loss/ctc", "loss/attention", "loss/masked", "learning_rate")
-NAMES: Mapping[str, str] = {
-    "loss": "loss",
-    "loss/ctc": "CTC loss",
-    "loss/attention": "attention loss",
-    "loss/masked": "masked-prediction loss",
-    "wer/valid": "WER on the validation split (%)",
-    "learning_rate": "learning rate",
-    "fusion/scale": "learned scale S of the video",
-    "fusion/omega": "learned weights of the layers",
-    "mask/audio_fraction": "masked fraction of audio",
-    "mask/audio_run": "mean masked run of audio (frames)",
-    "mask/video_fraction": "masked fraction of video",
-    "mask/video_run": "mean masked run of video (frames)",
-}
-LEARNED = "fusion/"
 
 
 def learned(content: Content) -> list[Block]:
-    """Learned values of the fusion: single ones of all arms together, families (a value per layer) arm by arm."""
-    metrics = [name for name in _metrics(content) if name.startswith(LEARNED)]
+    """Learned values of the model: single ones of all arms together, families (a value per layer) arm by arm."""
+    metrics = [name for name in _metrics(content) if _is_learned(content, name)]
     families = [family for name in metrics if (family := _family(name))]
     single = [name for name in metrics if not _family(name)]
     blocks: list[Block] = [*_by_metric(content, single, title="Learned values of each arm, over training steps.")]
@@ -46,7 +32,7 @@ def learned(content: Content) -> list[Block]:
 
 def training(content: Content) -> list[Block]:
     """Losses, WER on the validation split, and all other logged values; printed where one legend holds all arms."""
-    metrics = [name for name in _metrics(content) if not name.startswith(LEARNED)]
+    metrics = [name for name in _metrics(content) if not _is_learned(content, name)]
     blocks = _by_metric(content, metrics, title="Losses, rates and masks of each arm, over training steps.")
     if not blocks:
         return []
@@ -58,13 +44,30 @@ def training(content: Content) -> list[Block]:
     return [*blocks, Text([note], small=True)]
 
 
+def _declared(content: Content) -> Mapping[str, CurveRecord]:
+    return {curve.name: curve for curve in content.study.curves or EARLIER_CURVES}
+
+
+def _name(content: Content, metric: str) -> str:
+    """Return the label of a metric or of a family; the metric itself if the recipe does not declare it."""
+    found = _declared(content).get(metric)
+    return found.label if found else metric
+
+
+def _is_learned(content: Content, metric: str) -> bool:
+    declared = _declared(content)
+    found = declared.get(metric) or declared.get(_family(metric) or "")
+    return found.learned if found else False
+
+
 def _metrics(content: Content) -> list[str]:
-    names = list(dict.fromkeys(content.curves["metric"]))
-    return [*(name for name in FIRST if name in names), *sorted(set(names) - set(FIRST))]
+    """Return what was logged: declared curves in their order, then the others by name."""
+    names, first = list(dict.fromkeys(content.curves["metric"])), list(_declared(content))
+    return [*(name for name in first if name in names), *sorted(set(names) - set(first))]
 
 
 def _family(metric: str) -> str | None:
-    """`fusion/omega_2` belongs to `fusion/omega`."""
+    """`gates/weight_2` belongs to `gates/weight`."""
     found = re.fullmatch(r"(.+)_\d+", metric)
     return found[1] if found else None
 
@@ -78,7 +81,7 @@ def _by_metric(content: Content, metrics: Sequence[str], *, title: str) -> list[
     for series in panels(arms, content.study.baseline):
         drawn = [
             Picture(_plot(content, table, [(number, table[table["arm"] == arm]) for arm, number in series.items()],
-                             NAMES.get(name, name), f"{NAMES.get(name, name)} of each arm over training steps"))
+                             _name(content, name), f"{_name(content, name)} of each arm over training steps"))
             for name, table in tables.items() if table["arm"].isin(series).any()
         ]  # fmt: skip
         if drawn:
@@ -104,10 +107,10 @@ def _at_the_end(content: Content, family: str) -> list[Block]:
     ends = last.reset_index().assign(step=lambda rows: rows["metric"].map(_number) + 1)
     if len(members) < 2:
         return []
-    name = f"{NAMES.get(family, family)} at the end of training"
+    name = f"{_name(content, family)} at the end of training"
     return [
         Pictures([Picture(_plot(content, ends, [(number, ends[ends["arm"] == arm]) for arm, number in series.items()],
-                                   NAMES.get(family, family), f"{name}, of each layer and arm", "layer"))],
+                                   _name(content, family), f"{name}, of each layer and arm", "layer"))],
                  list(series.items()), small=True, title=f"{name[0].upper()}{name[1:]}.")
         for series in panels(arms, content.study.baseline)
     ]  # fmt: skip
@@ -116,7 +119,7 @@ def _at_the_end(content: Content, family: str) -> list[Block]:
 def _layers(content: Content, family: str) -> list[Block]:
     """A figure per arm with a line per member of the family, and a remark on arms and members that are left out."""
     table, everyone, arms = _members(content, family)
-    members, name = _spread(everyone), NAMES.get(family, family)
+    members, name = _spread(everyone), _name(content, family)
     drawn = []
     for arm in arms[:FAMILY_ARMS]:
         mine = table[table["arm"] == arm]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
+from ablation.report.amounts import Amounts
 from ablation.report.blocks import Picture, Pictures
 from ablation.report.content import Content
 from ablation.report.figures.axis import Axis, Scale, number
@@ -19,16 +20,16 @@ from ablation.report.figures.spec import (
     Row,
     Series,
 )
-from ablation.report.wording import bare, interval, percent, points
+from ablation.report.wording import interval
 from ablation.stats.verdict import Verdict
 from common.conditions import CLEAN, Condition
 from common.conditions import label as condition_label
 
 FOREST_ROWS = 30  # more do not fit on a printed page
+MOST_PRINTED = 12  # forests; of more arms, nobody reads the figures on paper
 FAR = 12  # times the median: an arm beyond it would squeeze the others on a linear axis
 DIFFERENCES = (
-    "Difference of each arm to the baseline, in points of WER, with intervals. Filled: significant after correction; "
-    "hollow: not."
+    "Difference of each arm to the baseline, in {}, with intervals. Filled: significant after correction; hollow: not."
 )
 Rows = list[dict[str, Any]]
 Places = Sequence[tuple[float, str]]
@@ -46,20 +47,25 @@ def pictures(content: Content) -> list[Pictures]:
     """All figures of differences, then WER against SNR."""
     scored = [arm.arm for arm in content.study.arms if any(content.row(arm.arm, c) for c in content.study.conditions)]
     drawn = forests(content)
-    captions = [""] * (len(drawn) - 1) + [DIFFERENCES]
-    found = [Pictures([*map(Picture, drawn, captions)])] if drawn else []
+    captions = [""] * (len(drawn) - 1) + [DIFFERENCES.format(_points(content))]
+    many = len(drawn) > MOST_PRINTED
+    found = [Pictures([*map(Picture, drawn, captions)], screen_only=many)] if drawn else []
     known = content.comparison["wer_low"].notna().any() if len(content.comparison) else False
     bands = ", with 95 % intervals as bands" if known else ""
     for series in panels(scored, content.study.baseline):
         found += [
-            Pictures([Picture(plot, f"Word error rate against the SNR of {kind}{bands}.")], list(series.items()))
+            Pictures(
+                [Picture(plot, f"{_name(content)} against the SNR of {kind}{bands}.")],
+                list(series.items()),
+                screen_only=many,
+            )
             for kind, plot in wer_against_snr(content, series)
         ]
     return found
 
 
 def wer_against_snr(content: Content, series: dict[str, int]) -> list[tuple[str, Plot]]:
-    """Return for each kind of noise its name and a plot of WER (%) over SNR (dB), with clean at the right."""
+    """Return for each kind of noise its name and a plot of the metric over SNR (dB), with clean at the right."""
     kinds: dict[str, list[tuple[float, str]]] = {}
     for condition in map(Condition.parse, content.study.conditions):
         if condition.kind is not None and condition.snr_db is not None:
@@ -70,55 +76,77 @@ def wer_against_snr(content: Content, series: dict[str, int]) -> list[tuple[str,
 def _wer_plot(content: Content, series: dict[str, int], kind: str, snrs: Places) -> Plot:
     span = (snrs[-1][0] - snrs[0][0]) or 5.0
     places = [*snrs, (snrs[-1][0] + max(span / 4, 1), CLEAN)]
-    highs = content.comparison[["wer", "wer_high"]].max(axis=None) if len(content.comparison) else math.nan
+    metric, low, high = content.metric, *_reach(content)
     ticks = [(snr, "clean" if condition == CLEAN else number(snr)) for snr, condition in places]
     return Plot(
-        f"Word error rate of each arm against the SNR of {kind}; the table above has the numbers",
+        f"{_name(content)} of each arm against the SNR of {kind}; the table above has the numbers",
         Axis(f"SNR of {kind} (dB)", snrs[0][0] - span / 20, places[-1][0] + span / 20, ticks=ticks),
-        Axis("WER (%)", 0, 100 * highs if highs > 0 else 10),
+        Axis(f"{metric.short} ({metric.unit})" if metric.unit else metric.short, low, high),
         [_wer_series(content, arm, place, places) for arm, place in series.items()],
     )
+
+
+def _reach(content: Content) -> tuple[float, float]:
+    """The ends of the axis of values: rates start at zero, other values near the lowest one."""
+    table, metric = content.comparison, content.metric
+    high = table[["wer", "wer_high"]].max(axis=None) if len(table) else math.nan
+    if metric.is_rate:
+        return 0, metric.scale * high if high > 0 else 10
+    low = table[["wer", "wer_low"]].min(axis=None)
+    margin = 0.05 * ((high - low) or abs(high) or 1)
+    return low - margin, high + margin
+
+
+def _name(content: Content) -> str:
+    return f"{content.metric.label[:1].upper()}{content.metric.label[1:]}"
+
+
+def _points(content: Content) -> str:
+    """E.g. `points of WER`, `dB of PSNR`, `accuracy`."""
+    return f"{content.metric.points} of {content.metric.short}" if content.metric.points else content.metric.short
 
 
 def _wer_series(content: Content, arm: str, place: int, places: Places) -> Series:
     """A line over the SNRs, a thin one from the last of them to clean, a mark and a band for each condition."""
     rows = [(snr, row) for snr, condition in places if (row := content.row(arm, condition))]
     noisy = [(snr, row) for snr, row in rows if row["condition"] != CLEAN]
-    curve = [(snr, 100 * row["wer"]) for snr, row in rows]
+    scale = content.metric.scale
+    curve = [(snr, scale * row["wer"]) for snr, row in rows]
     lines = [Line(curve[: len(noisy)])]
     clean = rows[-1:] if len(noisy) < len(rows) else []
     if clean:
         lines.append(Line(curve[-2:], thin=True))
-    marks = [Mark(snr, 100 * row["wer"], _hint(row)) for snr, row in rows]
-    bands = [band for run in (noisy, clean) if (band := _band(run))]
+    marks = [Mark(snr, scale * row["wer"], _hint(row, content.amounts)) for snr, row in rows]
+    bands = [band for run in (noisy, clean) if (band := _band(run, scale))]
     return Series(place, lines, marks, bands)
 
 
-def _hint(row: dict[str, Any]) -> str:
-    reach = interval(row["wer_low"], row["wer_high"], bare)
-    return f"{row['arm']}, {condition_label(row['condition'])}: {percent(row['wer'])} {reach}"
+def _hint(row: dict[str, Any], write: Amounts) -> str:
+    reach = interval(row["wer_low"], row["wer_high"], write.bare)
+    return f"{row['arm']}, {condition_label(row['condition'])}: {write.value(row['wer'])} {reach}"
 
 
-def _band(rows: list[tuple[float, dict[str, Any]]]) -> Band | None:
+def _band(rows: list[tuple[float, dict[str, Any]]], scale: float) -> Band | None:
     """The intervals of a run of conditions; None where no interval is known."""
     known = [(snr, row) for snr, row in rows if not math.isnan(row["wer_low"])]
-    lower, upper = ([(snr, 100 * row[key]) for snr, row in known] for key in ("wer_low", "wer_high"))
+    lower, upper = ([(snr, scale * row[key]) for snr, row in known] for key in ("wer_low", "wer_high"))
     return Band(lower, upper) if known else None
 
 
 def forests(content: Content) -> list[Forest]:
-    """Differences to the baseline in points, arm by arm and condition by condition, in figures that fit on a page."""
+    """Differences to the baseline, arm by arm and condition by condition, in figures that fit on a page."""
     arms = [(arm.arm, _differences(content, arm.arm)) for arm in content.study.arms]
-    groups = [(arm, [_row(row) for row in rows]) for arm, rows in arms if rows]
+    groups = [(arm, [_row(row, content.amounts) for row in rows]) for arm, rows in arms if rows]
     ends = [end for _, rows in groups for row in rows for end in (row.value, *(row.interval or ()))]
     if not ends:
         return []
     low, high = min(0.0, *ends), max(0.0, *ends)
-    scale: Scale = "asinh" if max(high, -low) > FAR * median(map(abs, ends)) else "linear"
+    scale: Scale = "asinh" if content.metric.is_rate and max(high, -low) > FAR * median(map(abs, ends)) else "linear"
     margin = 0.04 * ((high - low) or 1)
-    name = "difference in points of WER" + (" (compressed beyond 1)" if scale == "asinh" else "")
+    name = f"difference in {_points(content)}" + (" (compressed beyond 1)" if scale == "asinh" else "")
     label = "Difference of each arm to the baseline in each condition, with intervals; the table above has the numbers"
-    return [Forest(label, Axis(name, low - margin, high + margin, scale), page) for page in _pages(groups)]
+    axis, higher = Axis(name, low - margin, high + margin, scale), content.metric.higher_is_better
+    return [Forest(label, axis, page, higher) for page in _pages(groups)]
 
 
 def _differences(content: Content, arm: str) -> Rows:
@@ -126,16 +154,17 @@ def _differences(content: Content, arm: str) -> Rows:
     return [row for row in rows if row and not math.isnan(row["difference"])]
 
 
-def _row(row: dict[str, Any]) -> Row:
-    name, text = condition_label(row["condition"]), points(row["difference"])
-    reach: Point = (100 * row["diff_low"], 100 * row["diff_high"])
+def _row(row: dict[str, Any], write: Amounts) -> Row:
+    name, text = condition_label(row["condition"]), write.difference(row["difference"])
+    scale = write.metric.scale
+    reach: Point = (scale * row["diff_low"], scale * row["diff_high"])
     return Row(
         name,
-        100 * row["difference"],
+        scale * row["difference"],
         text,
         None if math.isnan(row["diff_low"]) else reach,
         row["verdict"] in (Verdict.WORSE, Verdict.BETTER),
-        f"{row['arm']}, {name}: {text} points",
+        f"{row['arm']}, {name}: {write.with_unit(text)}",
     )
 
 

@@ -113,6 +113,7 @@ class Forest:
     label: str
     x: Axis
     groups: Sequence[tuple[str, Sequence[Row]]]
+    higher_is_better: bool = False
 
     @property
     def width(self) -> int:

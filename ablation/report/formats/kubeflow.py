@@ -6,16 +6,18 @@ its own, and the cells of the one table end with spaces that stay.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from ablation.decisions.verdict import Overall
+from ablation.records import ArmRecord
 from ablation.report.content import Content
+from ablation.report.contrasts import TITLES
 from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
-from ablation.report.wording import p_value, percent, points
-from ablation.results import ArmRecord
+from ablation.report.headline import headline
+from ablation.report.wording import p_value
 from ablation.stats.significance import ALPHA
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
@@ -41,6 +43,8 @@ def summary_markdown(content: Content, *, report_url: str | None = None, mlflow_
         f"# {escape(study.study)}: {escape(study.question or 'which parts does the model need?')}",
         escape(baseline_sentence(content)),
         *_links(("Report", report_url), ("Study in MLflow", mlflow)),
+        *(escape(said) for said in headline(content)),
+        *_contrasts(content),
         *_section("Verdicts", [_verdict(content, arm.arm) for arm in arms if arm.arm in content.verdicts]),
         *_rates(content, arms),
         *_section("Failed trials", _failures(content)),
@@ -59,11 +63,23 @@ def metrics(content: Content) -> dict[str, float]:
     found = {"trials_finished": float(finished), "trials_failed": float(len(content.study.failed()))}
     names = _plain_names([arm.arm for arm in content.study.arms])
     places = _plain_names(content.study.conditions)
+    found |= _contrast_metrics(content, places)
     for metric, arm, condition, kind, value in _numbers(content):
         front = f"{metric}_" if metric not in (kind, content.metric.name) else ""
         if math.isfinite(value) and len(found) < MOST_METRICS:
             found[f"{front}{kind}_{places[condition]}.{names[arm]}"] = float(value)
     return found
+
+
+def _contrast_metrics(content: Content, places: Mapping[str, str]) -> dict[str, float]:
+    """Return differences and p of contrasts, e.g. `rung_difference_clean.adapter`."""
+    names = _plain_names([each.name for each in content.study.contrasts])
+    numbers = {
+        f"{row['kind']}_{short}_{places[row['condition']]}.{names[row['contrast']]}": row[column]
+        for row in content.contrasts.to_dict("records")
+        for short, column in (("difference", "difference"), ("p", "p_adjusted"))
+    }
+    return {name: float(value) for name, value in list(numbers.items())[: MOST_METRICS // 2] if math.isfinite(value)}
 
 
 def _shown(content: Content) -> list[ArmRecord]:
@@ -99,6 +115,15 @@ def _verdict(content: Content, arm: str) -> str:
     return f"{escape(arm)}: **{escape(words.claim)}**{said}"
 
 
+def _contrasts(content: Content) -> list[str]:
+    """Return a section for each family of contrasts: the claims with their first piece of evidence."""
+    found: dict[str, list[str]] = {}
+    for (family, name), words in content.contrast_sentences.items():
+        said = f": {escape(words.evidence[0])}" if words.evidence else ""
+        found.setdefault(family, []).append(f"{escape(name)}: **{escape(words.claim)}**{said}")
+    return [part for family, items in found.items() for part in _section(TITLES[family], items)]
+
+
 def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:
     if content.comparison.empty:
         return []
@@ -108,7 +133,7 @@ def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:
         [escape(arm.arm) + PADDING, *(_cell(content, arm.arm, name) + PADDING for name in conditions)] for arm in arms
     ]
     label = content.metric.label
-    note = f"Mean over seeds. In brackets: difference to the baseline in points; p. Bold: p ≤ {ALPHA:g}."
+    note = f"Mean over seeds. In brackets: difference to the baseline{content.amounts.in_unit}; p. Bold: p ≤ {ALPHA:g}."
     return [f"## {label[:1].upper()}{label[1:]}", note, table(head, rows)]
 
 
@@ -117,9 +142,9 @@ def _cell(content: Content, arm: str, condition: str) -> str:
     row = content.row(arm, condition)
     if row is None:
         return "–"
-    notes = [] if pd.isna(row["difference"]) else [points(row["difference"])]
+    notes = [] if pd.isna(row["difference"]) else [content.amounts.difference(row["difference"])]
     notes += filter(None, [p_value(row["p_adjusted"]).removeprefix("p ").removeprefix("= ")])
-    rate, bracket = percent(row["wer"]), f" ({'; '.join(notes)})" if notes else ""
+    rate, bracket = content.amounts.value(row["wer"]), f" ({'; '.join(notes)})" if notes else ""
     text = f"{_unbroken(rate)} {_unbroken(bracket)}".rstrip()
     return f"**{text}**" if row["verdict"] in SIGNIFICANT else text
 

@@ -11,6 +11,7 @@ from ablation.report.blocks import (
     Cell,
     Document,
     Pictures,
+    Section,
     Table,
     Text,
     Verdicts,
@@ -31,17 +32,24 @@ def to_markdown(document: Document) -> str:
     """Write the whole report without its pictures."""
     parts = [headline(document).rstrip()]
     parts += [link("Open the study in MLflow", document.link)] if document.link else []
-    for section in in_words(document.sections[1:]):
-        blocks = [text for block in section.blocks if (text := _block(block, section.title))]
-        parts += [f"## {escape(section.title)}", *blocks] if blocks else []
+    parts += _sections(in_words(document.sections[document.lead :]))
     return "\n\n".join(parts) + "\n"
 
 
 def headline(document: Document) -> str:
-    """Write title, key facts and the first section: short enough for the page of a run."""
+    """Write title, key facts and the leading sections: short enough for the page of a run."""
     facts = ", ".join(f"{escape(label.lower())} {escape(text)}" for label, text in document.facts)
-    blocks = [text for block in document.sections[0].blocks if (text := _block(block))]
+    first = document.sections[: document.lead]
+    blocks = _sections(first) if len(first) > 1 else _sections(first)[1:]
     return "\n\n".join([f"# {escape(document.name)}: {escape(document.title)}", facts, *blocks]) + "\n"
+
+
+def _sections(sections: Sequence[Section]) -> list[str]:
+    parts = []
+    for section in sections:
+        blocks = [text for block in section.blocks if (text := _block(block, section.title))]
+        parts += [f"## {escape(section.title)}", *blocks] if blocks else []
+    return parts
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from ablation.decisions.comparable import Scored
 from ablation.decisions.gate import judge, too_many_failed
+from ablation.stats.measures import measure
 
 UTTERANCES, WORDS = 50, 20
 
@@ -84,3 +85,38 @@ def test_noise_that_no_condition_uses_or_an_old_study_does_not_tell_is_no_obstac
 def test_too_many_failed_trials() -> None:
     assert too_many_failed(1, 4, 1) is None
     assert too_many_failed(2, 4, 1) == "2 of 4 trials failed; the plan allows 1"
+
+
+def measured(values: list[float], metric: str = "PSNR", *, higher_is_better: bool = True) -> Scored:
+    rows = [("baseline", seed, "test", "all", "", value, 1) for seed, value in enumerate(values, 1)]
+    names = ["arm", "seed", "condition", "utterance_id", "speaker", "value", "items"]
+    unit = measure(metric, higher_is_better=higher_is_better, unit="dB")
+    return Scored(pd.DataFrame(rows, columns=names), "x", {}, metric=unit)
+
+
+@pytest.mark.parametrize(
+    ("values", "higher", "margin", "says"),
+    [
+        ([30.0, 30.1, 29.9], True, None, ""),
+        ([28.0, 28.1, 27.9], True, None, "test: PSNR 28, -2 dB to the champion, significantly worse"),
+        ([32.0, 32.1, 31.9], True, None, ""),
+        ([32.0, 32.1, 31.9], False, None, "+2 dB to the champion, significantly worse"),
+        ([28.0], True, 1.0, "more than the margin of 1"),
+        ([28.0], True, None, ""),
+        ([32.0], True, 1.0, ""),
+    ],
+)
+def test_a_metric_from_elsewhere_fails_in_its_own_direction(
+    values: list[float], higher: bool, margin: float | None, says: str
+) -> None:
+    champion = measured([30.0, 30.2, 29.8], higher_is_better=higher)
+    found = judge(measured(values, higher_is_better=higher), champion, margin_points=margin)
+    assert found.passed == (not says)
+    assert says in "; ".join(found.failures)
+
+
+def test_studies_of_other_metrics_are_not_compared() -> None:
+    for champion, said in ((CHAMPION, "judged by WER"), (measured([30.0], "SSIM"), "judged by SSIM")):
+        found = judge(measured([30.0, 30.1]), champion)
+        assert found.refused is not None
+        assert f"{said} and this study by PSNR" in found.refused

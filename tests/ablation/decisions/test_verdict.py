@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, FailedTrials, Overall, judge
-from ablation.results import ArmRecord, Study, TrialRecord
+from ablation.records import ArmRecord, Study, TrialRecord
 from ablation.stats.significance import COLUMNS
 from ablation.stats.verdict import Caution, NotTested, Verdict
 

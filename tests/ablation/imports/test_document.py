@@ -11,6 +11,7 @@ from hypothesis_files import av_hubert, kaldi, nemo, own_names, recogs, sclite_t
 
 from ablation.imports.formats import FORMATS
 from ablation.imports.options import CHOICES
+from ablation.stats.measures import known_direction
 
 PAGE = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
 LAYOUTS = {
@@ -41,10 +42,13 @@ def test_every_command_of_the_page_works(
     [arms] = blocks("yaml")
     Path("arms.yaml").write_text(arms, encoding="utf-8")
     commands = [shlex.split(line) for block in blocks() for line in block.splitlines()]
-    assert len(commands) == 11
+    [scores] = blocks("csv")
+    Path("scores.csv").write_text(scores, encoding="utf-8")
+    assert len(commands) == 14
     for command in commands:
         answer = ablate(*command[1:])
-        assert (answer.code, answer.err) == (0, ""), command
+        assert (answer.code, answer.err if "--mlflow" not in command else "") == (0, ""), command
+    assert "arm no-augmentation makes it worse" in Path("studies/vision/report.md").read_text(encoding="utf-8")
     assert "removing the language model makes it worse" in Path("studies/mine/report.md").read_text(encoding="utf-8")
 
 
@@ -53,3 +57,9 @@ def test_the_page_names_all_formats_and_choices() -> None:
         assert f"`{name}`" in PAGE
     for option, (_, choice) in list(CHOICES.items())[:3]:
         assert f"--{option} {choice}" in PAGE
+
+
+def test_the_page_names_metrics_whose_direction_is_known() -> None:
+    [line] = re.findall(r"common names, such as (.*?)\. For others", PAGE, re.DOTALL)
+    for name in re.split(r",\s|\sand\s", line):
+        assert known_direction(name) is not None, name

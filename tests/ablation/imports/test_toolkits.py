@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import jiwer
+import pandas as pd
 import pytest
-from hypothesis_files import av_hubert, errs, espnet_trn, kaldi, nemo, own_names, recogs, sclite_trn, table
+from hypothesis_files import av_hubert, errs, espnet_trn, fairseq, kaldi, nemo, own_names, recogs, sclite_trn, table
 
 from ablation.imports.folder import import_results
 from ablation.imports.options import Options
-from ablation.imports.pattern import TrialFile
+from ablation.imports.scored_study import gather_scores
 from ablation.imports.study import gather
 from ablation.imports.transcripts import conditions_of
 from ablation.stats.significance import compare
@@ -26,6 +27,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Any], str], Callable[[Any], str] | None,
     "nemo": ("{arm}/{seed}/{condition}.json", nemo, None, {}),
     "nemo, given refs": ("{arm}/{seed}/{condition}.json", nemo, kaldi(0), {}),
     "av-hubert": ("{arm}/{seed}/{condition}/hypo-123456.json", av_hubert, None, {}),
+    "fairseq": ("{arm}/{seed}/{condition}/hypo.word-checkpoint_best.pt-test.txt", fairseq(1), fairseq(0), {}),
     "own names": ("{arm}/{seed}/{condition}.jsonl", own_names, None, {"keys": "id=sample,ref=gold,hyp=out"}),
     "csv": ("{arm}/{seed}/{condition}.csv", table(","), None, {}),
     "tsv": ("{arm}/{seed}/{condition}.tsv", table("\t"), None, {}),
@@ -49,6 +51,21 @@ def test_rates_are_those_of_jiwer_and_arms_are_judged(results: Any, layout: str)
             truth = jiwer.wer([*results.texts(key, 0).values()], [*results.texts(key, 1).values()])
             assert trial.wer[f"wer/{condition}"] == pytest.approx(truth, abs=1e-12)
     table = compare(counts, "baseline").set_index(["arm", "condition"])
+    assert set(table.loc["no-lm"]["verdict"]) == {"worse"}
+    assert set(table.loc["small"]["verdict"]) == {"inconclusive"}
+
+
+def test_auto_avsr_logs_a_rate_and_no_texts_so_its_rates_are_judged(results: Any) -> None:
+    """auto_avsr prints `wer` of a run, and writes no hypotheses: its rates come as scores."""
+    rows = [
+        (arm, seed, condition, jiwer.wer([*results.texts(key, 0).values()], [*results.texts(key, 1).values()]))
+        for key in results.aligned
+        for arm, seed, condition in [key]
+    ]
+    pd.DataFrame(rows, columns=["arm", "seed", "condition", "value"]).to_csv("wer.csv", index=False)
+    study, values = gather_scores(Path("wer.csv"), "mine", Options(metric="wer"))
+    assert study.conditions == ["clean", "babble_0db"]
+    table = compare(values, "baseline", metric=study.metric()).set_index(["arm", "condition"])
     assert set(table.loc["no-lm"]["verdict"]) == {"worse"}
     assert set(table.loc["small"]["verdict"]) == {"inconclusive"}
 
@@ -144,10 +161,9 @@ def test_trials_without_files_may_count_as_failed(results: Any) -> None:
     assert len(counts) == 11 * 2 * 30
 
 
-def test_conditions_are_in_the_order_of_a_report(tmp_path: Path) -> None:
+def test_conditions_are_in_the_order_of_a_report() -> None:
     names = ["clean", "babble_10db", "babble_0db", "babble_-5db", "test-other", "white_5db"]
-    files = [TrialFile("baseline", 1, name, tmp_path) for name in sorted(names)]
-    assert conditions_of(files) == names
+    assert conditions_of(sorted(names)) == names
 
 
 def test_test_sets_may_be_the_conditions(results: Any) -> None:

@@ -97,7 +97,7 @@ MISTAKES = {
     "same name": (plan(swap("masking", a="none"), swap("siamese", a="none")), "two arms are named 'a'"),
     "nothing to remove": (
         plan({"part": "fusion.tokens", "action": "remove"}),
-        "'fusion.tokens' does not have; use `action: replace`. Parts with it: fusion.scale, masking",
+        "'fusion.tokens' does not have; use `action: replace`. Parts with it: fusion, fusion.scale, masking",
     ),
     "a setting removed": (plan({"part": "training.steps", "action": "remove"}), "'training.steps' does not have"),
 }

@@ -74,7 +74,7 @@ def test_json_is_read_too(plan_file: ReadPlan) -> None:
 
 
 def test_the_shipped_plans_are_sound() -> None:
-    shipped = [read_plan(path, CATALOGUE) for path in sorted(PLANS.iterdir())]
+    shipped = [read_plan(path, CATALOGUE) for path in sorted(PLANS.rglob("*.*"))]
     assert len({plan.study for plan in shipped}) == len(shipped) >= 4
 
 

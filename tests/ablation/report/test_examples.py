@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablation.records import Study
 from ablation.report.examples import NOTHING, align, choose, examples
-from ablation.results import COUNTS_COLUMNS, Study, read_counts, read_texts
+from ablation.results import COUNTS_COLUMNS, read_counts, read_texts
 from ablation.stats.scoring import COUNTS, score, score_transcripts
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=6).map(" ".join)

@@ -8,8 +8,8 @@ import pytest
 
 from ablation.decisions.comparable import Scored, obstacle
 from ablation.plan.plan import plan_from_mapping
+from ablation.records import Study
 from ablation.report.method import method, normalisation
-from ablation.results import Study
 from common.normalise import VERSION
 
 

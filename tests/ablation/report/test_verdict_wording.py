@@ -8,8 +8,8 @@ from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, FailedTrial
 from ablation.plan.arms import expand
 from ablation.plan.naming import NamedChange
 from ablation.plan.plan import plan_from_mapping
+from ablation.records import ArmRecord, Study
 from ablation.report.verdict_wording import sentences, subject
-from ablation.results import ArmRecord, Study
 from ablation.stats.verdict import Caution, NotTested, Verdict
 from common.conditions import label
 from model.config import CATALOGUE

@@ -65,7 +65,7 @@ def test_a_trial_with_damaged_counts_is_scored_again_and_not_trained(done: Any, 
         assert usable(done.uri, found, trained=True) == (found[0].run_id, None)
     assert taken.status is not None
     assert (taken.status.status, taken.unusable) == ("trained", None)
-    expected = ["config.json", "history.jsonl", "model.safetensors", "status.json"]
+    expected = ["checkpoint", "history.jsonl", "status.json"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == expected
 
 
@@ -270,7 +270,7 @@ def test_copies_of_this_machine_are_taken_if_they_are_sound(
         fetch_files(done.uri, status.run_id, tmp_path / "files")
         assert Status.read(tmp_path / "files").run_id == status.run_id
         local_copies.drop(str(status.model_id))
-        with pytest.raises(Exception, match=r"model\.safetensors|No such"):
+        with pytest.raises(Exception, match=r"config\.json|No such"):
             fetch_checkpoint(done.uri, str(status.model_id), tmp_path / "three")
     (tmp_path / "copies" / status.run_id / "counts.parquet").write_bytes(b"forged")
     fetch_files(done.uri, status.run_id, tmp_path / "files")

@@ -10,7 +10,7 @@ import pytest
 
 from ablation.results import COUNTS_COLUMNS, DETAIL_COLUMNS
 from components.shared.evaluate_one import evaluate
-from components.shared.trial import COUNTS_FILE, Status, read_history
+from components.shared.trial import CHECKPOINT_FOLDER, COUNTS_FILE, Status, read_history
 from components.workers.isolation import Start
 from corpora.store import Corpus
 from tracking.store import client
@@ -54,7 +54,9 @@ def test_an_unreadable_checkpoint_fails_only_its_trial(
     broken, out = tmp_path / "broken", tmp_path / "out"
     # Another run: MLflow's client remembers the artifacts of a run by its id, whatever the store.
     replace(Status.read(done.trained[0]), run_id="0" * 32).write(broken)
-    (broken / "config.json").write_text((done.trained[0] / "config.json").read_text())
+    (broken / CHECKPOINT_FOLDER).mkdir()
+    config = Path(CHECKPOINT_FOLDER) / "config.json"
+    (broken / config).write_text((done.trained[0] / config).read_text())
     away = f"sqlite:///{tmp_path / 'no-such-run.db'}"
     status = evaluate(plan, small_corpus, broken, out, tracking_uri=away, threads=1, start=here)
     assert status.failed

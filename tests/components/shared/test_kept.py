@@ -15,7 +15,7 @@ from tracking.database import SQLITE
 from tracking.store import client
 from tracking.studies import reap
 
-WEIGHTS = "model.safetensors"
+WEIGHTS = "checkpoint/model.safetensors"
 
 
 @contextmanager
@@ -78,6 +78,7 @@ def trained(tmp_path: Path) -> tuple[Path, Path]:
     """Return a folder of states with a kept result, and the status of another trial's run."""
     out, states = tmp_path / "trained", tmp_path / "states" / "fingerprint"
     Status("baseline", 1, "run-1", status="trained", steps=6).write(out)
+    (out / WEIGHTS).parent.mkdir()
     (out / WEIGHTS).write_bytes(b"weights")
     kept.keep(states, out)
     return states, tmp_path / "again"

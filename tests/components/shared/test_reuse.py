@@ -128,8 +128,8 @@ def test_another_condition_scores_again_and_trains_nothing(
         assert scored.wer is not None
         assert scored.wer["wer/babble_0db"] == first.wer["wer/babble_0db"]
         assert read_history(tmp_path / str(number) / "scored") == read_history(done.scored[number])
-        weights = tmp_path / str(number) / "trained" / "model.safetensors"
-        assert weights.read_bytes() == (done.trained[number] / "model.safetensors").read_bytes()
+        weights = tmp_path / str(number) / "trained" / "checkpoint" / "model.safetensors"
+        assert weights.read_bytes() == (done.trained[number] / "checkpoint" / "model.safetensors").read_bytes()
         tags = client(done.uri).get_run(scored.run_id).data.tags
         assert tags["ablation.reused_from"] == first.run_id
     assert left(finding(louder, done.uri)) == []

@@ -8,18 +8,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from common.errors import UserError
+from common.source_code import code_of
 from components.shared.outcome import sentence
 from components.shared.train_one import train
-from components.shared.trial import HISTORY_FILE, STATES_FOLDER, Status, Trial, arm_of, plan_of, read_history
+from components.shared.trial import (
+    CHECKPOINT_FOLDER,
+    HISTORY_FILE,
+    STATES_FOLDER,
+    Status,
+    Trial,
+    arm_of,
+    plan_of,
+    read_history,
+)
 from components.workers.isolation import Run
 from corpora.store import Corpus
-from tracking.fingerprint import fingerprint, trial_inputs
+from tracking.fingerprint import fingerprint
 from tracking.store import client
 from training import checkpoint
 from training.resume import newest_step
@@ -60,8 +71,17 @@ def test_a_trial_leaves_a_checkpoint_curves_and_a_status(done: Any, plan: dict[s
         status = Status.read(folder)
         settings = arm_of(plan_of(plan), status.arm).settings
         assert (status.status, status.steps, status.untracked) == ("trained", 6, None)
-        assert status.fingerprint == fingerprint(trial_inputs(settings, 1, Corpus.open(small_corpus).fingerprint))
-        model, _ = checkpoint.load(folder)
+        inputs = {  # as before there were other recipes
+            "settings": settings,
+            "seed": 1,
+            "corpus": Corpus.open(small_corpus).fingerprint,
+            "noise": {},
+            "start": None,
+            "code": code_of(("training.loop",)),
+            "torch": version("torch"),
+        }
+        assert status.fingerprint == fingerprint(inputs)
+        model, _ = checkpoint.load(folder / CHECKPOINT_FOLDER)
         assert status.parameters == sum(parameter.numel() for parameter in model.parameters())
         assert [step for step, metrics in read_history(folder) if "loss" in metrics] == [0, 5]
         assert not list(folder.glob("*.part"))
@@ -81,7 +101,7 @@ def test_a_diverged_training_run_is_a_failed_trial(done: Any) -> None:
     assert status.reason.startswith("training diverged: the loss is nan at step")
     run = client(done.uri).get_run(status.run_id)
     assert (run.info.status, run.data.tags["ablation.reason"]) == ("FAILED", status.reason)
-    assert not (done.trained[2] / "model.safetensors").exists()
+    assert not list((done.trained[2] / CHECKPOINT_FOLDER).glob("*"))
 
 
 def test_a_worker_that_is_killed_is_reported(
@@ -156,7 +176,7 @@ def test_sigterm_leaves_a_state_but_no_open_run_and_no_process(
     assert not Path(f"/proc/{workers[0]}").exists()
     assert client(store).get_run(item.run_id).info.status == "KILLED"
     assert client(store).get_metric_history(item.run_id, "loss")
-    assert not list(out.glob("*.safetensors*"))
+    assert not list(out.rglob("*.safetensors*"))
     assert reached(tmp_path / "states") > max(step for step, _ in read_history(out))
 
 
@@ -218,7 +238,8 @@ def test_a_trial_that_was_trained_before_starts_no_worker(
     assert (status.status, seen.leases) == ("trained", [])
     trained_by = client(done.uri).get_run(str(status.reused_from))  # the newest of those that trained it
     assert trained_by.data.tags["ablation.fingerprint"] == item.fingerprint
-    assert (out / "model.safetensors").read_bytes() == (done.trained[0] / "model.safetensors").read_bytes()
+    weights = [folder / CHECKPOINT_FOLDER / "model.safetensors" for folder in (out, done.trained[0])]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
     assert lease_of(done.uri, item) is None
 
 

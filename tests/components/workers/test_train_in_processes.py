@@ -69,7 +69,7 @@ def test_two_processes_train_one_trial_and_survive_signals(
     assert steps == [*range(0, STEPS, 10), STEPS - 1]
     found = client(store).get_metric_history(Trial.from_json(item).run_id, "loss")
     assert [point.step for point in found] == steps
-    one, two = (load_file(folder / "model.safetensors") for folder in (alone, out))
+    one, two = (load_file(folder / "model.safetensors") for folder in (alone, out / "checkpoint"))
     assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-4
 
 

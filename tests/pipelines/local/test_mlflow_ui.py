@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ablation.results import Study, write_study
+from ablation.records import Study
+from ablation.results import write_study
 from common.errors import UserError
 from pipelines.local.mlflow_ui import serve
 

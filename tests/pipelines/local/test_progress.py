@@ -14,6 +14,7 @@ from common.files import PART
 from common.owned_folder import owned_folder
 from components.shared.trial import HISTORY_FILE, Resolved, Status, Todo, Trial
 from pipelines.local.progress import Progress, describe
+from pipelines.local.remaining import Remaining, duration
 from pipelines.local.workspace import Workspace
 
 KEYS = [("baseline", 1), ("no-scale", 1)]
@@ -108,7 +109,8 @@ def test_progress_is_the_last_whole_line_of_a_history(workspace: Workspace, rest
 
 def test_a_log_gets_every_event_once(workspace: Workspace) -> None:
     text = io.StringIO()
-    with Progress(Console(file=text), KEYS, {"baseline": 10, "no-scale": 10}) as progress:
+    clock = iter([0.0, 41.2, 130.0])
+    with Progress(Console(file=text), KEYS, {"baseline": 10, "no-scale": 10}, lambda: next(clock)) as progress:
         progress.update(workspace)
         resolve(workspace)
         progress.update(workspace)
@@ -124,9 +126,9 @@ def test_a_log_gets_every_event_once(workspace: Workspace) -> None:
         "preparing the corpus",
         "running the trials",
         "baseline seed 1: training",
+        "baseline seed 1: finished, WER 50.0 % clean (1 of 2 done, 41 s)",
+        "no-scale seed 1: failed: diverged [at] step 3 (2 of 2 done, 2 min 10 s)",
         "comparing the arms",
-        "baseline seed 1: finished, WER 50.0 % clean",
-        "no-scale seed 1: failed: diverged [at] step 3",
     ]
 
 
@@ -139,7 +141,7 @@ def test_a_terminal_gets_a_line_per_trial(workspace: Workspace) -> None:
         Console(file=text, force_terminal=True, width=100), KEYS, {"baseline": 10, "no-scale": 10}
     ) as progress:
         progress.update(workspace)
-    assert "trials: 0 of 2 done" in text.getvalue()
+    assert "trials: 0 of 2 done, 0 s" in text.getvalue()
     assert "training, step 5 of 10, loss 2.500" in text.getvalue()
     assert "no-scale seed 1" in text.getvalue()
     assert "waiting" in text.getvalue()
@@ -157,3 +159,40 @@ def test_a_terminal_gets_a_line_per_trial(workspace: Workspace) -> None:
 )
 def test_a_finished_trial_shows_a_rate_that_it_has(rates: dict[str, float] | None, words: str) -> None:
     assert describe(Status("baseline", 1, "r", status="finished", wer=rates)) == words
+
+
+@pytest.mark.parametrize(
+    ("earlier", "words"),
+    [({"reused_from": "a", "scored_by": "a"}, "used again"), ({"reused_from": "a"}, "scored again"), ({}, "finished")],
+)
+def test_a_trial_of_an_earlier_study_is_named(earlier: dict[str, str], words: str) -> None:
+    assert describe(Status("baseline", 1, "r", status="finished", **earlier)) == words  # type: ignore[arg-type]
+
+
+def test_the_remaining_time_follows_the_work_that_is_done() -> None:
+    """Four of twelve trials were used again at once; the fifth takes 50 s, so the other seven take 350 s."""
+    now = 0.0
+    time_ = Remaining(lambda: now)
+    assert time_.left(4, 12) is None
+    now = 5.0
+    assert time_.left(4.5, 12) is None  # too early to tell
+    now = 50.0
+    assert time_.left(5, 12) == "5 min 50 s"
+    assert time_.left(12, 12) is None
+    assert time_.elapsed() == "50 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (130, "2 min 10 s"),
+        (1500, "25 min"),
+        (3600, "1 h"),
+        (11100, "3 h 5 min"),
+    ],
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

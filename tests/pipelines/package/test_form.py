@@ -8,7 +8,7 @@ from kfp import components
 from pipelines.ablation_pipeline import ablation_pipeline
 from pipelines.name import DESCRIPTION, INPUTS
 from pipelines.package.compile import compile_package
-from pipelines.package.form import MENUS, add_menus
+from pipelines.package.form import add_menus, menus
 from recipes.smile import CATALOGUE, PRESETS
 
 
@@ -17,13 +17,13 @@ def test_the_presets_are_a_menu_with_the_value_of_the_plan(tmp_path: Path) -> No
     package = compile_package(tmp_path / "pipeline.yaml", "steps:1")
     loaded = components.load_component_from_file(str(package)).pipeline_spec.root.input_definitions.parameters
     values = [value.string_value for value in loaded["preset"].literals]
-    assert values == ["", *PRESETS] == list(MENUS["preset"])
+    assert values == ["", *PRESETS] == list(menus()["preset"])
     assert loaded["preset"].default_value.string_value in values
     assert [name for name, given in loaded.items() if given.literals] == ["preset"]
 
 
 def test_every_preset_of_the_menu_exists() -> None:
-    for preset in filter(None, MENUS["preset"]):
+    for preset in filter(None, menus()["preset"]):
         assert CATALOGUE.resolve(preset)
 
 

@@ -119,6 +119,8 @@ REMOVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "audio": ("fusion.tokens", {"kind": "video_only"}),
     "mix attention": ("fusion.tokens", {"kind": "channel"}),
     "layer sum": ("fusion.layers", {"kind": "last"}),
+    "adaptive dynamic multimodal fusion": ("fusion", {"kind": "none"}),
+    "cross-modal interactions": ("encoder.attention", {"kind": "self"}),
 }
 
 
@@ -130,7 +132,7 @@ def test_a_removal_takes_no_replacement(phrase: str, expected: tuple[str, Any], 
 
 
 PARTS = {
-    ("fusion", "REMOVE", ""): "more than one part: fusion.scale, fusion.layers, fusion.tokens",
+    ("fusion output", "REMOVE", ""): "is fusion.output, which cannot be removed; use REPLACE",
     ("masking and adapter", "REMOVE", ""): "more than one part: masking, adapter",
     ("masking rate", "REMOVE", ""): "no part is called 'masking rate'",
     ("audio and video", "REMOVE", ""): "no part is called",
@@ -138,7 +140,7 @@ PARTS = {
     ("cosine loss", "REMOVE", ""): "not a part but a kind",
     ("siamese loss", "REMOVE", ""): "cannot be removed; use REPLACE with one of its kinds: cosine, mse",
     ("masking", "REMOVE", "uniform masking"): "REMOVE takes no replacement, got 'uniform masking'",
-    ("fusion", "REPLACE", "banana"): "fusion.scale or fusion.layers or fusion.tokens.* without a kind called banana",
+    ("fusion", "REPLACE", "banana"): "may be fusion, without a kind called banana. Known: fusion: adaptive",
     ("masking", "do not remove", ""): "unknown action of masking 'do not remove'. Known: REPLACE, REMOVE, ADD",
     ("masking", "REPLACE 3", "none"): "unknown action",
 }  # fmt: skip

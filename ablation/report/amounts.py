@@ -1,0 +1,61 @@
+"""Values and differences of a metric as text: fractions in percent and points, values from elsewhere in their own unit."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ablation.report.wording import bare, percent, points
+from ablation.stats.metrics import Metric
+
+DIGITS, DIGITS_OF_DIFFERENCES = 4, 3  # significant ones of values from elsewhere, whose size is unknown
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The texts of one metric. A dash stands for no number."""
+
+    metric: Metric
+
+    def value(self, value: float | None) -> str:
+        """Write a value with its unit: `6.5 %`, `31.24 dB`, `0.9132`."""
+        if self.metric.is_rate or value is None or pd.isna(value):
+            return percent(value)
+        return f"{self.bare(value)} {self.metric.unit}".rstrip()
+
+    def bare(self, value: float) -> str:
+        """Write a value without its unit."""
+        return bare(value) if self.metric.is_rate else significant(value, DIGITS).replace("-", "−")
+
+    def difference(self, value: float | None) -> str:
+        """Write a difference with its sign and without its unit."""
+        if self.metric.is_rate or value is None or pd.isna(value):
+            return points(value)
+        return significant(value, DIGITS_OF_DIFFERENCES, sign="+").replace("-", "−")
+
+    def size(self, value: float) -> str:
+        """Write the size of a difference without its unit."""
+        return bare(abs(value)) if self.metric.is_rate else significant(abs(value), DIGITS_OF_DIFFERENCES)
+
+    def with_unit(self, text: str) -> str:
+        """Add the unit of differences: `2.1 points`, `0.3 dB`, `0.012`."""
+        return f"{text} {self.metric.points}".rstrip()
+
+    @property
+    def in_unit(self) -> str:
+        """The unit of differences in running text: ` in points`; empty for numbers without a unit."""
+        return f" in {self.metric.points}" if self.metric.points else ""
+
+    @property
+    def direction(self) -> str:
+        """The direction for a metric that the reader may not know: `, higher is better`; empty for error rates."""
+        if self.metric.is_rate:
+            return ""
+        return ", higher is better" if self.metric.higher_is_better else ", lower is better"
+
+
+def significant(value: float, digits: int, sign: str = "") -> str:
+    """Write a number with that many significant digits, and no exponent from 0.0001 to a million."""
+    if value and math.isfinite(value) and 10**digits <= abs(value) < 1e6:
+        return f"{value:{sign},.0f}"
+    return f"{value:{sign}#.{digits}g}".rstrip(".")

@@ -1,0 +1,70 @@
+"""The first sections of a report with a ladder or a factorial: a card and a row per contrast."""
+
+from collections.abc import Mapping, Sequence
+
+from ablation.decisions.verdict import Overall
+from ablation.plan.contrasts import FACTORIAL, LADDER, Effect
+from ablation.report.blocks import Block, Card, Cell, Row, Section, Table, Verdicts
+from ablation.report.content import Content
+from ablation.report.contrast_wording import contrast_subject
+from ablation.report.evidence import SIGNIFICANT, TONES, Record
+from ablation.report.wording import interval, p_value, points
+from ablation.stats.significance import ALPHA
+from common.conditions import label as condition_label
+
+TITLES: Mapping[str, str] = {LADDER: "What each rung adds", FACTORIAL: "Main effects and interactions"}
+MEANINGS: Mapping[str, str] = {
+    LADDER: "A rung minus the rung before, in points: a negative number means that the added part helps.",
+    FACTORIAL: "Main effect: a replacement minus the original part, mean over the combinations of the other parts. Interaction: "
+    "how much more a replacement changes where the other one is made, too. All in points: a positive main effect means that the "
+    "replacement is worse; a negative interaction means that the parts need each other.",
+}
+KINDS: Mapping[Effect, str] = {Effect.RUNG: "rung", Effect.MAIN: "main effect", Effect.INTERACTION: "interaction"}
+
+
+def sections(content: Content) -> list[Section]:
+    """Return a section for each family of contrasts; [] without any."""
+    families = list(dict.fromkeys(each.family for each in content.study.contrasts))
+    return [Section(TITLES[family], _blocks(content, family)) for family in families]
+
+
+def _blocks(content: Content, family: str) -> list[Block]:
+    return [Verdicts(contrast_cards(content, family)), *([_table(content, family)] if len(content.contrasts) else [])]
+
+
+def contrast_cards(content: Content, family: str) -> list[Card]:
+    """Return a card per contrast, in the order of the plan."""
+    found = []
+    for verdict in content.contrast_verdicts:
+        contrast = verdict.contrast
+        if contrast.family == family:
+            words = content.contrast_sentences[contrast.family, contrast.name]
+            tone = TONES[verdict.verdict]
+            found.append(Card(contrast.name, KINDS[contrast.kind], "", words.claim, words.evidence, tone))
+    return found
+
+
+def _table(content: Content, family: str) -> Table:
+    rows: list[Row] = []
+    found = {(row["contrast"], row["condition"]): row for row in content.contrasts.to_dict("records")}
+    for contrast in content.study.contrasts:
+        if contrast.family == family:
+            cells = [
+                _cell(found[contrast.name, name]) for name in content.study.conditions if (contrast.name, name) in found
+            ]
+            rows.append([Cell(contrast.name, [contrast_subject(contrast)]), *cells])
+    head = [KINDS[Effect.RUNG] if family == LADDER else "effect", *map(condition_label, content.study.conditions)]
+    note = (
+        f"{MEANINGS[family]} With simultaneous 95 % confidence intervals; p by the multivariate t distribution of all rows, over "
+        f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g} and mean more and "
+        "fewer errors."
+    )
+    return Table(TITLES[family], head, rows, note=note)
+
+
+def _cell(row: Record) -> Cell:
+    said = ", ".join(
+        filter(None, [p_value(row["p_adjusted"]), str(row["verdict"]) if row["verdict"] in SIGNIFICANT else ""])
+    )
+    notes: Sequence[str] = [interval(row["diff_low"], row["diff_high"], points), said]
+    return Cell(points(row["difference"]), [note for note in notes if note], TONES[Overall(row["verdict"])])

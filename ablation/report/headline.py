@@ -1,0 +1,146 @@
+"""The headline of a report in words: what was found, how large it is, what remains open, and what would settle it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, Overall
+from ablation.plan.contrasts import FACTORIAL, LADDER
+from ablation.report.content import Content
+from ablation.report.contrast_wording import contrast_subject
+from ablation.report.verdict_wording import and_, size_range
+from ablation.stats.contrasts import detectable_contrasts
+from ablation.stats.power import MOST_SEEDS, Design, fewest_seeds, seeds_needed
+from ablation.stats.verdict import Verdict
+from common.conditions import label as condition_label
+
+MOST_NAMED = 4
+DECIDED = (Overall.WORSE, Overall.BETTER, Overall.MIXED)
+
+
+def headline(content: Content) -> list[str]:
+    """Return paragraphs: for each family of contrasts, then for the arms. [] if nothing was scored."""
+    families = list(dict.fromkeys(each.family for each in content.study.contrasts))
+    return [*(_family(content, family) for family in families if len(content.contrasts)), *_arms(content)]
+
+
+def _family(content: Content, family: str) -> str:
+    verdicts = [each for each in content.contrast_verdicts if each.contrast.family == family]
+    said = []
+    for each in verdicts:
+        claim = content.contrast_sentences[family, each.contrast.name].claim
+        if each.verdict in DECIDED:
+            said.append(f"{claim} (by {_size(content, each.conditions)})")
+        elif each.verdict == Overall.EQUIVALENT:
+            said.append(claim)
+    start = {LADDER: "Rung by rung: ", FACTORIAL: "The factorial: "}[family]
+    found = start + ("; ".join(said) if said else "nothing that chance does not explain") + "."
+    open_ = [each for each in verdicts if each.verdict == Overall.INCONCLUSIVE]
+    parts = [found, _open_contrasts(content, family, [each.contrast.name for each in open_]) if open_ else ""]
+    untested = [each.contrast.name for each in verdicts if each.verdict == Overall.NOT_TESTED]
+    parts += [f"Not tested: {', '.join(untested)}."] if untested else []
+    return " ".join(filter(None, parts))
+
+
+def _open_contrasts(content: Content, family: str, names: Sequence[str]) -> str:
+    """What is open in a family, and the seeds that would settle its largest estimate."""
+    rows = content.contrasts[content.contrasts["contrast"].isin(names) & (content.contrasts["family"] == family)]
+    subjects = [
+        contrast_subject(each) for each in content.study.contrasts if each.family == family and each.name in names
+    ]
+    said = f"Open: {_named(subjects)}."
+    row = _largest([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])
+    if row is None or row["condition"] not in content.spreads:
+        return said
+    arms, conditions = len(content.study.arms), len(content.study.conditions)
+    weights = {each.name: _row_of(content, each.weights) for each in content.study.contrasts if each.family == family}
+    spread = content.spreads[row["condition"]].wer
+
+    def seen(seeds: int) -> float | None:
+        sizes = detectable_contrasts(weights, arms, seeds, conditions)
+        return None if sizes is None else sizes[row["contrast"]] * spread
+
+    return f"{said} {_settled(content, row, str(row['contrast']), fewest_seeds(seen, abs(row['difference'])))}"
+
+
+def _row_of(content: Content, weights: dict[str, float]) -> list[float]:
+    return [weights.get(arm.arm, 0.0) for arm in content.study.arms]
+
+
+def _arms(content: Content) -> list[str]:
+    verdicts = [*content.verdicts.values()]
+    decided = [each for each in verdicts if each.verdict in DECIDED]
+    decided.sort(key=lambda each: -max(abs(one.difference or 0) for one in each.conditions))
+    parts = []
+    if decided:
+        said = [_found(content, each) for each in decided[:MOST_NAMED]]
+        more = len(decided) - MOST_NAMED
+        rest = f"; and {more} more arm{'s' if more > 1 else ''}, see below" if more > 0 else ""
+        parts.append(f"Against the baseline: {'; '.join(said)}{rest}.")
+    elif any(each.conditions for each in verdicts):
+        parts.append("Against the baseline, no arm shows a difference that chance does not explain.")
+    same = [each.arm for each in verdicts if each.verdict == Overall.EQUIVALENT]
+    if same:
+        parts.append(f"Equivalent to the baseline within {_margin(content)}: {_named(same)}.")
+    parts += _open_arms(content, [each.arm for each in verdicts if each.verdict == Overall.INCONCLUSIVE])
+    return [" ".join(parts)] if parts else []
+
+
+def _found(content: Content, verdict: ArmVerdict) -> str:
+    claim, size = content.sentences[verdict.arm].claim, _size(content, verdict.conditions)
+    return claim if size in claim else f"{claim} (by {size})"
+
+
+def _size(content: Content, conditions: Sequence[ConditionVerdict]) -> str:
+    decided = [each for each in conditions if each.verdict in (Verdict.WORSE, Verdict.BETTER)]
+    return size_range(decided, content.amounts)
+
+
+def _open_arms(content: Content, arms: Sequence[str]) -> Iterator[str]:
+    if not arms:
+        return
+    yield f"Open: {_named(arms)}."
+    study = content.study
+    design = Design(len(study.arms) - 1, len(study.seeds), len(study.conditions))
+    rows = [row for arm in arms for name in study.conditions if (row := content.row(arm, name))]
+    row = _largest([row for row in rows if row["verdict"] == Verdict.INCONCLUSIVE])
+    if row is None or row["condition"] not in content.spreads or not design.judges:
+        return
+    spread = content.spreads[row["condition"]].wer
+    yield _settled(content, row, str(row["arm"]), seeds_needed(design, spread, difference=abs(row["difference"])))
+    if study.margin_points is not None:
+        widest = max(each.wer for each in content.spreads.values())
+        needed = seeds_needed(design, widest, margin=study.margin_points / content.metric.scale)
+        many = f"{needed} seeds" if needed else f"more than {MOST_SEEDS} seeds"
+        yield f"To show that an arm without a difference is within {_margin(content)} takes {many}."
+
+
+def _largest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The row whose estimate is nearest to what the study detects."""
+    known = [row for row in rows if row["detectable"] == row["detectable"] and row["difference"]]
+    return max(known, key=lambda row: abs(row["difference"]) / row["detectable"], default=None)
+
+
+def _settled(content: Content, row: dict[str, Any], name: str, seeds: int | None) -> str:
+    size = content.amounts.with_unit(content.amounts.size(row["difference"]))
+    where = f"{name} at {condition_label(row['condition'])}, {size}"
+    if seeds is None:
+        return f"The largest estimate ({where}) is so small that {MOST_SEEDS} seeds would not settle it."
+    more = seeds - len(content.study.seeds)
+    if more <= 0:
+        return (
+            f"The largest estimate ({where}) is of a size that so many seeds find in most studies, but not in this one."
+        )
+    trials = more * len(content.study.arms)
+    return (
+        f"If the largest estimate ({where}) is the true difference, {seeds} seeds, {trials} trials more, find it with a "
+        "probability of 80 %."
+    )
+
+
+def _margin(content: Content) -> str:
+    return content.amounts.with_unit(f"{content.study.margin_points:g}")
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = [*names[:MOST_NAMED], *([f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else [])]
+    return and_(shown)

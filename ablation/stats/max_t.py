@@ -1,0 +1,56 @@
+"""The largest |T| of several contrasts that share one estimated variance: the multivariate t distribution.
+
+T_i is an estimate over its standard error. The T_i have the correlations of the estimates, of any form, and one variance with `df`
+degrees of freedom. (Arms against one baseline have correlations of a simpler form: `ablation.stats.dunnett`.) A vector of T is a
+length times a direction. The direction is uniform on a sphere after a rotation and does not depend on the length, whose square over
+the number of dimensions has an F distribution. So the probability of a large T is the mean, over directions, of a tail of F (Genz
+and Bretz, *Computation of Multivariate Normal and t Probabilities*, 2009, section 4.1). The directions are quasi-random points.
+The same input gives the same p on every machine, and small p have small errors, since every direction contributes.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import fdtrc, ndtri
+from scipy.stats import qmc
+
+POINTS = 15  # 2**15 directions: at p = 0.05, p of ten contrasts is accurate to 0.0002
+NO_DIMENSION = 1e-9  # eigenvalues of a correlation below it are rounding errors
+
+
+class MaxT:
+    """The distribution of the largest |T| of contrasts with a correlation (k, k) and `df` degrees of freedom."""
+
+    def __init__(self, correlation: np.ndarray, df: int, rng: np.random.Generator) -> None:
+        values, vectors = np.linalg.eigh(correlation)
+        root = vectors[:, values > NO_DIMENSION] * np.sqrt(values[values > NO_DIMENSION])  # (k, dimensions)
+        self.dimensions, self.df = root.shape[1], df
+        points = ndtri(qmc.Sobol(self.dimensions, rng=rng).random_base2(POINTS))
+        directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+        self._reach = abs(directions @ root.T).max(axis=1)  # of the largest |T| for a vector of length 1
+
+    def tail(self, t: float) -> float:
+        """Return the probability that any |T_i| reaches |t| when all contrasts are zero."""
+        return float(fdtrc(self.dimensions, self.df, (t / self._reach) ** 2 / self.dimensions).mean())
+
+    @lru_cache(maxsize=8)  # noqa: B019 (the owner is cached itself)
+    def critical(self, alpha: float) -> float:
+        """Return the value that the largest |T_i| reaches with probability `alpha` when all contrasts are zero."""
+
+        def excess(log_t: float) -> float:
+            return self.tail(float(np.exp(log_t))) - alpha
+
+        return float(np.exp(brentq(excess, np.log(0.1), np.log(1e5), xtol=1e-8)))
+
+
+@lru_cache(maxsize=64)
+def _cached(correlation: bytes, df: int, seed: int) -> MaxT:
+    flat = np.frombuffer(correlation)
+    k = round(len(flat) ** 0.5)
+    return MaxT(flat.reshape(k, k), df, np.random.default_rng(seed))
+
+
+def max_t(correlation: np.ndarray, df: int, seed: int = 0) -> MaxT:
+    """Return the distribution for a correlation (k, k); `seed` decides the directions."""
+    return _cached(np.round(correlation, 12).tobytes(), df, seed)

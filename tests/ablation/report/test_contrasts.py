@@ -1,0 +1,92 @@
+"""A ladder and a factorial in the report: first, in words, in every format."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablation.plan.arms import expand
+from ablation.plan.families import contrasts
+from ablation.plan.plan import plan_from_mapping
+from ablation.report.build import build
+from ablation.report.content import Content, load
+from ablation.report.formats.kubeflow import metrics, summary_markdown
+from ablation.report.headline import headline
+from model.config import CATALOGUE
+
+WriteStudy = Callable[..., Path]
+LADDER = {"ladder": [{"fusion.tokens": {"channel-tokens": "channel"}}, "adapter", "siamese"]}
+FACTORIAL = {"factorial": [{"masking": {"uniform-masking": "uniform"}}, "siamese"]}
+RATES = {"ladder-0-bare": 2.0, "ladder-1-fusion-tokens": 1.3, "ladder-2-adapter": 1.0, "baseline": 1.0}
+TOGETHER = {"baseline": 1.0, "uniform-masking": 1.5, "no-siamese": 1.5, "uniform-masking-and-no-siamese": 1.5}
+
+
+def written(write_study: WriteStudy, folder: Path, shorthand: dict[str, object], rates: dict[str, float]) -> Path:
+    """A drawn study of a plan."""
+    plan = plan_from_mapping({"study": "s", **shorthand})
+    arms = expand(plan, CATALOGUE)
+    assert {arm.arm for arm in arms} == {*rates}
+    return write_study(
+        folder,
+        arms={arm.arm: (arm.part, "x", rates[arm.arm]) for arm in arms},
+        failed=set(),
+        conditions=("clean", "babble_0db"),
+        utterances=200,
+        contrasts=[asdict(each) for each in contrasts(plan, arms, CATALOGUE)],
+    )
+
+
+@pytest.fixture(scope="module")
+def ladder(write_study: WriteStudy, tmp_path_factory: pytest.TempPathFactory) -> Content:
+    return load(written(write_study, tmp_path_factory.mktemp("ladder"), LADDER, RATES))
+
+
+@pytest.fixture(scope="module")
+def factorial_folder(write_study: WriteStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(write_study, tmp_path_factory.mktemp("factorial"), FACTORIAL, TOGETHER)
+
+
+def test_the_headline_of_a_ladder_says_what_each_rung_adds(ladder: Content) -> None:
+    said = headline(ladder)[0]
+    assert said.startswith("Rung by rung: ")
+    assert "in place of" in said
+    assert "adding the adapter helps (by " in said
+    assert "Open: adding the Siamese" in said
+    assert "seeds" in said
+
+
+def test_the_headline_of_a_factorial_says_if_parts_need_each_other(factorial_folder: Path) -> None:
+    content = load(factorial_folder)
+    verdicts = {each.contrast.name: each.verdict for each in content.contrast_verdicts}
+    assert verdicts["uniform-masking x no-siamese"] == "better"
+    assert "need each other (by " in headline(content)[0]
+
+
+def test_contrasts_come_first_in_every_format(factorial_folder: Path) -> None:
+    build(factorial_folder)
+    name = "uniform-masking x no-siamese"
+    for suffix, later in (("html", ">Verdicts</h2>"), ("md", "## Verdicts"), ("tex", "{Verdicts}")):
+        text = (factorial_folder / f"report.{suffix}").read_text()
+        assert text.index("Findings") < text.index("need each other") < text.index(later)
+    found = json.loads((factorial_folder / "report.json").read_text())
+    assert list(found).index("contrasts") < list(found).index("verdicts")
+    assert {row["contrast"] for row in found["contrasts"]} == {"uniform-masking", "no-siamese", name}
+    assert found["contrast_verdicts"][0]["verdict"] == "worse"
+    table = pd.read_csv(factorial_folder / "report.csv")
+    assert table["contrast"].notna().sum() == 3 * 2
+    assert table.loc[table["contrast"].isna(), "arm"].nunique() == 4
+
+
+def test_kubeflow_shows_contrasts_first(ladder: Content) -> None:
+    page = summary_markdown(ladder)
+    assert page.index("What each rung adds") < page.index("## Verdicts")
+    assert "rung_difference_clean.adapter" in metrics(ladder)
+
+
+def test_a_study_without_them_has_no_word_of_them(study_dir: Path) -> None:
+    text = (study_dir / "report.csv").read_text()
+    assert text.startswith("arm,condition,")
+    assert "rung" not in (study_dir / "report.md").read_text().lower()

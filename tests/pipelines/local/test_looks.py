@@ -1,0 +1,112 @@
+"""The loop over looks. Training is replaced by drawn error counts; folders, records and decisions are real."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.plan.arms import expand, trials
+from ablation.plan.plan import Plan, plan_from_mapping
+from ablation.records import ArmRecord, Study, TrialRecord
+from ablation.results import COUNTS_FILE, write_study
+from ablation.stats.metrics import METRICS
+from components.shared.designs import looks_record
+from pipelines.local.looks import reached, run_looks
+from pipelines.local.study import Result
+from recipes.smile import CATALOGUE
+
+ARMS = ["no-scale", "static"]
+ABLATIONS = [
+    {"part": "fusion.scale", "replacements": {"no-scale": {"kind": "none"}, "static": {"kind": "static", "value": 0.5}}}
+]
+
+
+def plan(**keys: Any) -> Plan:
+    given = {"study": "x", "looks": [3, 5, 8], "conditions": {}, "ablations": ABLATIONS}
+    return plan_from_mapping({**given, **keys})
+
+
+@dataclass
+class Runs:
+    """Runs that write a study's folder. `points` are the arms' true differences."""
+
+    folder: Path
+    points: dict[str, float]
+    plans: list[Plan]
+    problem: str | None = None
+
+    def __call__(self, of: Plan) -> Result:
+        arms = expand(of, CATALOGUE)
+        self.plans.append(of)
+        self.folder.mkdir(exist_ok=True)
+        done = [(trial.arm, trial.seed) for trial in trials(of, arms)]
+        pd.DataFrame([self._row(*pair) for pair in done]).to_parquet(self.folder / COUNTS_FILE, index=False)
+        study = Study(
+            study="x",
+            preset="tiny",
+            corpus={},
+            seeds=list(of.seeds),
+            conditions=["clean"],
+            margin_points=of.margin_points,
+            arms=[ArmRecord(arm=arm.arm) for arm in arms],
+            trials=[TrialRecord(arm=arm, seed=seed, status="finished") for arm, seed in done],
+            looks=looks_record(of, arms),
+        )
+        write_study(study, self.folder)
+        return Result(self.folder, study.trials, self.problem)
+
+    def _row(self, arm: str, seed: int) -> dict[str, Any]:
+        wer = 0.3 + self.points.get(arm, 0.0) / 100 + np.random.default_rng([seed, *arm.encode()]).normal(0, 0.003)
+        counts = dict(zip(METRICS["wer"].columns, (round(1e6 * wer), 0, 0, 10**6), strict=True))
+        return {"arm": arm, "seed": seed, "condition": "clean", "utterance_id": "u", "speaker": "s", **counts}
+
+
+def test_decided_arms_stop_and_the_others_go_on(tmp_path: Path) -> None:
+    runs, said = Runs(tmp_path / "study", {"no-scale": 9.0, "static": 0.2}, []), list[str]()
+    run_looks(plan(), ARMS, runs.folder, runs, said.append)
+    assert [(len(each.seeds), each.stopped) for each in runs.plans] == [
+        (3, {}),
+        (5, {"no-scale": 3}),
+        (8, {"no-scale": 3}),
+    ]
+    assert said[0] == "look at 3 seeds: no-scale: worse"
+    assert said[-1] == "look at 8 seeds: static: continue"
+
+
+def test_a_second_call_goes_on_from_the_results_in_the_folder(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "study", {"no-scale": 9.0, "static": 0.2}, [])
+    run_looks(plan(), ARMS, runs.folder, runs, lambda _: None)
+    runs.plans.clear()
+    run_looks(plan(), ARMS, runs.folder, runs, lambda _: None)
+    assert [len(each.seeds) for each in runs.plans] == [8]
+    assert len(reached(plan(looks=[3, 5, 9]), ARMS, runs.folder).seeds) == 3  # of another design
+    assert len(reached(plan(seeds=list(range(11, 19))), ARMS, runs.folder).seeds) == 3
+
+
+def test_no_run_follows_when_all_arms_are_decided(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "study", {"no-scale": 9.0, "static": 9.0}, [])
+    run_looks(plan(), ARMS, runs.folder, runs, lambda _: None)
+    assert len(runs.plans) == 1
+
+
+def test_futility_can_be_ignored(tmp_path: Path) -> None:
+    found = {}
+    for futility in (True, False):
+        runs = Runs(tmp_path / f"study-{futility}", {"no-scale": 9.0}, [])
+        run_looks(plan(margin_points=0.9), ARMS, runs.folder, runs, lambda _: None, futility=futility)
+        found[futility] = len(runs.plans)
+    assert found[True] < found[False]
+
+
+def test_a_failed_run_ends_the_looks(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "study", {}, [], problem="2 trials failed")
+    assert run_looks(plan(), ARMS, runs.folder, runs, lambda _: None).problem == "2 trials failed"
+    assert len(runs.plans) == 1
+
+
+def test_a_plan_without_looks_is_one_run(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "study", {}, [])
+    run_looks(plan(looks=[3, 5], seeds=[1, 2, 3]), ARMS, runs.folder, runs, lambda _: None)
+    assert [len(each.seeds) for each in runs.plans] == [3]
