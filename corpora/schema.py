@@ -33,7 +33,7 @@ class Utterance:
 
     @property
     def has_video(self) -> bool:
-        """Whether there are pictures of this utterance. All utterances of a corpus have them, or none."""
+        """True if there are pictures of this utterance. All utterances of a corpus have them, or none."""
         return self.video_sha256 != NO_VIDEO
 
 

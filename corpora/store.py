@@ -57,7 +57,7 @@ class Corpus:
 
     @property
     def has_video(self) -> bool:
-        """Whether the corpus has pictures. Raises Damaged."""
+        """True if the corpus has pictures. Raises Damaged."""
         return self.all_utterances[0].has_video
 
     @property

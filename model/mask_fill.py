@@ -1,4 +1,4 @@
-"""What replaces the masked frames of the student branch: a learned vector, zeros or noise. Shapes: B batch, T frames, D width."""
+"""The fill of masked frames in the student branch: a learned vector, zeros or noise. Shapes: B batch, T frames, D width."""
 
 import torch
 from torch import Tensor, nn

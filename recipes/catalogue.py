@@ -23,7 +23,7 @@ class Setting:
 
     @property
     def whole(self) -> bool:
-        """Whether the value is a whole number."""
+        """True for a whole number."""
         return isinstance(self.default, int)
 
     def checked(self, name: str, value: Any) -> Any:

@@ -29,7 +29,7 @@ FLAGS = {"id_part": "--id", "higher_is_better": "--higher-is-better or --lower-i
 
 @dataclass(frozen=True)
 class Options:
-    """How results are read, checked and judged.
+    """Choices for reading, checking and judging results.
 
     `ref` is a file of references, or a pattern with `{condition}`; None takes them from the hypothesis files. `keys` is a list
     such as `id=utt,ref=text,hyp=pred`. `missing`, `extra` and `missing_trials` say what happens with utterances that a file

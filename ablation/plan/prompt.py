@@ -1,4 +1,4 @@
-"""What a language model needs to write a plan: parts, kinds, rules and one example, as a short text."""
+"""A short text with which a language model can write a plan: parts, kinds, rules and one example."""
 
 from collections.abc import Iterator, Sequence
 

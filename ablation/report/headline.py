@@ -42,7 +42,7 @@ def _family(content: Content, family: str) -> str:
 
 
 def _open_contrasts(content: Content, family: str, names: Sequence[str]) -> str:
-    """What is open in a family, and the seeds that would settle its largest estimate."""
+    """Name the open contrasts of a family, and the seeds that would settle its largest estimate."""
     rows = content.contrasts[content.contrasts["contrast"].isin(names) & (content.contrasts["family"] == family)]
     subjects = [
         contrast_subject(each) for each in content.study.contrasts if each.family == family and each.name in names

@@ -44,7 +44,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the numbers of sets, of utterances, and of samples that 16 bits could not hold."""
+    """Numbers of sets and utterances that were written, and of samples that 16 bits could not hold."""
 
     sets: int
     utterances: int

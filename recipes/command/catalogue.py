@@ -9,6 +9,7 @@ from ablation.plan.catalogue import Part as CataloguePart
 from ablation.plan.fields import slugified
 from common.errors import UserError
 from common.hints import did_you_mean
+from recipes.catalogue import nested
 from recipes.command.composites import composite_part
 from recipes.command.spec import Kind, Part, Spec
 from recipes.command.values import Value
@@ -76,7 +77,7 @@ class CommandCatalogue:
                     values[key] = self._spec.settings[key].checked(key, value)
                 else:
                     raise UserError(self._unknown(key))
-        return {"parts": parts, **_nested(values)}
+        return {"parts": parts, **nested(values)}
 
     def _kind(self, part: str, given: Any) -> dict[str, Any]:
         """Return the spec of a part with the values of its kind; `given` is a spec or the name of a kind."""
@@ -112,18 +113,6 @@ class CommandCatalogue:
 
 def _known(word: str, known: Any) -> str:
     return did_you_mean(word, known) if list(known) else "; there are none, so leave it out"
-
-
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"training": {"steps": 10}}` for `{"training.steps": 10}`."""
-    tree: dict[str, Any] = {}
-    for name, value in values.items():
-        *groups, last = name.split(".")
-        inner = tree
-        for group in groups:
-            inner = inner.setdefault(group, {})
-        inner[last] = value
-    return tree
 
 
 def value_at(settings: Mapping[str, Any], name: str) -> Any:

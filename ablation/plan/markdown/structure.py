@@ -36,7 +36,7 @@ class Stated:
 
 @dataclass(frozen=True)
 class Structure:
-    """What was read of a plan. `problems` holds a line and a sentence for all that was not understood."""
+    """The parts of a plan that were read. `problems` holds a line and a sentence for all that was not understood."""
 
     title: str
     ablations: list[Stated]
