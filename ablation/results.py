@@ -5,7 +5,8 @@ counts.parquet   errors in words and characters per arm, seed, condition and utt
                  the values of a measure per arm, seed, condition and item
 curves.parquet   what training logged: arm, seed, step, metric, value; an imported study has none
 
-A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable.
+A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable. An archive is a small
+copy for version control (`ablation.report.archive`): it has few texts or none, and may have no curves.
 """
 
 import hashlib
@@ -35,10 +36,11 @@ COUNTS_COLUMNS = [*KEYS, *WER.columns, *TEXTS]
 VALUES_COLUMNS = [*KEYS, VALUE, ITEMS]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
 SUMS = "sha256"  # key of study.json
-RUN, IMPORT = "ablate run", "ablate import"  # commands that write studies
+RUN, IMPORT, ARCHIVE = "ablate run", "ablate import", "ablate report --archive"  # commands that write studies
 REMEDIES = {
     RUN: "run the study again: the same `ablate run` command writes the folder again",
     IMPORT: "import the results again: the same `ablate import` command writes the folder again",
+    ARCHIVE: "restore the folder from version control, or archive the study again",
 }
 
 
@@ -79,6 +81,8 @@ def _writer(folder: Path) -> str:
         written = json.loads((folder / STUDY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         written = None
+    if isinstance(written, dict) and written.get("archived"):
+        return ARCHIVE
     if isinstance(written, dict) and "imported" in written:
         return IMPORT if written["imported"] else RUN
     return IMPORT if (folder / COUNTS_FILE).is_file() and not (folder / CURVES_FILE).is_file() else RUN
@@ -120,14 +124,34 @@ def read_counts(folder: Path) -> pd.DataFrame:
 
 
 def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
-    """Read references and hypotheses of some utterances only, as all texts of a large study would fill the memory."""
+    """Read references and hypotheses of some utterances only, as all texts of a large study would fill the memory.
+
+    Rows whose texts were left out, as in an archive, are left out here, too. Raises UserError.
+    """
     keys = ["arm", "seed", "condition", "utterance_id"]
-    return _read_table(folder / COUNTS_FILE, [*keys, *TEXTS], [("utterance_id", "in", list(utterances))])
+    chosen = [("utterance_id", "in", list(utterances))]
+    table = _read_table(folder / COUNTS_FILE, keys, chosen, optional=TEXTS)
+    return table.reindex(columns=[*keys, *TEXTS]).dropna(subset=TEXTS)
+
+
+def read_all_counts(folder: Path) -> pd.DataFrame:
+    """Read all columns of the counts or values, texts included, as they were written. Raises UserError."""
+    read_counts(folder)  # for its checks
+    return pd.read_parquet(folder / COUNTS_FILE)
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
-    """Read what training logged, one row per arm, seed, step and metric, failed trials included. Raises UserError."""
+    """Read what training logged, one row per arm, seed, step and metric, failed trials included.
+
+    An archive may have none. Raises UserError.
+    """
+    if not (folder / CURVES_FILE).is_file() and (folder / STUDY).is_file() and _may_lack_curves(read_study(folder)):
+        return pd.DataFrame(columns=CURVES_COLUMNS)
     return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
+
+
+def _may_lack_curves(study: Study) -> bool:
+    return study.archived is not None and CURVES_FILE not in study.sha256
 
 
 def _read_table(

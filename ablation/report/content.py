@@ -215,6 +215,7 @@ def provenance(study: Study) -> list[tuple[str, str]]:
         "corpus": study.corpus,
         "imported": study.imported.model_dump() if study.imported else {},
         "mlflow": study.mlflow or {},
+        "archive of": study.archived.tables if study.archived else {},
     }
     return flat(nested)
 

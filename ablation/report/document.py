@@ -49,7 +49,7 @@ def document(content: Content) -> Document:
         Section("What each arm changed in the model", measured.changes(study)),
         Section("Secondary evidence", evidence.secondary(content)),
         Section("Learned values", curves.learned(content)),
-        Section("Training", curves.training(content)),
+        Section("Training", curves.training(content) or _no_curves(content)),
         Section("Failed trials", _failed(content)),
         Section("Examples", _examples(content)),
         Section("Cost", [] if study.imported else _cost(content)),
@@ -91,6 +91,11 @@ def baseline_sentence(content: Content) -> str:
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
     stated = "" if content.study.imported else f" {stated_changes(content.study.arms)}"
     return f"The {label} of the baseline is {' and '.join(rates)}{write.direction}.{stated}{verdicts}"
+
+
+def _no_curves(content: Content) -> list[Block]:
+    left_out = content.study.archived and content.curves.empty and not content.study.imported
+    return [Text(["Training curves were left out of this archive of the study."])] if left_out else []
 
 
 def _capital(words: str) -> str:
