@@ -9,7 +9,7 @@ from ablation.report.content import Content
 from ablation.report.contrast_wording import contrast_subject
 from ablation.report.evidence import SIGNIFICANT, TONES, Record
 from ablation.report.wording import interval, p_value, points
-from ablation.stats.significance import ALPHA
+from ablation.stats.levels import ALPHA
 from common.conditions import label as condition_label
 
 TITLES: Mapping[str, str] = {LADDER: "What each rung adds", FACTORIAL: "Main effects and interactions"}

@@ -11,8 +11,8 @@ from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
 from ablation.report.wording import interval, p_value
+from ablation.stats.levels import ALPHA
 from ablation.stats.metrics import Metric
-from ablation.stats.significance import ALPHA
 from ablation.stats.these_checkpoints import LABEL
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label

@@ -8,7 +8,7 @@ from ablation.plan.contrasts import FACTORIAL, LADDER
 from ablation.report.content import Content
 from ablation.report.contrast_wording import contrast_subject
 from ablation.report.verdict_wording import and_, size_range
-from ablation.stats.contrasts import detectable_contrasts
+from ablation.stats.contrast_power import detectable_contrasts
 from ablation.stats.power import MOST_SEEDS, Design, fewest_seeds, seeds_needed
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label

@@ -7,7 +7,7 @@ condition is at most `ALPHA`. Holm's correction then covers the conditions. Diff
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -175,20 +175,3 @@ def own_variance(trials: pd.DataFrame, contrast: Contrast, *, paired: bool) -> O
     parts, df = weights**2 * wide.var() / sizes, sizes - 1
     freedom = parts.sum() ** 2 / (parts**2 / df).sum() if parts.any() else df.sum()
     return Own(float((weights * wide.mean()).sum()), math.sqrt(parts.sum()), float(freedom))
-
-
-def detectable_contrasts(
-    weights: Mapping[str, Sequence[float]], arms: int, seeds: int, conditions: int, seed: int = 0
-) -> dict[str, float] | None:
-    """Return contrast -> the smallest size that a complete study finds with a power of 80 %, in sd between seeds.
-
-    `weights` are those of one family's contrasts, `arms` counts the baseline. None if the design can give no verdicts.
-    """
-    df = (arms - 1) * (seeds - 1)
-    if df < 1 or not weights:
-        return None
-    table = np.array(list(weights.values()))
-    scale = np.sqrt((table**2).sum(axis=1) / seeds)
-    correlation = table @ table.T / seeds / np.outer(scale, scale)
-    needed = noncentrality(max_t(correlation, df, seed).critical(ALPHA / conditions), df, POWER)
-    return {name: float(needed * size) for name, size in zip(weights, scale, strict=True)}

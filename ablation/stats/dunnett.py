@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
-from scipy.stats import chi
+
+from ablation.stats import tails
 
 BASELINE_NODES, SD_NODES, NEGLIGIBLE = 64, 300, 1e-30
 
@@ -57,10 +58,10 @@ def _sd_grid(df: float) -> tuple[np.ndarray, np.ndarray]:
 
     Nodes that change no probability by more than `NEGLIGIBLE` are left out: nine of ten if there are many degrees of freedom.
     """
-    low, high = -20.0, np.log(chi.isf(1e-16, df) / np.sqrt(df))
+    low, high = -20.0, np.log(tails.chi_isf(1e-16, df) / np.sqrt(df))
     steps = np.linspace(low, high, SD_NODES)
     s = np.exp(steps)
-    weight = chi.pdf(s * np.sqrt(df), df) * np.sqrt(df) * s
+    weight = tails.chi_pdf(s * np.sqrt(df), df) * np.sqrt(df) * s
     weight /= weight.sum()
     return s[weight > NEGLIGIBLE], weight[weight > NEGLIGIBLE]
 

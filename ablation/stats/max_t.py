@@ -13,7 +13,6 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import fdtrc, ndtri
-from scipy.stats import qmc
 
 POINTS = 15  # 2**15 directions: at p = 0.05, p of ten contrasts is accurate to 0.0002
 NO_DIMENSION = 1e-9  # eigenvalues of a correlation below it are rounding errors
@@ -23,6 +22,8 @@ class MaxT:
     """The distribution of the largest |T| of contrasts with a correlation (k, k) and `df` degrees of freedom."""
 
     def __init__(self, correlation: np.ndarray, df: int, rng: np.random.Generator) -> None:
+        from scipy.stats import qmc  # this import takes a second, and few studies have contrasts
+
         values, vectors = np.linalg.eigh(correlation)
         root = vectors[:, values > NO_DIMENSION] * np.sqrt(values[values > NO_DIMENSION])  # (k, dimensions)
         self.dimensions, self.df = root.shape[1], df

@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from ablation.stats.significance import ALPHA
+from ablation.stats import tails
+from ablation.stats.levels import ALPHA
 
 MOST_NUMBERS, LEAST_STUDIES, MOST_STUDIES = 2_000_000, 20_000, 200_000
 SIMULATION_SEED = 0
 
 
 def _obrien_fleming(share: float, alpha: float) -> float:
-    return 4 * float(stats.norm.sf(stats.norm.isf(alpha / 4) / math.sqrt(share)))  # both sides
+    return 4 * float(tails.normal_sf(tails.normal_isf(alpha / 4) / math.sqrt(share)))  # both sides
 
 
 def _pocock(share: float, alpha: float) -> float:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy import stats
 
+from ablation.stats import tails
 from ablation.stats.block_design import Fit, fit, loadings
 from ablation.stats.dunnett import critical, noncentrality
 from ablation.stats.scoring import pool
@@ -71,8 +71,8 @@ def _wider(pooled: Error, trials: pd.DataFrame, arm: str, baseline: str, level: 
     alone = own(trials, arm, baseline, paired=True)
     if not alone.error:
         return pooled
-    half = float(stats.t.isf(level / 2, alone.df)) * alone.error
-    hardest = float(stats.t.isf(level / conditions / 2, alone.df))
+    half = float(tails.t_isf(level / 2, alone.df)) * alone.error
+    hardest = float(tails.t_isf(level / conditions / 2, alone.df))
     return Error(
         pooled.difference,
         max(pooled.error, alone.error),

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import gammaln
 
+from ablation.stats import tails
 from ablation.stats.block_design import NO_SD, Fit, fit, loadings
 from ablation.stats.dunnett import critical, noncentral_interval, noncentrality, tail
 from ablation.stats.equivalence import equivalence_p
+from ablation.stats.levels import ALPHA, LEVEL, POWER
 from ablation.stats.metrics import Metric, metric_of
 from ablation.stats.multiplicity import holm
 from ablation.stats.saturation import saturated, without_tests
@@ -26,7 +27,6 @@ from ablation.stats.scoring import pool
 from ablation.stats.spreads import Own, doubts, own
 from ablation.stats.verdict import NotTested, Verdict
 
-ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
 VALUES = ["wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high", "detectable"]
 RATES = ["arm", "condition", "wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high"]
 COLUMNS = [
@@ -182,16 +182,16 @@ def careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, mar
     if not alone.error:
         return tests
     t = alone.difference / alone.error
-    margin_of_error = float(stats.t.isf(ALPHA / arms / 2, alone.df)) * alone.error
-    hardest = float(stats.t.isf(ALPHA / arms / conditions / 2, alone.df))
+    margin_of_error = float(tails.t_isf(ALPHA / arms / 2, alone.df)) * alone.error
+    hardest = float(tails.t_isf(ALPHA / arms / conditions / 2, alone.df))
     careful = {
         "diff_low": min(tests["diff_low"], alone.difference - margin_of_error),
         "diff_high": max(tests["diff_high"], alone.difference + margin_of_error),
-        "p": max(tests["p"], min(1.0, arms * 2 * float(stats.t.sf(abs(t), alone.df)))),
+        "p": max(tests["p"], min(1.0, arms * 2 * float(tails.t_sf(abs(t), alone.df)))),
         "detectable": max(tests["detectable"], noncentrality(hardest, alone.df, POWER) * alone.error),
     }
     if margin is not None:
-        outside = float(stats.t.sf((margin - abs(alone.difference)) / alone.error, alone.df))
+        outside = float(tails.t_sf((margin - abs(alone.difference)) / alone.error, alone.df))
         careful["p_equivalent"] = max(tests["p_equivalent"], min(1.0, arms * outside))
     return tests | careful
 
@@ -214,7 +214,7 @@ def _interval(wer: float, seeds: int, sd: float, df: float) -> dict[str, float]:
     """The confidence interval of one arm's WER, from the standard deviation between seeds within arms, pooled over arms."""
     if seeds < 2 or not sd:
         return {}
-    margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
+    margin_of_error = float(tails.t_ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
     return {"wer_low": wer - margin_of_error, "wer_high": wer + margin_of_error}
 
 

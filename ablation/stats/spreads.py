@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from ablation.stats import tails
 from ablation.stats.block_design import Model, model
 from ablation.stats.verdict import Caution
 
@@ -64,7 +64,7 @@ def spread_p(found: Model, arm: str) -> float:
         return 1.0
     added = float(((vectors[:, free].T @ found.residuals[mine]) ** 2 / values[free]).sum())
     rest = float(found.residuals @ found.residuals) - added
-    return float(stats.f.sf(added / df / (rest / rest_df), df, rest_df)) if rest > 0 else 0.0
+    return float(tails.f_sf(added / df / (rest / rest_df), df, rest_df)) if rest > 0 else 0.0
 
 
 def own(trials: pd.DataFrame, arm: str, baseline: str, *, paired: bool) -> Own:

@@ -36,7 +36,7 @@ class Outlook:
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs, with differences and spreads in points of WER."""
-        from ablation.stats.significance import ALPHA, POWER
+        from ablation.stats.levels import ALPHA, POWER
 
         return {
             "alpha": ALPHA,

@@ -13,7 +13,8 @@ from scipy import stats
 
 from ablation.plan.contrasts import Contrast, Effect, Level, factorial_contrasts, ladder_contrasts
 from ablation.plan.naming import NamedChange
-from ablation.stats.contrasts import compare_contrasts, detectable_contrasts
+from ablation.stats.contrast_power import detectable_contrasts
+from ablation.stats.contrasts import compare_contrasts
 from ablation.stats.dunnett import tail
 from ablation.stats.max_t import max_t
 from ablation.stats.power import Design, detectable
