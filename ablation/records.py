@@ -123,7 +123,7 @@ class LooksRecord(Record):
     """The design of a study with looks, as it was fixed before the study (`ablation.stats.sequential`).
 
     `looks` are numbers of seeds, `seeds` those of this look in their order. `stopped` maps arms that were stopped before this
-    look to their numbers of seeds. `arms` does not count the baseline.
+    look to their numbers of seeds. `arms` does not count the baseline. `contrast_levels` map the families of contrasts to theirs.
     """
 
     looks: list[int]
@@ -134,6 +134,8 @@ class LooksRecord(Record):
     margin_points: float | None = None
     levels: list[float]
     equivalence_levels: list[float]
+    contrast_levels: dict[str, list[float]] = {}
+    contrast_equivalence_levels: dict[str, list[float]] = {}
     spending: str
 
 

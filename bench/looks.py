@@ -111,7 +111,7 @@ def judged(wer: np.ndarray, stops: tuple[int, ...], plan: LookDesign, place: int
     found = abs(difference) > critical(level / plan.conditions, shared, here.df) * error
     margin = np.inf if plan.margin_points is None else plan.margin_points / 100
     p_same = (
-        _holm(stats.t.sf((margin - abs(difference)) / error, here.df)) if plan.margin_points else np.ones(found.shape)
+        holm(stats.t.sf((margin - abs(difference)) / error, here.df)) if plan.margin_points else np.ones(found.shape)
     )
     doubted, at = _doubted(wer, stops), np.broadcast_to(float(here.df), found.shape)
     if doubted.any():
@@ -125,7 +125,8 @@ def judged(wer: np.ndarray, stops: tuple[int, ...], plan: LookDesign, place: int
     return np.select([found.any(1), equal, futile], [DIFFERENT, EQUIVALENT, FUTILE], UNDECIDED)
 
 
-def _holm(p: np.ndarray) -> np.ndarray:
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p values (..., tests) with Holm's correction over the last axis."""
     order = p.argsort(-1)
     steps = np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1)
     adjusted = np.empty_like(p)
@@ -135,6 +136,12 @@ def _holm(p: np.ndarray) -> np.ndarray:
 
 def _doubted(wer: np.ndarray, stops: tuple[int, ...]) -> np.ndarray:
     """Return the arms that are tested with their own spread as well: (studies, conditions, arms - 1)."""
+    found = odd_arms(wer, stops)
+    return found[..., 1:] | found[..., :1]
+
+
+def odd_arms(wer: np.ndarray, stops: tuple[int, ...]) -> np.ndarray:
+    """Return the arms that vary more than the rest: (studies, conditions, arms)."""
     whole, odd = layout(stops), []
     squares = whole.squares(wer)
     for arm in range(len(stops)):
@@ -144,8 +151,7 @@ def _doubted(wer: np.ndarray, stops: tuple[int, ...]) -> np.ndarray:
         usable = rest.df > 0 and df > 0
         ratio = (squares - within) / df / (within / rest.df) if usable else np.zeros_like(squares)
         odd.append((stats.f.sf(ratio, df, rest.df) if usable else np.ones_like(squares)) * len(stops) <= DOUBT)
-    found = np.stack(odd, axis=-1)
-    return found[..., 1:] | found[..., :1]
+    return np.stack(odd, axis=-1)
 
 
 def _own(wer: np.ndarray, exists: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

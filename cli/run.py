@@ -61,6 +61,7 @@ def run(
         check_image(image, paths.tracking_uri())
     check_answers(paths.tracking_uri())  # before imports that take seconds
 
+    from ablation.plan.looks import may_stop
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.local.fits import check_batches
@@ -74,7 +75,7 @@ def run(
         check_batches(of(checked), arms)
     # report a wrong corpus now, not after a minute
     check(checked.corpus, here=True, needs_video=of(checked).needs_video)
-    folder, names = out or paths.STUDIES / checked.study, [arm.arm for arm in arms[1:]]
+    folder, names = out or paths.STUDIES / checked.study, may_stop(checked, [arm.arm for arm in arms])
     if explaining:
         _explain(reached(checked, names, folder), forced, folder, console)
         return

@@ -55,11 +55,17 @@ def _table(content: Content, family: str) -> Table:
             rows.append([Cell(contrast.name, [contrast_subject(contrast)]), *cells])
     head = [KINDS[Effect.RUNG] if family == LADDER else "effect", *map(condition_label, content.study.conditions)]
     note = (
-        f"{MEANINGS[family]} With simultaneous 95 % confidence intervals; p by the multivariate t distribution of all rows, over "
+        f"{MEANINGS[family]} With {_intervals(content)}; p by the multivariate t distribution of all rows, over "
         f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g} and mean more and "
         "fewer errors."
     )
     return Table(TITLES[family], head, rows, note=note)
+
+
+def _intervals(content: Content) -> str:
+    if content.study.looks is None:
+        return "simultaneous 95 % confidence intervals"
+    return "simultaneous 95 % confidence intervals that hold over all looks"
 
 
 def _cell(row: Record) -> Cell:

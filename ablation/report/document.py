@@ -40,7 +40,7 @@ def document(content: Content) -> Document:
         Section("Findings", [Text(said)] if said else []),
         *compared,
         Section("Verdicts", verdicts),
-        Section("Looks", looks.history(study, content.looks)),
+        Section("Looks", looks.history(study, content.looks, content.contrast_looks)),
     ]
     sections = [
         *lead,

@@ -14,7 +14,7 @@ from ablation.stats.block_design import Fit, fit, loadings
 from ablation.stats.dunnett import critical, noncentrality
 from ablation.stats.scoring import pool
 from ablation.stats.significance import POWER
-from ablation.stats.spreads import own
+from ablation.stats.spreads import Own, own
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ def errors(
         mine = _pooled(pooled, level, conditions)
         found |= {(arm, str(name)): error for arm, error in mine.items() if arm in arms}
         for arm in rows.loc[rows["caution"] != "", "arm"]:
-            found[arm, str(name)] = _wider(
-                found[arm, str(name)], here, arm, baseline, level / len(pooled.arms), conditions
-            )
+            alone = own(here, arm, baseline, paired=True)
+            found[arm, str(name)] = wider(found[arm, str(name)], alone, level / len(pooled.arms), conditions)
     return found
 
 
@@ -66,9 +65,8 @@ def _pooled(found: Fit, level: float, conditions: int) -> dict[str, Error]:
     return errors
 
 
-def _wider(pooled: Error, trials: pd.DataFrame, arm: str, baseline: str, level: float, conditions: int) -> Error:
-    """Combine an error with that from the two arms alone, at a level that was divided by the number of arms; the wider counts."""
-    alone = own(trials, arm, baseline, paired=True)
+def wider(pooled: Error, alone: Own, level: float, conditions: int) -> Error:
+    """Combine an error with that from the arms' own trials, at a level divided by the number of tests; the wider counts."""
     if not alone.error:
         return pooled
     half = float(tails.t_isf(level / 2, alone.df)) * alone.error

@@ -39,6 +39,7 @@ def study_of(
     `item` is any trial of the study, `statuses` are those of all trials in the plan's order, `corpus` is the corpus's summary.
     """
     arms = arms_of(plan)
+    planned = contrasts(plan, arms, of(plan).catalogue)
     return Study(
         study=plan.study,
         question=plan.question,
@@ -57,7 +58,7 @@ def study_of(
         recipe=of(plan).name,
         curves=[CurveRecord.model_validate(asdict(curve)) for curve in of(plan).curves],
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
-        contrasts=contrasts(plan, arms, of(plan).catalogue),
+        contrasts=planned,
         max_failed_trials=plan.max_failed_trials,
         hygiene=measured(of(plan), arms),
         trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],
@@ -68,7 +69,7 @@ def study_of(
             "study_run_id": item.study_run_id,
             "url": _url(tracking_uri, item),
         },
-        looks=looks_record(plan, arms),
+        looks=looks_record(plan, arms, planned),
         earlier_designs=_other_designs(plan, item, tracking_uri),
         created=datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
         wall_seconds=_wall_seconds(item.opened, statuses),

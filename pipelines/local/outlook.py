@@ -53,7 +53,7 @@ def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str, catalogue: Catal
         widest = max(spread.wer for spread in spreads.values())
         margin_seeds = seeds_needed(design, widest, margin=plan.margin_points / 100)
     seen = _contrasts(plan, arms, catalogue, spreads, [step.seeds for step in steps]) if catalogue else {}
-    looks = _looks(plan, design, spreads, seconds)
+    looks = _looks(plan, arms, catalogue, design, spreads, seconds)
     return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full, seen, looks)
 
 
@@ -79,7 +79,12 @@ def _contrasts(
 
 
 def _looks(
-    plan: Plan, design: "Design", spreads: Mapping[str, "Spread"], seconds: float | None
+    plan: Plan,
+    arms: Sequence[Arm],
+    catalogue: Catalogue | None,
+    design: "Design",
+    spreads: Mapping[str, "Spread"],
+    seconds: float | None,
 ) -> Sequence["Expected"]:
     """Return the expected trials of a plan with looks, by the largest spread; () without looks or without a known spread."""
     if not plan.looks or not spreads:
@@ -87,10 +92,15 @@ def _looks(
     import numpy as np
 
     from ablation.stats.sequential import design as design_of
+    from ablation.stats.sequential_contrast_cost import expected_contrasts
     from ablation.stats.sequential_cost import expected
 
+    sd, rng = max(spread.wer for spread in spreads.values()), np.random.default_rng(0)
     planned = design_of(plan.looks, design.arms, design.conditions, plan.margin_points)
-    return expected(planned, max(spread.wer for spread in spreads.values()), seconds, np.random.default_rng(0))
+    asked = contrasts(plan, arms, catalogue) if catalogue else []
+    if asked:
+        return expected_contrasts(planned, [arm.arm for arm in arms], asked, sd, seconds, rng)
+    return expected(planned, sd, seconds, rng)
 
 
 def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spread"], str, Sequence[str]]:

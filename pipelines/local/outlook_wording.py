@@ -79,7 +79,7 @@ class Outlook:
             *(f"  {self._of(kind, steps)}" for kind, steps in self.contrasts.items()),
             *([self._nothing()] if self.saturated else []),
             *self._margin(),
-            *map(_look_line, self.looks),
+            *(_look_line(each, "rungs and effects" if self.contrasts else "arms") for each in self.looks),
         ]
 
     def _of(self, kind: str, steps: Mapping[int, Mapping[str, float]]) -> str:
@@ -130,10 +130,11 @@ class Outlook:
         return [f"to show that an arm without a difference is within {self.margin_points:g} points {takes}"]
 
 
-def _look_line(each: "Expected") -> str:
+def _look_line(each: "Expected", who: str = "arms") -> str:
     """E.g. `with looks, if all arms differ by 2 points: 16 trials on average, 40 at most; 1.3 device-hours, 3.3 at most`."""
+    verb = "differ by" if who == "arms" else "are of"
     what = (
-        f"if all arms differ by {each.points:g} point{'s' if each.points != 1 else ''}"
+        f"if all {who} {verb} {each.points:g} point{'s' if each.points != 1 else ''}"
         if each.points
         else "without any effect"
     )

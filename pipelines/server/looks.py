@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ablation.plan.looks import first_look
+from ablation.plan.looks import first_look, may_stop
 from ablation.plan.plan import Plan
 from common.errors import UserError
 from common.store_address import VARIABLE
@@ -39,7 +39,7 @@ def next_submission(plan: Plan, code_rev: str, *, futility: bool = True) -> tupl
     run_id = None if is_missing(uri) else newest_of_design(uri, plan.study, design_tag(plan, arms), code_rev)
     if run_id is None:
         return first_look(plan), True, []
-    names = [arm.arm for arm in arms[1:]]
+    names = may_stop(plan, [arm.arm for arm in arms])
     with TemporaryDirectory(prefix="ablate-") as folder:
         fetch_study(uri, run_id, Path(folder))
         done, judged = reached(plan, names, Path(folder)), judged_folder(Path(folder))
