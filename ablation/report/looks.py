@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ablation.records import EarlierDesign, Study
+from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Row, Table, Text
 from ablation.stats.sequential_judge import Decision, Judged
 
@@ -11,7 +12,7 @@ WORDS: Mapping[Decision, str] = {
     Decision.BETTER: "better, stopped",
     Decision.MIXED: "worse and better, stopped",
     Decision.EQUIVALENT: "equivalent, stopped",
-    Decision.FUTILE: "no relevant difference likely, stopped",
+    Decision.FUTILE: "a relevant difference is unlikely, stopped",
     Decision.SATURATED: "cannot be tested, stopped",
     Decision.CONTINUE: "not decided, goes on",
 }
@@ -26,22 +27,41 @@ def history(study: Study, judged: Judged | None) -> list[Block]:
     stopped = {**judged.futile, **judged.decided}
     rows: list[Row] = []
     for arm in (arm.arm for arm in study.arms if arm.arm != study.baseline):
-        said = [_words(study, look.seeds, look.decisions.get(arm)) for look in judged.looks]
+        said = _row(study, judged, arm)
         rows.append([arm, *said, str(stopped.get(arm, judged.looks[-1].seeds))])
     pairs = zip(study.looks.looks, study.looks.levels, strict=True)
     levels = [f"{100 * level:.2g} % at {seeds} seeds" for seeds, level in pairs]
     note = (
         f"Looks at {_listed(study.looks.looks)} seeds, as recorded when the study opened. A look decides at its own level, so "
-        f"that all looks together have 5 % false findings: {', '.join(levels)}. p values are scaled to 5 %, and the numbers of an "
-        "arm are those of the look that stopped it."
+        f"that all looks together have 5 % false findings: {', '.join(levels)}. The p values of this report are multiplied by 5 % "
+        "over the level of their look, so that all are read against 5 %. The numbers of an arm are those of its last look."
     )
     prose = frozenset(range(1, len(head) - 1))
-    return [Table("Looks", head, rows, prose=prose, note=note)]
+    return [Table("Looks", head, rows, prose=prose, note=note), Text([_used(study, judged)])]
 
 
-def _words(study: Study, seeds: int, decision: Decision | None) -> str:
+def _used(study: Study, judged: Judged) -> str:
+    """Say how many trials the looks took, and if there are more to come."""
+    assert study.looks is not None
+    used, most = len(study.trials), study.looks.looks[-1] * len(study.arms)
+    last = judged.looks[-1]
+    if last.seeds == study.looks.looks[-1] or Decision.CONTINUE not in last.decisions.values():
+        return f"The study took {used} of at most {most} trials."
+    return f"The study took {used} of at most {most} trials so far: the same command goes on with the next look."
+
+
+def _row(study: Study, judged: Judged, arm: str) -> list[str]:
+    """The decisions on an arm at each look. An arm that goes on in spite of a decision is said to do so."""
+    decisions = [(look.seeds, look.decisions.get(arm)) for look in judged.looks]
+    last = max((seeds for seeds, decision in decisions if decision is not None), default=0)
+    return [_words(study, seeds, decision, seeds < last) for seeds, decision in decisions]
+
+
+def _words(study: Study, seeds: int, decision: Decision | None, goes_on: bool) -> str:
     if decision is None:
         return "–"
+    if goes_on:
+        return WORDS[decision].replace("stopped", "goes on all the same")
     assert study.looks is not None
     last = seeds == study.looks.looks[-1]
     return LAST if last and decision == Decision.CONTINUE else WORDS[decision]
@@ -52,7 +72,7 @@ def evidence(study: Study, judged: Judged | None, arm: str) -> list[str]:
     last = [look.decisions[arm] for look in judged.looks if arm in look.decisions][-1:] if judged else []
     if judged is None or last != [Decision.FUTILE]:
         return []
-    margin = f"{study.margin_points:g} points" if study.margin_points else "the margin"
+    margin = Amounts(study.metric()).with_unit(f"{study.margin_points:g}") if study.margin_points else "the margin"
     unlikely = f"a difference of {margin} or more is unlikely, which does not show equivalence"
     return [f"stopped after {judged.futile[arm]} seeds: {unlikely}"]
 
@@ -81,7 +101,7 @@ def _unplanned(study: Study, earlier: EarlierDesign) -> str:
     return (
         f"Not planned: the same arms were judged on {earlier.opened} UTC with {before}; this study has {now}. The p values and "
         "verdicts below do not allow for that: with a change of the design after its results are known, false findings are more "
-        "frequent than 5 %. Plan `looks` before a study, or confirm the result with new seeds."
+        "frequent than 5 %. Plan the looks before a study, or confirm the result with new seeds."
     )
 
 
