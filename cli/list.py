@@ -52,8 +52,8 @@ def _print(found: Sequence["Listed"]) -> None:
         rows = [_cells(each) for each in found]
         widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
         room = max(console.width - sum(widths[:-1]) - 2 * (len(HEADS) - 1), len(HEADS[-1]))
-        for *cells, corpus in rows:  # a study has one line, whatever the length of its corpus's address
-            table.add_row(*cells, corpus if len(corpus) <= room else f"{corpus[: room - 1]}…")
+        for *others, corpus in rows:  # a study has one line, whatever the length of its corpus's address
+            table.add_row(*others, corpus if len(corpus) <= room else f"{corpus[: room - 1]}…")
         console.print(table)
         return
     for cells in [HEADS, *map(_cells, found)]:  # for `cut` and `awk`

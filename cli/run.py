@@ -115,10 +115,11 @@ def run(
 
 
 def _findings(folder: Path) -> list[str]:
-    """Return the findings of the report that this run has written, a line each."""
+    """Return the findings of the report that this run has written, a line each; [] without a report."""
     import json
 
-    return list(json.loads((folder / "report.json").read_text(encoding="utf-8"))["headline"])
+    report = folder / "report.json"
+    return list(json.loads(report.read_text(encoding="utf-8"))["headline"]) if report.is_file() else []
 
 
 def _explain(checked: Plan, forced: str, folder: Path, console: Console) -> None:

@@ -146,7 +146,7 @@ def _failed(content: Content) -> list[Block]:
     if not failed:
         return []
     rows = [[trial.arm, str(trial.seed), trial.reason or "no reason given"] for trial in failed]
-    missing = Text(["These trials are missing from the numbers above. No values are imputed for them."])
+    missing = Text(["These trials are missing from all numbers of the report. No values are imputed for them."])
     return [missing, Table("Failed trials", ["arm", "seed", "reason"], rows, prose=frozenset({2}))]
 
 
