@@ -139,7 +139,10 @@ def _open_arms(content: Content, arms: Sequence[str]) -> Iterator[str]:
     if row is None or row["condition"] not in content.spreads or not design.judges:
         return
     spread = content.spreads[row["condition"]].wer
-    yield _settled(content, row, str(row["arm"]), seeds_needed(design, spread, difference=abs(row["difference"])))
+    if study.margin_points is not None and content.metric.scale * abs(row["difference"]) < study.margin_points:
+        yield f"The largest estimate ({_estimate(content, row, str(row['arm']))}) is below the margin."
+    else:
+        yield _settled(content, row, str(row["arm"]), seeds_needed(design, spread, difference=abs(row["difference"])))
     if study.margin_points is not None:
         widest = max(each.wer for each in content.spreads.values())
         needed = seeds_needed(design, widest, margin=study.margin_points / content.metric.scale)
@@ -154,8 +157,7 @@ def _largest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _settled(content: Content, row: dict[str, Any], name: str, seeds: int | None) -> str:
-    size = content.amounts.with_unit(content.amounts.size(row["difference"]))
-    where = f"{name} at {condition_label(row['condition'])}, {size}"
+    where = _estimate(content, row, name)
     if seeds is None:
         return f"The largest estimate ({where}) is so small that {MOST_SEEDS} seeds would not settle it."
     more = seeds - len(content.study.seeds)
@@ -168,6 +170,11 @@ def _settled(content: Content, row: dict[str, Any], name: str, seeds: int | None
         f"If the largest estimate ({where}) is the true difference, {seeds} seeds ({trials} trials more) find it with a "
         "probability of 80 %."
     )
+
+
+def _estimate(content: Content, row: dict[str, Any], name: str) -> str:
+    size = content.amounts.with_unit(content.amounts.size(row["difference"]))
+    return f"{name} at {condition_label(row['condition'])}, {size}"
 
 
 def _margin(content: Content) -> str:

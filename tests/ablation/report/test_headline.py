@@ -1,6 +1,7 @@
 """The headline: what was found and where, or why there is no verdict; the answer stands before the details."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def content(write_study: Write, tmp_path_factory: pytest.TempPathFactory) -> Con
     found = drawn(write_study, tmp_path_factory.mktemp("several"))
     several = [arm if arm.arm != "audio-only" else arm.model_copy(update={"overrides": overrides, "changes": []})
                for arm in found.study.arms]  # fmt: skip
-    return Content(**{**vars(found), "study": found.study.model_copy(update={"arms": several})})
+    return replace(found, study=found.study.model_copy(update={"arms": several}))
 
 
 def test_an_arm_that_changes_many_parts_is_named_and_its_conditions_are_counted(content: Content) -> None:
@@ -42,6 +43,13 @@ def test_an_arm_that_changes_many_parts_is_named_and_its_conditions_are_counted(
     assert said.startswith("Against the baseline: audio-only (which changes 3 parts) makes it worse (by ")
     assert " points in both conditions)" in said
     assert "Open: no-scale." in said
+
+
+def test_an_estimate_below_the_margin_asks_for_equivalence(content: Content) -> None:
+    wide = content.study.model_copy(update={"margin_points": 49.0})
+    said = headline(replace(content, study=wide))[0]
+    assert "Open: no-scale. The largest estimate (no-scale at " in said
+    assert " points) is below the margin. To show that an arm without a difference is within 49 points takes " in said
 
 
 def test_the_answer_stands_before_the_details(content: Content) -> None:
