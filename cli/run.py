@@ -107,10 +107,20 @@ def run(
 
     if unused := unusable_results(result.trials):
         console.print(unused, soft_wrap=True, highlight=False, markup=False)
+    for said in _findings(folder):
+        console.print(said, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:
         fail(f"failed: {result.problem}", FAILED)
+
+
+def _findings(folder: Path) -> list[str]:
+    """Return the findings of the report that this run has written, a line each; [] without a report."""
+    import json
+
+    report = folder / "report.json"
+    return list(json.loads(report.read_text(encoding="utf-8"))["headline"]) if report.is_file() else []
 
 
 def _explain(checked: Plan, forced: str, folder: Path, console: Console) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from ablation.decisions.looks import other_arms
 from ablation.plan.contrasts import FACTORIAL, LADDER
 from ablation.records import EarlierDesign, LooksRecord, Study
+from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Row, Table, Text
 from ablation.stats.sequential_cells import cells_of
 from ablation.stats.sequential_contrast_judge import key_of
@@ -15,7 +16,7 @@ WORDS: Mapping[Decision, str] = {
     Decision.BETTER: "better, stopped",
     Decision.MIXED: "worse and better, stopped",
     Decision.EQUIVALENT: "equivalent, stopped",
-    Decision.FUTILE: "no relevant difference likely, stopped",
+    Decision.FUTILE: "a relevant difference is unlikely, stopped",
     Decision.SATURATED: "cannot be tested, stopped",
     Decision.CONTINUE: "not decided, goes on",
 }
@@ -37,8 +38,13 @@ def history(study: Study, arms: Judged | None, contrasts: Judged | None = None) 
     if study.looks is None:
         return []
     families = dict.fromkeys(each.family for each in study.contrasts)
-    tables = [_table(study, contrasts, family, _named(study, family)) for family in families]
-    return [*filter(None, tables), *filter(None, [_table(study, arms, "", {arm: arm for arm in other_arms(study)})])]
+    tables = [
+        *(_table(study, contrasts, family, _named(study, family)) for family in families),
+        _table(study, arms, "", {arm: arm for arm in other_arms(study)}),
+    ]
+    shown = [table for table in tables if table]
+    judged = [each for each in (arms, contrasts) if each and each.looks]
+    return [*shown, Text([_used(study, judged)])] if shown else []
 
 
 def _named(study: Study, family: str) -> dict[str, str]:
@@ -58,8 +64,7 @@ def _table(study: Study, judged: Judged | None, family: str, names: Mapping[str,
     stopped = {**judged.futile, **judged.decided}
     rows: list[Row] = []
     for key, name in names.items():
-        said = [_words(study.looks, look.seeds, look.decisions.get(key), family) for look in judged.looks]
-        rows.append([name, *said, str(stopped.get(key, judged.looks[-1].seeds))])
+        rows.append([name, *_row(study.looks, judged, key, family), str(stopped.get(key, judged.looks[-1].seeds))])
     prose = frozenset(range(1, len(head) - 1))
     title = f"Looks, {family}" if family else "Looks"
     return Table(title, head, rows, prose=prose, note=_note(study.looks, family))
@@ -68,23 +73,41 @@ def _table(study: Study, judged: Judged | None, family: str, names: Mapping[str,
 def _note(record: LooksRecord, family: str) -> str:
     levels = record.contrast_levels.get(family, record.levels)
     said = [f"{100 * level:.2g} % at {seeds} seeds" for seeds, level in zip(record.looks, levels, strict=True)]
-    who = (
-        "a contrast are those of the look that decided it" if family else "an arm are those of the look that stopped it"
-    )
+    numbers = "a contrast are those of the look that decided it" if family else "an arm are those of its last look"
     more = " An arm gets more seeds while any contrast that uses it is not decided." if family else ""
     return (
         f"Looks at {_listed(record.looks)} seeds, as recorded when the study opened. A look decides at its own level, so "
-        f"that all looks together have 5 % false findings: {', '.join(said)}. p values are scaled to 5 %, and the numbers of "
-        f"{who}.{more}"
+        f"that all looks together have 5 % false findings: {', '.join(said)}. The p values of this report are multiplied by 5 % "
+        f"over the level of their look, so that all are read against 5 %. The numbers of {numbers}.{more}"
     )
 
 
-def _words(record: LooksRecord, seeds: int, decision: Decision | None, family: str) -> str:
+def _used(study: Study, judged: Sequence[Judged]) -> str:
+    """Say how many trials the looks took, and if there are more to come."""
+    assert study.looks is not None
+    used, most = len(study.trials), study.looks.looks[-1] * len(study.arms)
+    last = [each.looks[-1] for each in judged]
+    ended = all(look.seeds == study.looks.looks[-1] for look in last)
+    if ended or not any(Decision.CONTINUE in look.decisions.values() for look in last):
+        return f"The study took {used} of at most {most} trials."
+    return f"The study took {used} of at most {most} trials so far: the same command goes on with the next look."
+
+
+def _row(record: LooksRecord, judged: Judged, key: str, family: str) -> list[str]:
+    """The decisions on an arm or a contrast at each look. One that goes on in spite of a decision is said to do so."""
+    decisions = [(look.seeds, look.decisions.get(key)) for look in judged.looks]
+    last = max((seeds for seeds, decision in decisions if decision is not None), default=0)
+    return [_words(record, seeds, decision, seeds < last, family) for seeds, decision in decisions]
+
+
+def _words(record: LooksRecord, seeds: int, decision: Decision | None, goes_on: bool, family: str) -> str:
     if decision is None:
         return "–"
-    if seeds == record.looks[-1] and decision == Decision.CONTINUE:
-        return LAST
-    return (CONTRAST_WORDS if family else WORDS)[decision]
+    if family:
+        return LAST if seeds == record.looks[-1] and decision == Decision.CONTINUE else CONTRAST_WORDS[decision]
+    if goes_on:
+        return WORDS[decision].replace("stopped", "goes on all the same")
+    return LAST if seeds == record.looks[-1] and decision == Decision.CONTINUE else WORDS[decision]
 
 
 def evidence(study: Study, judged: Judged | None, key: str) -> list[str]:
@@ -92,7 +115,7 @@ def evidence(study: Study, judged: Judged | None, key: str) -> list[str]:
     last = [look.decisions[key] for look in judged.looks if key in look.decisions][-1:] if judged else []
     if judged is None or last != [Decision.FUTILE] or key in cells_of(study.contrasts):
         return []
-    margin = f"{study.margin_points:g} points" if study.margin_points else "the margin"
+    margin = Amounts(study.metric()).with_unit(f"{study.margin_points:g}") if study.margin_points else "the margin"
     unlikely = f"a difference of {margin} or more is unlikely, which does not show equivalence"
     seeds = judged.futile[key]
     is_arm = key in {arm.arm for arm in study.arms}
@@ -127,7 +150,7 @@ def _unplanned(study: Study, earlier: EarlierDesign) -> str:
     return (
         f"Not planned: the same arms were judged on {earlier.opened} UTC with {before}; this study has {now}. The p values and "
         "verdicts below do not allow for that: with a change of the design after its results are known, false findings are more "
-        "frequent than 5 %. Plan `looks` before a study, or confirm the result with new seeds."
+        "frequent than 5 %. Plan the looks before a study, or confirm the result with new seeds."
     )
 
 

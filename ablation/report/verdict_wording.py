@@ -75,7 +75,9 @@ def subject(arm: ArmRecord) -> str:
         return f"without {and_([change.lacks for change in changes])}"
     if not all(change.new for change in changes):
         return f"{arm.arm} in place of the baseline's {and_([change.part for change in changes])}"
-    return " together with ".join(_replacement(arm, change) for change in changes)
+    gone = [change.lacks for change in changes if change.lacks]
+    replaced = " together with ".join(_replacement(arm, change) for change in changes if not change.lacks)
+    return f"{replaced}, without {and_(gone)}," if gone else replaced
 
 
 def _is_without(arm: ArmRecord) -> bool:
