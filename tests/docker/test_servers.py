@@ -113,7 +113,7 @@ def test_the_image_of_a_recipe_runs_a_plan_that_names_it(image: str, tmp_path: P
     build = ("docker", "build", "-q", "-f", "docker/recipe.Dockerfile", "--build-arg", f"BASE={image}", str(recipes))
     built = call(*build)
     assert built.returncode == 0, built.stderr
-    small = "--corpus 'synthetic://talking-mouth?train=16&test=4&valid=2' --seeds 1 --set training.steps=2"
+    small = "--corpus 'synthetic://talking-mouth?train=24&test=4&valid=2' --seeds 1 --set training.steps=2"
     script = f"python -c 'import sortedcontainers' && ablate run /plan.md {small} --out study && cat study/report.md"
     options = ("--user", "12345:0", "--network", "none", "--volume", f"{tmp_path / 'plan.md'}:/plan.md:ro")
     done = call("docker", "run", "--rm", *options, built.stdout.strip(), "sh", "-c", script)
