@@ -112,7 +112,7 @@ def test_the_example_learns_and_its_arms_are_judged(tmp_path: Path) -> None:
 def test_a_published_plan_is_carried_out_and_its_readings_are_reported(tmp_path: Path) -> None:
     small = [
         "--corpus",
-        "synthetic://talking-mouth?train=16&test=4&valid=2",
+        "synthetic://talking-mouth?train=24&test=4&valid=2",
         "--seeds",
         "1,2",
         "--set",
