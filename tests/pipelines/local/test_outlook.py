@@ -55,6 +55,16 @@ def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: Pl
 
 
 @pytest.mark.usefixtures("measured")
+def test_a_ladder_with_looks_has_expected_trials(ablate: Ablate, plan_file: PlanFile) -> None:
+    ladder = {"ladder": ["fusion", "masking", "siamese"], "ablations": []}
+    looks = {"seeds": list(range(1, 7)), "looks": [3, 6], "margin_points": 2, "conditions": {}}
+    path = plan_file(corpus="small://words", baseline={"training.steps": STEPS}, **ladder, **looks)
+    answer = ablate("plan", path)
+    assert answer.code == 0
+    assert "with looks, if all rungs and effects are of 2 points: 12 trials on average, 24 at most" in answer.out
+
+
+@pytest.mark.usefixtures("measured")
 def test_another_number_of_steps_is_another_kind_of_study(ablate: Ablate, plan_file: PlanFile) -> None:
     found = power(ablate, plan_file(corpus="small://words", baseline={"training.steps": STEPS + 1}))
     assert found["spread_points"]["clean"] != pytest.approx(100 * SPREAD, rel=0.3)
