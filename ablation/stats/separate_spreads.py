@@ -41,14 +41,16 @@ def careful(
     `coefficients` are those of the trials in the difference. Where the doubt does not decide, the tests stay, with a caution if
     only they find a difference.
     """
+    errors = [found for each in doubt.spreads if (found := each.error(coefficients))[0]]
+    if not doubt.decides:
+        is_unsure = (
+            tests["p"] <= ALPHA < max((joint.tail(tests["difference"] / error, df) for error, df in errors), default=0)
+        )
+        return dict(tests) | {"caution": doubt.caution if is_unsure else ""}
     stricter = dict(tests)
-    for each in doubt.spreads:
-        error, df = each.error(coefficients)
-        if error:
-            stricter = _stricter(stricter, error, df, joint, conditions, margin)
-    if doubt.decides:
-        return stricter | {"caution": doubt.caution}
-    return dict(tests) | {"caution": doubt.caution if tests["p"] <= ALPHA < stricter["p"] else ""}
+    for error, df in errors:
+        stricter = _stricter(stricter, error, df, joint, conditions, margin)
+    return stricter | {"caution": doubt.caution}
 
 
 def _stricter(
