@@ -27,16 +27,19 @@ from looks import (
     draw,
     holm,
     interval,
-    odd_arms,
+    own_parts,
     residual_points,
 )
+from looks import layout as trials_of
 from scipy import stats
+from scipy.interpolate import CubicSpline
 
 from ablation.plan.contrasts import Contrast, ladder_contrasts
 from ablation.stats.contrasts import detectable_contrasts
 from ablation.stats.max_t import max_t
 from ablation.stats.sequential_contrasts import ContrastDesign, Weights, contrast_design, weights_of
 from ablation.stats.sequential_futility import FUTILE_LEVEL
+from ablation.stats.spreads import ARM_DOUBT, DOUBT, ENOUGH_DF
 
 MARGIN_POINTS = 1.0
 LOOKS = ((3, 6), (3, 5, 8))
@@ -49,7 +52,7 @@ FAMILIES: dict[str, tuple[list[str], list[Contrast]]] = {
 
 @dataclass(frozen=True)
 class Design:
-    """A family of contrasts with the levels of its looks."""
+    """A family of contrasts with the levels of its looks. Not `careful`: all arms are known to vary equally."""
 
     weights: Weights
     looks: tuple[int, ...]
@@ -57,6 +60,7 @@ class Design:
     margin_points: float | None
     levels: tuple[float, ...]
     equivalence_levels: tuple[float, ...]
+    careful: bool = True
 
     @property
     def uses(self) -> np.ndarray:
@@ -107,31 +111,54 @@ def judged(wer: np.ndarray, stops: tuple[int, ...], plan: Design, place: int) ->
     p_same = (
         holm(stats.t.sf((margin - abs(difference)) / error, here.df)) if plan.margin_points else np.ones_like(error)
     )
-    doubted, df = odd_arms(wer, stops) @ plan.uses.T.astype(int) > 0, np.broadcast_to(float(here.df), found.shape)
-    if doubted.any():
-        mean, own, its = _own(wer, here.exists, plan)
-        found &= ~doubted | (2 * k * stats.t.sf(abs(mean) / own, its) <= level / plan.conditions)
-        alone = np.minimum(1, k * stats.t.sf((margin - abs(mean)) / own, its)) if plan.margin_points else p_same
-        p_same = np.where(doubted, np.maximum(p_same, alone), p_same)
-        error, df = np.where(doubted, np.maximum(error, own), error), np.where(doubted, np.minimum(df, its), df)
+    for odd, apart, df in _apart(wer, stops, plan) if plan.careful else ():
+        if odd.any():
+            rows = np.nonzero(odd)
+            found[rows] &= abs(difference[rows]) > _reach(here, level / plan.conditions, df[rows]) * apart[rows]
+            if plan.margin_points:
+                alone = np.minimum(1, k * stats.t.sf((margin - abs(difference[rows])) / apart[rows], df[rows]))
+                p_same[rows] = np.maximum(p_same[rows], alone)
     equal = (np.sort(p_same, axis=1) <= same / np.arange(plan.conditions, 0, -1)[:, None]).all(1)
     futile = np.zeros_like(equal)
     if plan.margin_points is not None and place + 1 < len(plan.looks):
-        futile = (stats.t.sf((margin - abs(difference)) / error, df) <= FUTILE_LEVEL).all(1)
+        futile = (stats.t.sf((margin - abs(difference)) / error, here.df) <= FUTILE_LEVEL).all(1)
     return np.select([found.any(1), equal, futile], [DIFFERENT, EQUIVALENT, FUTILE], UNDECIDED)
 
 
-def _own(wer: np.ndarray, exists: np.ndarray, plan: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, standard error and df of each contrast within the seeds that all of its arms have."""
-    parts = []
-    for weights, uses in zip(np.array(plan.weights), plan.uses, strict=True):
-        values = weights[uses] @ wer[..., uses, :][..., exists[uses].all(axis=0)]
-        number = values.shape[-1]
-        parts.append(
-            (values.mean(-1), values.std(-1, ddof=1) / np.sqrt(number), np.full(values.shape[:-1], number - 1))
-        )
-    mean, error, df = (np.stack(each, axis=-1) for each in zip(*parts, strict=True))
-    return mean, error, df
+def _apart(
+    wer: np.ndarray, stops: tuple[int, ...], plan: Design
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield for every arm: which contrasts are doubted, their errors by its own spread, and the df; as `spreads.doubt_of`.
+
+    Each has the shape (studies, conditions, contrasts).
+    """
+    whole = layout(stops, plan.weights)
+    squares = whole.squares(wer)
+    for arm in range(len(stops)):
+        others = stops[:arm] + stops[arm + 1 :]
+        rest = trials_of(others)
+        within, df = rest.squares(np.delete(wer, arm, axis=-2)[..., : max(others)]), whole.df - rest.df
+        if df < 1 or rest.df < 1:
+            continue
+        square, variance = ((squares - within) / df)[..., None], (within / rest.df)[..., None]
+        own = np.array(own_parts(whole, arm))
+        parts = own * square, np.maximum(whole.scale**2 - own, 0) * variance
+        p = stats.f.sf(square / variance, df, rest.df)
+        odd = (p <= ARM_DOUBT) & ((df >= ENOUGH_DF) | (p * len(stops) <= DOUBT)) & plan.uses[:, arm]
+        freedom = sum(parts) ** 2 / (parts[0] ** 2 / df + parts[1] ** 2 / rest.df)
+        yield odd, np.sqrt(sum(parts)), freedom
+
+
+def _reach(here: Layout, level: float, df: np.ndarray) -> np.ndarray:
+    """Return critical values for many degrees of freedom, interpolated with an error below 0.5 %."""
+    return np.exp(_spline(here.correlation.tobytes(), len(here.correlation), here.df, level)(1 / df))
+
+
+@lru_cache(maxsize=4096)
+def _spline(correlation: bytes, k: int, most: int, level: float) -> CubicSpline:
+    """Return the logarithm of critical values as a function of 1 / df, for df up to `most`."""
+    nodes, table = np.linspace(1 / (most + 0.01), 1.01, 9), np.frombuffer(correlation).reshape(k, k)
+    return CubicSpline(nodes, [np.log(max_t(table, float(1 / node), points=11).critical(level)) for node in nodes])
 
 
 def carried_out(wer: np.ndarray, plan: Design) -> tuple[np.ndarray, np.ndarray]:

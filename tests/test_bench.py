@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from null_study import draw, judge, rate_with_looks, rates, trials_of
+from seed_spread import table_of, write
 from study_old_new import differences
 
+from ablation.records import Study
+from ablation.results import write_study
 from ablation.stats.sequential import design
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[1] / "bench").glob("*.py"))
@@ -65,3 +68,34 @@ def test_a_null_study_takes_the_trials_of_any_study(tmp_path: Path, capsys: pyte
     counts(("baseline",), 3).to_parquet(tmp_path / "counts.parquet")
     judge(tmp_path, 2)
     assert "at least 9 trials" in capsys.readouterr().out
+
+
+def study_folder(path: Path, arms: tuple[str, ...], steps: int | None = 100) -> Path:
+    """Write a study of `counts` with three seeds; the baseline's trials are the same in all of them."""
+    table = counts(("baseline", *arms), 3)
+    settings = {"training": {"steps": steps}} if steps else {}
+    study = Study(
+        study=path.name, preset="tiny", corpus={"uri": "synthetic://a"}, seeds=[0, 1, 2], conditions=["clean"], arms=[], trials=[],
+        settings=settings,
+    )  # fmt: skip
+    path.mkdir()
+    table.assign(reference="", hypothesis="").to_parquet(path / "counts.parquet", index=False)
+    write_study(study, path)
+    return path
+
+
+def test_seed_spreads_of_studies_with_one_training_are_pooled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = study_folder(tmp_path / "first", ("a",)), study_folder(tmp_path / "second", ("a", "b"))
+    other = study_folder(tmp_path / "foreign", ("a",), steps=None)
+    [row] = table_of([first, second, other], []).to_dict("records")
+    assert "foreign has no preset" in capsys.readouterr().out
+    assert row["df"] == 4  # three arms x three seeds: the trials of both studies count once
+    assert row["source"] == "study first: 2 arms x 3 seeds; second: 3 arms x 3 seeds"
+    alone = table_of([second], [])
+    assert row["sd_points"] == alone.loc[0, "sd_points"]
+    table = tmp_path / "table.csv"
+    table_of([first], []).to_csv(table, index=False)
+    write(alone, table)
+    pd.testing.assert_frame_equal(pd.read_csv(table), alone)

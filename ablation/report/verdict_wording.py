@@ -31,9 +31,12 @@ REASONS: Mapping[NotTested, str] = {
     "steps or on more data",
 }
 CAUTIONS: Mapping[Caution, str] = {
-    Caution.BASELINE_VARIES: "the baseline varies more between seeds than the other arms, so each arm is tested with its own "
-    "variance as well",
+    Caution.BASELINE_VARIES: "the baseline varies more between seeds than the other arms, so each arm is tested with a separate "
+    "variance of the baseline as well",
     Caution.ARM_VARIES: "this arm varies more between seeds than the other arms, so it is tested with its own variance as well",
+    Caution.SPREADS_UNSURE: "the arms do not seem to vary equally between seeds, and this difference is significant only if they "
+    "do; where an arm varies three times as much as the others, 7 to 17 % of studies without any effect report one with fewer "
+    "than six seeds",
 }
 
 

@@ -10,6 +10,7 @@ compare the two. Dunnett, J. Am. Stat. Assoc. 50, 1955.)
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -21,7 +22,27 @@ from ablation.stats import tails
 BASELINE_NODES, SD_NODES, NEGLIGIBLE = 64, 300, 1e-30
 
 
-def tail(t: float, loadings: tuple[float, ...], df: int) -> float:
+@dataclass(frozen=True)
+class ManyToOne:
+    """Dunnett's distribution for some arms, with any degrees of freedom."""
+
+    loadings: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of arms."""
+        return len(self.loadings)
+
+    def tail(self, t: float, df: float) -> float:
+        """As `tail`."""
+        return tail(t, self.loadings, df)
+
+    def critical(self, alpha: float, df: float) -> float:
+        """As `critical`."""
+        return critical(alpha, self.loadings, df)
+
+
+def tail(t: float, loadings: tuple[float, ...], df: float) -> float:
     """Return the probability that any |T_i| reaches |t| when no arm differs from the baseline.
 
     `loadings` has a number for each arm; `df` are the degrees of freedom of the estimated variance (1 or more).
@@ -36,7 +57,7 @@ def tail(t: float, loadings: tuple[float, ...], df: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def critical(alpha: float, loadings: tuple[float, ...], df: int) -> float:
+def critical(alpha: float, loadings: tuple[float, ...], df: float) -> float:
     """Return the value that the largest |T_i| reaches with probability `alpha` when no arm differs from the baseline."""
 
     def excess(log_t: float) -> float:

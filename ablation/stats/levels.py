@@ -1,3 +1,5 @@
-"""The levels of all tests: probability of any false finding, power of a detectable difference, level of confidence intervals."""
+"""The levels of all tests."""
 
-ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
+ALPHA = 0.05  # false findings
+POWER = 0.8  # of `detectable`
+LEVEL = 0.95  # of intervals

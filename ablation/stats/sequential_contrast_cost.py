@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ablation.plan.contrasts import Contrast
+from ablation.stats import tails
 from ablation.stats.dunnett import critical
 from ablation.stats.max_t import max_t
 from ablation.stats.sequential import LookDesign, simulated_sums
@@ -107,7 +107,7 @@ def _stops(
         stops = now
         if plan.margin_points is not None:
             room = (plan.margin_points / 100 / sd_wer - size) / error
-            p = stats.t.sf(room, plan.arms * (number - 1))
+            p = tails.t_sf(room, plan.arms * (number - 1))
             now = now | (p <= group.same[place])
             stops = now | (p <= FUTILE_LEVEL)
         decided |= going & now

@@ -7,12 +7,13 @@ import pandas as pd
 
 from ablation.plan.contrasts import Contrast
 from ablation.stats.block_design import Fit, Model, model
-from ablation.stats.contrasts import KEYS, own_variance
+from ablation.stats.contrasts import KEYS
 from ablation.stats.dunnett import noncentrality
-from ablation.stats.max_t import max_t
+from ablation.stats.max_t import AnyDf, max_t
 from ablation.stats.scoring import pool
 from ablation.stats.sequential_intervals import Error, wider
 from ablation.stats.significance import POWER
+from ablation.stats.spreads import doubt_of
 
 Place = tuple[str, str, str]  # family, contrast, condition
 
@@ -32,27 +33,24 @@ def contrast_errors(
     trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric: "wer"})
     found: dict[Place, Error] = {}
     for condition, rows in table[table["diff_low"].notna()].groupby("condition", sort=False):
-        here = trials[trials["condition"] == condition]
-        fitted = model(here, paired=True)
+        fitted = model(trials[trials["condition"] == condition], paired=True)
         for family, mine in rows.groupby("family", sort=False):
             tested = [each for each in contrasts if each.family == family and each.name in {*mine["contrast"]}]
-            cautious = {*mine.loc[mine["caution"] != "", "contrast"]}
             if levels[str(family)]:
-                errors = _family(fitted, here, tested, cautious, levels[str(family)], conditions)
+                errors = _family(fitted, tested, levels[str(family)], conditions)
                 found |= {(str(family), name, str(condition)): error for name, error in errors.items()}
     return found
 
 
-def _family(
-    fitted: Model, trials: pd.DataFrame, tested: Sequence[Contrast], cautious: set[str], level: float, conditions: int
-) -> dict[str, Error]:
+def _family(fitted: Model, tested: Sequence[Contrast], level: float, conditions: int) -> dict[str, Error]:
     """Return contrast -> error for the contrasts of one family in one condition."""
     weights = np.array([[each.weights.get(arm, 0.0) for arm in fitted.arms] for each in tested])
-    errors = _pooled(fitted.contrasts([each.name for each in tested], weights), level, conditions)
-    for each in tested:
-        alone = own_variance(trials, each, paired=True) if each.name in cautious else None
-        if alone is not None:
-            errors[each.name] = wider(errors[each.name], alone, level / len(tested), conditions)
+    pooled, coefficients = fitted.contrasts([each.name for each in tested], weights), fitted.coefficients(weights)
+    errors, joint = _pooled(pooled, level, conditions), AnyDf(pooled.correlation)
+    for place, each in enumerate(tested):
+        doubt = doubt_of(fitted, each.weights)
+        for spread in doubt.spreads if doubt and doubt.decides else ():
+            errors[each.name] = wider(errors[each.name], *spread.error(coefficients[place]), joint, level, conditions)
     return errors
 
 

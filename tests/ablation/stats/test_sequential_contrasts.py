@@ -6,7 +6,7 @@ import contrast_looks as bench
 import numpy as np
 import pandas as pd
 import pytest
-from looks import DIFFERENT, Truth, draw
+from looks import DIFFERENT, SHARED, Truth, draw
 from scipy import stats
 
 from ablation.plan.contrasts import LADDER, Contrast, ladder_contrasts
@@ -166,6 +166,17 @@ def test_expected_trials_fall_with_the_effect() -> None:
     assert (large.trials, large.most, large.decided, large.device_hours) == (12, 24, 1, 12)
     assert 12 < none.trials < 24
     assert 12 < two.trials < 24
+
+
+@pytest.mark.parametrize("family", ["ladder of 4", "factorial 2x2"])
+def test_expected_trials_are_those_of_simulated_studies(family: str) -> None:
+    (arms, contrasts), sd = bench.FAMILIES[family], bench.spread(family, 6, 1)
+    plan, rng = design((3, 6), 3, 1, 1.0), np.random.default_rng(0)
+    [found] = expected_contrasts(plan, arms, contrasts, sd * SHARED**0.5, None, rng, points=(2.0,))
+    truth = Truth(bench.points(family, [2.0] * len(contrasts)), sd=sd)
+    equal = replace(bench.planned(family, (3, 6), 1, 1.0), careful=False)  # the estimate assumes it
+    _, trials = bench.carried_out(draw(truth, 6, 500, rng), equal)
+    assert found.trials == pytest.approx(trials.mean(), rel=0.05)
 
 
 def test_other_arms_count_in_the_expected_trials() -> None:
