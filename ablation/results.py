@@ -14,11 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ablation.records import Study
@@ -28,6 +25,9 @@ from common.checksums import Damaged, sha256_of
 from common.errors import UserError
 from common.files import atomic_write
 from common.validation import sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
@@ -111,7 +111,7 @@ def write_study(study: Study, folder: Path) -> Path:
     return atomic_write(folder / STUDY, json.dumps(record, indent=1) + "\n")
 
 
-def read_counts(folder: Path) -> pd.DataFrame:
+def read_counts(folder: Path) -> "pd.DataFrame":
     """Read the errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
 
     The `detail_columns` are included if the study's version wrote them. Of a study with a measure, read its values. Raises
@@ -123,7 +123,7 @@ def read_counts(folder: Path) -> pd.DataFrame:
     return _read_table(folder / COUNTS_FILE, wanted, optional=detail_columns())
 
 
-def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
+def read_texts(folder: Path, utterances: Sequence[str]) -> "pd.DataFrame":
     """Read references and hypotheses of some utterances only, as all texts of a large study would fill the memory.
 
     Rows whose texts were left out, as in an archive, are left out here, too. Raises UserError.
@@ -134,17 +134,21 @@ def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
     return table.reindex(columns=[*keys, *TEXTS]).dropna(subset=TEXTS)
 
 
-def read_all_counts(folder: Path) -> pd.DataFrame:
+def read_all_counts(folder: Path) -> "pd.DataFrame":
     """Read all columns of the counts or values, texts included, as they were written. Raises UserError."""
+    import pandas as pd
+
     read_counts(folder)  # for its checks
     return pd.read_parquet(folder / COUNTS_FILE)
 
 
-def read_curves(folder: Path) -> pd.DataFrame:
+def read_curves(folder: Path) -> "pd.DataFrame":
     """Read what training logged, one row per arm, seed, step and metric, failed trials included.
 
     An archive may have none. Raises UserError.
     """
+    import pandas as pd
+
     if not (folder / CURVES_FILE).is_file() and (folder / STUDY).is_file() and _may_lack_curves(read_study(folder)):
         return pd.DataFrame(columns=CURVES_COLUMNS)
     return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
@@ -159,7 +163,11 @@ def _read_table(
     columns: list[str],
     filters: list[tuple[str, str, Any]] | None = None,
     optional: Sequence[str] = (),
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
+    import pandas as pd  # a command that reads study.json alone does not wait for this import
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     writer = _writer(path.parent)
     if not path.is_file():
         raise Damaged(f"the study in {path.parent} is incomplete: {path.name} is missing; {REMEDIES[writer]}")

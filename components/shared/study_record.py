@@ -12,19 +12,17 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.plan.arms import Arm
 from ablation.plan.families import contrasts
 from ablation.plan.plan import Plan
-from ablation.records import ArmFacts, ArmRecord, CurveRecord, EarlierDesign, Measured, Study, TrialRecord
+from ablation.records import ArmRecord, CurveRecord, EarlierDesign, Study, TrialRecord
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint
 from components.shared.designs import looks_record, other_designs
 from components.shared.image import STEP_IMAGE
-from components.shared.outcome import sentence
+from components.shared.measurements import measured_once
 from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
-from recipes.base import Recipe
 from recipes.optional import transcription_identity
 from recipes.plans import arms_of, of
 
@@ -60,7 +58,7 @@ def study_of(
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
         contrasts=planned,
         max_failed_trials=plan.max_failed_trials,
-        hygiene=measured(of(plan), arms),
+        hygiene=measured_once(of(plan), arms, tracking_uri, item.experiment_id, item.study_run_id),
         trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],
         provenance=_provenance(code_rev, plan.noise, transcription_identity(of(plan), arms[0].settings)),
         mlflow={
@@ -74,23 +72,6 @@ def study_of(
         created=datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
         wall_seconds=_wall_seconds(item.opened, statuses),
     )
-
-
-def measured(recipe: Recipe, arms: Sequence[Arm]) -> Measured:
-    """Return what the recipe measures of the arms. An error of the recipe becomes a warning: the trials have ended already."""
-    try:
-        facts = recipe.check({arm.arm: arm.settings for arm in arms})
-    except Exception as error:
-        return Measured(warnings=[f"the arms could not be measured: {sentence(error)}"])
-    known = {
-        arm: ArmFacts(parameters=number, masked=_plain(facts.masked.get(arm, {})))
-        for arm, number in facts.parameters.items()
-    }
-    return Measured(arms=known, same=[list(group) for group in facts.same], warnings=list(facts.warnings))
-
-
-def _plain(masked: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    return {name: dict(values) for name, values in masked.items()}
 
 
 def _other_designs(plan: Plan, item: Trial, tracking_uri: str) -> list[EarlierDesign]:
