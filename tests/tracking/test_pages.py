@@ -152,7 +152,7 @@ def test_the_corpus_is_the_dataset_of_the_runs_and_of_their_error_rates(store: s
     for run_id in (runs.study, *runs.trials):
         run = client(store).get_run(run_id)
         used = run.inputs.dataset_inputs if run.inputs else []
-        found = {one.tags[0].value: one.dataset for one in used}
+        found: dict[str, Any] = {one.tags[0].value: one.dataset for one in used}
         assert len(used) == 2
         assert [found[name].name for name in ("training", "testing")] == [
             "talking-mouth training",
