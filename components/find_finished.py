@@ -113,7 +113,7 @@ def find_finished(
     """
     from pathlib import Path
 
-    from components.find_finished import find, store_corpus
+    from components.find_finished import find, log_corpus, store_corpus
     from components.shared.chunks import chunks
     from components.shared.chunks import trials_per_task as per_task
     from components.shared.corpus_reference import CorpusReference

@@ -70,7 +70,7 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
 
 
 def change(arm: Arm) -> str:
-    """Return what an arm changes in the baseline, for the description of its runs: `fusion.scale.kind = none`."""
+    """Return what an arm changes in the baseline, for the description of its runs: `training.steps = 100`."""
     from tracking.studies import flat
 
     return ", ".join(f"{key} = {value}" for key, value in flat(arm.overrides).items()) or "no change"

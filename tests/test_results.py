@@ -19,7 +19,8 @@ MOST_BYTES = 2_000_000
 
 def _generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generate_results", ROOT / "docs" / "generate_results.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -65,4 +66,5 @@ def test_a_report_is_rebuilt_from_what_is_committed(study: Path, tmp_path: Path)
 
 def test_at_least_the_studies_of_the_document_are_there() -> None:
     named = set(re.findall(r"results/([\w-]+)", (ROOT / "docs" / "results.md").read_text(encoding="utf-8")))
-    assert len(STUDIES) >= 2 and named <= {path.name for path in STUDIES}
+    assert len(STUDIES) >= 2
+    assert named <= {path.name for path in STUDIES}

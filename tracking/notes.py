@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE as NOTE
 
 from tracking.store import client
-from tracking.view import view_link
+from tracking.view import CHARTS, TABLE, view_link
 
 EXPERIMENT_LENGTH, RUN_LENGTH = 5000, 8000  # the longest tags: of an experiment in MLflow before 3.17, and of a run
 OPEN, ENDED = "Open:", "Without verdicts:"
@@ -29,17 +29,18 @@ def opening(study: str, question: str, arms: int, trials: int) -> str:
 
 def described(said: str, experiment_id: str, study_run_id: str) -> str:
     """Return a whole description of an experiment: what is said of the newest study, the links, and how to read the runs."""
-    end = f"{_reading(view_link(experiment_id, study_run_id), experiment_id, study_run_id)}\n\n{OURS}\n"
+    end = f"{_reading(experiment_id, study_run_id)}\n\n{OURS}\n"
     return f"{shortened(said, EXPERIMENT_LENGTH - len(end) - 2)}\n\n{end}"
 
 
-def _reading(chart: str, experiment_id: str, study_run_id: str) -> str:
+def _reading(experiment_id: str, study_run_id: str) -> str:
+    table, charts = (view_link(experiment_id, study_run_id, mode) for mode in (TABLE, CHARTS))
     run, models = (f"#/experiments/{experiment_id}/{page}" for page in (f"runs/{study_run_id}", "models"))
     training = "workflowType=machine_learning"
     return "\n".join(
         (
             "**How to read the runs**\n",
-            f"- [Charts and a table of the results per arm]({chart}). The menu Views has those of earlier studies.",
+            f"- [Table of arms, seeds and error rates]({table}), and [charts]({charts}). Those of other studies are under Views.",
             f"- [The run of the study]({run}?{training}): verdicts in its description, `report.html` under Artifacts. Its metrics "
             "`arm/ARM/CONDITION/difference`, `p` and `detectable` are differences from the baseline as fractions (0.01 is one "
             "point), adjusted p values, and the differences that the study could have seen.",

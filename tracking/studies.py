@@ -117,7 +117,7 @@ def _open_trials(
     source: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Create one run per trial; one search for all of them shows which exist twice."""
-    named = [_trial_tags(study, study_run_id, trial) | source for trial in trials]
+    named = [{**_trial_tags(study, study_run_id, trial), **source} for trial in trials]
     each(uri, lambda tags: patiently(uri, lambda: _create_trial(uri, experiment_id, tags)), named)
     first: dict[tuple[str, str], str] = {}
     for run in patiently(uri, lambda: trial_runs(uri, experiment_id, study_run_id)) if trials else ():

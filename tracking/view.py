@@ -14,6 +14,9 @@ from typing import Any
 
 TAG_PREFIX = "mlflow.sharedViewState."
 PLAIN_LENGTH = 5000  # the longest tag of an experiment in MLflow before 3.17
+CHARTS, TABLE = "CHART", "TABLE"
+NAMED = ("tags.`ablation.arm`", "tags.`ablation.seed`")
+FIRST = ("attributes.`Run Name`", "runDateAndNestInfo")  # the columns that MLflow always shows first
 CURVES = "curves"  # the section of the training curves
 
 
@@ -33,7 +36,8 @@ def view_state(
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "ablation.arm"}]},
         "useGroupedValuesInCharts": True,
         "runsHiddenMode": "SHOW_ALL",
-        "selectedColumns": ["tags.`ablation.arm`", "tags.`ablation.seed`", *columns],
+        "selectedColumns": [*NAMED, *columns],
+        "columnOrder": [*FIRST, *NAMED, *columns],
         "compareRunSections": [
             *[_section(metric, f"{metric.upper()} per arm") for metric in metrics],
             *([] if curves is None else [_section(CURVES, "Training")]),
@@ -61,12 +65,12 @@ def deep_link(base_url: str, experiment_id: str, study_run_id: str) -> str:
     return f"{base_url.rstrip('/')}/{view_link(experiment_id, study_run_id)}"
 
 
-def view_link(experiment_id: str, study_run_id: str) -> str:
-    """Return the same address within any MLflow server, for links in texts that the server shows.
+def view_link(experiment_id: str, study_run_id: str, mode: str = CHARTS) -> str:
+    """Return the same address within any MLflow server, for links in texts that the server shows. `mode` is CHARTS or TABLE.
 
     `workflowType` chooses the pages for training runs. MLflow 3.17 otherwise opens those for traces of language models.
     """
-    query = f"viewStateShareKey={study_run_id}&compareRunsMode=CHART&workflowType=machine_learning"
+    query = f"viewStateShareKey={study_run_id}&compareRunsMode={mode}&workflowType=machine_learning"
     return f"#/experiments/{experiment_id}/runs?{query}"
 
 

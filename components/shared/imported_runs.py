@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.redact import redact
+from components.shared.origin import origin
 
 if TYPE_CHECKING:
     from ablation.records import Study
@@ -39,7 +40,7 @@ class ImportedRuns:
             )
             for trial in study.trials
         ]
-        origin = study.imported.patterns if study.imported else []
+        patterns = study.imported.patterns if study.imported else []
         params = {
             "corpus": study.corpus["uri"],
             "preset": study.preset,
@@ -52,7 +53,7 @@ class ImportedRuns:
             digest(study),
             trials,
             question=study.question,
-            params={**params, "imported_from": ", ".join(origin)},
+            params={**params, "imported_from": ", ".join(patterns)},
             conditions=study.conditions,
             metrics=study.metrics,
             source=origin("ablate import", self.code_rev),

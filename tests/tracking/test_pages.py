@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE as NOTE
 
 from tracking import notes
 from tracking.creating import create_run
@@ -19,7 +20,6 @@ from tracking.store import client, experiment, prepare_store
 from tracking.studies import StudyRuns, log_scores, log_study_report, open_study, reap
 from tracking.view import PLAIN_LENGTH, TAG_PREFIX, saved_view, view_link, view_state
 
-NOTE = notes.NOTE
 TRIALS: list[dict[str, Any]] = [
     {"arm": "baseline", "seed": 1, "part": None, "params": {}},
     {"arm": "no-scale", "seed": 1, "part": "fusion.scale", "change": "fusion.scale.kind = none", "params": {}},
@@ -99,8 +99,7 @@ def test_an_experiment_of_an_earlier_version_becomes_one_of_training(store: str)
     runs = opened(store)
     assert runs.experiment_id == earlier
     for name in ("demo", "other"):
-        tags = client(store).get_experiment_by_name(name).tags
-        assert tags["mlflow.experimentKind"] == "custom_model_development"
+        assert tags_of(store, experiment(store, name))["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_every_run_says_what_it_is_and_where_it_comes_from(store: str) -> None:
@@ -151,8 +150,9 @@ def test_the_corpus_is_the_dataset_of_the_runs_and_of_their_error_rates(store: s
     for _ in range(2):
         log_corpus(store, [runs.study, *runs.trials], CORPUS)
     for run_id in (runs.study, *runs.trials):
-        used = client(store).get_run(run_id).inputs.dataset_inputs
-        found = {one.tags[0].value: one.dataset for one in used}
+        run = client(store).get_run(run_id)
+        used = run.inputs.dataset_inputs if run.inputs else []
+        found: dict[str, Any] = {one.tags[0].value: one.dataset for one in used}
         assert len(used) == 2
         assert [found[name].name for name in ("training", "testing")] == [
             "talking-mouth training",
@@ -160,7 +160,7 @@ def test_the_corpus_is_the_dataset_of_the_runs_and_of_their_error_rates(store: s
         ]
         assert {one.digest for one in found.values()} == {CORPUS["fingerprint"][:12]}
         assert json.loads(found["training"].source) == {"uri": CORPUS["uri"]}
-        profile = json.loads(found["training"].profile)
+        profile = json.loads(str(found["training"].profile))
         assert profile == {
             "num_rows": 72,
             "train utterances": 64,
@@ -170,7 +170,7 @@ def test_the_corpus_is_the_dataset_of_the_runs_and_of_their_error_rates(store: s
         }
     model = client(store).create_logged_model(runs.experiment_id, name="x", source_run_id=runs.trials[0])
     log_scores(store, runs.trials[0], {"wer/clean": 0.1, "parameters": 5.0}, model.model_id)
-    metrics = {metric.key: metric for metric in client(store).get_logged_model(model.model_id).metrics}
+    metrics = {metric.key: metric for metric in client(store).get_logged_model(model.model_id).metrics or ()}
     assert metrics["wer/clean"].dataset_name == "talking-mouth testing"
     assert metrics["parameters"].dataset_name is None
 
@@ -178,7 +178,7 @@ def test_the_corpus_is_the_dataset_of_the_runs_and_of_their_error_rates(store: s
 def test_a_corpus_without_pictures_and_without_a_name_is_a_dataset() -> None:
     [training, _] = corpus_inputs({"uri": "external://", "fingerprint": "ab", "video": False})
     assert training.dataset.name == "external: training"
-    assert [column["name"] for column in json.loads(training.dataset.schema)["mlflow_colspec"]] == [
+    assert [column["name"] for column in json.loads(str(training.dataset.schema))["mlflow_colspec"]] == [
         "id",
         "speaker",
         "audio",
