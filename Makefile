@@ -56,6 +56,7 @@ docs: setup
 	$(BIN)/python docs/generate_commands.py
 	$(BIN)/python docs/generate_corpora.py
 	$(BIN)/python docs/generate_model.py
+	$(BIN)/python docs/generate_results.py
 
 # The mouth detector has its own environment: its package conflicts with kfp.
 mouth: .venv-mouth/.ready

@@ -35,7 +35,7 @@ from scipy import stats
 from scipy.interpolate import CubicSpline
 
 from ablation.plan.contrasts import Contrast, ladder_contrasts
-from ablation.stats.contrasts import detectable_contrasts
+from ablation.stats.contrast_power import detectable_contrasts
 from ablation.stats.max_t import max_t
 from ablation.stats.sequential_contrasts import ContrastDesign, Weights, contrast_design, weights_of
 from ablation.stats.sequential_futility import FUTILE_LEVEL

@@ -62,7 +62,7 @@ def cost_line(content: Content) -> str:
     study, cost = content.study, total(content.study)
     finished = sum(trial.status == "finished" for trial in study.trials)
     failed = len(study.failed())
-    torch = study.provenance.get("torch", "unknown")
+    torch = study.provenance.get("versions", {}).get("torch", "unknown")
     return f"{finished} trials, {failed} failed; {duration(cost.device)} of training and scoring in all; torch {torch}."
 
 

@@ -157,7 +157,11 @@ def _unplanned(study: Study, earlier: EarlierDesign) -> str:
 def _design(looks: Sequence[int], seeds: Sequence[int], margin_points: float | None) -> str:
     number = f"looks at {_listed(looks)} seeds" if looks else f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}"
     named = "" if looks else f" ({', '.join(map(str, seeds[:10]))}{', ...' if len(seeds) > 10 else ''})"
-    margin = "no margin" if margin_points is None else f"a margin of {margin_points:g} points"
+    margin = (
+        "no margin"
+        if margin_points is None
+        else f"a margin of {margin_points:g} point{'s' if margin_points != 1 else ''}"
+    )
     return f"{number}{named} and {margin}"
 
 

@@ -50,7 +50,7 @@ def errors(
             fitted.coefficients(fitted.against(baseline, judged)),
         )
         for arm, doubt in doubts(fitted, baseline, judged).items():
-            for each in doubt.spreads:
+            for each in doubt.spreads if doubt.decides else ():  # as the tests: `separate_spreads.careful`
                 mine[arm] = wider(mine[arm], *each.error(coefficients[judged.index(arm)]), joint, level, conditions)
         arms = set(rows["arm"])
         found |= {(arm, str(name)): error for arm, error in mine.items() if arm in arms}

@@ -127,7 +127,8 @@ class Outlook:
         if self.margin_points is None or not self.spreads:
             return []
         takes = f"takes {self.margin_seeds} seeds" if self.margin_seeds else "takes more than 100 seeds"
-        return [f"to show that an arm without a difference is within {self.margin_points:g} points {takes}"]
+        margin = f"{self.margin_points:g} point{'s' if self.margin_points != 1 else ''}"
+        return [f"to show that an arm without a difference is within {margin} {takes}"]
 
 
 def _look_line(each: "Expected", who: str = "arms") -> str:

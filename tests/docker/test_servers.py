@@ -118,7 +118,7 @@ def test_the_image_of_a_recipe_runs_a_plan_that_names_it(image: str, tmp_path: P
     options = ("--user", "12345:0", "--network", "none", "--volume", f"{tmp_path / 'plan.md'}:/plan.md:ro")
     done = call("docker", "run", "--rm", *options, built.stdout.strip(), "sh", "-c", script)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "read as between: linear-layers" in done.stdout
+    assert "| between: linear-layers |" in done.stdout
 
 
 @pytest.fixture
