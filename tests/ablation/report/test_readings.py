@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ablation.plan.plan import Plan, parse_plan
+from ablation.report.blocks import Table
 from ablation.report.build import build
 from ablation.report.content import load
 from ablation.report.document import document
@@ -29,11 +30,11 @@ PLAN = """\
 - **Action**: REMOVE
 - **Metrics**: WER
 """
-LINES = [
-    "line 4: 'Adaptive dynamic multimodal fusion strategy' read as fusion",
-    "line 7: 'Fixed weighted sum' read as fusion: fixed",
-    "line 8: 'Attention-based fusion' read as fusion: attention",
-    "line 12: 'Audio-Visual Adapter module placed before the encoder layers' read as adapter: none",
+ROWS = [
+    ["4", "Adaptive dynamic multimodal fusion strategy", "fusion"],
+    ["7", "Fixed weighted sum", "fusion: fixed"],
+    ["8", "Attention-based fusion", "fusion: attention"],
+    ["12", "Audio-Visual Adapter module placed before the encoder layers", "adapter: none"],
 ]
 
 
@@ -49,18 +50,18 @@ def folder(plan: Plan, write_study: WriteStudy, tmp_path_factory: pytest.TempPat
     return made
 
 
-def test_the_section_has_a_line_for_every_phrase(folder: Path) -> None:
+def test_the_section_has_a_row_for_every_phrase(folder: Path) -> None:
     [section] = [each for each in document(load(folder)).sections if each.title == TITLE]
-    [text] = section.blocks
-    assert list(text.paragraphs) == LINES
+    [table] = section.blocks
+    assert isinstance(table, Table)
+    assert [list(row) for row in table.rows] == ROWS
 
 
 @pytest.mark.parametrize("form", ["html", "md", "tex"])
 def test_every_format_shows_what_was_read(folder: Path, form: str) -> None:
     text = (folder / f"report.{form}").read_text(encoding="utf-8")
     after = text[text.index(TITLE) :]
-    for line in LINES:
-        meaning = line.partition("read as ")[2]
+    for _, _, meaning in ROWS:
         assert meaning in after or meaning.replace(": ", ":~") in after
     assert "Adaptive dynamic multimodal fusion strategy" in after
 
