@@ -47,7 +47,7 @@ def test_the_corpus_is_the_dataset_of_all_runs_and_its_lack_stops_nothing(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     items = resolve(PLAN, store, "abc")
-    summary = {"uri": PLAN["corpus"], "fingerprint": "c4065d6c", "train": 8, "valid": 2, "test": 4}
+    summary = {"uri": "synthetic://talking-mouth", "fingerprint": "c4065d6c", "train": 8, "valid": 2, "test": 4}
     log_corpus(store, items, summary)
     first, last = Trial.from_json(items[0]), Trial.from_json(items[-1])
     for run_id in (first.study_run_id, first.run_id, last.run_id):
