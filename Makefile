@@ -5,21 +5,32 @@ PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 WORKERS ?= 2
 KILLS ?= 60
+# The build of torch: empty for PyPI's, which has the CUDA libraries; TORCH=cpu for PyTorch's without them. .venv remembers it.
+TORCH ?= $(shell cat .venv/.torch 2>/dev/null)
 BIN := .venv/bin
 MOUTH_BIN := .venv-mouth/bin
 
-.PHONY: setup study test faults lint docs mouth clean
+.PHONY: setup other-torch study test faults lint docs mouth clean
 .DEFAULT_GOAL := study
 
 setup: .venv/.ready
 
-# uv installs the packages in a tenth of pip's time. The stamp makes a second call instant.
-.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+# Another build of torch needs a new .venv: uv takes the installed one for the same version.
+CHANGED := $(filter-out x$(TORCH),x$(shell cat .venv/.torch 2>/dev/null))
+
+# uv installs the packages in a tenth of pip's time. The stamp makes a second call instant. The last line leaves bytecode on disk,
+# which uv does not: the first study, or every command where PYTHONDONTWRITEBYTECODE is set, would compile for ten seconds.
+.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml $(if $(CHANGED),other-torch)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH)) -r requirements.txt -r requirements-dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	echo $(TORCH) > .venv/.torch
+	$(BIN)/python -m pipelines.local.bytecode
 	touch $@
+
+other-torch:
+	rm -rf .venv
 
 # The main job: a whole study. Other plans: make study PLAN=plans/grid.yaml ARGS="--corpus grid://DIR"
 # Corpora of real video need `make mouth`; the registry of corpora knows which.
@@ -45,6 +56,7 @@ docs: setup
 	$(BIN)/python docs/generate_commands.py
 	$(BIN)/python docs/generate_corpora.py
 	$(BIN)/python docs/generate_model.py
+	$(BIN)/python docs/generate_results.py
 
 # The mouth detector has its own environment: its package conflicts with kfp.
 mouth: .venv-mouth/.ready

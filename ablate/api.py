@@ -104,8 +104,10 @@ def load_study(folder: Location) -> "Content":
     return load(Path(folder))
 
 
-def write_report(folder: Location, formats: Sequence[str] = ("html", "md", "tex", "csv", "json")) -> list[Path]:
-    """Write the report of a study into its folder, and return the paths. Raises UserError."""
+def write_report(
+    folder: Location, formats: Sequence[str] = ("html", "md", "tex", "csv", "json"), out: Location | None = None
+) -> list[Path]:
+    """Write the report of a study into its folder or into `out`, and return the paths. Raises UserError."""
     from ablation.report.build import build
 
-    return build(Path(folder), formats)
+    return build(Path(folder), formats, None if out is None else Path(out))

@@ -123,7 +123,7 @@ class LooksRecord(Record):
     """The design of a study with looks, as it was fixed before the study (`ablation.stats.sequential`).
 
     `looks` are numbers of seeds, `seeds` those of this look in their order. `stopped` maps arms that were stopped before this
-    look to their numbers of seeds. `arms` does not count the baseline.
+    look to their numbers of seeds. `arms` does not count the baseline. `contrast_levels` map the families of contrasts to theirs.
     """
 
     looks: list[int]
@@ -134,6 +134,8 @@ class LooksRecord(Record):
     margin_points: float | None = None
     levels: list[float]
     equivalence_levels: list[float]
+    contrast_levels: dict[str, list[float]] = {}
+    contrast_equivalence_levels: dict[str, list[float]] = {}
     spending: str
 
 
@@ -146,6 +148,12 @@ class EarlierDesign(Record):
     opened: str = ""
 
 
+class Archived(Record):
+    """Origin of an archive: the SHA-256 of the tables of the study that it was made from; {} for an older study without sums."""
+
+    tables: dict[str, str] = {}
+
+
 class Study(Record):
     """study.json. `conditions` has `clean` first; `wall_seconds` is per stage of the pipeline.
 
@@ -155,7 +163,8 @@ class Study(Record):
     equivalence tests; None tests no equivalence. `normalise` and its version say how texts were normalised (`common.normalise`).
     `measure` is the first metric if it was computed elsewhere; then `margin_points` is in its unit, and counts.parquet has
     `VALUES_COLUMNS`. `imported` is None for a study that ran here. `looks` is None for a study that is judged once.
-    `earlier_designs` are other designs of the same arms whose results were known before. `sha256` has the sums of the tables, and
+    `earlier_designs` are other designs of the same arms whose results were known before. `archived` is None unless the folder is an
+    archive, which has few texts and maybe no curves. `sha256` has the sums of the tables, and
     of study.json without this key; `write_study` fills it in.
     """
 
@@ -188,6 +197,7 @@ class Study(Record):
     measure: Measure | None = None
     looks: LooksRecord | None = None
     earlier_designs: list[EarlierDesign] = []
+    archived: Archived | None = None
     sha256: dict[str, str] = {}
 
     def known_metrics(self) -> dict[str, Metric]:

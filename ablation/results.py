@@ -5,7 +5,8 @@ counts.parquet   errors in words and characters per arm, seed, condition and utt
                  the values of a measure per arm, seed, condition and item
 curves.parquet   what training logged: arm, seed, step, metric, value; an imported study has none
 
-A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable.
+A file that differs from its SHA-256 is refused. Folders of older versions have no sums and stay readable. An archive is a small
+copy for version control (`ablation.report.archive`): it has few texts or none, and may have no curves.
 """
 
 import hashlib
@@ -13,11 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ablation.records import Study
@@ -28,6 +26,9 @@ from common.errors import UserError
 from common.files import atomic_write
 from common.validation import sentence
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STUDY, COUNTS_FILE, CURVES_FILE = "study.json", "counts.parquet", "curves.parquet"
 TEXTS = ["reference", "hypothesis"]
 KEYS = ["arm", "seed", "condition", "utterance_id", "speaker"]
@@ -35,10 +36,11 @@ COUNTS_COLUMNS = [*KEYS, *WER.columns, *TEXTS]
 VALUES_COLUMNS = [*KEYS, VALUE, ITEMS]
 CURVES_COLUMNS = ["arm", "seed", "step", "metric", "value"]
 SUMS = "sha256"  # key of study.json
-RUN, IMPORT = "ablate run", "ablate import"  # commands that write studies
+RUN, IMPORT, ARCHIVE = "ablate run", "ablate import", "ablate report --archive"  # commands that write studies
 REMEDIES = {
     RUN: "run the study again: the same `ablate run` command writes the folder again",
     IMPORT: "import the results again: the same `ablate import` command writes the folder again",
+    ARCHIVE: "restore the folder from version control, or archive the study again",
 }
 
 
@@ -79,6 +81,8 @@ def _writer(folder: Path) -> str:
         written = json.loads((folder / STUDY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         written = None
+    if isinstance(written, dict) and written.get("archived"):
+        return ARCHIVE
     if isinstance(written, dict) and "imported" in written:
         return IMPORT if written["imported"] else RUN
     return IMPORT if (folder / COUNTS_FILE).is_file() and not (folder / CURVES_FILE).is_file() else RUN
@@ -107,7 +111,7 @@ def write_study(study: Study, folder: Path) -> Path:
     return atomic_write(folder / STUDY, json.dumps(record, indent=1) + "\n")
 
 
-def read_counts(folder: Path) -> pd.DataFrame:
+def read_counts(folder: Path) -> "pd.DataFrame":
     """Read the errors of all finished trials, one row per arm, seed, condition and utterance; without the texts.
 
     The `detail_columns` are included if the study's version wrote them. Of a study with a measure, read its values. Raises
@@ -119,15 +123,39 @@ def read_counts(folder: Path) -> pd.DataFrame:
     return _read_table(folder / COUNTS_FILE, wanted, optional=detail_columns())
 
 
-def read_texts(folder: Path, utterances: Sequence[str]) -> pd.DataFrame:
-    """Read references and hypotheses of some utterances only, as all texts of a large study would fill the memory."""
+def read_texts(folder: Path, utterances: Sequence[str]) -> "pd.DataFrame":
+    """Read references and hypotheses of some utterances only, as all texts of a large study would fill the memory.
+
+    Rows whose texts were left out, as in an archive, are left out here, too. Raises UserError.
+    """
     keys = ["arm", "seed", "condition", "utterance_id"]
-    return _read_table(folder / COUNTS_FILE, [*keys, *TEXTS], [("utterance_id", "in", list(utterances))])
+    chosen = [("utterance_id", "in", list(utterances))]
+    table = _read_table(folder / COUNTS_FILE, keys, chosen, optional=TEXTS)
+    return table.reindex(columns=[*keys, *TEXTS]).dropna(subset=TEXTS)
 
 
-def read_curves(folder: Path) -> pd.DataFrame:
-    """Read what training logged, one row per arm, seed, step and metric, failed trials included. Raises UserError."""
+def read_all_counts(folder: Path) -> "pd.DataFrame":
+    """Read all columns of the counts or values, texts included, as they were written. Raises UserError."""
+    import pandas as pd
+
+    read_counts(folder)  # for its checks
+    return pd.read_parquet(folder / COUNTS_FILE)
+
+
+def read_curves(folder: Path) -> "pd.DataFrame":
+    """Read what training logged, one row per arm, seed, step and metric, failed trials included.
+
+    An archive may have none. Raises UserError.
+    """
+    import pandas as pd
+
+    if not (folder / CURVES_FILE).is_file() and (folder / STUDY).is_file() and _may_lack_curves(read_study(folder)):
+        return pd.DataFrame(columns=CURVES_COLUMNS)
     return _read_table(folder / CURVES_FILE, CURVES_COLUMNS)
+
+
+def _may_lack_curves(study: Study) -> bool:
+    return study.archived is not None and CURVES_FILE not in study.sha256
 
 
 def _read_table(
@@ -135,7 +163,11 @@ def _read_table(
     columns: list[str],
     filters: list[tuple[str, str, Any]] | None = None,
     optional: Sequence[str] = (),
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
+    import pandas as pd  # a command that reads study.json alone does not wait for this import
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     writer = _writer(path.parent)
     if not path.is_file():
         raise Damaged(f"the study in {path.parent} is incomplete: {path.name} is missing; {REMEDIES[writer]}")

@@ -9,13 +9,16 @@ single studies that the formulas on whole arrays below decide as `compare` does;
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.interpolate import CubicSpline
 
 from ablation.stats.dunnett import critical
-from ablation.stats.spreads import DOUBT
+from ablation.stats.power import Design, detectable
+from ablation.stats.spreads import ARM_DOUBT, BASELINE_DOUBT, DOUBT, ENOUGH_DF
 
 STUDIES, ARMS, SEED_SD = 20_000, 4, 0.003  # arms with the baseline
 CORRELATION = (0.5**0.5,) * (ARMS - 1)  # of each arm's difference with the common factor, the baseline
@@ -53,33 +56,60 @@ def called(wer: np.ndarray, *, paired: bool = True, level: float = 0.05) -> np.n
     return abs(difference) / error > critical(level, CORRELATION, df)
 
 
-def found(wer: np.ndarray, *, paired: bool = True) -> np.ndarray:
+def found(wer: np.ndarray, *, paired: bool = True, wary: bool = False) -> np.ndarray:
     """Return the arms that the primary test calls different at 5 %: (studies, arms - 1)."""
-    return called(wer, paired=paired) & (by_own_spread(wer, paired=paired) | ~doubted(wer, paired=paired))
+    odd, difference = odd_arms(wer, paired=paired, wary=wary), abs(pooled(wer, paired=paired)[0])
+    reach = np.where(odd, apart(wer, paired=paired).reach(wer.shape[2], wer.shape[1] - 1), 0.0)
+    return called(wer, paired=paired) & (difference > np.maximum(reach[:, 1:], reach[:, :1]))
 
 
-def doubted(wer: np.ndarray, *, paired: bool = True) -> np.ndarray:
-    """Return the arms that are judged by their own spread as well: (studies, arms - 1)."""
-    seeds = wer.shape[2]
-    whole, df = residual(wer, paired=paired), (ARMS - 1 - paired) * (seeds - 1)
-    rest = np.stack([residual(np.delete(wer, arm, 1), paired=paired) for arm in range(ARMS)], axis=1)
-    ratio = (whole[:, None] - rest) / (seeds - 1) / (rest / df)
-    odd = stats.f.sf(ratio, seeds - 1, df) * ARMS <= DOUBT
+def doubted(wer: np.ndarray, *, paired: bool = True, wary: bool = False) -> np.ndarray:
+    """Return the arms that are judged by separate spreads as well: (studies, arms - 1)."""
+    odd = odd_arms(wer, paired=paired, wary=wary)
     return odd[:, 1:] | odd[:, :1]
 
 
-def by_own_spread(wer: np.ndarray, *, paired: bool = True) -> np.ndarray:
-    """Return the arms that differ by the paired t test, or Welch's, with Bonferroni's correction, or have no spread."""
-    seeds, difference = wer.shape[2], wer[:, 1:] - wer[:, :1]
-    parts = (
-        difference.var(2, ddof=1)[..., None]
-        if paired
-        else np.stack(np.broadcast_arrays(wer[:, 1:].var(2, ddof=1), wer[:, :1].var(2, ddof=1)), axis=2)
-    )
-    error = np.sqrt(parts.sum(2) / seeds)
-    df = (seeds - 1) * parts.sum(2) ** 2 / (parts**2).sum(2).clip(1e-300)
-    p = 2 * stats.t.sf(abs(difference.mean(2)) / error.clip(1e-300), df.clip(1))
-    return (p * (ARMS - 1) <= 0.05) | (error < 1e-12)
+def odd_arms(wer: np.ndarray, *, paired: bool, wary: bool) -> np.ndarray:
+    """Return the arms, the baseline included, that vary more than the others: (studies, arms)."""
+    spread = apart(wer, paired=paired)
+    p = stats.f.sf(spread.square / spread.rest, spread.df, spread.rest_df)
+    high = p <= np.array([BASELINE_DOUBT, *[ARM_DOUBT] * (p.shape[1] - 1)])
+    return high & (wary | (spread.df >= ENOUGH_DF) | (p * p.shape[1] <= DOUBT))
+
+
+@dataclass(frozen=True)
+class Apart:
+    """One variance of an arm and one of all others, for every arm: `square` and `rest` are (studies, arms)."""
+
+    square: np.ndarray
+    rest: np.ndarray
+    df: int
+    rest_df: int
+    share: float
+
+    def reach(self, seeds: int, arms: int, level: float = 0.05) -> np.ndarray:
+        """Return the difference to the baseline that is significant if this arm varies otherwise: (studies, arms)."""
+        own = 1 / seeds / self.share
+        parts = np.stack([own * self.square, (2 / seeds - own) * self.rest])
+        df = parts.sum(0) ** 2 / (parts[0] ** 2 / self.df + parts[1] ** 2 / self.rest_df)
+        return np.sqrt(parts.sum(0)) * criticals(level, (0.5**0.5,) * arms, df)
+
+
+def apart(wer: np.ndarray, *, paired: bool) -> Apart:
+    """Estimate the spreads of complete studies (studies, arms, seeds)."""
+    arms, seeds = wer.shape[1:]
+    rest = np.stack([residual(np.delete(wer, arm, 1), paired=paired) for arm in range(arms)], axis=1)
+    df, rest_df = seeds - 1, (arms - 1 - paired) * (seeds - 1)
+    square = (residual(wer, paired=paired)[:, None] - rest) / df
+    return Apart(square, rest / rest_df, df, rest_df, 1 - paired / arms)
+
+
+def criticals(level: float, loadings: tuple[float, ...], df: np.ndarray) -> np.ndarray:
+    """Return Dunnett's critical values for many degrees of freedom, interpolated with an error below 0.001."""
+    ends = 1 / (df.max() + 1e-6), 1 / (df.min() - 1e-6)
+    nodes = np.linspace(*np.round(ends, 9), 9)
+    values = [np.log(critical(level, loadings, float(1 / node))) for node in nodes]
+    return np.exp(CubicSpline(nodes, values)(1 / df))
 
 
 def over_conditions(seeds: int, conditions: int, alike: float, rng: np.random.Generator) -> float:
@@ -99,22 +129,39 @@ CASES: Sequence[tuple[str, Sequence[float], bool]] = [
     ("baseline varies 3 times as much", (3, 1, 1, 1), False),
     ("baseline varies 10 times as much", (10, 1, 1, 1), False),
     ("last arm varies 10 times as much", (1, 1, 1, 10), False),
+    ("spreads from 0.7 to 1.4, the baseline most", tuple(np.geomspace(1.4, 0.7, ARMS)), False),
     ("heavy tails: t with 3 df", (1, 1, 1, 1), True),
 ]
 
 
+def finds_one(seeds: int, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Return the shares of arms found by the pooled spread alone, by the test, and by a wary one, if all vary equally.
+
+    All arms differ by what the pooled spread alone finds in 80 % of studies.
+    """
+    size = detectable(Design(ARMS - 1, seeds, 1), SEED_SD * 0.5**0.5)
+    assert size is not None
+    wer = draw(seeds, rng, shared=0.5) + np.array([0, *[size] * (ARMS - 1)])[:, None]
+    return float(called(wer).mean()), float(found(wer).mean()), float(found(wer, wary=True).mean())
+
+
 def main() -> None:
-    """Print a table."""
+    """Print two tables."""
     rng = np.random.default_rng(0)
-    rows: list[tuple[int, str, float, float]] = []
-    for seeds in (3, 5, 10):
+    rows: list[tuple[int, str, float, float, float]] = []
+    for seeds in (3, 4, 5, 6, 8, 10):
         for name, spreads, heavy in CASES:
             wer = draw(seeds, rng, shared=0.5, spreads=spreads, heavy=heavy)
-            rows.append((seeds, name, called(wer).any(1).mean(), found(wer).any(1).mean()))
+            each = called(wer), found(wer), found(wer, wary=True)
+            rows.append((seeds, name, *(float(arms.any(1).mean()) for arms in each)))
         for alike in (0.0, 0.8):
-            rows.append((seeds, f"5 conditions, correlation {alike:g}", over_conditions(seeds, 5, alike, rng), np.nan))
-    table = pd.DataFrame(rows, columns=["seeds", "studies", "any finding, pooled spread", "with doubts"])
-    print(table.round(3).to_string(index=False))
+            share = over_conditions(seeds, 5, alike, rng)
+            rows.append((seeds, f"5 conditions, correlation {alike:g}", share, np.nan, np.nan))
+    heads = ["pooled spread", "the test", "wary"]
+    table = pd.DataFrame(rows, columns=["seeds", "any finding", *heads])
+    print(table.round(3).to_string(index=False), flush=True)
+    power = [(seeds, *finds_one(seeds, rng)) for seeds in (3, 4, 5, 6, 8, 10)]
+    print(pd.DataFrame(power, columns=["seeds", *heads]).round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

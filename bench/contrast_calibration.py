@@ -17,7 +17,7 @@ from scipy import stats
 from ablation.plan.contrasts import Contrast, Level, factorial_contrasts, ladder_contrasts
 from ablation.plan.naming import NamedChange
 from ablation.stats.contrasts import compare_contrasts
-from ablation.stats.significance import ALPHA
+from ablation.stats.levels import ALPHA
 
 WORDS, SD, GROUP = 1_000_000, 0.003, 50  # studies with the same trials missing
 RUNGS = ["bare", "r1", "r2", "r3", "baseline"]

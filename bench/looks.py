@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from calibration import criticals
 from scipy import stats
 
 from ablation.stats.block_design import loadings
@@ -22,7 +23,7 @@ from ablation.stats.dunnett import critical
 from ablation.stats.power import Design, detectable
 from ablation.stats.sequential import SPENDING, LookDesign, design
 from ablation.stats.sequential_futility import FUTILE_LEVEL
-from ablation.stats.spreads import DOUBT
+from ablation.stats.spreads import ARM_DOUBT, BASELINE_DOUBT, DOUBT, ENOUGH_DF
 
 SEED_SD, SHARED, MARGIN_POINTS = 0.003, 0.5, 1.0
 
@@ -111,21 +112,22 @@ def judged(wer: np.ndarray, stops: tuple[int, ...], plan: LookDesign, place: int
     found = abs(difference) > critical(level / plan.conditions, shared, here.df) * error
     margin = np.inf if plan.margin_points is None else plan.margin_points / 100
     p_same = (
-        _holm(stats.t.sf((margin - abs(difference)) / error, here.df)) if plan.margin_points else np.ones(found.shape)
+        holm(stats.t.sf((margin - abs(difference)) / error, here.df)) if plan.margin_points else np.ones(found.shape)
     )
-    doubted, at = _doubted(wer, stops), np.broadcast_to(float(here.df), found.shape)
-    if doubted.any():
-        mean, own, df = _own(wer, here.exists)
-        found &= ~doubted | (2 * k * stats.t.sf(abs(mean) / own, df) <= level / plan.conditions)
-        alone = np.minimum(1, k * stats.t.sf((margin - abs(mean)) / own, df)) if plan.margin_points else p_same
-        p_same = np.where(doubted, np.maximum(p_same, alone), p_same)
-        error, at = np.where(doubted, np.maximum(error, own), error), np.where(doubted, np.minimum(at, df), at)
+    for odd, apart, df in _apart(wer, stops):
+        if odd.any():
+            rows = np.nonzero(odd)
+            reach = criticals(level / plan.conditions, shared, df[rows]) * apart[rows]
+            found[rows] &= abs(difference[rows]) > reach
+            if plan.margin_points:
+                alone = np.minimum(1, k * stats.t.sf((margin - abs(difference[rows])) / apart[rows], df[rows]))
+                p_same[rows] = np.maximum(p_same[rows], alone)
     equal = (np.sort(p_same, axis=1) <= same / np.arange(plan.conditions, 0, -1)[:, None]).all(1)
-    futile = _futile(difference, error, at, plan) if place + 1 < len(plan.looks) else np.zeros_like(equal)
+    futile = _futile(difference, error, here.df, plan) if place + 1 < len(plan.looks) else np.zeros_like(equal)
     return np.select([found.any(1), equal, futile], [DIFFERENT, EQUIVALENT, FUTILE], UNDECIDED)
 
 
-def _holm(p: np.ndarray) -> np.ndarray:
+def holm(p: np.ndarray) -> np.ndarray:
     order = p.argsort(-1)
     steps = np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1)
     adjusted = np.empty_like(p)
@@ -133,29 +135,49 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def _doubted(wer: np.ndarray, stops: tuple[int, ...]) -> np.ndarray:
-    """Return the arms that are tested with their own spread as well: (studies, conditions, arms - 1)."""
-    whole, odd = layout(stops), []
-    squares = whole.squares(wer)
-    for arm in range(len(stops)):
-        others = stops[:arm] + stops[arm + 1 :]
-        rest, left = layout(others), np.delete(wer, arm, axis=-2)[..., : max(others)]
-        df, within = whole.df - rest.df, rest.squares(left)
-        usable = rest.df > 0 and df > 0
-        ratio = (squares - within) / df / (within / rest.df) if usable else np.zeros_like(squares)
-        odd.append((stats.f.sf(ratio, df, rest.df) if usable else np.ones_like(squares)) * len(stops) <= DOUBT)
-    found = np.stack(odd, axis=-1)
-    return found[..., 1:] | found[..., :1]
+Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _own(wer: np.ndarray, exists: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, standard error and df of each arm's paired differences."""
-    pairs = np.where(exists[1:], wer[..., 1:, :] - wer[..., :1, :], np.nan)
-    number = exists[1:].sum(1)
-    return np.nanmean(pairs, -1), np.nanstd(pairs, -1, ddof=1) / np.sqrt(number), number - 1
+def _apart(wer: np.ndarray, stops: tuple[int, ...]) -> Iterator[Three]:
+    """Yield, for the baseline and for the arms: who is doubted, the error by separate spreads and its df, per difference.
+
+    Each has the shape (studies, conditions, arms - 1). As `ablation.stats.spreads`.
+    """
+    squares = layout(stops).squares(wer)
+    yield _one_apart(wer, stops, 0, squares)
+    own = [_one_apart(wer, stops, arm, squares) for arm in range(1, len(stops))]
+    odd, error, df = (np.stack([each[part][..., arm] for arm, each in enumerate(own)], axis=-1) for part in range(3))
+    yield odd, error, df
 
 
-def _futile(difference: np.ndarray, error: np.ndarray, df: np.ndarray | int, plan: LookDesign) -> np.ndarray:
+def _one_apart(wer: np.ndarray, stops: tuple[int, ...], arm: int, squares: np.ndarray) -> Three:
+    """Return doubts, errors and their df with one arm's own spread: (studies, conditions, arms - 1)."""
+    others, whole = stops[:arm] + stops[arm + 1 :], layout(stops)
+    rest, within = layout(others), layout(others).squares(np.delete(wer, arm, axis=-2)[..., : max(others)])
+    df = whole.df - rest.df
+    if df < 1 or rest.df < 1:
+        empty = np.zeros((*squares.shape, len(stops) - 1))
+        return empty > 0, empty, empty + 1
+    square, variance = ((squares - within) / df)[..., None], (within / rest.df)[..., None]
+    own = np.array(own_parts(whole, arm))
+    parts = own * square, np.maximum(whole.scale**2 - own, 0) * variance
+    total = parts[0] + parts[1]
+    p = stats.f.sf(square / variance, df, rest.df)
+    level = ARM_DOUBT if arm else BASELINE_DOUBT
+    odd = (p <= level) & ((df >= ENOUGH_DF) | (p * len(stops) <= DOUBT))
+    freedom = total**2 / (parts[0] ** 2 / df + parts[1] ** 2 / rest.df)
+    return np.broadcast_to(odd, total.shape), np.sqrt(total), freedom
+
+
+def own_parts(whole: Layout, arm: int) -> tuple[float, ...]:
+    """Return the part of one arm's mean square in the variance of every contrast of a layout."""
+    mine = np.nonzero(whole.exists)[0] == arm
+    left = np.eye(mine.sum()) - whole.basis[mine] @ whole.basis[mine].T
+    values = np.linalg.eigvalsh(left)
+    return tuple(((whole.contrasts[:, mine] ** 2).sum(1) / values[values > 1e-8].mean()).tolist())
+
+
+def _futile(difference: np.ndarray, error: np.ndarray, df: int, plan: LookDesign) -> np.ndarray:
     """As `ablation.stats.sequential_futility.is_futile`: (studies, arms - 1)."""
     if plan.margin_points is None:
         return np.zeros((len(difference), plan.arms), bool)

@@ -49,8 +49,11 @@ def _print(found: Sequence["Listed"]) -> None:
         table = Table(box=None, pad_edge=False)
         for head in HEADS:
             table.add_column(head, justify="right" if head in NUMBERS else "left", overflow="fold")
-        for each in found:
-            table.add_row(*_cells(each))
+        rows = [_cells(each) for each in found]
+        widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
+        room = max(console.width - sum(widths[:-1]) - 2 * (len(HEADS) - 1), len(HEADS[-1]))
+        for *others, corpus in rows:  # a study has one line, whatever the length of its corpus's address
+            table.add_row(*others, corpus if len(corpus) <= room else f"{corpus[: room - 1]}…")
         console.print(table)
         return
     for cells in [HEADS, *map(_cells, found)]:  # for `cut` and `awk`

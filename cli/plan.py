@@ -16,13 +16,14 @@ from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
 from cli.structure import left_out_of, show_structures
 from common.errors import UserError
-from corpora import recordings
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
 from pipelines.local.outlook import outlook
 from pipelines.local.outlook_wording import Outlook
-from recipes.base import PlanFacts, Recipe
+from recipes.base import PlanFacts
 from recipes.plans import arms_of, of
+
+NOT_PROBED = "not probed: --probe finds arms that compute the same, and measures their parameters and masks"
 
 
 def plan(
@@ -44,21 +45,26 @@ def plan(
         bool, typer.Option("--schema", help="Print the JSON Schema of plans, and nothing else.")
     ] = False,
     probe: Annotated[
-        bool,
-        typer.Option("--probe/--no-probe", help="Train small versions of the arms for two steps, to compare them."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="Train small versions of the arms for two steps, to compare them; by default for ladders and factorials.",
+            show_default=False,
+        ),
+    ] = None,
     corpus: Corpus = None,
     seeds: Seeds = None,
     settings: Settings = None,
 ) -> None:
     """Check a plan; show its arms and what it can detect.
 
-    Checks parts, kinds and values against the model's settings, and that no two arms are the same. A probe finds arms that
-    compute the same under different names, and measures the parameters and masks of each arm. The time of a trial and the
-    spread between seeds come from earlier studies in MLflow on the same corpus, preset and steps, else the spread from
+    Checks parts, kinds and values against the model's settings, and that no two arms are the same. The time of a trial and
+    the spread between seeds come from earlier studies in MLflow on the same corpus, preset and steps, else the spread from
     measurements of the preset. Recordings of noise are decoded, and batches that this machine cannot hold are refused.
 
-    Several plans, or a folder, give one line each, without the probe; --no-probe leaves it out for one plan, too.
+    With --probe, arms that compute the same under different names are found, and the parameters and masks of each arm are
+    measured, in some seconds. A ladder or a factorial is always probed, as such arms make it meaningless, unless --no-probe
+    is given. Several plans, or a folder, give one line each, without the probe.
 
     Example: ablate plan plans/smile.yaml
     """
@@ -78,22 +84,28 @@ def plan(
     recipe, arms = of(checked), arms_of(checked)
     check_batches(recipe, arms)
     seen = outlook(checked, arms, paths.tracking_uri(), recipe.catalogue)
-    measured = _facts(recipe, arms, probe=probe)
-    check_distinct(checked, contrasts(checked, arms, recipe.catalogue), measured.same)
-    said = [*warnings(checked), *recordings.check(checked.noise, here=False), *measured.warnings]
+    asked = contrasts(checked, arms, recipe.catalogue)
+    probed = (bool(asked) if probe is None else probe) or not recipe.preload
+    measured = recipe.check({arm.arm: arm.settings for arm in arms}) if probed else PlanFacts()
+    check_distinct(checked, asked, measured.same)
+    said = [*warnings(checked), *_noise_warnings(checked), *measured.warnings]
     if as_json:
         print(json.dumps(_as_json(checked, arms, seen, measured, said), indent=1))
     else:
         _show(checked, arms, seen, measured, said, Console())
+        if not probed:
+            print(NOT_PROBED)
         if left := left_out_of(named[0]):
             print(f"{left}; --structure shows them")
 
 
-def _facts(recipe: Recipe, arms: list[Arm], *, probe: bool) -> PlanFacts:
-    """Return what the recipe finds out about the arms. Without the probe, only recipes are asked that need no modules for it."""
-    if not probe and recipe.preload:
-        return PlanFacts()
-    return recipe.check({arm.arm: arm.settings for arm in arms})
+def _noise_warnings(checked: Plan) -> list[str]:
+    """Return warnings about recordings. Only plans that name some import what decodes them."""
+    if not checked.noise:
+        return []
+    from corpora import recordings
+
+    return recordings.check(checked.noise, here=False)
 
 
 def _as_json(

@@ -86,7 +86,7 @@ def run_arm(
     The corpus of the plan is prepared if it is not there yet. The word error rate is printed for every condition. MLflow is
     not used and no study is written. Exit code: 1 if a command fails.
 
-    Example: ablate recipe run examples/gru_ctc/recipe.yaml --plan examples/gru_ctc/plan.yaml --arm max --steps small
+    Example: ablate recipe run examples/gru_ctc/recipe.yaml --plan examples/gru_ctc/plan.yaml --arm forward --steps small
     """
     from recipes.command.recipe import read_recipe
 

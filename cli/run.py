@@ -61,6 +61,7 @@ def run(
         check_image(image, paths.tracking_uri())
     check_answers(paths.tracking_uri())  # before imports that take seconds
 
+    from ablation.plan.looks import may_stop
     from components.shared.reuse import ALL, forced_arms
     from corpora.prepare import check
     from pipelines.local.fits import check_batches
@@ -74,7 +75,7 @@ def run(
         check_batches(of(checked), arms)
     # report a wrong corpus now, not after a minute
     check(checked.corpus, here=True, needs_video=of(checked).needs_video)
-    folder, names = out or paths.STUDIES / checked.study, [arm.arm for arm in arms[1:]]
+    folder, names = out or paths.STUDIES / checked.study, may_stop(checked, [arm.arm for arm in arms])
     if explaining:
         _explain(reached(checked, names, folder), forced, folder, console)
         return
@@ -106,10 +107,20 @@ def run(
 
     if unused := unusable_results(result.trials):
         console.print(unused, soft_wrap=True, highlight=False, markup=False)
+    for said in _findings(folder):
+        console.print(said, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:
         fail(f"failed: {result.problem}", FAILED)
+
+
+def _findings(folder: Path) -> list[str]:
+    """Return the findings of the report that this run has written, a line each; [] without a report."""
+    import json
+
+    report = folder / "report.json"
+    return list(json.loads(report.read_text(encoding="utf-8"))["headline"]) if report.is_file() else []
 
 
 def _explain(checked: Plan, forced: str, folder: Path, console: Console) -> None:

@@ -62,9 +62,9 @@ def compare_and_report(
     `ordered` has the folder of every trial in the plan's order, `corpus` is the corpus's summary. All files are written to a
     temporary folder first. Then they move to `out`, study.json last: a folder with a study.json has everything that belongs to it.
     """
-    from ablation.report.build import headline_markdown, write_all
-    from ablation.report.formats.data import contrast_metrics
+    from ablation.report.build import write_all
     from ablation.report.formats.kubeflow import metrics, summary_markdown
+    from ablation.report.formats.mlflow import run_note, study_metrics
     from components.shared.study_record import study_of
 
     item, statuses = Trial.from_json(given.trials[0]), [Status.read(folder) for folder in ordered]
@@ -75,7 +75,8 @@ def compare_and_report(
         names = [path.name for path in write_all(content, Path(temporary))]
         _deliver(Path(temporary), out)
     report = [out / name for name in names]
-    _log_report(tracking_uri, item.study_run_id, out, report, headline_markdown(content), contrast_metrics(content))
+    _log_report(tracking_uri, item.study_run_id, out, report, run_note(content), study_metrics(content))
+    _conclude(tracking_uri, item, content)
     url = (study.mlflow or {}).get("url")
     return Compared(report, summary_markdown(content, mlflow_url=url), metrics(content))
 
@@ -113,6 +114,15 @@ def _log_report(
     attempt_patiently(lambda: log_study_report(uri, study_run_id, [*report, *others], headline, numbers))
 
 
+def _conclude(uri: str, item: Trial, content: "Content") -> None:
+    """Put the verdicts into the description of the experiment. Without it the report is complete all the same."""
+    from ablation.report.formats.mlflow import experiment_note
+    from components.shared.history import attempt
+    from tracking.notes import conclude
+
+    attempt(lambda: conclude(uri, item.experiment_id, item.study_run_id, experiment_note(content)))
+
+
 @component
 def compare_arms(
     tracking_uri: str,
@@ -126,7 +136,7 @@ def compare_arms(
     """Gather the results of all trials in one study folder, judge the arms, and write the report.
 
     MLflow: reads the results of the trials from their runs, attaches the files of the study to its run, and sets the verdicts as
-    the note of that run.
+    the description of that run and of the experiment, and the numbers behind them as metrics of that run.
 
     Args:
         tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.

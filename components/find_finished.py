@@ -75,6 +75,15 @@ def store_corpus(uri: str, study_run_id: str, summary: Mapping[str, Any]) -> Non
     keep_input(uri, study_run_id, CORPUS_FILE, json.dumps(summary))
 
 
+def log_corpus(uri: str, trials: Sequence[str], summary: Mapping[str, Any]) -> None:
+    """Log the corpus as the dataset of the study's run and of all trials. MLflow's pages show it; no step needs it."""
+    from components.shared.history import attempt
+    from tracking.datasets import log_corpus as log
+
+    items = [Trial.from_json(trial) for trial in trials]
+    attempt(lambda: log(uri, [items[0].study_run_id, *(item.run_id for item in items)], summary))
+
+
 @component
 def find_finished(
     tracking_uri: str,
@@ -87,7 +96,8 @@ def find_finished(
     """Find the trials that an earlier study finished, by their fingerprints, and divide the others into the turns of the loop.
 
     MLflow: searches all experiments for earlier trials and downloads their counts and curves; sets the fingerprint of every
-    trial of this study on its run; stores the results of the finished trials with their runs, and ends these runs.
+    trial of this study on its run, and the corpus as its dataset; stores the results of the finished trials with their runs, and
+    ends these runs.
 
     Args:
         tracking_uri: Address of the MLflow server. Empty takes MLFLOW_TRACKING_URI of the step.
@@ -103,7 +113,7 @@ def find_finished(
     """
     from pathlib import Path
 
-    from components.find_finished import find, store_corpus
+    from components.find_finished import find, log_corpus, store_corpus
     from components.shared.chunks import chunks
     from components.shared.chunks import trials_per_task as per_task
     from components.shared.corpus_reference import CorpusReference
@@ -119,6 +129,7 @@ def find_finished(
         if of(plan_of(given.plan)).needs_video:
             check_video(corpus.uri, has_video=corpus.summary.get("video", True))
         store_corpus(uri, Trial.from_json(given.trials[0]).study_run_id, corpus.summary)
+        log_corpus(uri, given.trials, corpus.summary)
         found = find(given.plan, given.trials, corpus.fingerprint, tracking_uri=uri, force=force)
         found.write(Path(todo.path))
         print(f"{len(found.finished)} of {len(given.trials)} trials were finished before", flush=True)

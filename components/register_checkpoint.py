@@ -110,7 +110,14 @@ def _put(
     tags |= {} if plan.recipe == RECIPE else {"recipe": plan.recipe}
     if can_serve(recipe):
         make_servable(uri, str(trial.model_id), SERVED.name, served_script(plan.recipe), packages(recipe))
-    return register(uri, plan.study, str(trial.model_id), {key: str(value) for key, value in tags.items()}, aliases)
+    about = f"{trial.arm}, seed {trial.seed}, of the study {study.study}: {', '.join(_rates(wers))}."
+    texts = {key: str(value) for key, value in tags.items()}
+    return register(uri, plan.study, str(trial.model_id), texts, aliases, about)
+
+
+def _rates(errors: Mapping[str, float]) -> list[str]:
+    """Return error rates in percent, e.g. `wer/clean 12.5 %`."""
+    return [f"{key} {100 * rate:.1f} %" for key, rate in errors.items()]
 
 
 def served_script(recipe: str) -> str:

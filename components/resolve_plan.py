@@ -13,6 +13,7 @@ from ablation.plan.families import check_distinct, contrasts
 from ablation.plan.plan import RECIPE, Plan
 from components.shared.designs import design_tag
 from components.shared.image import component
+from components.shared.origin import origin
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
 from components.workers.isolation import exit_on_sigterm
 from recipes.plans import arms_of, of
@@ -43,11 +44,18 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
         metrics=checked.metrics,
         curves=[curve.name for curve in of(checked).curves if curve.chart],
         trials=[
-            {"arm": item.arm, "seed": item.seed, "part": arms[item.arm].part, "params": flat(arms[item.arm].settings)}
+            {
+                "arm": item.arm,
+                "seed": item.seed,
+                "part": arms[item.arm].part,
+                "change": change(arms[item.arm]),
+                "params": flat(arms[item.arm].settings),
+            }
             for item in order
         ],
         parent_run_id=os.environ.get("MLFLOW_RUN_ID"),
         kfp_run=run,
+        source=origin("ablate", code_rev),
     )
     opened = time.time()
     design = design_tag(checked, list(arms.values()))
@@ -59,6 +67,13 @@ def resolve(plan: Mapping[str, Any], tracking_uri: str, code_rev: str, run: str 
     given = Resolved(dict(plan), items).to_json()
     patiently(tracking_uri, lambda: keep_input(tracking_uri, runs.study, RESOLVED_FILE, given))
     return items
+
+
+def change(arm: Arm) -> str:
+    """Return what an arm changes in the baseline, for the description of its runs: `training.steps = 100`."""
+    from tracking.studies import flat
+
+    return ", ".join(f"{key} = {value}" for key, value in flat(arm.overrides).items()) or "no change"
 
 
 def _params(plan: Plan, code_rev: str) -> dict[str, Any]:
@@ -100,8 +115,8 @@ def resolve_plan(
     """Check the plan and the inputs of the run, and open the study and its trials in MLflow.
 
     MLflow: creates the experiment named as the study if it is missing, one run for the study and a nested run per trial, with
-    their parameters, and the view of the experiment. A database store is created or checked. Reads the corpus's source to
-    see that it exists.
+    their parameters, and the view and the description of the experiment. A database store is created or checked. Reads the
+    corpus's source to see that it exists.
 
     Args:
         plan: The ablation plan as JSON. Empty if `plan_uri` is given.

@@ -35,9 +35,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor, streams: int, rotations: tuple[Tensor, Tensor]) -> Tensor:
         batch, tokens, width = x.shape
-        qkv = self.project(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
-        q, k = rotate(q, *rotations), rotate(k, *rotations)
+        qkv = self.project(x).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        (q, k), v = rotate(qkv[:2], *rotations), qkv[2]  # each (B, heads, tokens, width / heads)
         seen = attend((q, k, v), padding, self.reach, streams)
         found = self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
         return found if self.beside is None else found + self.beside(x, padding, streams, rotations)

@@ -20,6 +20,9 @@ from corpora.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip
 from corpora.writer import CorpusWriter
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Processes that tests start import torch, mlflow and kfp. Compiling these takes twice the time of importing them, so keep it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 ADDRESS = "MLFLOW_TRACKING_URI"
 GIVEN_ADDRESS = os.environ.get(ADDRESS)
 

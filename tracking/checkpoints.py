@@ -1,6 +1,7 @@
 """Checkpoints as MLflow LoggedModels, with the files that a recipe wrote, and their versions in the model registry."""
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,12 @@ from tracking.registry import point
 from tracking.search import versions_of
 from tracking.store import client
 
+NAMED_BY = ("arm", "seed")  # tags of a trial's checkpoint
+NOT_IN_NAMES = re.compile(r"[/:.%\"']")  # of MLflow's models
+ABOUT = (
+    "Checkpoints of the studies of this name. `baseline` is the baseline of the newest study, `candidate` its best other arm, and "
+    "`champion` the best checkpoint so far: the version has the evidence as tags."
+)
 SHA256 = "sha256."  # prefix of a tag of the model, one for each file
 
 
@@ -61,10 +68,22 @@ def _one_model(uri: str, experiment_id: str, run_id: str, tags: Mapping[str, str
 
     def make() -> LoggedModel:
         return client(uri).create_logged_model(
-            experiment_id, name="checkpoint", source_run_id=run_id, tags=dict(tags), model_type=recipe
+            experiment_id,
+            name=_model_name(tags),
+            source_run_id=run_id,
+            tags=dict(tags),
+            params={key: tags[key] for key in NAMED_BY if key in tags},
+            model_type=recipe,
         )
 
     return once(uri, find, make, lambda model: drop_model(uri, model.model_id))
+
+
+def _model_name(tags: Mapping[str, str]) -> str:
+    """Return the name of a trial's checkpoint on MLflow's pages, e.g. `no-scale seed 2`, without what MLflow does not accept."""
+    if any(key not in tags for key in NAMED_BY):
+        return "checkpoint"
+    return f"{NOT_IN_NAMES.sub('_', tags['arm'])} seed {tags['seed']}"
 
 
 def _complete(uri: str, model: LoggedModel, folder: Path, tags: Mapping[str, str]) -> None:
@@ -81,22 +100,24 @@ def _complete(uri: str, model: LoggedModel, folder: Path, tags: Mapping[str, str
     patiently(uri, lambda: client(uri).finalize_logged_model(model.model_id, LoggedModelStatus.READY))
 
 
-def register(uri: str, name: str, model_id: str, tags: Mapping[str, str], aliases: Sequence[str]) -> str:
+def register(
+    uri: str, name: str, model_id: str, tags: Mapping[str, str], aliases: Sequence[str], description: str = ""
+) -> str:
     """Make a checkpoint a version of the registered model `name`, point `aliases` at it, and return the version.
 
     `tags` contain its `fingerprint`. A fingerprint that has a version already gets no second one. An alias that points at a
-    version without these tags, which others registered, stays where it is.
+    version without these tags, which others registered, stays where it is. `description` is shown on the page of a new version.
     """
     # A registry in a database looks a `models:/` source up there, not at the client's address.
     mlflow.set_tracking_uri(whole(uri))
     registered = patiently(uri, lambda: _registered_model(uri, name))
-    version = str(_one_version(uri, name, model_id, tags).version)
+    version = str(_one_version(uri, name, model_id, tags, description).version)
     for alias in aliases:
         point(uri, registered, alias, version)
     return version
 
 
-def _one_version(uri: str, name: str, model_id: str, tags: Mapping[str, str]) -> ModelVersion:
+def _one_version(uri: str, name: str, model_id: str, tags: Mapping[str, str], description: str) -> ModelVersion:
     """Return the version of a fingerprint: the oldest, else a new one."""
 
     def make() -> ModelVersion:
@@ -106,6 +127,7 @@ def _one_version(uri: str, name: str, model_id: str, tags: Mapping[str, str]) ->
             f"models:/{model_id}",
             run_id=source.source_run_id,
             tags=dict(tags),
+            description=description or None,
             model_id=model_id,
             await_creation_for=0,
         )
@@ -152,7 +174,7 @@ def _registered_model(uri: str, name: str) -> RegisteredModel:
     with contextlib.suppress(MlflowException):
         return client(uri).get_registered_model(name)
     try:
-        return client(uri).create_registered_model(name)
+        return client(uri).create_registered_model(name, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -1,22 +1,21 @@
 """Imported studies in MLflow: a study run and a run per trial with its metrics. They have no checkpoints and no curves."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from tracking.creating import patiently
+from tracking.metrics import metric_name, named_metrics
+from tracking.notes import scored_note
 from tracking.search import search_runs
 from tracking.several import each
 from tracking.store import check_store, client, experiment
 from tracking.studies import StudyRuns, end_run, open_study, reap, trial_runs
-from tracking.view import TAG_PREFIX, view_state
 
 IMPORTED = "ablation.imported"  # tag of a study's run: the digest of what was imported
-CURVES = "curves"  # the section of the view that such a study does not have
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,12 @@ def log_trials(
     params: Mapping[str, Any],
     conditions: Sequence[str],
     metrics: Sequence[str],
+    source: Mapping[str, str] | None = None,
 ) -> StudyRuns:
     """Log the trials of an import, and return the runs; the study's run stays open until its report is there.
 
     The runs of an import with the same `digest` are taken again, so that a repeated import adds none. Those of an import that was
-    interrupted are ended. Raises UserError if the store cannot be used.
+    interrupted are ended. `source` are the tags of `tracking.source`. Raises UserError if the store cannot be used.
     """
     if (earlier := _finished(uri, study, digest)) is not None:
         return earlier
@@ -55,11 +55,12 @@ def log_trials(
         params=params,
         conditions=[metric_name(name) for name in conditions],
         metrics=[metric_name(name) for name in metrics],
+        curves=None,
         trials=[{"arm": one.arm, "seed": one.seed, "part": one.part, "params": {}} for one in trials],
         tags={IMPORTED: digest},
+        source=source,
     )
     try:
-        _without_curves(uri, runs, conditions, metrics)
         each(uri, lambda pair: _log(uri, *pair), list(zip(runs.trials, trials, strict=True)))
     except BaseException:
         reap(uri, runs.experiment_id, runs.study)
@@ -82,25 +83,12 @@ def _finished(uri: str, study: str, digest: str) -> StudyRuns | None:
 
 def _log(uri: str, run_id: str, trial: ImportedTrial) -> None:
     """Log a trial's metrics at the run's start, which is the same when the call is repeated, and end its run."""
-    at = client(uri).get_run(run_id).info.start_time
-    logged = [Metric(metric_name(name), value, at, 0) for name, value in trial.metrics.items()]
-    patiently(uri, lambda: client(uri).log_batch(run_id, metrics=logged))
+    run, scores = client(uri).get_run(run_id), named_metrics(trial.metrics)
+    logged = [Metric(name, value, run.info.start_time, 0) for name, value in scores.items()]
+    note = [RunTag(MLFLOW_RUN_NOTE, scored_note(run.data.tags.get(MLFLOW_RUN_NOTE, ""), scores, list(scores)))]
+    patiently(uri, lambda: client(uri).log_batch(run_id, metrics=logged, tags=note))
     status = "FINISHED" if trial.reason is None else "FAILED"
     patiently(uri, lambda: end_run(uri, run_id, status, trial.reason))
-
-
-def metric_name(name: str) -> str:
-    """Return a name without the characters that MLflow does not accept in names of metrics."""
-    return re.sub(r"[^A-Za-z0-9_/.\- :]", "_", name)
-
-
-def _without_curves(uri: str, runs: StudyRuns, conditions: Sequence[str], metrics: Sequence[str]) -> None:
-    """Take the charts of training out of the study's view."""
-    view = json.loads(view_state(runs.study, [*map(metric_name, conditions)], [*map(metric_name, metrics)]))
-    view["compareRunSections"] = [part for part in view["compareRunSections"] if part["uuid"] != CURVES]
-    view["compareRunCharts"] = [chart for chart in view["compareRunCharts"] if chart["metricSectionId"] != CURVES]
-    tag = f"{TAG_PREFIX}{runs.study}"
-    patiently(uri, lambda: client(uri).set_experiment_tag(runs.experiment_id, tag, json.dumps(view)))
 
 
 def only_imported(uri: str, study: str) -> bool:

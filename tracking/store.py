@@ -14,6 +14,7 @@ from tracking.database import check_database, database_file, disk_refusal, other
 from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages then show training runs, not traces
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
@@ -87,10 +88,16 @@ def is_missing(uri: str) -> bool:
 
 def experiment(uri: str, name: str) -> str:
     """Return the id of the experiment `name`, which is created if it is missing. Raises UserError if it was deleted."""
+    return experiment_with_tags(uri, name)[0]
+
+
+def experiment_with_tags(uri: str, name: str) -> tuple[str, dict[str, str]]:
+    """Return the id of the experiment `name` as `experiment` does, and its tags."""
     found = client(uri).get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client(uri).create_experiment(name, artifact_location=_artifact_location(uri, name)))
+            place = _artifact_location(uri, name)
+            return str(client(uri).create_experiment(name, artifact_location=place, tags=dict(KIND))), dict(KIND)
         except MlflowException:  # another study has created it meanwhile, or we did and the reply was lost
             found = client(uri).get_experiment_by_name(name)
             if found is None:
@@ -102,7 +109,7 @@ def experiment(uri: str, name: str) -> str:
             f"`MLFLOW_TRACKING_URI={redact(uri)} mlflow experiments restore --experiment-id {number}`, delete it for good "
             f"with `mlflow gc --experiment-ids {number}` and the store's --backend-store-uri, or rename the study"
         )
-    return str(found.experiment_id)
+    return str(found.experiment_id), dict(found.tags)
 
 
 def _artifact_location(uri: str, name: str) -> str | None:

@@ -12,22 +12,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric, Param, Run
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_RUN_TYPE
 
 from common.checksums import sums_of
+from tracking import notes
 from tracking.artifact_store import check_artifacts
 from tracking.creating import create_run, drop_run, patiently
+from tracking.datasets import tested_on
+from tracking.metrics import log_metrics, named_metrics
 from tracking.reuse import SUMS
 from tracking.search import search_runs
 from tracking.several import each
-from tracking.store import check_store, client, experiment
-from tracking.view import TAG_PREFIX, view_state
+from tracking.store import KIND, check_store, client, experiment_with_tags
+from tracking.view import TAG_PREFIX, saved_view, view_state
 
-BATCH = 1000  # metrics per request: MLflow's own limit
 UNFINISHED = ("RUNNING", "SCHEDULED")
 PARAM_LENGTH = 6000  # MLflow's limit
+EVALUATION = "evaluation"  # the type of runs whose parent MLflow's table of runs shows unfolded
+COSTS = ("parameters", "seconds/train", "seconds/evaluate")  # scores of a trial that say nothing of its errors
 KFP_RUN = "ablation.kfp_run"  # tag of a study: the run of the pipeline that opened it
 
 
@@ -49,31 +53,41 @@ def open_study(
     conditions: Sequence[str],
     trials: Sequence[Mapping[str, Any]],
     metrics: Sequence[str] = ("wer",),
-    curves: Sequence[str] = (),
+    curves: Sequence[str] | None = (),
     parent_run_id: str | None = None,
     kfp_run: str = "",
     tags: Mapping[str, str] | None = None,
+    source: Mapping[str, str] | None = None,
 ) -> StudyRuns:
-    """Create the study run, its trial runs, and the view on which MLflow's page opens.
+    """Create the study run, its trial runs, the description of the experiment, and the view on which MLflow's page opens.
 
-    Each trial is a mapping with `arm`, `seed`, `part` and `params`. `parent_run_id` nests the study under a run of another
-    owner, who also closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the
-    study. `tags` are more tags of the study's run. Raises UserError if the store cannot be used.
+    Each trial is a mapping with `arm`, `seed`, `part` and `params`, and `change`, if known: the arm's change to the baseline in
+    words. `curves` is None for trials without training. `parent_run_id` nests the study under a run of another owner, who also
+    closes it (see `enclosing_run`). `kfp_run` is the id of the pipeline's run, by which others find the study. `tags` are more
+    tags of the study's run, and `source` those of `tracking.source`, for all runs. Raises UserError if the store cannot be used.
     """
     check_store(uri)
-    experiment_id = patiently(uri, lambda: experiment(uri, study))
+    experiment_id, known = patiently(uri, lambda: experiment_with_tags(uri, study))
     outer = enclosing_run(uri, parent_run_id)
     parent = {MLFLOW_PARENT_RUN_ID: outer} if outer else {}
-    named = {"ablation.role": "study", "ablation.study": study, MLFLOW_RUN_NOTE: question, **parent, **(tags or {})}
+    named = {"ablation.role": "study", "ablation.study": study, **parent, **(tags or {}), **(source or {})}
+    said = notes.opening(study, question, len({trial["arm"] for trial in trials}), len(trials))
+    named |= {MLFLOW_RUN_NOTE: notes.shortened(said, notes.RUN_LENGTH)}
     named |= {KFP_RUN: kfp_run} if kfp_run else {}
     study_run = create_run(uri, experiment_id, f"{study} study", named)
-    study_id = str(study_run.info.run_id)
+    study_id, started_ms = str(study_run.info.run_id), int(study_run.info.start_time)
     try:
         check_artifacts(uri, study_run.info.artifact_uri)
         _log_params(uri, study_id, params)
-        view = view_state(study_id, conditions, metrics, curves)
-        patiently(uri, lambda: client(uri).set_experiment_tag(experiment_id, f"{TAG_PREFIX}{study_id}", view))
-        return StudyRuns(experiment_id, study_id, _open_trials(uri, experiment_id, study, study_id, trials))
+        view = saved_view(f"{study} study", started_ms, view_state(study_id, conditions, metrics, curves))
+        shown = {f"{TAG_PREFIX}{study_id}": view, **({} if KIND.items() <= known.items() else KIND)}
+        if notes.is_ours(known):
+            shown[MLFLOW_RUN_NOTE] = notes.described(said, experiment_id, study_id)
+        for key, value in shown.items():
+            patiently(uri, partial(client(uri).set_experiment_tag, experiment_id, key, value))
+        return StudyRuns(
+            experiment_id, study_id, _open_trials(uri, experiment_id, study, study_id, trials, source or {})
+        )
     except BaseException:
         with contextlib.suppress(MlflowException):  # it may be the cause
             reap(uri, experiment_id, study_id)
@@ -95,10 +109,15 @@ def enclosing_run(uri: str, run_id: str | None) -> str | None:
 
 
 def _open_trials(
-    uri: str, experiment_id: str, study: str, study_run_id: str, trials: Sequence[Mapping[str, Any]]
+    uri: str,
+    experiment_id: str,
+    study: str,
+    study_run_id: str,
+    trials: Sequence[Mapping[str, Any]],
+    source: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Create one run per trial; one search for all of them shows which exist twice."""
-    named = [_trial_tags(study, study_run_id, trial) for trial in trials]
+    named = [{**_trial_tags(study, study_run_id, trial), **source} for trial in trials]
     each(uri, lambda tags: patiently(uri, lambda: _create_trial(uri, experiment_id, tags)), named)
     first: dict[tuple[str, str], str] = {}
     for run in patiently(uri, lambda: trial_runs(uri, experiment_id, study_run_id)) if trials else ():
@@ -111,7 +130,11 @@ def _open_trials(
 
 
 def _trial_tags(study: str, study_run_id: str, trial: Mapping[str, Any]) -> dict[str, str]:
+    change = trial.get("change") or (f"changes {trial['part']}" if trial["part"] else "no change")
+    note = notes.trial_note(study, trial["arm"], trial["seed"], change)
     return {
+        MLFLOW_RUN_NOTE: notes.shortened(note, notes.RUN_LENGTH),
+        MLFLOW_RUN_TYPE: EVALUATION,
         MLFLOW_PARENT_RUN_ID: study_run_id,
         "ablation.role": "trial",
         "ablation.study": study,
@@ -174,16 +197,25 @@ def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str,
         for key, value in values.items()
         if value == value
     ]
-    for start in range(0, len(metrics), BATCH):
-        client(uri).log_batch(run_id, metrics=metrics[start : start + BATCH])
+    if metrics:
+        log_metrics(uri, run_id, metrics)
 
 
 def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str | None) -> None:
-    """Log a trial's final metrics on its run and, unless `model_id` is None, on its checkpoint."""
-    base = client(uri).get_run(run_id).info.start_time
-    client(uri).log_batch(
-        run_id, metrics=[Metric(key, value, base, 0, model_id=model_id) for key, value in scores.items()]
-    )
+    """Log a trial's final metrics on its run, with a table in its description, and, unless `model_id` is None, on its checkpoint.
+
+    Error rates refer to the dataset that the run was tested on.
+    """
+    run = client(uri).get_run(run_id)
+    errors = [key for key in scores if key not in COSTS]
+    name, digest = tested_on(run)
+    about = {"model_id": model_id, "dataset_name": name, "dataset_digest": digest}
+    metrics = [
+        Metric(key, value, run.info.start_time, 0, **(about if key in errors else {"model_id": model_id}))
+        for key, value in scores.items()
+    ]
+    note = notes.scored_note(run.data.tags.get(MLFLOW_RUN_NOTE, ""), scores, errors)
+    log_metrics(uri, run_id, metrics, [RunTag(MLFLOW_RUN_NOTE, note)])
 
 
 def log_study_report(
@@ -192,14 +224,15 @@ def log_study_report(
     """Attach the report to the study run. `note` (Markdown) is shown at the top of its page.
 
     Their checksums become a tag first. `metrics` are numbers about the whole study, with names that no trial has, because MLflow
-    would chart them together with those of the trials.
+    would chart them together with those of the trials. Names that MLflow does not accept are changed, and a long note is cut.
     """
     client(uri).set_tag(study_run_id, SUMS, json.dumps(sums_of(file for file in files if file.is_file())))
     for file in files:
         client(uri).log_artifact(study_run_id, str(file))
-    if metrics:
-        log_scores(uri, study_run_id, metrics, None)
-    client(uri).set_tag(study_run_id, MLFLOW_RUN_NOTE, note)
+    base = client(uri).get_run(study_run_id).info.start_time if metrics else 0
+    logged = [Metric(key, value, base, 0) for key, value in named_metrics(metrics or {}).items()]
+    tag = RunTag(MLFLOW_RUN_NOTE, notes.shortened(note, notes.RUN_LENGTH))
+    log_metrics(uri, study_run_id, logged, [tag])
 
 
 def note_decision(uri: str, study_run_id: str, decision: str) -> None:
@@ -215,9 +248,13 @@ def trial_runs(uri: str, experiment_id: str, study_run_id: str) -> list[Run]:
 def reap(uri: str, experiment_id: str, study_run_id: str, status: str = "KILLED", reason: str | None = None) -> int:
     """End the study's runs that are still open, when nobody else can end them any more. Return their number.
 
-    `reason` is a sentence for all of them.
+    `reason` is a sentence for all of them. If the study itself was open, the experiment's description says that it has ended.
     """
-    runs = [*trial_runs(uri, experiment_id, study_run_id), client(uri).get_run(study_run_id)]
+    study = client(uri).get_run(study_run_id)
+    runs = [*trial_runs(uri, experiment_id, study_run_id), study]
     left = [run.info.run_id for run in runs if run.info.status in UNFINISHED]
     each(uri, lambda run_id: end_run(uri, run_id, status, reason), left)
+    if study_run_id in left:
+        name = study.data.tags.get("ablation.study", "")
+        notes.conclude_without_verdicts(uri, experiment_id, study_run_id, name, reason)
     return len(left)

@@ -5,7 +5,8 @@ steps, one with the settings of the start of training and one with those of its 
 same function.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -83,13 +84,24 @@ def examine(arms: Mapping[str, Mapping[str, Any]]) -> Hygiene:
     """
     typed = {arm: load_settings(settings) for arm, settings in arms.items()}
     check_start(list(typed.values()))
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         same = identical(typed)
     facts = {
         arm: ArmFacts(_parameters(each), _masked(each.parts.masking, inputs_of(each.parts.fusion_tokens)))
         for arm, each in typed.items()
     }
     return Hygiene(facts, same, [*_same(same), *_sizes(facts), *_masks(facts, typed)])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute without torch's other threads: on tensors this small, waiting for them takes most of the time of a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def identical(arms: Mapping[str, Settings]) -> list[tuple[str, ...]]:

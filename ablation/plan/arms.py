@@ -7,6 +7,7 @@ from typing import Any
 
 from ablation.plan.catalogue import Catalogue, Part
 from ablation.plan.composite import expanded, parts_of, without_equal
+from ablation.plan.looks import may_stop
 from ablation.plan.naming import NamedChange, named_changes
 from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
 from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
@@ -66,7 +67,7 @@ def expand(plan: Plan, catalogue: Catalogue) -> list[Arm]:
         arm = Arm(change.arm, change.part, change.action, change.why, overrides, settings, names)
         _check_new(arm, arms)
         arms.append(arm)
-    _check_stopped(plan, [arm.arm for arm in arms[1:]])
+    _check_stopped(plan, may_stop(plan, [arm.arm for arm in arms]))
     return arms
 
 
@@ -114,7 +115,8 @@ def warnings(plan: Plan) -> list[str]:
 def _check_stopped(plan: Plan, arms: list[str]) -> None:
     for name in plan.stopped:
         if name not in arms:
-            raise UserError(f"`stopped` names {name!r}, which is no arm besides the baseline{did_you_mean(name, arms)}")
+            kind = "no arm of the plan" if BASELINE in arms else "no arm besides the baseline"
+            raise UserError(f"`stopped` names {name!r}, which is {kind}{did_you_mean(name, arms)}")
 
 
 def _settings(who: str, plan: Plan, catalogue: Catalogue, change: dict[str, Any]) -> dict[str, Any]:

@@ -45,11 +45,16 @@ def _sets(name: str, spec: Any, part: Part) -> Mapping[str, Any]:
     if not isinstance(kind, str) or (isinstance(spec, Mapping) and len(spec) > 1):
         raise UserError(
             f"{name}: a part that stands for several takes a kind and nothing else, got {spec!r}; "
-            f"write {{kind: {next(iter(part.kinds))}}}, or set {', '.join(parts_of(part))} one by one"
+            f"write {{kind: {_likely(spec, part)}}}, or set {', '.join(parts_of(part))} one by one"
         )
     if kind not in part.kinds:
         raise UserError(f"unknown kind {kind!r} of part {name!r}{did_you_mean(kind, part.kinds)}")
     return {each: dict(inner) for each, inner in sets_of(part.kinds[kind]).items()}
+
+
+def _likely(spec: Any, part: Part) -> str:
+    given = spec.get("kind") if isinstance(spec, Mapping) else spec
+    return given if isinstance(given, str) and given in part.kinds else next(iter(part.kinds))
 
 
 def _conflict(part: str, one: str, other: str) -> str:

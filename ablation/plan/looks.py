@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ablation.plan.plan import Plan
+from ablation.plan.plan import BASELINE, Plan
+
+
+def may_stop(plan: Plan, arms: Sequence[str]) -> list[str]:
+    """Return the arms that looks may stop: all but the baseline, and the baseline as well where it is a cell of contrasts."""
+    return [arm for arm in arms if arm != BASELINE or plan.ladder or plan.factorial]
 
 
 def plan_of_look(plan: Plan, seeds: int, stopped: Mapping[str, int]) -> Plan:
@@ -19,7 +24,7 @@ def first_look(plan: Plan) -> Plan:
 def next_look(plan: Plan, done: Plan, arms: Sequence[str], stopped: Mapping[str, int]) -> Plan | None:
     """Return the plan of the look after `done`, whose results stop the arms in `stopped`; None if nothing is left to do.
 
-    `arms` are all arms without the baseline. If an arm was stopped before and is not any more, as after a change of the code, the
+    `arms` are those of `may_stop`. If an arm was stopped before and is not any more, as after a change of the code, the
     same look is carried out again with it.
     """
     going = [arm for arm in arms if arm not in stopped]

@@ -186,11 +186,6 @@ def _check_looks(plan: Plan) -> None:
         raise UserError(
             "`stopped` names arms that a look has stopped, and the plan has no `looks`; remove it, or add `looks: [3, 5, 8]`"
         )
-    if plan.looks and (plan.ladder or plan.factorial):
-        raise UserError(
-            "`looks` stop arms by their differences to the baseline, and a ladder or a factorial compares arms with each other; "
-            "leave `looks` out, or list the arms under `ablations` or `leave_one_out`"
-        )
     if plan.looks and len(plan.seeds) not in plan.looks:
         numbers = ", ".join(map(str, plan.looks))
         raise UserError(

@@ -38,8 +38,9 @@ class Amounts:
         return bare(abs(value)) if self.metric.is_rate else significant(abs(value), DIGITS_OF_DIFFERENCES)
 
     def with_unit(self, text: str) -> str:
-        """Add the unit of differences: `2.1 points`, `0.3 dB`, `0.012`."""
-        return f"{text} {self.metric.points}".rstrip()
+        """Add the unit of differences: `2.1 points`, `1 point`, `0.3 dB`, `0.012`."""
+        unit = "point" if text == "1" and self.metric.is_rate else self.metric.points
+        return f"{text} {unit}".rstrip()
 
     @property
     def in_unit(self) -> str:

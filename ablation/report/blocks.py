@@ -32,6 +32,11 @@ class Table:
     prose: frozenset[int] = frozenset()
     note: str = ""
 
+    @property
+    def has_notes(self) -> bool:
+        """True if a cell besides the heads of rows has lines underneath."""
+        return any(cell(value).notes for row in self.rows for value in row[1:])
+
 
 @dataclass(frozen=True)
 class Text:
@@ -57,9 +62,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """One card per arm."""
+    """One card per arm or contrast. In tables, `head` names its name and its change, and `title` is the caption."""
 
     cards: Sequence[Card]
+    head: tuple[str, str] = ("arm", "change to the baseline")
+    title: str = "Verdicts"
 
 
 @dataclass(frozen=True)
@@ -101,10 +108,11 @@ Block = Table | Text | Verdicts | Alignment | Pictures
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and the blocks under it."""
+    """A heading and the blocks under it. A phone shows those of a `detail` on demand."""
 
     title: str
     blocks: Sequence[Block]
+    detail: bool = False
 
 
 @dataclass(frozen=True)

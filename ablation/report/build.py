@@ -1,6 +1,7 @@
-"""Writing of a study's report into its folder. Reads only that folder."""
+"""Writing of a study's report into its folder or another one. Reads only the study's folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ablation.report import changes
@@ -25,13 +26,26 @@ WRITERS: Mapping[str, Callable[[Content, Document], str]] = {
 FORMATS = tuple(WRITERS)
 
 
-def build(study_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write `report.<format>` into the study's folder and return the paths, in the order of `formats`.
+def build(study_dir: Path, formats: Sequence[str] = FORMATS, out: Path | None = None) -> list[Path]:
+    """Write `report.<format>` into `out`, by default the study's folder, and return the paths, in the order of `formats`.
 
-    Raises UserError for a folder without a study and for an unknown format.
+    Raises UserError for a folder without a study, for an unknown format, and for a folder that cannot be written to.
     """
     check_formats(formats)
-    return write_all(load(study_dir), study_dir, formats)
+    content = load(study_dir)
+    with _writable(out or study_dir) as folder:
+        return write_all(content, folder, formats)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[Path]:
+    """Make the folder, and turn an OSError of the block into UserError: a checkout or a shared result may be read-only."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        rule = f"a report goes to a folder that can be written to, and {folder} cannot"
+        raise UserError(f"{rule} ({error.strerror or error}); give another folder by --out") from error
 
 
 def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -51,8 +65,10 @@ def write_figures(path: Path, written: Document) -> list[Path]:
     return [atomic_write(path, pages)]
 
 
-def build_changes(earlier_dir: Path, later_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write `changes-since-<earlier study>.<format>` into the later study's folder and return the paths.
+def build_changes(
+    earlier_dir: Path, later_dir: Path, formats: Sequence[str] = FORMATS, out: Path | None = None
+) -> list[Path]:
+    """Write `changes-since-<earlier study>.<format>` into `out`, by default the later study's folder, and return the paths.
 
     Raises UserError for studies that cannot be compared, and as `build` does.
     """
@@ -67,7 +83,8 @@ def build_changes(earlier_dir: Path, later_dir: Path, formats: Sequence[str] = F
         "json": lambda: changes.to_json(found),
     }
     stem = f"changes-since-{found.earlier.study}"
-    return [atomic_write(later_dir / f"{stem}.{name}", texts[name]()) for name in formats]
+    with _writable(out or later_dir) as folder:
+        return [atomic_write(folder / f"{stem}.{name}", texts[name]()) for name in formats]
 
 
 def check_formats(formats: Sequence[str]) -> None:

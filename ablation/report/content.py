@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.decisions.contrasts import ContrastVerdict, judge_contrasts
-from ablation.decisions.looks import judged_study
+from ablation.decisions.looks import judged_arms, judged_study
 from ablation.decisions.verdict import ArmVerdict, judge
 from ablation.records import Imported, Study
 from ablation.report import looks
@@ -24,6 +24,7 @@ from ablation.stats import bootstrap, contrasts, these_checkpoints
 from ablation.stats.metrics import Metric
 from ablation.stats.power import Spread, measured_spreads
 from ablation.stats.scoring import pool
+from ablation.stats.sequential_contrast_judge import key_of
 from ablation.stats.sequential_judge import Judged
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
@@ -36,10 +37,10 @@ class Content:
     """A study with its tests.
 
     `comparisons` has the table of `significance.compare` for each metric of the plan. Verdicts and all other numbers come from the
-    first metric. `looks` is None for a study that is judged once. `resampled` is the table of `bootstrap.intervals`, `checkpoints`
-    that of `these_checkpoints`. Tables are empty if nothing was scored. `pooled` maps arm to error rates over conditions.
-    `contrasts` is the table of `compare_contrasts`, and `contrast_verdicts` has its verdicts; both are empty without a ladder or a
-    factorial. `spreads` maps condition to the standard deviation between seeds.
+    first metric. `looks` and `contrast_looks` are None for a study that is judged once. `resampled` is the table of
+    `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if nothing was scored. `pooled` maps arm to
+    error rates over conditions. `contrasts` is the table of `compare_contrasts`, and `contrast_verdicts` has its verdicts; both are
+    empty without a ladder or a factorial. `spreads` maps condition to the standard deviation between seeds.
     """
 
     study: Study
@@ -54,6 +55,7 @@ class Content:
     contrast_verdicts: Sequence[ContrastVerdict]
     spreads: dict[str, Spread]
     looks: Judged | None = None
+    contrast_looks: Judged | None = None
 
     @property
     def metric(self) -> Metric:
@@ -83,7 +85,9 @@ class Content:
         """Family and name of a contrast -> its verdict in words."""
         margin = self.study.margin_points
         return {
-            (each.contrast.family, each.contrast.name): contrast_sentences(each, self.amounts, margin)
+            (each.contrast.family, each.contrast.name): contrast_sentences(each, self.amounts, margin).with_evidence(
+                looks.evidence(self.study, self.contrast_looks, key_of(each.contrast))
+            )
             for each in self.contrast_verdicts
         }
 
@@ -130,7 +134,8 @@ def load(folder: Path) -> Content:
     study, counts = read_study(folder), read_counts(folder)
     curves = read_curves(folder) if study.imported is None else pd.DataFrame(columns=CURVES_COLUMNS)
     metric = study.metric()
-    judged = judged_study(study, counts) if study.looks and _is_scored(counts, metric) else None
+    whole = judged_study(study, counts) if study.looks and _is_scored(counts, metric) else None
+    judged, by_contrast = (whole.arms, whole.contrasts) if whole else (None, None)
     comparisons = {name: _compared(study, counts, each, judged) for name, each in study.known_metrics().items()}
     return Content(
         study,
@@ -140,9 +145,10 @@ def load(folder: Path) -> Content:
         _pooled(counts, metric) if _is_scored(counts, metric) else {},
         curves,
         examples(study, counts, folder) if metric.is_rate else [],
-        *_contrasts(study, counts, metric),
+        *_contrasts(study, counts, metric, by_contrast),
         _spreads(study, counts, metric),
         judged,
+        by_contrast,
     )
 
 
@@ -155,14 +161,16 @@ def _compared(study: Study, counts: pd.DataFrame, metric: Metric, judged: Judged
     if not _is_scored(counts, metric):
         return pd.DataFrame(columns=COLUMNS)
     if judged is not None:
-        return judged.table if metric == study.metric() else judged_study(study, counts, metric.name).table
+        return judged.table if metric == study.metric() else judged_arms(study, counts, metric.name).table
     return compare(counts, study.baseline, margin_points=study.margin_points, metric=metric)
 
 
-def _contrasts(study: Study, counts: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, list[ContrastVerdict]]:
+def _contrasts(
+    study: Study, counts: pd.DataFrame, metric: Metric, judged: Judged | None
+) -> tuple[pd.DataFrame, list[ContrastVerdict]]:
     """The tests of the plan's ladder and factorial, and their verdicts."""
-    table = pd.DataFrame(columns=contrasts.COLUMNS)
-    if study.contrasts and _is_scored(counts, metric):
+    table = pd.DataFrame(columns=contrasts.COLUMNS) if judged is None else judged.table
+    if judged is None and study.contrasts and _is_scored(counts, metric):
         table = contrasts.compare_contrasts(
             counts, study.contrasts, margin_points=study.margin_points, metric=metric.name
         )
@@ -215,6 +223,7 @@ def provenance(study: Study) -> list[tuple[str, str]]:
         "corpus": study.corpus,
         "imported": study.imported.model_dump() if study.imported else {},
         "mlflow": study.mlflow or {},
+        "archive of": study.archived.tables if study.archived else {},
     }
     return flat(nested)
 

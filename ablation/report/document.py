@@ -1,7 +1,9 @@
 """The report of one study, section by section, as the blocks of `blocks.py`."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ablation.records import ArmRecord
 from ablation.report import contrasts, evidence, looks, measured
@@ -29,6 +31,7 @@ from ablation.stats.metrics import CER
 from common.conditions import label as condition_label
 
 LINE = 60  # characters of an alignment per line
+READING = re.compile(r"line (?P<line>\d+): (?P<quote>['\"])(?P<phrase>.*)(?P=quote) read as `(?P<read_as>.*)`")
 
 
 def document(content: Content) -> Document:
@@ -40,22 +43,26 @@ def document(content: Content) -> Document:
         Section("Findings", [Text(said)] if said else []),
         *compared,
         Section("Verdicts", verdicts),
-        Section("Looks", looks.history(study, content.looks)),
+        Section("Looks", looks.history(study, content.looks, content.contrast_looks)),
     ]
-    sections = [
+    scored = not content.comparison.empty
+    answer = [
         *lead,
-        Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content)),
+        *([] if scored else [Section("Failed trials", _failed(content))]),
+        Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content) if scored else []),
         Section("Figures", _figures(content)),
+    ]
+    details = [
         Section("What each arm changed in the model", measured.changes(study)),
         Section("Secondary evidence", evidence.secondary(content)),
         Section("Learned values", curves.learned(content)),
-        Section("Training", curves.training(content)),
-        Section("Failed trials", _failed(content)),
+        Section("Training", curves.training(content) or _no_curves(content)),
+        Section("Failed trials", _failed(content) if scored else []),
         Section("Examples", _examples(content)),
         Section("Cost", [] if study.imported else _cost(content)),
         Section(
             "How the plan was read",
-            [Text([line.replace("`", "") for line in study.readings])] if study.readings else [],
+            [readings(study.readings)] if study.readings else [],
         ),
         Section("Reasoning of the plan", [Text(study.reasoning.splitlines())] if study.reasoning else []),
         Section("How to read this", [Text(method(study))]),
@@ -66,10 +73,20 @@ def document(content: Content) -> Document:
         study.study,
         study.question or "Which parts does the model need?",
         content.summary,
-        [section for section in sections if section.blocks],
+        [section for section in [*answer, *(replace(each, detail=True) for each in details)] if section.blocks],
         web_address((study.mlflow or {}).get("url")),
         sum(bool(section.blocks) for section in lead),
     )
+
+
+def readings(lines: Sequence[str]) -> Block:
+    """Return a table of the phrases of a Markdown plan and what each was read as; lines of another form stay as they are."""
+    found = [READING.fullmatch(line) for line in lines]
+    if None in found:
+        return Text([line.replace("`", "") for line in lines])
+    rows = [[each["line"], each["phrase"], each["read_as"]] for each in found if each]
+    note = "The plan is a text. Each phrase was matched with the parts and kinds of the model by its words."
+    return Table("How the plan was read", ["line", "phrase in the plan", "read as"], rows, frozenset({1, 2}), note)
 
 
 def web_address(text: str | None) -> str:
@@ -91,6 +108,11 @@ def baseline_sentence(content: Content) -> str:
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
     stated = "" if content.study.imported else f" {stated_changes(content.study.arms)}"
     return f"The {label} of the baseline is {' and '.join(rates)}{write.direction}.{stated}{verdicts}"
+
+
+def _no_curves(content: Content) -> list[Block]:
+    left_out = content.study.archived and content.curves.empty and not content.study.imported
+    return [Text(["Training curves were left out of this archive of the study."])] if left_out else []
 
 
 def _capital(words: str) -> str:
@@ -124,7 +146,7 @@ def _failed(content: Content) -> list[Block]:
     if not failed:
         return []
     rows = [[trial.arm, str(trial.seed), trial.reason or "no reason given"] for trial in failed]
-    missing = Text(["These trials are missing from the numbers above. No values are imputed for them."])
+    missing = Text(["These trials are missing from all numbers of the report. No values are imputed for them."])
     return [missing, Table("Failed trials", ["arm", "seed", "reason"], rows, prose=frozenset({2}))]
 
 

@@ -11,8 +11,8 @@ from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
 from ablation.report.wording import interval, p_value
+from ablation.stats.levels import ALPHA
 from ablation.stats.metrics import Metric
-from ablation.stats.significance import ALPHA
 from ablation.stats.these_checkpoints import LABEL
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
@@ -26,6 +26,7 @@ TONES: Mapping[str, str] = {
     Overall.NOT_TESTED: "open",
 }
 SIGNIFICANT = (Verdict.WORSE, Verdict.BETTER)
+AND_HOLM = ", with Holm's correction over conditions, which the intervals do not have: one may exclude zero with p above the level"
 Record = Mapping[str, Any]
 
 
@@ -57,9 +58,14 @@ def _rates_note(content: Content, metric: Metric) -> str:
     return (
         f"{metric.short}{unit}, mean of n = {seeds} seeds if all trials finished{_fewer(content)}, with its 95 % confidence "
         f"interval over seeds; "
-        f"difference to the baseline{points} with its simultaneous 95 % confidence interval; p of Dunnett's test over "
-        f"seeds, paired by seed, with Holm's correction over conditions. “Worse” and “better” mark p ≤ {ALPHA:g}."
+        f"difference to the baseline{points} with its 95 % confidence interval, simultaneous over arms{_looks(content)}; p of "
+        f"Dunnett's test over seeds, paired by seed{AND_HOLM if len(content.study.conditions) > 1 else ''}. “Worse” and “better” "
+        f"mark p ≤ {ALPHA:g}."
     )
+
+
+def _looks(content: Content) -> str:
+    return " and looks" if content.study.looks else ""
 
 
 def _fewer(content: Content) -> str:
@@ -101,7 +107,8 @@ def secondary(content: Content) -> list[Block]:
     if len(again):
         note = (
             f"{content.metric.short}, and the difference{write.in_unit}, with 95 % confidence intervals over "
-            f"{again['resampled'].iloc[0]} ({again['units'].iloc[0]} of the latter). They are not simultaneous over arms."
+            f"{again['resampled'].iloc[0]} ({again['units'].iloc[0]} of the latter). They are not simultaneous over arms"
+            f"{' and do not allow for looks' if content.study.looks else ''}."
         )
         title = "Confidence intervals of a two-level bootstrap"
         blocks.append(_by_arm(content, title, content.resampled, partial(_resampled, write), baseline=True, note=note))
@@ -119,11 +126,13 @@ def _disagreements(content: Content, resampled: pd.DataFrame) -> list[Block]:
             found.append(f"{row['arm']} at {condition_label(row['condition'])}")
     if not found:
         return []
-    more = f" and in {len(found) - 3} more places" if len(found) > 3 else ""
+    rest = len(found) - 3
+    more = f" and in {rest} more place{'s' if rest > 1 else ''}" if rest > 0 else ""
     said = (
-        f"For {', '.join(found[:3])}{more}, this interval and the verdict point in different directions. The verdict counts: it is "
-        "corrected for all arms and conditions, and its variance is pooled over all arms. An interval here is corrected for "
-        "nothing, has the variance of two arms alone, with few degrees of freedom, and covers other test units as well."
+        f"For {', '.join(found[:3])}{more}, this interval and the verdict disagree: one excludes a difference of zero, and the "
+        "other does not. The verdict counts: it is corrected for all arms and conditions, and its variance is pooled over all "
+        "arms. An interval here is corrected for nothing, has the variance of two arms alone, with few degrees of freedom, and "
+        "covers other test units as well."
     )
     return [Text([said], small=True)]
 
@@ -156,8 +165,9 @@ def _checkpoints(content: Content) -> list[Block]:
     )
     tested = content.metric.is_rate
     note = (
-        (f"Number of seeds for which MAPSSWE gives p < {ALPHA:g}, uncorrected; per" if tested else "Per")
-        + f" seed the difference{content.amounts.in_unit} with its 95 % confidence interval over {table['resampled'].iloc[0]}"
+        (f"Number of seeds for which MAPSSWE gives p < {ALPHA:g}, uncorrected. " if tested else "")
+        + f"Below, for each seed: its number, the difference{content.amounts.in_unit}, its 95 % confidence interval over "
+        + f"{table['resampled'].iloc[0]}"
         + (", and p." if tested else ".")
     )
     trials: dict[tuple[str, str], list[Record]] = {}
@@ -171,7 +181,7 @@ def _checkpoints(content: Content) -> list[Block]:
 def _by_seed(write: Amounts, row: Record) -> Cell:
     trials: Sequence[Record] = row["trials"]
     notes = [
-        f"seed {trial['seed']}: " + ", ".join(filter(None, [_difference(write, trial), p_value(trial["p"])]))
+        f"{trial['seed']}: " + ", ".join(filter(None, [_difference(write, trial), p_value(trial["p"])]))
         for trial in trials
     ]
     tested = [trial["p"] for trial in trials if not pd.isna(trial["p"])]

@@ -43,7 +43,10 @@ class Example:
 
 
 def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PER_ARM) -> list[Example]:
-    """Return at most `per_arm` different utterances per arm, the largest difference first. Raises UserError."""
+    """Return at most `per_arm` different utterances per arm, the largest difference first; none whose texts were left out.
+
+    Raises UserError.
+    """
     choices = choose(counts, study.baseline, [arm.arm for arm in study.arms], per_arm)
     if not choices:
         return []
@@ -53,14 +56,19 @@ def examples(study: Study, counts: pd.DataFrame, folder: Path, per_arm: int = PE
     keyed = keyed[~keyed.index.duplicated()]
 
     def heard(arm: str, choice: Choice, column: str) -> str:
-        return str(keyed.at[(arm, choice.seed, choice.condition, choice.utterance_id), column])
+        return str(keyed.at[(arm, *_key(choice)), column])
 
     return [
         Example(choice, *align(heard(choice.arm, choice, "reference"), *(
             heard(arm, choice, "hypothesis") for arm in (study.baseline, choice.arm)
         ), form=form))
         for choice in choices
+        if all((arm, *_key(choice)) in keyed.index for arm in (study.baseline, choice.arm))
     ]  # fmt: skip
+
+
+def _key(choice: Choice) -> tuple[int, str, str]:
+    return choice.seed, choice.condition, choice.utterance_id
 
 
 def choose(counts: pd.DataFrame, baseline: str, arms: Sequence[str], per_arm: int) -> list[Choice]:

@@ -1,35 +1,42 @@
-"""The headline of a report in words: what was found, how large it is, what remains open, and what would settle it."""
+"""The headline of a report in words: what was found, how large it is and where, what remains open, and what would settle it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, Overall
-from ablation.plan.contrasts import FACTORIAL, LADDER
+from ablation.plan.contrasts import FACTORIAL, LADDER, Effect
 from ablation.report.content import Content
 from ablation.report.contrast_wording import contrast_subject
-from ablation.report.verdict_wording import and_, size_range
-from ablation.stats.contrasts import detectable_contrasts
+from ablation.report.no_verdicts import no_verdicts
+from ablation.report.verdict_wording import and_, size_range, subject
+from ablation.stats.contrast_power import detectable_contrasts
 from ablation.stats.power import MOST_SEEDS, Design, fewest_seeds, seeds_needed
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
 
 MOST_NAMED = 4
+MOST_PARTS = 2
 DECIDED = (Overall.WORSE, Overall.BETTER, Overall.MIXED)
 
 
 def headline(content: Content) -> list[str]:
-    """Return paragraphs: for each family of contrasts, then for the arms. [] if nothing was scored."""
+    """Return paragraphs: for each family of contrasts, then for the arms. Without a verdict, they say why there is none."""
+    if nothing := no_verdicts(content):
+        return [nothing]
     families = list(dict.fromkeys(each.family for each in content.study.contrasts))
     return [*(_family(content, family) for family in families if len(content.contrasts)), *_arms(content)]
 
 
 def _family(content: Content, family: str) -> str:
     verdicts = [each for each in content.contrast_verdicts if each.contrast.family == family]
+    verdicts.sort(key=lambda each: each.contrast.kind != Effect.INTERACTION)  # a factorial asks for them
     said = []
     for each in verdicts:
         claim = content.contrast_sentences[family, each.contrast.name].claim
         if each.verdict in DECIDED:
-            said.append(f"{claim} (by {_size(content, each.conditions)})")
+            mean = "on average over the other parts, " if each.contrast.kind == Effect.MAIN else ""
+            is_ = "an interaction of" if each.contrast.kind == Effect.INTERACTION else "by"
+            said.append(f"{mean}{claim} ({is_} {_size(content, each.conditions)}{_where(each.conditions)})")
         elif each.verdict == Overall.EQUIVALENT:
             said.append(claim)
     start = {LADDER: "Rung by rung: ", FACTORIAL: "The factorial: "}[family]
@@ -45,7 +52,9 @@ def _open_contrasts(content: Content, family: str, names: Sequence[str]) -> str:
     """Name the open contrasts of a family, and the seeds that would settle its largest estimate."""
     rows = content.contrasts[content.contrasts["contrast"].isin(names) & (content.contrasts["family"] == family)]
     subjects = [
-        contrast_subject(each) for each in content.study.contrasts if each.family == family and each.name in names
+        f"{'the interaction of ' if each.kind == Effect.INTERACTION else ''}{contrast_subject(each)}"
+        for each in content.study.contrasts
+        if each.family == family and each.name in names
     ]
     said = f"Open: {_named(subjects)}."
     row = _largest([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])
@@ -78,16 +87,40 @@ def _arms(content: Content) -> list[str]:
         parts.append(f"Against the baseline: {'; '.join(said)}{rest}.")
     elif any(each.conditions for each in verdicts):
         parts.append("Against the baseline, no arm shows a difference that chance does not explain.")
+    parts += _other_arms(content, verdicts)
+    return [" ".join(parts)] if parts else []
+
+
+def _other_arms(content: Content, verdicts: Sequence[ArmVerdict]) -> Iterator[str]:
+    """Sentences on equivalent, open and untested arms."""
     same = [each.arm for each in verdicts if each.verdict == Overall.EQUIVALENT]
     if same:
-        parts.append(f"Equivalent to the baseline within {_margin(content)}: {_named(same)}.")
-    parts += _open_arms(content, [each.arm for each in verdicts if each.verdict == Overall.INCONCLUSIVE])
-    return [" ".join(parts)] if parts else []
+        yield f"Equivalent to the baseline within {_margin(content)}: {_named(same)}."
+    yield from _open_arms(content, [each.arm for each in verdicts if each.verdict == Overall.INCONCLUSIVE])
+    untested = [each.arm for each in verdicts if each.verdict == Overall.NOT_TESTED]
+    if untested:
+        yield f"Not tested: {_named(untested)}."
 
 
 def _found(content: Content, verdict: ArmVerdict) -> str:
     claim, size = content.sentences[verdict.arm].claim, _size(content, verdict.conditions)
-    return claim if size in claim else f"{claim} (by {size})"
+    arm = next(arm for arm in content.study.arms if arm.arm == verdict.arm)
+    if len(arm.overrides) > MOST_PARTS:  # a list of all its changes would hide the finding
+        claim = claim.replace(subject(arm), f"{arm.arm} (which changes {len(arm.overrides)} parts)", 1)
+    where = _where(verdict.conditions)
+    return f"{claim}{where}" if size in claim else f"{claim} (by {size}{where})"
+
+
+def _where(conditions: Sequence[ConditionVerdict]) -> str:
+    """E.g. ` at babble 0 dB`, ` in 3 of 5 conditions`; empty for a study with one condition."""
+    decided = [each for each in conditions if each.verdict in (Verdict.WORSE, Verdict.BETTER)]
+    if len(conditions) < 2:
+        return ""
+    if len(decided) == 1:
+        return f" at {condition_label(decided[0].condition)}"
+    everywhere = "both" if len(conditions) == 2 else f"all {len(conditions)}"
+    of = everywhere if len(decided) == len(conditions) else f"{len(decided)} of {len(conditions)}"
+    return f" in {of} conditions"
 
 
 def _size(content: Content, conditions: Sequence[ConditionVerdict]) -> str:
@@ -106,7 +139,10 @@ def _open_arms(content: Content, arms: Sequence[str]) -> Iterator[str]:
     if row is None or row["condition"] not in content.spreads or not design.judges:
         return
     spread = content.spreads[row["condition"]].wer
-    yield _settled(content, row, str(row["arm"]), seeds_needed(design, spread, difference=abs(row["difference"])))
+    if study.margin_points is not None and content.metric.scale * abs(row["difference"]) < study.margin_points:
+        yield f"The largest estimate ({_estimate(content, row, str(row['arm']))}) is below the margin."
+    else:
+        yield _settled(content, row, str(row["arm"]), seeds_needed(design, spread, difference=abs(row["difference"])))
     if study.margin_points is not None:
         widest = max(each.wer for each in content.spreads.values())
         needed = seeds_needed(design, widest, margin=study.margin_points / content.metric.scale)
@@ -121,8 +157,7 @@ def _largest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _settled(content: Content, row: dict[str, Any], name: str, seeds: int | None) -> str:
-    size = content.amounts.with_unit(content.amounts.size(row["difference"]))
-    where = f"{name} at {condition_label(row['condition'])}, {size}"
+    where = _estimate(content, row, name)
     if seeds is None:
         return f"The largest estimate ({where}) is so small that {MOST_SEEDS} seeds would not settle it."
     more = seeds - len(content.study.seeds)
@@ -132,9 +167,14 @@ def _settled(content: Content, row: dict[str, Any], name: str, seeds: int | None
         )
     trials = more * len(content.study.arms)
     return (
-        f"If the largest estimate ({where}) is the true difference, {seeds} seeds, {trials} trials more, find it with a "
+        f"If the largest estimate ({where}) is the true difference, {seeds} seeds ({trials} trials more) find it with a "
         "probability of 80 %."
     )
+
+
+def _estimate(content: Content, row: dict[str, Any], name: str) -> str:
+    size = content.amounts.with_unit(content.amounts.size(row["difference"]))
+    return f"{name} at {condition_label(row['condition'])}, {size}"
 
 
 def _margin(content: Content) -> str:

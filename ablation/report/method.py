@@ -3,8 +3,8 @@
 from ablation.records import Imported, Study
 from ablation.report import looks
 from ablation.report.amounts import Amounts
+from ablation.stats.levels import ALPHA
 from ablation.stats.metrics import METRICS
-from ablation.stats.significance import ALPHA
 from common.normalise import BASIC, FIRST_VERSION, NONE
 
 WORD_ERRORS = (

@@ -1,5 +1,6 @@
 """Numbers and settings as text: percent for WERs, points for differences, always with units. Verdicts: `verdict_wording.py`."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,11 @@ import pandas as pd
 from ablation.records import ArmRecord
 
 MOST_NAMED = 6
+TIES = re.compile(
+    r"(?<=\d) (?=(?:dB|points?|min|h|s)\b|%|\[[+−\d])"  # a unit, or the interval of a value
+    r"|(?<=\d,) (?=[+−]?[\d.]+\])"  # the end of an interval
+    r"|(?<=\b[pdn]) (?=[=<≤])|(?<=[=<≤]) (?=[−\d])"
+)
 
 
 def replaced(arm: ArmRecord) -> str:
@@ -23,10 +29,11 @@ def stated_changes(arms: Sequence[ArmRecord]) -> str:
     several = [arm.arm for arm in arms if len(arm.overrides) > 1]
     if not several:
         return "Each arm makes one stated change to it."
-    named = ", ".join(several[:MOST_NAMED]) + (f" and {len(several) - MOST_NAMED} more" if several[MOST_NAMED:] else "")
+    named = [*several[:MOST_NAMED], *([f"{len(several) - MOST_NAMED} more"] if several[MOST_NAMED:] else [])]
+    listed = " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
     verb = "changes" if len(several) == 1 else "change"
     return (
-        f"Each arm makes one stated change to it; {named} {verb} several parts at once, so what is found belongs to these parts "
+        f"Each arm makes one stated change to it; {listed} {verb} several parts at once, so what is found belongs to these parts "
         "together."
     )
 
@@ -49,6 +56,11 @@ def _inner(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{key} {_inner(inner)}" for key, inner in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def tied(text: str) -> str:
+    """Put no-break spaces where a line must not end: before a unit, inside an interval, around the sign of a p value."""
+    return TIES.sub("\u00a0", text)
 
 
 def percent(fraction: float | None) -> str:

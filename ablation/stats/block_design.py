@@ -65,6 +65,15 @@ class Model:
         """Return for each row of weights (k, arms) True if the trials can estimate it."""
         return np.isclose(weights @ self.known, weights, atol=1e-6).all(axis=1)
 
+    def coefficients(self, weights: np.ndarray) -> np.ndarray:
+        """Return the weights of the trials in estimates: (k, trials) for weights of arms (k, arms)."""
+        return weights @ self.inverse @ self.design.T
+
+    def against(self, baseline: str, judged: Sequence[str]) -> np.ndarray:
+        """Return the weights of the differences of `judged` to the baseline: (k, arms)."""
+        places = [self.arms.index(arm) for arm in judged]
+        return np.eye(len(self.arms))[places] - np.eye(len(self.arms))[self.arms.index(baseline)]
+
     def contrasts(self, names: Sequence[str], weights: np.ndarray) -> "Fit":
         """Return the estimates of combinations of arms, called `names`; `weights` (k, arms) are estimable."""
         covariance = weights @ self.inverse @ weights.T
@@ -100,8 +109,12 @@ def fit(trials: pd.DataFrame, baseline: str, judged: list[str], *, paired: bool)
     Every arm in the table adds to `sd`. Raises ValueError if an arm of `judged` is not connected to the baseline by seeds, so
     that its difference cannot be estimated.
     """
-    found = model(trials, [baseline, *judged], paired=paired)
-    weights = np.eye(len(found.arms))[1 : 1 + len(judged)] - np.eye(len(found.arms))[0]  # (k, arms)
+    return differences(model(trials, [baseline, *judged], paired=paired), baseline, judged)
+
+
+def differences(found: Model, baseline: str, judged: list[str]) -> Fit:
+    """Return the differences of `fit` from the fit of all trials. Raises ValueError as `fit` does."""
+    weights = found.against(baseline, judged)
     if not found.estimable(weights).all():
         raise ValueError(f"an arm of {judged} shares no seed with {baseline!r}, not even through other arms")
     return found.contrasts(judged, weights)

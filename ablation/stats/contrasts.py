@@ -7,7 +7,7 @@ condition is at most `ALPHA`. Holm's correction then covers the conditions. Diff
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from ablation.plan.contrasts import Contrast
 from ablation.stats.block_design import NO_SD, Fit, Model, model
 from ablation.stats.dunnett import noncentrality
 from ablation.stats.equivalence import equivalence_p
-from ablation.stats.max_t import max_t
+from ablation.stats.max_t import AnyDf, max_t
 from ablation.stats.multiplicity import holm
 from ablation.stats.saturation import SATURATED
 from ablation.stats.scoring import pool
-from ablation.stats.significance import ALPHA, POWER, careful, effect_size, verdict_of
-from ablation.stats.spreads import Own, odd_arms
-from ablation.stats.verdict import Caution, NotTested, Verdict
+from ablation.stats.separate_spreads import careful
+from ablation.stats.significance import ALPHA, POWER, effect_size, verdict_of
+from ablation.stats.spreads import doubt_of
+from ablation.stats.verdict import NotTested, Verdict
 
 KEYS = ["family", "contrast"]
 NUMBERS = ["difference", "diff_low", "diff_high", "p", "p_adjusted", "p_equivalent", "detectable"]
@@ -79,7 +80,6 @@ def _condition(
     """Estimates and tests within one condition, family by family."""
     found = model(trials, paired=paired)
     rates = trials.groupby("arm", sort=False)["wer"].agg(["mean", "size"])
-    doubted = odd_arms(found)
     rows = []
     for family in dict.fromkeys(each.family for each in contrasts):
         mine = [each for each in contrasts if each.family == family]
@@ -90,10 +90,8 @@ def _condition(
             row: dict[str, Any] = {"family": family, "contrast": each.name, "kind": each.kind, "caution": ""}
             row |= {"condition": trials["condition"].iloc[0], **_estimate(each, found), **tests.get(each.name, {})}
             row |= {"trials": int(rates["size"].reindex(list(each.weights)).fillna(0).sum())}
-            if each in tested and doubted & {*each.weights}:
-                alone = own_variance(trials, each, paired=paired)
-                row |= careful(row, alone, len(tested), conditions, margin) if alone else {}
-                row["caution"] = Caution.ARM_VARIES
+            if "diff_low" in row and (doubt := doubt_of(found, each.weights)):
+                row |= careful(row, doubt, _coefficients(found, each), _joint(found, tested, seed), conditions, margin)
             reason = reasons[each.name] or (NotTested.NO_SPREAD if math.isnan(row.get("p", math.nan)) else None)
             rows.append(row | {"why_not_tested": reason or ""})
     return rows
@@ -102,6 +100,16 @@ def _condition(
 def _weights(found: Model, contrasts: Sequence[Contrast]) -> np.ndarray:
     """Return weights by arm of the model: (contrasts, arms)."""
     return np.array([[each.weights.get(arm, 0.0) for arm in found.arms] for each in contrasts])
+
+
+def _coefficients(found: Model, contrast: Contrast) -> np.ndarray:
+    """Return the weights of the trials in the estimate of a contrast: (trials,)."""
+    return found.coefficients(_weights(found, [contrast]))[0]
+
+
+def _joint(found: Model, tested: Sequence[Contrast], seed: int) -> AnyDf:
+    """Return the joint distribution of the contrasts of a family."""
+    return AnyDf(found.contrasts([each.name for each in tested], _weights(found, tested)).correlation, seed)
 
 
 def _untested(contrast: Contrast, found: Model, rates: pd.DataFrame) -> NotTested | None:
@@ -158,37 +166,3 @@ def _row(fitted: Fit, place: int, critical_value: float, needed: float) -> dict[
         "detectable": needed * scale * fitted.sd,
         **effect_size(difference, scale, fitted),
     }
-
-
-def own_variance(trials: pd.DataFrame, contrast: Contrast, *, paired: bool) -> Own | None:
-    """Return a contrast from the trials of its arms alone, without the pooled variance.
-
-    Paired: from its values within the seeds that all its arms have. Unpaired: by Welch's formula. None with fewer than two.
-    """
-    wide = trials[trials["arm"].isin(contrast.weights)].pivot_table(index="seed", columns="arm", values="wer")
-    weights = pd.Series(contrast.weights)
-    if paired:
-        values = (wide * weights).dropna().sum(axis=1)
-        return Own(float(values.mean()), float(values.sem()), len(values) - 1) if len(values) > 1 else None
-    if (sizes := wide.count()).min() < 2:
-        return None
-    parts, df = weights**2 * wide.var() / sizes, sizes - 1
-    freedom = parts.sum() ** 2 / (parts**2 / df).sum() if parts.any() else df.sum()
-    return Own(float((weights * wide.mean()).sum()), math.sqrt(parts.sum()), float(freedom))
-
-
-def detectable_contrasts(
-    weights: Mapping[str, Sequence[float]], arms: int, seeds: int, conditions: int, seed: int = 0
-) -> dict[str, float] | None:
-    """Return contrast -> the smallest size that a complete study finds with a power of 80 %, in sd between seeds.
-
-    `weights` are those of one family's contrasts, `arms` counts the baseline. None if the design can give no verdicts.
-    """
-    df = (arms - 1) * (seeds - 1)
-    if df < 1 or not weights:
-        return None
-    table = np.array(list(weights.values()))
-    scale = np.sqrt((table**2).sum(axis=1) / seeds)
-    correlation = table @ table.T / seeds / np.outer(scale, scale)
-    needed = noncentrality(max_t(correlation, df, seed).critical(ALPHA / conditions), df, POWER)
-    return {name: float(needed * size) for name, size in zip(weights, scale, strict=True)}

@@ -10,17 +10,39 @@ compare the two. Dunnett, J. Am. Stat. Assoc. 50, 1955.)
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
-from scipy.stats import chi
+
+from ablation.stats import tails
 
 BASELINE_NODES, SD_NODES, NEGLIGIBLE = 64, 300, 1e-30
 
 
-def tail(t: float, loadings: tuple[float, ...], df: int) -> float:
+@dataclass(frozen=True)
+class ManyToOne:
+    """Dunnett's distribution for some arms, with any degrees of freedom."""
+
+    loadings: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of arms."""
+        return len(self.loadings)
+
+    def tail(self, t: float, df: float) -> float:
+        """As `tail`."""
+        return tail(t, self.loadings, df)
+
+    def critical(self, alpha: float, df: float) -> float:
+        """As `critical`."""
+        return critical(alpha, self.loadings, df)
+
+
+def tail(t: float, loadings: tuple[float, ...], df: float) -> float:
     """Return the probability that any |T_i| reaches |t| when no arm differs from the baseline.
 
     `loadings` has a number for each arm; `df` are the degrees of freedom of the estimated variance (1 or more).
@@ -35,7 +57,7 @@ def tail(t: float, loadings: tuple[float, ...], df: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def critical(alpha: float, loadings: tuple[float, ...], df: int) -> float:
+def critical(alpha: float, loadings: tuple[float, ...], df: float) -> float:
     """Return the value that the largest |T_i| reaches with probability `alpha` when no arm differs from the baseline."""
 
     def excess(log_t: float) -> float:
@@ -57,10 +79,10 @@ def _sd_grid(df: float) -> tuple[np.ndarray, np.ndarray]:
 
     Nodes that change no probability by more than `NEGLIGIBLE` are left out: nine of ten if there are many degrees of freedom.
     """
-    low, high = -20.0, np.log(chi.isf(1e-16, df) / np.sqrt(df))
+    low, high = -20.0, np.log(tails.chi_isf(1e-16, df) / np.sqrt(df))
     steps = np.linspace(low, high, SD_NODES)
     s = np.exp(steps)
-    weight = chi.pdf(s * np.sqrt(df), df) * np.sqrt(df) * s
+    weight = tails.chi_pdf(s * np.sqrt(df), df) * np.sqrt(df) * s
     weight /= weight.sum()
     return s[weight > NEGLIGIBLE], weight[weight > NEGLIGIBLE]
 

@@ -7,8 +7,7 @@ deviation and the degrees of freedom of the test for a difference.
 
 from collections.abc import Sequence
 
-from scipy import stats
-
+from ablation.stats import tails
 from ablation.stats.block_design import Fit
 from ablation.stats.multiplicity import holm
 
@@ -20,4 +19,4 @@ def equivalence_p(fit: Fit, margin_wer: float) -> Sequence[float]:
     """
     error = fit.scale * fit.sd
     t = (margin_wer - abs(fit.differences)) / error  # the nearer bound has the larger p of the two tests
-    return holm(stats.t.sf(t, fit.df).tolist())
+    return holm(tails.t_sf(t, fit.df).tolist())

@@ -8,27 +8,46 @@ and Bretz, *Computation of Multivariate Normal and t Probabilities*, 2009, secti
 The same input gives the same p on every machine, and small p have small errors, since every direction contributes.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import fdtrc, ndtri
-from scipy.stats import qmc
 
 POINTS = 15  # 2**15 directions: at p = 0.05, p of ten contrasts is accurate to 0.0002
 NO_DIMENSION = 1e-9  # eigenvalues of a correlation below it are rounding errors
 
 
-class MaxT:
-    """The distribution of the largest |T| of contrasts with a correlation (k, k) and `df` degrees of freedom."""
+@dataclass(frozen=True)
+class AnyDf:
+    """The distribution of the largest |T| of contrasts with a correlation (k, k), for any degrees of freedom."""
 
-    def __init__(self, correlation: np.ndarray, df: int, rng: np.random.Generator) -> None:
-        values, vectors = np.linalg.eigh(correlation)
-        root = vectors[:, values > NO_DIMENSION] * np.sqrt(values[values > NO_DIMENSION])  # (k, dimensions)
-        self.dimensions, self.df = root.shape[1], df
-        points = ndtri(qmc.Sobol(self.dimensions, rng=rng).random_base2(POINTS))
-        directions = points / np.linalg.norm(points, axis=1, keepdims=True)
-        self._reach = abs(directions @ root.T).max(axis=1)  # of the largest |T| for a vector of length 1
+    correlation: np.ndarray
+    seed: int = 0
+
+    @property
+    def size(self) -> int:
+        """The number of contrasts."""
+        return len(self.correlation)
+
+    def tail(self, t: float, df: float) -> float:
+        """As `MaxT.tail`."""
+        return max_t(self.correlation, df, self.seed).tail(t)
+
+    def critical(self, alpha: float, df: float) -> float:
+        """As `MaxT.critical`."""
+        return max_t(self.correlation, df, self.seed).critical(alpha)
+
+
+class MaxT:
+    """The distribution of the largest |T| of contrasts with `df` degrees of freedom.
+
+    `reach` has the largest |T| for vectors of length 1 in several directions of so many `dimensions`.
+    """
+
+    def __init__(self, reach: np.ndarray, dimensions: int, df: float) -> None:
+        self._reach, self.dimensions, self.df = reach, dimensions, df
 
     def tail(self, t: float) -> float:
         """Return the probability that any |T_i| reaches |t| when all contrasts are zero."""
@@ -45,12 +64,25 @@ class MaxT:
 
 
 @lru_cache(maxsize=64)
-def _cached(correlation: bytes, df: int, seed: int) -> MaxT:
+def _cached(correlation: bytes, df: float, seed: int, points: int) -> MaxT:
+    return MaxT(*_reach(correlation, seed, points), df)
+
+
+@lru_cache(maxsize=16)
+def _reach(correlation: bytes, seed: int, points: int) -> tuple[np.ndarray, int]:
+    """Return the largest |T| for vectors of length 1, and their dimensions."""
+    from scipy.stats import qmc  # this import takes a second, and few studies have contrasts
+
     flat = np.frombuffer(correlation)
     k = round(len(flat) ** 0.5)
-    return MaxT(flat.reshape(k, k), df, np.random.default_rng(seed))
+    values, vectors = np.linalg.eigh(flat.reshape(k, k))
+    root = vectors[:, values > NO_DIMENSION] * np.sqrt(values[values > NO_DIMENSION])  # (k, dimensions)
+    dimensions = root.shape[1]
+    drawn = ndtri(qmc.Sobol(dimensions, rng=np.random.default_rng(seed)).random_base2(points))
+    directions = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return abs(directions @ root.T).max(axis=1), dimensions
 
 
-def max_t(correlation: np.ndarray, df: int, seed: int = 0) -> MaxT:
-    """Return the distribution for a correlation (k, k); `seed` decides the directions."""
-    return _cached(np.round(correlation, 12).tobytes(), df, seed)
+def max_t(correlation: np.ndarray, df: float, seed: int = 0, points: int = POINTS) -> MaxT:
+    """Return the distribution for a correlation (k, k); `seed` decides the directions, 2**`points` of them."""
+    return _cached(np.round(correlation, 12).tobytes(), df, seed, points)

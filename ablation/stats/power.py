@@ -10,13 +10,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from scipy import stats
-
-from ablation.stats.block_design import fit
+from ablation.stats import tails
 from ablation.stats.dunnett import critical, noncentrality, within
-from ablation.stats.significance import ALPHA, POWER
+from ablation.stats.levels import ALPHA, POWER
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ASSUMED_SPREAD_POINTS = 0.3  # of presets that nobody has measured: typical for recognisers with a few percent WER
 MOST_SEEDS = 100
@@ -74,7 +75,7 @@ def equivalence_power(design: Design, sd_wer: float, margin_wer: float) -> float
     """
     if not design.judges:
         return None
-    critical_value = float(stats.t.isf(ALPHA / (design.arms * design.conditions), design.df))
+    critical_value = float(tails.t_isf(ALPHA / (design.arms * design.conditions), design.df))
     return within(margin_wer / (sd_wer * math.sqrt(2 / design.seeds)), critical_value, design.df)
 
 
@@ -110,12 +111,14 @@ def fewest_seeds(size: Callable[[int], float | None], wanted: float) -> int | No
     return found if found <= MOST_SEEDS else None
 
 
-def measured_spreads(studies: Sequence[pd.DataFrame], baseline: str) -> dict[str, Spread]:
+def measured_spreads(studies: Sequence["pd.DataFrame"], baseline: str) -> dict[str, Spread]:
     """Return condition -> the standard deviation in earlier studies, pooled over them.
 
     Each study is a table with the columns arm, seed, condition and wer, a row per finished trial and condition. Conditions in
     which no study leaves a degree of freedom are left out.
     """
+    from ablation.stats.block_design import fit
+
     found: dict[str, list[tuple[float, int]]] = {}
     for study in studies:
         for condition, trials in study.groupby("condition", sort=False):
@@ -131,7 +134,7 @@ def measured_spreads(studies: Sequence[pd.DataFrame], baseline: str) -> dict[str
 
 def spread_factors(df: int, level: float = 0.95) -> tuple[float, float]:
     """Return the limits of a standard deviation's confidence interval, relative to its estimate with `df` degrees of freedom."""
-    ends = stats.chi2.isf([(1 - level) / 2, (1 + level) / 2], df)
+    ends = tails.chi2_isf([(1 - level) / 2, (1 + level) / 2], df)
     return math.sqrt(df / ends[0]), math.sqrt(df / ends[1])
 
 

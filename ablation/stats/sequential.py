@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from ablation.stats.significance import ALPHA
+from ablation.stats import tails
+from ablation.stats.levels import ALPHA
 
 MOST_NUMBERS, LEAST_STUDIES, MOST_STUDIES = 2_000_000, 20_000, 200_000
 SIMULATION_SEED = 0
 
 
 def _obrien_fleming(share: float, alpha: float) -> float:
-    return 4 * float(stats.norm.sf(stats.norm.isf(alpha / 4) / math.sqrt(share)))  # both sides
+    return 4 * float(tails.normal_sf(tails.normal_isf(alpha / 4) / math.sqrt(share)))  # both sides
 
 
 def _pocock(share: float, alpha: float) -> float:
@@ -82,16 +82,17 @@ def design(
         flat = (ALPHA,) * len(numbers)
         return LookDesign(numbers, arms, conditions, margin_points, flat, flat, spending)
     rng = np.random.default_rng(SIMULATION_SEED) if rng is None else rng
-    t = null_statistics(numbers, arms, _studies(numbers, arms), rng)
+    t = null_statistics(numbers, arms, drawn_studies(numbers, arms), rng)
     shares = [number / numbers[-1] for number in numbers]
     largest = abs(t).max(axis=2)  # (studies, looks)
     nearest = np.concatenate(list(np.moveaxis(t, 2, 0)))  # (studies * arms, looks): one-sided, one arm at a time
-    levels = _strictest(-largest, shares, (1, conditions), spending)
-    same = _strictest(nearest, shares, (1, arms * conditions), spending)
+    levels = strictest(-largest, shares, (1, conditions), spending)
+    same = strictest(nearest, shares, (1, arms * conditions), spending)
     return LookDesign(numbers, arms, conditions, margin_points, levels, same, spending)
 
 
-def _studies(looks: Sequence[int], arms: int) -> int:
+def drawn_studies(looks: Sequence[int], arms: int) -> int:
+    """Return the number of studies that are simulated for a design."""
     return int(np.clip(MOST_NUMBERS // (len(looks) * (arms + 1)), LEAST_STUDIES, MOST_STUDIES))
 
 
@@ -104,12 +105,25 @@ def null_statistics(looks: Sequence[int], arms: int, studies: int, rng: np.rando
 def simulated(looks: Sequence[int], arms: int, studies: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return differences to the baseline (studies, looks, arms) and their standard error (studies, looks), if there are none.
 
-    Both are in standard deviations of a trial. Draws the sufficient statistics of a complete study: sums of differences between
-    arms, and the residual sum of squares, whose growth from one look to the next has a chi-squared part within the new seeds
-    and a part between old and new seeds.
+    Both are in standard deviations of a trial.
+    """
+    totals, squares = simulated_sums(looks, arms, studies, rng)
+    numbers = np.array(looks)
+    errors = np.sqrt(squares / (arms * (numbers - 1)) * 2 / numbers)
+    return (totals[..., 1:] - totals[..., :1]) / numbers[:, None], errors
+
+
+def simulated_sums(
+    looks: Sequence[int], arms: int, studies: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums of WERs over seeds (studies, looks, arms + 1), up to a sum for the seeds, and residual sums of squares.
+
+    The latter are (studies, looks), with `arms` * (seeds - 1) degrees of freedom. These are the sufficient statistics of a
+    complete study of arms that do not differ; a trial has variance 1. The residual sum of squares grows from one look to the next
+    by a chi-squared part within the new seeds and a part between old and new seeds.
     """
     totals, squares, earlier = np.zeros((studies, arms + 1)), np.zeros(studies), 0
-    differences, errors = np.empty((studies, len(looks), arms)), np.empty((studies, len(looks)))
+    sums, rests = np.empty((studies, len(looks), arms + 1)), np.empty((studies, len(looks)))
     for place, number in enumerate(looks):
         new = number - earlier
         added = rng.normal(0, math.sqrt(new), totals.shape)
@@ -120,12 +134,11 @@ def simulated(looks: Sequence[int], arms: int, studies: int, rng: np.random.Gene
             step -= step.mean(axis=1, keepdims=True)
             squares += earlier * new / number * (step**2).sum(axis=1)
         totals, earlier = totals + added, number
-        errors[:, place] = np.sqrt(squares / (arms * (number - 1)) * 2 / number)
-        differences[:, place] = (totals[:, 1:] - totals[:, :1]) / number
-    return differences, errors
+        sums[:, place], rests[:, place] = totals, squares
+    return sums, rests
 
 
-def _strictest(
+def strictest(
     statistic: np.ndarray, shares: Sequence[float], numbers_of_tests: Sequence[int], spending: str
 ) -> tuple[float, ...]:
     """Return levels for p values with Holm's correction: valid at its last and at its first step, with one and with all tests."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from ablation.stats import tails
 from ablation.stats.dunnett import critical
 from ablation.stats.sequential import LookDesign, simulated
 from ablation.stats.sequential_futility import FUTILE_LEVEL
@@ -65,7 +65,7 @@ def _seeds(plan: LookDesign, differences: np.ndarray, error: np.ndarray, sd_wer:
         stops = now
         if plan.margin_points is not None:
             room = (plan.margin_points / 100 / sd_wer - size) / its
-            same = stats.t.sf(room, df)
+            same = tails.t_sf(room, df)
             now = now | (same <= plan.equivalence_levels[place] / plan.arms / plan.conditions)
             stops = now | (same <= FUTILE_LEVEL)
         decided |= going & now

@@ -6,17 +6,19 @@ for arms, conditions and looks, hence no verdict. The rule is non-binding: no le
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from scipy import stats
+from ablation.stats import tails
 
-from ablation.stats.sequential_intervals import Error
+if TYPE_CHECKING:
+    from ablation.stats.sequential_intervals import Error
 
 FUTILE_LEVEL = 0.15  # by bench/looks.py: the least that saves a third of the trials of arms without a difference
 
 
-def is_futile(errors: Sequence[Error], margin_points: float | None) -> bool:
+def is_futile(errors: Sequence["Error"], margin_points: float | None) -> bool:
     """Return True if an arm with these errors, one for each condition, should stop. Always False without a margin."""
     if margin_points is None or not errors or not all(error.error for error in errors):
         return False
     nearest = [(margin_points / 100 - abs(error.difference)) / error.error for error in errors]
-    return all(stats.t.sf(t, error.df) <= FUTILE_LEVEL for t, error in zip(nearest, errors, strict=True))
+    return all(tails.t_sf(t, error.df) <= FUTILE_LEVEL for t, error in zip(nearest, errors, strict=True))

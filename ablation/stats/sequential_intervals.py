@@ -5,21 +5,24 @@ They are those of `significance.compare` at the level of the look instead of 5 %
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
-from scipy import stats
 
-from ablation.stats.block_design import Fit, fit, loadings
-from ablation.stats.dunnett import critical, noncentrality
+from ablation.stats.block_design import Fit, differences, loadings, model
+from ablation.stats.dunnett import ManyToOne, critical, noncentrality
 from ablation.stats.scoring import pool
+from ablation.stats.separate_spreads import Joint
 from ablation.stats.significance import POWER
-from ablation.stats.spreads import own
+from ablation.stats.spreads import doubts
 
 
 @dataclass(frozen=True)
 class Error:
-    """A difference to the baseline with its standard error, and its interval and detectable difference at the level of a look."""
+    """A difference to the baseline with its standard error, and its interval and detectable difference at the level of a look.
+
+    `error` and `df` are those of the pooled variance. The interval is the wider one where a second test counts.
+    """
 
     difference: float
     error: float
@@ -38,14 +41,19 @@ def errors(
     trials = pool(counts, ["arm", "seed", "condition"], metric).rename(columns={metric: "wer"})
     found: dict[tuple[str, str], Error] = {}
     for name, rows in table[table["diff_low"].notna()].groupby("condition", sort=False):
-        here, arms = trials[trials["condition"] == name], rows["arm"].tolist()
-        pooled = fit(here, baseline, _judged(table, str(name), baseline), paired=True)
+        judged = _judged(table, str(name), baseline)
+        fitted = model(trials[trials["condition"] == name], [baseline, *judged], paired=True)
+        pooled = differences(fitted, baseline, judged)
         mine = _pooled(pooled, level, conditions)
+        joint, coefficients = (
+            ManyToOne(loadings(pooled.correlation)),
+            fitted.coefficients(fitted.against(baseline, judged)),
+        )
+        for arm, doubt in doubts(fitted, baseline, judged).items():
+            for each in doubt.spreads if doubt.decides else ():  # as the tests: `separate_spreads.careful`
+                mine[arm] = wider(mine[arm], *each.error(coefficients[judged.index(arm)]), joint, level, conditions)
+        arms = set(rows["arm"])
         found |= {(arm, str(name)): error for arm, error in mine.items() if arm in arms}
-        for arm in rows.loc[rows["caution"] != "", "arm"]:
-            found[arm, str(name)] = _wider(
-                found[arm, str(name)], here, arm, baseline, level / len(pooled.arms), conditions
-            )
     return found
 
 
@@ -66,18 +74,15 @@ def _pooled(found: Fit, level: float, conditions: int) -> dict[str, Error]:
     return errors
 
 
-def _wider(pooled: Error, trials: pd.DataFrame, arm: str, baseline: str, level: float, conditions: int) -> Error:
-    """Combine an error with that from the two arms alone, at a level that was divided by the number of arms; the wider counts."""
-    alone = own(trials, arm, baseline, paired=True)
-    if not alone.error:
+def wider(pooled: Error, error: float, df: float, joint: Joint, level: float, conditions: int) -> Error:
+    """Combine an error with another standard error of the same difference; the wider one counts."""
+    if not error:
         return pooled
-    half = float(stats.t.isf(level / 2, alone.df)) * alone.error
-    hardest = float(stats.t.isf(level / conditions / 2, alone.df))
-    return Error(
-        pooled.difference,
-        max(pooled.error, alone.error),
-        min(pooled.low, alone.difference - half),
-        max(pooled.high, alone.difference + half),
-        max(pooled.detectable, noncentrality(hardest, alone.df, POWER) * alone.error),
-        min(pooled.df, alone.df),
+    reach = joint.critical(level, df) * error
+    hardest = joint.critical(level / conditions, df)
+    return replace(
+        pooled,
+        low=min(pooled.low, pooled.difference - reach),
+        high=max(pooled.high, pooled.difference + reach),
+        detectable=max(pooled.detectable, noncentrality(hardest, df, POWER) * error),
     )

@@ -4,7 +4,7 @@ An arm that is decided stops: its row keeps the numbers of that look, whatever s
 the error counts and the design, so that a look can be judged again at any time with the same result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,12 +69,14 @@ def judge_looks(
     baseline: str = "baseline",
     *,
     metric: str = "wer",
+    cells: Collection[str] = (),
 ) -> Judged:
     """Judge all looks that were carried out. `seeds` are the planned ones in their order; `counts` are those of `compare`.
 
     A row of the table is that of the arm's last look. Its verdict, intervals of differences, `p_adjusted`, `p_equivalent` and
     `detectable` allow for the looks: the p values are scaled so that 0.05 is the level of the look. An arm that was stopped as
-    futile is judged on if it has more seeds after all.
+    futile is judged on if it has more seeds after all. So is an arm of `cells` whatever its decision: contrasts decide on its
+    seeds, and no difference of it to the baseline is ever `decided`.
     """
     frozen: dict[str, int] = {}
     futile: dict[str, int] = {}
@@ -89,7 +91,7 @@ def judge_looks(
         )
         looks.append(Look(number, found))
         rows |= {str(arm): mine for arm, mine in table.groupby("arm", sort=False) if arm in arrived or arm == baseline}
-        frozen |= {arm: number for arm, decision in found.items() if decision in FINAL}
+        frozen |= {arm: number for arm, decision in found.items() if decision in FINAL and arm not in cells}
         futile = {arm: its for arm, its in futile.items() if arm not in found}
         futile |= {arm: number for arm, decision in found.items() if decision in HOPELESS}
     order = [name for name in dict.fromkeys([baseline, *counts["arm"]]) if name in rows]
@@ -121,7 +123,8 @@ def judge_look(
     table = _adjusted(table, level, same, known, baseline)
     found = {}
     for arm, mine in table[table["arm"].isin(judged)].groupby("arm", sort=False):
-        found[str(arm)] = _decision(mine, plan, place, [known.get((arm, name)) for name in mine["condition"]])
+        its = [known.get((arm, name)) for name in mine["condition"]]
+        found[str(arm)] = decision_of(mine, its, plan.margin_points, last=place + 1 == len(plan.looks))
     return table, found
 
 
@@ -137,18 +140,24 @@ def _adjusted(
             columns = ["diff_low", "diff_high", "detectable"]
             table.loc[row, columns] = [error.low, error.high, error.detectable]
     tested = (table["arm"] != baseline) & (table["why_not_tested"] == "")
-    table.loc[tested, "verdict"] = [_verdict(row) for row in table[tested].to_dict("records")]
+    table.loc[tested, "verdict"] = [scaled_verdict(row) for row in table[tested].to_dict("records")]
     return table
 
 
-def _verdict(row: Mapping[str, float]) -> Verdict:
+def scaled_verdict(row: Mapping[str, float]) -> Verdict:
+    """Return the verdict on a row that has a test, by its p values scaled to 5 %."""
     if row["p_adjusted"] <= ALPHA:
         return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
     return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
 
 
-def _decision(rows: pd.DataFrame, plan: LookDesign, place: int, known: Sequence[Error | None]) -> Decision:
-    """The decision on an arm by its rows of one look, one for each condition."""
+def decision_of(
+    rows: pd.DataFrame, known: Sequence[Error | None], margin_points: float | None, *, last: bool
+) -> Decision:
+    """Return the decision on an arm or a contrast by its rows of one look and their errors, one for each condition.
+
+    At the last look, nothing is futile.
+    """
     verdicts = set(rows["verdict"])
     if verdicts >= {Verdict.WORSE, Verdict.BETTER}:
         return Decision.MIXED
@@ -159,6 +168,6 @@ def _decision(rows: pd.DataFrame, plan: LookDesign, place: int, known: Sequence[
         return Decision.EQUIVALENT
     if set(rows["why_not_tested"]) == {NotTested.SATURATED}:
         return Decision.SATURATED
-    if place + 1 < len(plan.looks) and is_futile([error for error in known if error is not None], plan.margin_points):
+    if not last and is_futile([error for error in known if error is not None], margin_points):
         return Decision.FUTILE
     return Decision.CONTINUE

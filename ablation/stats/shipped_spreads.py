@@ -4,14 +4,13 @@
 plan gets the rows of its preset whose training is most like its own: first by the kind of corpus, then by the steps.
 """
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from ablation.stats.power import Spread
 from ablation.stats.saturation import SATURATED
@@ -37,9 +36,7 @@ def shipped(preset: str, corpus: str, steps: int, conditions: Sequence[str]) -> 
 
     A condition that was not measured gets the spread of the one with the nearest SNR, of any kind of noise.
     """
-    table = _table()
-    own = table[table["preset"] == preset]
-    rows = [row for row in own.to_dict("records") if _is_full(row) <= _covers(row, corpus, steps)]
+    rows = [row for row in _table() if row["preset"] == preset and _is_full(row) <= _covers(row, corpus, steps)]
     if not rows:
         return None
     keys = [{key: row[key] for key in KEYS} for row in rows]
@@ -61,8 +58,12 @@ def _covers(row: Mapping[str, Any], corpus: str, steps: int) -> bool:
 
 
 @lru_cache
-def _table() -> pd.DataFrame:
-    return pd.read_csv(TABLE)
+def _table() -> tuple[Mapping[str, Any], ...]:
+    with TABLE.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    whole = [{key: int(row[key]) for key in ("steps", "df")} for row in rows]
+    rates = [{key: float(row[key] or math.nan) for key in ("wer_percent", "sd_points")} for row in rows]
+    return tuple({**row, **counts, **values} for row, counts, values in zip(rows, whole, rates, strict=True))
 
 
 def _distance(measured: str, measured_steps: int, corpus: str, steps: int) -> tuple[float, float]:

@@ -13,20 +13,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import gammaln
 
-from ablation.stats.block_design import NO_SD, Fit, fit, loadings
-from ablation.stats.dunnett import critical, noncentral_interval, noncentrality, tail
+from ablation.stats import tails
+from ablation.stats.block_design import NO_SD, Fit, differences, loadings, model
+from ablation.stats.dunnett import ManyToOne, critical, noncentral_interval, noncentrality, tail
 from ablation.stats.equivalence import equivalence_p
+from ablation.stats.levels import ALPHA as ALPHA
+from ablation.stats.levels import LEVEL as LEVEL
+from ablation.stats.levels import POWER as POWER
 from ablation.stats.metrics import Metric, metric_of
 from ablation.stats.multiplicity import holm
 from ablation.stats.saturation import saturated, without_tests
 from ablation.stats.scoring import pool
-from ablation.stats.spreads import Own, doubts, own
+from ablation.stats.separate_spreads import careful
+from ablation.stats.spreads import doubts
 from ablation.stats.verdict import NotTested, Verdict
 
-ALPHA, POWER, LEVEL = 0.05, 0.8, 0.95
 VALUES = ["wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high", "detectable"]
 RATES = ["arm", "condition", "wer", "wer_low", "wer_high", "difference", "diff_low", "diff_high"]
 COLUMNS = [
@@ -54,13 +57,15 @@ def compare(
     paired: bool = True,
     margin_points: float | None = None,
     metric: str | Metric = "wer",
+    wary: bool = False,
 ) -> pd.DataFrame:
     """Return one row per arm and condition, the baseline's first.
 
     `counts` has the columns arm, seed, condition and those of the metric; missing trials are not filled in. `paired` says that
     trials of one seed share their random numbers, as all trials of one study do. `margin_points` is the difference, in points,
     below which arms count as equivalent; None tests no equivalence. The rate of `metric` is in the columns named after the WER. A
-    metric that is no error rate has its own unit instead of fractions and points, and may be better if it is higher.
+    metric that is no error rate has its own unit instead of fractions and points, and may be better if it is higher. `wary`
+    distrusts the pooled variance on weak evidence with any number of seeds, which costs power (`ablation.stats.spreads`).
     Columns of the result, NaN where there is no such number:
 
     - `wer`: mean over `seeds` seeds; `wer_low` to `wer_high` is its 95 % confidence interval over seeds
@@ -76,7 +81,8 @@ def compare(
     - `verdict`: a `Verdict`, from `p_adjusted`, then from `p_equivalent`; empty for the baseline
     - `why_not_tested`: a `NotTested` where the verdict is `not_tested`, else empty
     - `caution`: a `Caution` where the arm is tested with its own variance as well (`ablation.stats.spreads`), else empty; the row
-      then has the larger p, the wider interval and the larger `detectable` of the two tests
+      then has the larger p, the wider interval and the larger `detectable` of the two tests. `spreads_unsure`: only the pooled
+      variance finds this difference, and few seeds cannot show if it is right
 
     Where the arm and the baseline both have about 100 % errors, nothing is tested (`ablation.stats.saturation`). Raises ValueError
     when trials were not scored on the same references.
@@ -87,7 +93,9 @@ def compare(
     names, size = list(dict.fromkeys(trials["condition"])), 1.0 if chosen.is_rate else size_of(trials["wer"])
     trials = trials.assign(wer=trials["wer"] / size)
     margin = None if margin_points is None else margin_points / chosen.scale / size
-    tables = [_condition(trials[trials["condition"] == name], baseline, len(names), paired, margin) for name in names]
+    tables = [
+        _condition(trials[trials["condition"] == name], baseline, len(names), paired, margin, wary) for name in names
+    ]
     table = pd.concat(tables, ignore_index=True)
     table[VALUES] *= size
     if chosen.is_rate:
@@ -126,25 +134,32 @@ def _check_same_references(trials: pd.DataFrame, length: str) -> None:
 
 
 def _condition(
-    trials: pd.DataFrame, baseline: str, conditions: int, paired: bool, margin: float | None
+    trials: pd.DataFrame, baseline: str, conditions: int, paired: bool, margin: float | None, wary: bool
 ) -> pd.DataFrame:
     """Estimates and tests within one condition."""
     seeds = {arm: set(group["seed"]) for arm, group in trials.groupby("arm", sort=False)}
     mine = seeds.get(baseline, set())
     pairs = {arm: len(its & mine) if paired else min(len(its), len(mine)) for arm, its in seeds.items()}
     judged = [arm for arm in seeds if arm != baseline and pairs[arm] > 1]
-    found = fit(trials, baseline, judged, paired=paired)
+    fitted = model(trials, [baseline, *judged], paired=paired)
+    found = differences(fitted, baseline, judged)
     means = trials.groupby("arm", sort=False)["wer"].mean()
     tested = _tests(found, conditions, margin) if judged else {}
-    doubted = doubts(trials, baseline, judged, paired=paired)
-    for arm in doubted:
-        alone = own(trials, arm, baseline, paired=paired)
-        tested[arm] = careful(tested[arm], alone, len(judged), conditions, margin)
+    if tested and found.sd:
+        joint, coefficients = (
+            ManyToOne(loadings(found.correlation)),
+            fitted.coefficients(fitted.against(baseline, judged)),
+        )
+        for arm, doubt in doubts(fitted, baseline, judged, wary=wary).items():
+            tested[arm] = careful(tested[arm], doubt, coefficients[judged.index(arm)], joint, conditions, margin)
     spread, rows = pooled_sd(trials, found), []
     for arm in seeds:
         row = {"arm": arm, "condition": trials["condition"].iloc[0], "seeds": len(seeds[arm]), "pairs": pairs[arm]}
-        row |= {"caution": doubted.get(arm, "")}
-        row |= {"wer": means[arm], "difference": means[arm] - means.get(baseline, math.nan)} | tested.get(arm, {})
+        row |= {
+            "caution": "",
+            "wer": means[arm],
+            "difference": means[arm] - means.get(baseline, math.nan),
+        } | tested.get(arm, {})
         rows.append(row | _interval(means[arm], len(seeds[arm]), *spread))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table.loc[table["arm"] == baseline, ["difference", "pairs"]] = math.nan
@@ -177,25 +192,6 @@ def _tests(found: Fit, conditions: int, margin: float | None) -> dict[str, dict[
     return rows
 
 
-def careful(tests: dict[str, float], alone: Own, arms: int, conditions: int, margin: float | None) -> dict[str, float]:
-    """Combine tests with those by the arms' own variance, which get Bonferroni's correction over `arms`; the stricter counts."""
-    if not alone.error:
-        return tests
-    t = alone.difference / alone.error
-    margin_of_error = float(stats.t.isf(ALPHA / arms / 2, alone.df)) * alone.error
-    hardest = float(stats.t.isf(ALPHA / arms / conditions / 2, alone.df))
-    careful = {
-        "diff_low": min(tests["diff_low"], alone.difference - margin_of_error),
-        "diff_high": max(tests["diff_high"], alone.difference + margin_of_error),
-        "p": max(tests["p"], min(1.0, arms * 2 * float(stats.t.sf(abs(t), alone.df)))),
-        "detectable": max(tests["detectable"], noncentrality(hardest, alone.df, POWER) * alone.error),
-    }
-    if margin is not None:
-        outside = float(stats.t.sf((margin - abs(alone.difference)) / alone.error, alone.df))
-        careful["p_equivalent"] = max(tests["p_equivalent"], min(1.0, arms * outside))
-    return tests | careful
-
-
 def effect_size(difference: float, scale: float, found: Fit) -> dict[str, float]:
     """Return the standardised difference. The correction needs two degrees of freedom."""
     if found.df < 2:
@@ -214,7 +210,7 @@ def _interval(wer: float, seeds: int, sd: float, df: float) -> dict[str, float]:
     """The confidence interval of one arm's WER, from the standard deviation between seeds within arms, pooled over arms."""
     if seeds < 2 or not sd:
         return {}
-    margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
+    margin_of_error = float(tails.t_ppf(0.5 + LEVEL / 2, df)) * sd / math.sqrt(seeds)
     return {"wer_low": wer - margin_of_error, "wer_high": wer + margin_of_error}
 
 

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
+from ablation.stats import tails
 from ablation.stats.block_design import fit
 from ablation.stats.metrics import WER, Metric
 from ablation.stats.multiplicity import holm
@@ -120,8 +120,8 @@ def _test(difference: float, variances: Sequence[tuple[float, float]]) -> dict[s
         return {}
     df = variance**2 / sum(each**2 / its for each, its in variances)
     error = math.sqrt(variance)
-    margin_of_error = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * error
-    p = 2 * float(stats.t.sf(abs(difference) / error, df))
+    margin_of_error = float(tails.t_ppf(0.5 + LEVEL / 2, df)) * error
+    p = 2 * float(tails.t_sf(abs(difference) / error, df))
     return {"diff_low": difference - margin_of_error, "diff_high": difference + margin_of_error, "p": p}
 
 

@@ -27,7 +27,11 @@ class NotTested(StrEnum):
 
 
 class Caution(StrEnum):
-    """The reason why an arm is tested with its own variance as well as with the pooled one."""
+    """The reason why an arm is tested with its own variance as well as with the pooled one.
+
+    `spreads_unsure`: too few seeds show if the arms vary equally, and a finding by the pooled variance relies on that.
+    """
 
     BASELINE_VARIES = "baseline_varies"
     ARM_VARIES = "arm_varies"
+    SPREADS_UNSURE = "spreads_unsure"

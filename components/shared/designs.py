@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ablation.plan.arms import Arm
+from ablation.plan.contrasts import Contrast
 from ablation.plan.plan import Plan
 from ablation.records import EarlierDesign, LooksRecord
 
@@ -31,15 +32,17 @@ def design_tag(plan: Plan, arms: Sequence[Arm]) -> dict[str, Any]:
     }
 
 
-def looks_record(plan: Plan, arms: Sequence[Arm]) -> LooksRecord | None:
-    """Return the record of a plan with looks; None for one without."""
+def looks_record(plan: Plan, arms: Sequence[Arm], contrasts: Sequence[Contrast] = ()) -> LooksRecord | None:
+    """Return the record of a plan with looks; None for one without. `contrasts` are those of the plan."""
     if not plan.looks:
         return None
     from ablation.decisions.looks import design_of, recorded  # imports pandas, which the other steps do not need
+    from ablation.stats.sequential_contrasts import contrast_design
 
-    return recorded(
-        design_of(plan.looks, len(arms) - 1, len(plan.condition_names()), plan.margin_points), plan.seeds, plan.stopped
-    )
+    conditions, names = len(plan.condition_names()), [arm.arm for arm in arms]
+    of_arms = design_of(plan.looks, len(arms) - 1, conditions, plan.margin_points)
+    families = contrast_design(plan.looks, names, contrasts, conditions, plan.margin_points)
+    return recorded(of_arms, plan.seeds, plan.stopped, families)
 
 
 def other_designs(plan: Plan, earlier: Iterable[Mapping[str, Any]]) -> list[EarlierDesign]:

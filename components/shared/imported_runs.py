@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.redact import redact
+from components.shared.origin import origin
 
 if TYPE_CHECKING:
     from ablation.records import Study
@@ -39,7 +40,7 @@ class ImportedRuns:
             )
             for trial in study.trials
         ]
-        origin = study.imported.patterns if study.imported else []
+        patterns = study.imported.patterns if study.imported else []
         params = {
             "corpus": study.corpus["uri"],
             "preset": study.preset,
@@ -52,9 +53,10 @@ class ImportedRuns:
             digest(study),
             trials,
             question=study.question,
-            params={**params, "imported_from": ", ".join(origin)},
+            params={**params, "imported_from": ", ".join(patterns)},
             conditions=study.conditions,
             metrics=study.metrics,
+            source=origin("ablate import", self.code_rev),
         )
         place = {
             "tracking_uri": redact(self.uri),
@@ -67,15 +69,19 @@ class ImportedRuns:
 
     def finish(self, folder: Path, report: Sequence[Path]) -> str:
         """Store the report and the files of the study with its run, end it, and return its id."""
-        from ablation.report.build import headline_markdown
         from ablation.report.content import load
+        from ablation.report.formats.mlflow import experiment_note, run_note, study_metrics
         from ablation.results import STUDY
+        from tracking.notes import conclude
         from tracking.studies import end_run, log_study_report
 
         assert self.runs is not None  # `open` was called
         known = [path for path in folder.iterdir() if path.is_file() and path not in report]
         others = sorted(known, key=lambda path: path.name == STUDY)
-        log_study_report(self.uri, self.runs.study, [*report, *others], headline_markdown(load(folder)))
+        content = load(folder)
+        note, numbers = run_note(content), study_metrics(content)
+        log_study_report(self.uri, self.runs.study, [*report, *others], note, numbers)
+        conclude(self.uri, self.runs.experiment_id, self.runs.study, experiment_note(content))
         end_run(self.uri, self.runs.study, "FINISHED")
         return self.runs.study
 

@@ -12,19 +12,17 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.plan.arms import Arm
 from ablation.plan.families import contrasts
 from ablation.plan.plan import Plan
-from ablation.records import ArmFacts, ArmRecord, CurveRecord, EarlierDesign, Measured, Study, TrialRecord
+from ablation.records import ArmRecord, CurveRecord, EarlierDesign, Study, TrialRecord
 from ablation.results import COUNTS_COLUMNS, CURVES_COLUMNS
 from common.normalise import VERSION
 from common.redact import redact
 from common.source_code import sources_fingerprint
 from components.shared.designs import looks_record, other_designs
 from components.shared.image import STEP_IMAGE
-from components.shared.outcome import sentence
+from components.shared.measurements import measured_once
 from components.shared.trial import COUNTS_FILE, Status, Trial, read_history
-from recipes.base import Recipe
 from recipes.optional import transcription_identity
 from recipes.plans import arms_of, of
 
@@ -39,6 +37,7 @@ def study_of(
     `item` is any trial of the study, `statuses` are those of all trials in the plan's order, `corpus` is the corpus's summary.
     """
     arms = arms_of(plan)
+    planned = contrasts(plan, arms, of(plan).catalogue)
     return Study(
         study=plan.study,
         question=plan.question,
@@ -57,9 +56,9 @@ def study_of(
         recipe=of(plan).name,
         curves=[CurveRecord.model_validate(asdict(curve)) for curve in of(plan).curves],
         arms=[ArmRecord.model_validate(asdict(arm)) for arm in arms],
-        contrasts=contrasts(plan, arms, of(plan).catalogue),
+        contrasts=planned,
         max_failed_trials=plan.max_failed_trials,
-        hygiene=measured(of(plan), arms),
+        hygiene=measured_once(of(plan), arms, tracking_uri, item.experiment_id, item.study_run_id),
         trials=[TrialRecord.model_validate(asdict(status)) for status in statuses],
         provenance=_provenance(code_rev, plan.noise, transcription_identity(of(plan), arms[0].settings)),
         mlflow={
@@ -68,28 +67,11 @@ def study_of(
             "study_run_id": item.study_run_id,
             "url": _url(tracking_uri, item),
         },
-        looks=looks_record(plan, arms),
+        looks=looks_record(plan, arms, planned),
         earlier_designs=_other_designs(plan, item, tracking_uri),
         created=datetime.fromtimestamp(item.opened, UTC).isoformat(timespec="seconds"),
         wall_seconds=_wall_seconds(item.opened, statuses),
     )
-
-
-def measured(recipe: Recipe, arms: Sequence[Arm]) -> Measured:
-    """Return what the recipe measures of the arms. An error of the recipe becomes a warning: the trials have ended already."""
-    try:
-        facts = recipe.check({arm.arm: arm.settings for arm in arms})
-    except Exception as error:
-        return Measured(warnings=[f"the arms could not be measured: {sentence(error)}"])
-    known = {
-        arm: ArmFacts(parameters=number, masked=_plain(facts.masked.get(arm, {})))
-        for arm, number in facts.parameters.items()
-    }
-    return Measured(arms=known, same=[list(group) for group in facts.same], warnings=list(facts.warnings))
-
-
-def _plain(masked: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    return {name: dict(values) for name, values in masked.items()}
 
 
 def _other_designs(plan: Plan, item: Trial, tracking_uri: str) -> list[EarlierDesign]:

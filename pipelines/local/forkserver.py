@@ -148,13 +148,12 @@ def possible() -> bool:
 def _modules(step: Sequence[str], recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the modules that a step needs, and those that the server imports while it runs.
 
-    A rerun that trains nothing has no step that trains, and must not wait for its modules. The preparation of a corpus leaves time
-    for them.
+    A rerun that trains nothing has no step that trains or measures the arms, and must not wait for its modules. The preparation of
+    a corpus leaves time for them.
     """
-    name = step[-1]
-    rest, training = (*preload_check(recipe), *REST), (*recipe.preload, *WORKERS)
-    needed = (*FIRST, *(() if name in EARLY_STEPS else rest), *(training if name == "train_trials" else ()))
-    return needed, (*FIRST, *rest, *(training if name == "prepare_corpus" else ()))
+    name, training = step[-1], (*recipe.preload, *preload_check(recipe), *WORKERS)
+    needed = (*FIRST, *(() if name in EARLY_STEPS else REST), *(training if name == "train_trials" else ()))
+    return needed, (*FIRST, *REST, *(training if name == "prepare_corpus" else ()))
 
 
 class _Server:

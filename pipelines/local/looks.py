@@ -9,8 +9,9 @@ from ablation.plan.plan import Plan
 from common.errors import UserError
 
 if TYPE_CHECKING:
+    from ablation.decisions.looks import JudgedStudy
     from ablation.records import LooksRecord
-    from ablation.stats.sequential_judge import Judged
+    from ablation.stats.sequential_judge import Look
     from pipelines.local.study import Result
 
 
@@ -25,9 +26,9 @@ def run_looks(
 ) -> "Result":
     """Carry out the looks of a plan until all arms are decided; return the last result. Without looks, there is one run.
 
-    `run` runs one plan into `folder` and takes the finished trials of earlier looks again. `arms` are all arms without the
-    baseline. A run that counts as failed ends the looks. The next call goes on from the results in the folder. Without
-    `futility`, arms go on until they are decided.
+    `run` runs one plan into `folder` and takes the finished trials of earlier looks again. `arms` are those that looks may stop
+    (`plan.looks.may_stop`). A run that counts as failed ends the looks. The next call goes on from the results in the folder.
+    Without `futility`, arms go on until they are decided.
     """
     look: Plan | None = reached(plan, arms, folder)
     while look is not None:
@@ -63,7 +64,7 @@ def _record(folder: Path) -> "LooksRecord | None":
         return None
 
 
-def judged_folder(folder: Path) -> "Judged":
+def judged_folder(folder: Path) -> "JudgedStudy":
     """Judge the looks of a study's folder. Raises UserError for a study without looks."""
     from ablation.decisions.looks import judged_study  # imports pandas, which the start of a command does not need
     from ablation.results import read_counts, read_study
@@ -74,15 +75,25 @@ def judged_folder(folder: Path) -> "Judged":
     return judged_study(study, read_counts(folder))
 
 
-def following(plan: Plan, done: Plan, arms: Sequence[str], judged: "Judged", *, futility: bool = True) -> Plan | None:
+def following(
+    plan: Plan, done: Plan, arms: Sequence[str], judged: "JudgedStudy", *, futility: bool = True
+) -> Plan | None:
     """Return the plan of the look after `done`; None if there is none. `judged` are the results so far."""
-    return next_look(plan, done, arms, {**(judged.futile if futility else {}), **judged.decided})
+    return next_look(plan, done, arms, judged.stopped if futility else judged.decided)
 
 
-def lines(judged: "Judged") -> Iterable[str]:
-    """Yield the outcome of the newest look, a line for each arm that was judged."""
-    if not judged.looks:
-        return
-    look = judged.looks[-1]
-    for arm, decision in look.decisions.items():
-        yield f"look at {look.seeds} seeds: {arm}: {decision}"
+def lines(judged: "JudgedStudy") -> Iterable[str]:
+    """Yield the outcome of the newest look, a line for each contrast and for each other arm that was judged."""
+    newest = max((look.seeds for each in (judged.contrasts, judged.arms) for look in each.looks[-1:]), default=0)
+    for look in _of(judged.contrasts.looks, newest):
+        for key, decision in look.decisions.items():
+            family, _, name = key.partition("/")
+            yield f"look at {look.seeds} seeds: {name} of the {family}: {decision}"
+    for look in _of(judged.arms.looks, newest):
+        for arm, decision in look.decisions.items():
+            if arm not in judged.cells:
+                yield f"look at {look.seeds} seeds: {arm}: {decision}"
+
+
+def _of(looks: "Sequence[Look]", seeds: int) -> "list[Look]":
+    return [look for look in looks if look.seeds == seeds]

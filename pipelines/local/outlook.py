@@ -53,7 +53,7 @@ def outlook(plan: Plan, arms: Sequence[Arm], tracking_uri: str, catalogue: Catal
         widest = max(spread.wer for spread in spreads.values())
         margin_seeds = seeds_needed(design, widest, margin=plan.margin_points / 100)
     seen = _contrasts(plan, arms, catalogue, spreads, [step.seeds for step in steps]) if catalogue else {}
-    looks = _looks(plan, design, spreads, seconds)
+    looks = _looks(plan, arms, catalogue, design, spreads, seconds)
     return Outlook(design, spreads, source, steps, seconds, plan.margin_points, margin_seeds, full, seen, looks)
 
 
@@ -61,15 +61,17 @@ def _contrasts(
     plan: Plan, arms: Sequence[Arm], catalogue: Catalogue, spreads: Mapping[str, "Spread"], seeds: Sequence[int]
 ) -> dict[str, dict[int, dict[str, float]]]:
     """Return kind of contrast -> seeds -> condition -> the size that this design detects, of the kind's least detectable one."""
-    from ablation.stats.contrasts import detectable_contrasts
-
     found: dict[str, dict[int, dict[str, float]]] = {}
     planned = contrasts(plan, arms, catalogue)
+    if not planned or not spreads:
+        return found
+    from ablation.stats.contrast_power import detectable_contrasts
+
     for family in dict.fromkeys(each.family for each in planned):
         mine = [each for each in planned if each.family == family]
         weights = {each.name: [each.weights.get(arm.arm, 0.0) for arm in arms] for each in mine}
         for number in seeds:
-            sizes = detectable_contrasts(weights, len(arms), number, len(plan.condition_names())) if spreads else None
+            sizes = detectable_contrasts(weights, len(arms), number, len(plan.condition_names()))
             for kind in dict.fromkeys(each.kind for each in mine if sizes):
                 largest = max((sizes or {})[each.name] for each in mine if each.kind == kind)
                 found.setdefault(KINDS[kind], {})[number] = {name: largest * each.wer for name, each in spreads.items()}
@@ -77,18 +79,28 @@ def _contrasts(
 
 
 def _looks(
-    plan: Plan, design: "Design", spreads: Mapping[str, "Spread"], seconds: float | None
+    plan: Plan,
+    arms: Sequence[Arm],
+    catalogue: Catalogue | None,
+    design: "Design",
+    spreads: Mapping[str, "Spread"],
+    seconds: float | None,
 ) -> Sequence["Expected"]:
     """Return the expected trials of a plan with looks, by the largest spread; () without looks or without a known spread."""
     if not plan.looks or not spreads:
         return ()
     import numpy as np
 
-    from ablation.decisions.looks import design_of
+    from ablation.stats.sequential import design as design_of
+    from ablation.stats.sequential_contrast_cost import expected_contrasts
     from ablation.stats.sequential_cost import expected
 
+    sd, rng = max(spread.wer for spread in spreads.values()), np.random.default_rng(0)
     planned = design_of(plan.looks, design.arms, design.conditions, plan.margin_points)
-    return expected(planned, max(spread.wer for spread in spreads.values()), seconds, np.random.default_rng(0))
+    asked = contrasts(plan, arms, catalogue) if catalogue else []
+    if asked:
+        return expected_contrasts(planned, [arm.arm for arm in arms], asked, sd, seconds, rng)
+    return expected(planned, sd, seconds, rng)
 
 
 def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spread"], str, Sequence[str]]:
@@ -116,11 +128,6 @@ def _completed(plan: Plan, baseline: Arm, known: Known) -> tuple[dict[str, "Spre
 
 def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[Known, float | None]:
     """Return what earlier studies of the same kind say of the spreads, and the mean seconds of a trial in them."""
-    import pandas as pd
-
-    from ablation.stats.power import measured_spreads
-    from ablation.stats.saturation import SATURATED
-
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return Known({}, NOTHING), None
     use_short_timeouts(RETRIES, TIMEOUT_S)
@@ -134,6 +141,13 @@ def _earlier(plan: Plan, baseline: Arm, uri: str) -> tuple[Known, float | None]:
         trials = earlier_trials(uri, corpus=plan.corpus, preset=plan.preset, settings=steps, metric=plan.metrics[0])
     except Exception as error:  # the plan is valid, whatever is wrong with the store
         return Known({}, f"MLflow could not be asked: {type(error).__name__}"), None
+    if not trials:
+        return Known({}, NOTHING), None
+    import pandas as pd
+
+    from ablation.stats.power import measured_spreads
+    from ablation.stats.saturation import SATURATED
+
     rows = [(trial.study, trial.arm, trial.seed, name, wer) for trial in trials for name, wer in trial.rates.items()]
     table = pd.DataFrame(rows, columns=["study", "arm", "seed", "condition", "wer"])
     means = table[table["arm"] == baseline.arm].groupby("condition")["wer"].mean()

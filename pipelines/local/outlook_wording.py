@@ -36,7 +36,7 @@ class Outlook:
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs, with differences and spreads in points of WER."""
-        from ablation.stats.significance import ALPHA, POWER
+        from ablation.stats.levels import ALPHA, POWER
 
         return {
             "alpha": ALPHA,
@@ -79,7 +79,7 @@ class Outlook:
             *(f"  {self._of(kind, steps)}" for kind, steps in self.contrasts.items()),
             *([self._nothing()] if self.saturated else []),
             *self._margin(),
-            *map(_look_line, self.looks),
+            *(_look_line(each, "rungs and effects" if self.contrasts else "arms") for each in self.looks),
         ]
 
     def _of(self, kind: str, steps: Mapping[int, Mapping[str, float]]) -> str:
@@ -127,13 +127,15 @@ class Outlook:
         if self.margin_points is None or not self.spreads:
             return []
         takes = f"takes {self.margin_seeds} seeds" if self.margin_seeds else "takes more than 100 seeds"
-        return [f"to show that an arm without a difference is within {self.margin_points:g} points {takes}"]
+        margin = f"{self.margin_points:g} point{'s' if self.margin_points != 1 else ''}"
+        return [f"to show that an arm without a difference is within {margin} {takes}"]
 
 
-def _look_line(each: "Expected") -> str:
+def _look_line(each: "Expected", who: str = "arms") -> str:
     """E.g. `with looks, if all arms differ by 2 points: 16 trials on average, 40 at most; 1.3 device-hours, 3.3 at most`."""
+    verb = "differ by" if who == "arms" else "are of"
     what = (
-        f"if all arms differ by {each.points:g} point{'s' if each.points != 1 else ''}"
+        f"if all {who} {verb} {each.points:g} point{'s' if each.points != 1 else ''}"
         if each.points
         else "without any effect"
     )

@@ -1,6 +1,7 @@
 """The display of a local run: one line per trial on a terminal, one line per event in a log."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
@@ -18,6 +19,14 @@ from pipelines.local.workspace import Workspace
 
 Key = tuple[str, int]
 Points = Mapping[Key, tuple[int, Mapping[str, float]]]
+FIRST = (
+    "running",
+    "trained",
+    "failed",
+    "finished",
+    "waiting",
+)  # kept in this order where a terminal is too low for all
+FRAME = 3  # lines of a terminal that are no trials: the stage, the count of hidden trials, and the cursor
 TRAINING = 0.9  # the share of a trial's time, about: the rest is scoring
 COMPARING = "comparing the arms"
 
@@ -88,7 +97,8 @@ class Progress(Display):
         points = workspace.progress()
         grid = Table.grid(padding=(0, 2))
         grid.add_row(Spinner("dots"), Text(f"{stage}{self._times(statuses, points)}", style="bold"))
-        for key in self.trials:
+        shown, hidden = self._fitting(statuses)
+        for key in shown:
             status = statuses.get(key)
             text = "waiting" if status is None else describe(status)
             if status is not None and status.status == "running" and key in points:
@@ -97,7 +107,20 @@ class Progress(Display):
                 number = self.steps[key[0]]
                 text = f"training, step {step + 1}{f' of {number}' if number else ''}{loss}"
             grid.add_row("", f"{key[0]} seed {key[1]}", Text(text, style=_style(status)))
+        if hidden:
+            grid.add_row("", "", Text(f"not shown: {hidden}", style="dim"))
         return grid
+
+    def _fitting(self, statuses: Mapping[Key, Status]) -> tuple[Sequence[Key], str]:
+        """Return the trials that the terminal has lines for, in their order, and the states of the others in words."""
+        room = max(self.console.size.height - FRAME, 1)
+        if len(self.trials) <= room:
+            return self.trials, ""
+        states = {key: statuses[key].status if key in statuses else "waiting" for key in self.trials}
+        kept = {*sorted(self.trials, key=lambda key: FIRST.index(states[key]))[:room]}
+        others = Counter(state for key, state in states.items() if key not in kept)
+        said = ", ".join(f"{others[state]} {state}" for state in FIRST if others[state])
+        return [key for key in self.trials if key in kept], said
 
     def _say_once(self, line: str, name: str = "") -> None:
         """Say a line unless one of the same name has been said; lines without a name are named by themselves."""

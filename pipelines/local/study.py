@@ -101,7 +101,7 @@ def run_study(
                 raise failure(workspace, code)
             deliver(workspace.study, out)
             kept.clear(out / STATES_FOLDER) if code else shutil.rmtree(out / STATES_FOLDER, ignore_errors=True)
-            from ablation.results import read_study  # imports pandas, which the start of a run does not need
+            from ablation.results import read_study
 
             return Result(out, read_study(out).trials, problem_of(workspace, code) if code else None)
 

@@ -1,9 +1,10 @@
 """The look that comes next for a study on a server, by the results of its earlier looks in MLflow."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ablation.plan.looks import first_look
+from ablation.plan.looks import first_look, may_stop
 from ablation.plan.plan import Plan
 from common.errors import UserError
 from common.store_address import VARIABLE
@@ -39,9 +40,14 @@ def next_submission(plan: Plan, code_rev: str, *, futility: bool = True) -> tupl
     run_id = None if is_missing(uri) else newest_of_design(uri, plan.study, design_tag(plan, arms), code_rev)
     if run_id is None:
         return first_look(plan), True, []
-    names = [arm.arm for arm in arms[1:]]
+    names = may_stop(plan, [arm.arm for arm in arms])
     with TemporaryDirectory(prefix="ablate-") as folder:
         fetch_study(uri, run_id, Path(folder))
-        done, judged = reached(plan, names, Path(folder)), judged_folder(Path(folder))
-    look = following(plan, done, names, judged, futility=futility)
+        return look_after(plan, names, Path(folder), futility=futility)
+
+
+def look_after(plan: Plan, arms: Sequence[str], folder: Path, *, futility: bool = True) -> tuple[Plan, bool, list[str]]:
+    """Return what `next_submission` does, for the results in a folder. `arms` are those that looks may stop."""
+    done, judged = reached(plan, arms, folder), judged_folder(folder)
+    look = following(plan, done, arms, judged, futility=futility)
     return look or done, look is not None, list(lines(judged))

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from ablation.plan.composite import check as check_composites
 from common.errors import UserError
-from common.validation import sentence
 from recipes.base import Curve, PlanFacts, TrainingJob, TrainingResult, Transcript, TranscriptionJob
 from recipes.command import identity, rules
 from recipes.command.catalogue import CommandCatalogue
 from recipes.command.document import FILL_IN, Document, read_document
 from recipes.command.effects import effects
+from recipes.command.messages import said
 from recipes.command.spec import STAGES, Spec, Stage
 
 
@@ -91,7 +91,7 @@ def read_recipe(path: Path) -> CommandRecipe:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UserError(_at(document, first["loc"], sentence(error))) from error
+        raise UserError(_at(document, first["loc"], said(error))) from error
     try:
         rules.check(spec, path.resolve().parent)
         recipe = CommandRecipe(spec, document)
@@ -109,6 +109,6 @@ def read_recipe(path: Path) -> CommandRecipe:
     return recipe
 
 
-def _at(document: Document, place: Sequence[str | int], said: str) -> str:
+def _at(document: Document, place: Sequence[str | int], text: str) -> str:
     line = document.line(place)
-    return f"{document.path}, line {line}: {said}" if line else f"{document.path}: {said}"
+    return f"{document.path}, line {line}: {text}" if line else f"{document.path}: {text}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.errors import UserError
 from recipes.command import config_file, placeholders
+from recipes.command.catalogue import CommandCatalogue
 from recipes.command.placeholders import OVERRIDES
 from recipes.command.spec import NAME, STAGES, Change, Kind, Spec, Stage
 
@@ -23,7 +24,7 @@ class Problem(Exception):
 
 def check(spec: Spec, folder: Path) -> None:
     """Check a recipe whose file is in `folder`. Raises Problem for the first broken rule."""
-    for rule in (_names, _placeholders, _needed, _overrides, _clashes, _same_kinds):
+    for rule in (_names, _placeholders, _needed, _overrides, _clashes, _same_kinds, _same_arms):
         rule(spec)
     _config(spec, folder)
     _sources(spec, folder)
@@ -154,6 +155,18 @@ def _same_kinds(spec: Spec) -> None:
                         ("parts", name, "kinds", kind_name), f"this kind changes the same as {other!r}; remove one"
                     )
             seen.append((kind_name, effect))
+
+
+def _same_arms(spec: Spec) -> None:
+    """Check that the kinds of a part have arms of different names: one of them would replace the other."""
+    for name, part in CommandCatalogue(spec).parts.items():
+        group, owners = "composites" if name in spec.composites else "parts", dict[str, str]()
+        for kind_name, kind in part.kinds.items():
+            if (other := owners.setdefault(kind.arm, kind_name)) != kind_name:
+                raise Problem(
+                    (group, name, "kinds", kind_name),
+                    f"the arm of this kind has the name {kind.arm!r}, as that of {other!r}; give one of them another `arm`",
+                )
 
 
 def _effect(kind: Kind) -> dict[str, Any]:

@@ -63,7 +63,9 @@ def _environment(value: dict[str, str]) -> dict[str, str]:
 def _keys(value: dict[str, Any]) -> dict[str, Any]:
     for key in value:
         if not key or any(not step for step in key.split(".")):
-            raise ValueError(f"a key of the config is written with dots, such as model.pooling, got {key!r}")
+            raise ValueError(
+                f"a key of the config is written with dots, such as model.pooling, got {key!r}; correct it"
+            )
     return value
 
 
@@ -154,7 +156,10 @@ class Setting(Value, Change):
     @model_validator(mode="after")
     def _used(self) -> Self:
         if self.is_empty:
-            raise ValueError("a setting says where its value goes: `arguments`, `set` or `environment`")
+            raise ValueError(
+                "a setting says where its value goes: `arguments`, `set` or `environment`; "
+                'write e.g. `arguments: [--steps, "{value}"]`'
+            )
         if self.otherwise is not None and (self.type != "bool" or not self.is_switch):
             raise ValueError("`otherwise` is for a setting of type bool whose `arguments` have no {value}; remove it")
         placeholders.check([*self.texts(), self.otherwise or []], ("value",))

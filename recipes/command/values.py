@@ -39,7 +39,10 @@ class Value(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.type == "choice") != (self.choices is not None):
-            raise ValueError("`choices` is the list for the type choice, and only for it")
+            remedy = (
+                "add e.g. `choices: [small, large]`" if self.choices is None else "remove it, or write `type: choice`"
+            )
+            raise ValueError(f"`choices` is the list for the type choice, and only for it; {remedy}")
         if not self.is_number and (self.minimum is not None or self.maximum is not None):
             raise ValueError(f"`minimum` and `maximum` are for numbers, not for the type {self.type}; remove them")
         if self.least > self.most:
@@ -47,7 +50,7 @@ class Value(Strict):
         try:
             self.checked("default", self.default)
         except UserError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(f"{error}; correct `default`") from error
         return self
 
     @property

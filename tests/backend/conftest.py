@@ -30,6 +30,7 @@ def backend(tmp_path: Path) -> Backend:
 def image() -> None:
     """Compile what steps import, as the image's build does. Pods cannot write next to the sources, and would each do it again."""
     modules = "components.workers.train, components.workers.evaluate, components.compare_arms, ablation.report.build"
+    modules += ", kfp.dsl.executor_main, recipes.smile"
     command = (
         f"import {modules}, tracking.registry, mlflow.pyfunc, torch, matplotlib.pyplot, pyarrow.parquet, scipy.stats"
     )

@@ -84,9 +84,10 @@ def test_options_change_seeds_corpus_keys_and_settings(ablate: Ablate, plan_file
 def test_identical_arms_give_a_warning(ablate: Ablate, plan_file: PlanFile) -> None:
     arms = {"one": {"kind": "static", "value": 1.0}, "none": {"kind": "none"}}
     path = plan_file(ablations=[{"part": "fusion.scale", "replacements": arms}])
-    [warning] = json.loads(ablate("plan", path, "--json").out)["warnings"]
+    [warning] = json.loads(ablate("plan", path, "--json", "--probe").out)["warnings"]
     assert warning.startswith("arms 'none' and 'one' compute the same function")
-    assert warning in ablate("plan", path).out
+    assert warning in ablate("plan", path, "--probe").out
+    assert "not probed: --probe finds arms that compute the same" in ablate("plan", path).out
 
 
 def test_one_seed_gives_a_warning(ablate: Ablate, plan_file: PlanFile) -> None:

@@ -88,6 +88,17 @@ def test_list_prints_a_table_for_programs_and_people(ablate: Ablate, studies: Pa
     assert json.loads(ablate("list", "--json").out)[0]["study"] == "done"
 
 
+def test_a_study_has_one_line_of_a_terminal(ablate: Ablate, studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = {"uri": "synthetic://talking-mouth?train=2000&test=300&valid=200"}
+    write(studies, "done", RECORD | {"corpus": long})
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    _heads, row = ablate("list").out.splitlines()
+    assert row.startswith("done")
+    assert row.rstrip().endswith("…")
+    assert "synthetic://talk" in row
+
+
 def test_a_study_without_a_result_is_named(ablate: Ablate, studies: Path) -> None:
     folder = write(studies, "stopped", None)
     answer = ablate("report", "stopped")

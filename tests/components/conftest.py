@@ -19,6 +19,7 @@ from components.shared.train_one import train
 from components.shared.trial import Resolved, Status, Todo, Trial
 from components.workers.isolation import OnStop, Run, Start, fresh
 from corpora.store import Corpus
+from tracking.store import client
 
 STEPS = 6
 
@@ -50,7 +51,10 @@ def plan() -> dict[str, Any]:
 
 @dataclass
 class Done:
-    """The results of the steps: the trials with the two folders of each, the study's folder and its report."""
+    """The results of the steps: the trials with the two folders of each, the study's folder and its report.
+
+    `described` is the description of the experiment when the study ended; later tests open other studies of that name.
+    """
 
     uri: str
     given: Resolved
@@ -59,6 +63,7 @@ class Done:
     scored: list[Path]
     study: Path
     report: list[Path]
+    described: str
 
     def status(self, arm: str) -> Status:
         return next(status for folder in self.scored if (status := Status.read(folder)).arm == arm)
@@ -80,7 +85,9 @@ def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.Temp
             evaluate(plan, small_corpus, first, second, tracking_uri=uri, threads=1, start=start)
     study = root / "study"
     report = compare_study(given, study, tracking_uri=uri, code_rev="abc").files
-    return Done(uri, given, [Trial.from_json(item) for item in items], trained, scored, study, report)
+    finished = [Trial.from_json(item) for item in items]
+    described = client(uri).get_experiment(finished[0].experiment_id).tags["mlflow.note.content"]
+    return Done(uri, given, finished, trained, scored, study, report, described)
 
 
 def _opened(plan: dict[str, Any], uri: str, corpus: Path, code_rev: str = "") -> Resolved:

@@ -114,6 +114,14 @@ def test_the_report_hangs_on_the_study_run_in_mlflow(done: Any) -> None:
     assert "too-fast" in note
 
 
+def test_mlflow_has_the_verdicts_and_numbers_of_the_study(done: Any) -> None:
+    run = client(done.uri).get_run(done.trials[0].study_run_id)
+    assert not done.described.startswith("Open:")
+    assert "\n| no-scale | " in done.described
+    wers = [done.status(arm).wer["wer/clean"] for arm in ("no-scale", "baseline")]
+    assert run.data.metrics["arm/no-scale/clean/difference"] == pytest.approx(wers[0] - wers[1])
+
+
 def test_a_page_goes_where_kubeflow_looks_for_it(done: Any, compare: Any, tmp_path: Path) -> None:
     compared = compare(done.scored, tmp_path / "study")
     compared.publish(tmp_path / "page", tmp_path / "text")

@@ -16,7 +16,7 @@ from components.find_finished import find
 from components.register_checkpoint import register_best
 from components.resolve_plan import resolve_plan
 from components.shared.evaluate_one import evaluate
-from components.shared.study_record import measured
+from components.shared.measurements import measured
 from components.shared.train_one import train
 from components.shared.trial import COUNTS_FILE, Resolved, Status, Todo, Trial, plan_of, read_history
 from components.workers.isolation import Start

@@ -1,10 +1,12 @@
 """The first step: trials whose runs exist in MLflow, nested under the study's, and nothing for a bad plan."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from common.errors import UserError
+from components.find_finished import log_corpus
 from components.resolve_plan import resolve
 from components.shared.inputs import store_of
 from components.shared.trial import Trial, arm_of, plan_of
@@ -36,6 +38,24 @@ def test_every_trial_has_a_run_of_its_own_below_the_study(store: str) -> None:
         kind = arm_of(plan_of(PLAN), item.arm).settings["parts"]["fusion.scale"]["kind"]
         assert run.data.params["parts.fusion.scale.kind"] == kind
         assert run.info.status == "SCHEDULED"
+        change = "no change" if item.arm == "baseline" else "fusion.scale.kind = none"
+        assert f"{item.arm} ({change}), seed {item.seed}." in run.data.tags["mlflow.note.content"]
+        assert run.data.tags["mlflow.source.git.commit"] == "abc"
+
+
+def test_the_corpus_is_the_dataset_of_all_runs_and_its_lack_stops_nothing(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = resolve(PLAN, store, "abc")
+    summary = {"uri": "synthetic://talking-mouth", "fingerprint": "c4065d6c", "train": 8, "valid": 2, "test": 4}
+    log_corpus(store, items, summary)
+    first, last = Trial.from_json(items[0]), Trial.from_json(items[-1])
+    for run_id in (first.study_run_id, first.run_id, last.run_id):
+        used = client(store).get_run(run_id).inputs
+        assert used is not None
+        assert [one.dataset.digest for one in used.dataset_inputs] == ["c4065d6c"] * 2
+    log_corpus(store, [replace(first, study_run_id="none").to_json()], summary)
+    assert "tracking: MlflowException" in capsys.readouterr().out
 
 
 def test_the_study_nests_under_a_run_that_kubeflow_made(store: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,26 @@ def test_the_image_for_real_video_has_the_mouth_packages(image: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_image_of_a_recipe_runs_a_plan_that_names_it(image: str, tmp_path: Path) -> None:
+    """The example as the image's recipe, with a package of its own, without a network and as a user that has no name."""
+    example, recipes = ROOT / "examples" / "linear_recurrent", tmp_path / "recipes"
+    recipes.mkdir()
+    shutil.copy(example / "linear_recurrent.py", recipes)
+    shutil.copy(example / "recipe.yaml", recipes / "linear-recurrent.yaml")
+    (recipes / "requirements.txt").write_text("sortedcontainers==2.4.0\n")
+    plan = (example / "plan.md").read_text(encoding="utf-8").replace("recipe: recipe.yaml", "recipe: linear-recurrent")
+    (tmp_path / "plan.md").write_text(plan, encoding="utf-8")
+    build = ("docker", "build", "-q", "-f", "docker/recipe.Dockerfile", "--build-arg", f"BASE={image}", str(recipes))
+    built = call(*build)
+    assert built.returncode == 0, built.stderr
+    small = "--corpus 'synthetic://talking-mouth?train=24&test=4&valid=2' --seeds 1 --set training.steps=2"
+    script = f"python -c 'import sortedcontainers' && ablate run /plan.md {small} --out study && cat study/report.md"
+    options = ("--user", "12345:0", "--network", "none", "--volume", f"{tmp_path / 'plan.md'}:/plan.md:ro")
+    done = call("docker", "run", "--rm", *options, built.stdout.strip(), "sh", "-c", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| between: linear-layers |" in done.stdout
+
+
 @pytest.fixture
 def asked(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return an MLflow client with the user and password of the servers."""

@@ -158,6 +158,12 @@ def _add(
         problems.add(line.number, str(error))
         return []
     for choice in found:
+        if clash := next((other for other in arms.values() if other.arm == choice.arm and other != choice), None):
+            problems.add(
+                line.number,
+                f"{line.text!r} is {read_as(part, choice.spec)}, whose arm has the name {choice.arm!r}, as that of "
+                f"{read_as(part, clash.spec)}; give one of these kinds another arm in the recipe",
+            )
         same = next((phrase for phrase, other in arms.items() if other == choice), None)
         if same is None:
             arms[f"{line.number} {line.text} {choice.arm}"] = choice

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablation.plan.catalogue import Kind, Number, Part
+from ablation.plan.composite import sets_of
 from ablation.plan.markdown.by_content import kind_by_content
 from ablation.plan.markdown.numbers import Numbers, numbers_of
 from ablation.plan.markdown.phrases import literally, matches, nearest, words
@@ -96,6 +97,9 @@ def _single(phrase: str, part: str, of_part: Part, strong: str) -> list[Choice]:
             raise whole from None
         others = set().union(*(words(each) for said in names_of(of_part).values() for each in said))
         own = set().union(*map(words, names_of(of_part)[found[0].spec["kind"]]), *map(words, of_part.phrases))
+        kind = found[0].spec["kind"]
+        if re.search(r"\d", tail) and not _settings(of_part.kinds[kind]):
+            raise _takes_no_number(phrase, of_part.kinds[kind], kind) from None
         if re.search(r"\d", tail) or words(tail) & (CONTRAST | (others - own)):
             name, rest = head.strip(" :"), tail.strip(" :()–—-")
             raise Unclear(
@@ -152,12 +156,19 @@ def _settings(kind: Kind) -> Mapping[str, Number]:
     return getattr(kind, "numbers", {})  # a catalogue may have kinds without any
 
 
+def _takes_no_number(phrase: str, kind: Kind, name: str) -> BadNumber:
+    sections = f", or write a section for {' or '.join(sets_of(kind))} with it" if sets_of(kind) else ""
+    return BadNumber(f"{phrase!r} has a number that no settings of the kind {name} take; leave it out{sections}")
+
+
 def _values(read: Numbers, kind: Kind, name: str, phrase: str) -> list[dict[str, float]]:
     """Return the values of the kind's settings for every arm: a number without a name belongs to the one setting that takes it."""
     settings = _settings(kind)
+    if not settings and (read.named or read.unnamed):
+        raise _takes_no_number(phrase, kind, name)
     for key, value in read.named.items():
         if key not in settings:
-            takes = ", ".join(settings) or "no number"
+            takes = ", ".join(settings)
             raise BadNumber(f"{phrase!r} gives {key}, and the kind {name} takes {takes}; correct it")
         if not _takes(settings[key], value):
             raise BadNumber(f"{phrase!r} gives {key} {value:g}, and {key} is {_range(settings[key])}; correct it")

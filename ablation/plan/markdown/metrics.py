@@ -9,6 +9,7 @@ from ablation.plan.markdown.problems import Problems
 from ablation.stats.metrics import METRICS
 
 SEPARATOR = re.compile(r"\s*(?:[,;|/&+]|\band\b|\bor\b)\s*(?![^(]*\))", re.IGNORECASE)
+REMEDY = "to judge by these, write `metrics: [wer]` between two lines of --- at the top"
 ADDED = listed(
     "percent percentage lower better test clean noise noisy condition overall average mean primary main metric rate"
 )
@@ -27,7 +28,7 @@ def metrics_of(lines: Iterable[Line], problems: Problems) -> list[str]:
         if unknown:
             said = ", ".join(unknown) if len(unknown) < len(pieces) else line.text
             known = ", ".join(f"{metric.name} ({metric.label})" for metric in METRICS.values())
-            problems.add(line.number, f"unknown metrics {said.lower()!r}. Known: {known}")
+            problems.add(line.number, f"unknown metrics {said.lower()!r}. Known: {known}; {REMEDY}")
     return list(dict.fromkeys(found))
 
 

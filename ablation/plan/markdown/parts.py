@@ -6,7 +6,7 @@ from ablation.plan.catalogue import Part
 from ablation.plan.composite import parts_of
 from ablation.plan.markdown.blocks import Line
 from ablation.plan.markdown.by_content import by_content, removed_by_content
-from ablation.plan.markdown.kinds import Unclear, choices, names_of
+from ablation.plan.markdown.kinds import BadNumber, Unclear, choices, names_of
 from ablation.plan.markdown.phrases import ADDED, literally, matches, nearest, words
 from ablation.plan.markdown.vocabulary import Parts, foreign
 
@@ -43,6 +43,8 @@ def find_part(phrase: str, replacements: Iterable[Line], parts: Parts) -> str:
             raise _unclear(phrase, fitting, parts)
     related = own or stated or near or _related(phrase, parts)
     unknown = [line.text for line in lines if not any(_has(parts[name], name, line) for name in related)]
+    if len(related) == 1 and (wrong := _wrong_numbers(lines, related[0], parts)):
+        raise Unclear(wrong)
     if related and unknown:
         kinds = "; ".join(f"{name}: {', '.join(parts[name].kinds)}" for name in related)
         raise Unclear(
@@ -124,6 +126,18 @@ def _has(part: Part, name: str, line: Line) -> bool:
         return bool(choices(line.text, name, part, line.strong))
     except Unclear:
         return False
+
+
+def _wrong_numbers(lines: list[Line], name: str, parts: Parts) -> str:
+    """Return the first sentence on a replacement that is a kind of the part except for its numbers, or an empty text."""
+    for line in lines:
+        try:
+            choices(line.text, name, parts[name], line.strong)
+        except BadNumber as error:
+            return str(error)
+        except Unclear:
+            continue
+    return ""
 
 
 def _unclear(phrase: str, candidates: list[str], parts: Parts) -> Unclear:

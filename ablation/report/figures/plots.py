@@ -28,9 +28,11 @@ from common.conditions import label as condition_label
 FOREST_ROWS = 30  # more do not fit on a printed page
 MOST_PRINTED = 12  # forests; of more arms, nobody reads the figures on paper
 FAR = 12  # times the median: an arm beyond it would squeeze the others on a linear axis
-DIFFERENCES = (
-    "Difference of each arm to the baseline, in {}, with intervals. Filled: significant after correction; hollow: not."
+DIFFERENCES = "Difference of each arm to the baseline, in {}"
+INTERVALS = (
+    ", with 95 % confidence intervals, simultaneous over arms. Filled: significant after correction; hollow: not"
 )
+HOLM = " (the correction for several conditions is in p alone, so a hollow mark's interval may exclude zero)"
 Rows = list[dict[str, Any]]
 Places = Sequence[tuple[float, str]]
 
@@ -47,7 +49,7 @@ def pictures(content: Content) -> list[Pictures]:
     """All figures of differences, then WER against SNR."""
     scored = [arm.arm for arm in content.study.arms if any(content.row(arm.arm, c) for c in content.study.conditions)]
     drawn = forests(content)
-    captions = [""] * (len(drawn) - 1) + [DIFFERENCES.format(_points(content))]
+    captions = [""] * (len(drawn) - 1) + [_caption(content)]
     many = len(drawn) > MOST_PRINTED
     found = [Pictures([*map(Picture, drawn, captions)], screen_only=many)] if drawn else []
     known = content.comparison["wer_low"].notna().any() if len(content.comparison) else False
@@ -62,6 +64,13 @@ def pictures(content: Content) -> list[Pictures]:
             for kind, plot in wer_against_snr(content, series)
         ]
     return found
+
+
+def _caption(content: Content) -> str:
+    said = DIFFERENCES.format(_points(content))
+    if content.comparison["diff_low"].isna().all():
+        return f"{said}; without intervals, as nothing was tested."
+    return said + INTERVALS + (HOLM if len(content.study.conditions) > 1 else "") + "."
 
 
 def wer_against_snr(content: Content, series: dict[str, int]) -> list[tuple[str, Plot]]:

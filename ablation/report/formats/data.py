@@ -64,6 +64,9 @@ def to_json(content: Content) -> str:
         "margin_points": study.margin_points,
         "looks": None if study.looks is None else study.looks.model_dump(),
         "look_decisions": [asdict(look) for look in content.looks.looks] if content.looks else [],
+        "contrast_look_decisions": [asdict(look) for look in content.contrast_looks.looks]
+        if content.contrast_looks
+        else [],
         "earlier_designs": [design.model_dump() for design in study.earlier_designs],
         f"pooled_{content.metric.name}": content.pooled,
         "measured": None if study.hygiene is None else study.hygiene.model_dump(),

@@ -18,7 +18,7 @@ from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
 from ablation.report.headline import headline
 from ablation.report.wording import p_value
-from ablation.stats.significance import ALPHA
+from ablation.stats.levels import ALPHA
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
 

@@ -1,6 +1,6 @@
 """A report as a LaTeX document. Its tables and figures can be used in a paper unchanged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 
 from ablation.report.blocks import Alignment, Block, Card, Document, Pictures, Section, Table, Text, Verdicts
@@ -65,8 +65,8 @@ def _block(block: Block, numbers: Iterator[int]) -> str:
     match block:
         case Text(paragraphs, small):
             return "\n\n".join(_small(text) if small else escape(text) for text in paragraphs)
-        case Verdicts(cards):
-            return _verdicts(cards)
+        case Verdicts():
+            return _verdicts(block)
         case Table():
             return table(block)
         case Alignment():
@@ -79,7 +79,8 @@ def _small(text: str) -> str:
     return rf"{{\small {escape(text)}\par}}" if text else ""
 
 
-def _verdicts(cards: Sequence[Card]) -> str:
+def _verdicts(block: Verdicts) -> str:
+    cards = block.cards
     names = list(dict.fromkeys(name for card in cards for name, _ in card.wers))
     rows = []
     for card in cards:
@@ -90,8 +91,8 @@ def _verdicts(cards: Sequence[Card]) -> str:
         rows.append([escape(card.name), asked, *(escape(rates.get(name, "–")) for name in names), said])
     left_cm = WIDTH_CM - 2.8 - 2.2 * len(names) - BETWEEN_CM * (len(names) + 2)
     kinds = [prose(2.8), prose(0.42 * left_cm), *"r" * len(names), prose(0.58 * left_cm)]
-    head = ["arm", "change to the baseline", *(f"{cards[0].metric} {escape(name)}" for name in names), "verdict"]
-    return set_table("Verdicts.", kinds, head, rows, PAGE_LINES * len(rows) // 10)
+    head = [*block.head, *(f"{cards[0].metric} {escape(name)}" for name in names), "verdict"]
+    return set_table(f"{block.title}.", kinds, head, rows, PAGE_LINES * len(rows) // 10)
 
 
 def _why(card: Card) -> str:

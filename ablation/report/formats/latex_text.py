@@ -1,5 +1,6 @@
 """Any text as LaTeX that compiles with every engine and prints as itself: what comes out is ASCII."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -49,12 +50,13 @@ SMALL_GREEK = [
     *CAPITAL_GREEK,
     *["alpha", "beta", "epsilon", "zeta", "eta", "iota", "kappa", "mu", "nu", "rho", "tau", "chi"],
 ]
+TIES = re.compile(r"(?<=\d) (?=dB\b|points?\b|\\%)")
 LONG, PIECE = 24, 8  # a word that is longer may be broken after every so many characters
 
 
 def escape(text: object) -> str:
     """Text on one line. What neither Latin letters nor common signs can show stands as its code point, e.g. U+4E2D."""
-    return " ".join(map(_word, str(text).split()))
+    return TIES.sub("~", " ".join(map(_word, str(text).split())))
 
 
 def _word(word: str) -> str:

@@ -62,8 +62,8 @@ def _block(block: Block, heading: str = "") -> str:
     match block:
         case Text(paragraphs):
             return "\n\n".join(map(escape, paragraphs))
-        case Verdicts(cards):
-            return _verdicts(cards)
+        case Verdicts():
+            return _verdicts(block)
         case Table():
             title = "" if block.title == heading else f"**{escape(block.title)}**\n\n"
             return title + _table(block)
@@ -91,20 +91,22 @@ def link(text: str, address: str) -> str:
     return f"[{escape(text)}]({urllib.parse.quote(address, safe=IN_ADDRESSES)})"
 
 
-def _verdicts(cards: Sequence[Card]) -> str:
+def _verdicts(block: Verdicts) -> str:
+    cards = block.cards
     names = list(dict.fromkeys(name for card in cards for name, _ in card.wers))
-    head = ["arm", "change to the baseline", "why", *(f"{cards[0].metric} {name}" for name in names), "verdict"]
-    return table(head, [_verdict(card, names) for card in cards])
+    why = ["why"] if any(card.why for card in cards) else []
+    head = [*block.head, *why, *(f"{cards[0].metric} {name}" for name in names), "verdict"]
+    return table(head, [_verdict(card, names, bool(why)) for card in cards])
 
 
-def _verdict(card: Card, names: Sequence[str]) -> list[str]:
+def _verdict(card: Card, names: Sequence[str], why: bool) -> list[str]:
     rates = dict(card.wers)
     said = "; ".join(map(escape, card.evidence))
     verdict = f"**{escape(card.claim)}**" + (f": {said}" if said else "") if card.tone != "base" else escape(card.claim)
     return [
         escape(card.name),
         escape(card.change),
-        escape(card.why),
+        *([escape(card.why)] if why else []),
         *(rates.get(name, "–") for name in names),
         verdict,
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from ablation.plan.arms import Arm, expand
 from ablation.plan.composite import check
-from ablation.plan.plan import plan_from_mapping
+from ablation.plan.plan import parse_plan, plan_from_mapping
 from ablation.records import ArmRecord
 from ablation.report.verdict_wording import subject
 from ablation.report.wording import replaced, stated_changes
@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a setting": (
         {"ablations": [{"part": "fusion", "replacements": {"a": {"kind": "fixed", "value": 0.3}}}]},
         "arm 'a': fusion: a part that stands for several takes a kind and nothing else, got {'kind': 'fixed', 'value': "
-        "0.3}; write {kind: adaptive}, or set fusion.scale, fusion.layers, fusion.output one by one",
+        "0.3}; write {kind: fixed}, or set fusion.scale, fusion.layers, fusion.output one by one",
     ),
     "the baseline's own kind": (
         {"ablations": [{"part": "fusion", "replacements": {"a": "adaptive"}}]},
@@ -193,3 +193,25 @@ def test_the_report_says_which_arms_change_several_parts() -> None:
     assert stated_changes(records[2:]) == "Each arm makes one stated change to it."
     many = [ArmRecord(arm=f"a{n}", overrides=both("x")) for n in range(8)]
     assert "; a0, a1, a2, a3, a4, a5 and 2 more change several parts at once" in stated_changes(many)
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "Fixed weighted sum with weights 0.3",
+        "Fixed weighted sum with weights 0.3 and 0.7",
+        "Fixed weighted sum (0.3)",
+        "Fixed weighted sum (scale 0.3)",
+        "Fixed weighted sum: value = 0.3",
+        "Fixed weighted sum of the last 2 layers",
+    ],
+)
+def test_a_number_for_a_kind_of_several_parts_is_refused_in_a_sentence(phrase: str) -> None:
+    section = f"### A\n- **Ablated Part**: {{}}\n- **Action**: REPLACE\n- **Replacement**: {phrase}\n"
+    for part in ("adaptive dynamic multimodal fusion", "fusion"):
+        with pytest.raises(UserError) as refused:
+            parse_plan(section.format(part), CATALOGUE, name="plan.md")
+        assert str(refused.value).partition(": ")[2] == (
+            f"{phrase!r} has a number that no settings of the kind fixed take; leave it out, or write a section for "
+            "fusion.scale or fusion.layers or fusion.output with it"
+        )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ablation.plan.arms import expand, trials
-from ablation.plan.looks import first_look, next_look
+from ablation.plan.looks import first_look, may_stop, next_look
 from ablation.plan.plan import Plan, plan_from_mapping
 from common.errors import UserError
 from recipes.smile import CATALOGUE
@@ -66,6 +66,17 @@ def test_only_looks_stop_arms() -> None:
 def test_only_arms_can_be_stopped(arm: str) -> None:
     with pytest.raises(UserError, match="no arm besides the baseline"):
         expand(plan(stopped={arm: 3}), CATALOGUE)
+
+
+def test_a_ladder_takes_looks_and_its_baseline_may_stop() -> None:
+    keys: dict[str, Any] = {"ladder": ["fusion", "masking", "siamese"], "ablations": []}
+    whole = plan(**keys, seeds=[1, 2, 3, 4, 5], stopped={"baseline": 3})
+    assert plan_from_mapping(whole.as_mapping()) == whole
+    arms = expand(whole, CATALOGUE)
+    seeds = [trial.seed for trial in trials(whole, arms) if trial.arm == "baseline"]
+    assert (may_stop(whole, [arm.arm for arm in arms])[0], seeds) == ("baseline", [1, 2, 3])
+    with pytest.raises(UserError, match="which is no arm of the plan: did you mean 'baseline'"):
+        expand(plan(**keys, stopped={"baselin": 3}), CATALOGUE)
 
 
 def test_a_stopped_arm_keeps_its_first_seeds() -> None:

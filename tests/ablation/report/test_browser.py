@@ -30,6 +30,18 @@ CUT = """[...document.querySelectorAll('figure svg')].flatMap(svg => [...svg.que
 }).map(text => text.textContent))"""
 
 
+# Intervals of a table whose line breaks inside.
+BROKEN = """[...document.querySelectorAll('td small')].filter(cell => {
+    const node = cell.firstChild, start = node.data.indexOf('['), range = document.createRange();
+    if (start < 0) return false;
+    range.setStart(node, start);
+    range.setEnd(node, node.data.indexOf(']') + 1);
+    return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+}).map(cell => cell.textContent)"""
+SCROLLS = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
+SHOWN = "[...document.querySelectorAll('.detail')].filter(e => e.offsetHeight > 0).length"
+
+
 class Browser:
     """One page of a headless Chromium, and all that it asked for and complained about since it was opened."""
 
@@ -135,8 +147,28 @@ def test_the_page_fits_asks_for_nothing_and_names_its_pictures(
     assert browser.value(OVERFLOW) == 0
     assert browser.value(UNNAMED) == 0
     assert browser.value(CUT) == []
+    assert browser.value(BROKEN) == []
     assert browser.requests() == [pages[name].as_uri()]
     assert browser.complaints() == []
+
+
+def test_the_tables_of_five_conditions_fit_a_laptop(browser: Browser, pages: dict[str, Path]) -> None:
+    browser.open(pages["drawn"])
+    assert [label for label in browser.value(SCROLLS) if "Seed by seed" in label or "rate" in label] == []
+
+
+def test_a_phone_shows_details_on_demand(browser: Browser, pages: dict[str, Path]) -> None:
+    browser.open(pages["drawn"])
+    every = browser.value(SHOWN)
+    whole = browser.value("document.body.scrollHeight")
+    browser.open(pages["drawn"], PHONE)
+    assert (every > 5, browser.value(SHOWN)) == (True, 0)
+    assert browser.value("document.body.scrollHeight") < whole
+    browser.value("document.querySelector('.fold + label').click()")
+    assert browser.value(SHOWN) == 1
+    browser.value("document.querySelector('.fold + label').click()")
+    browser.value("location.hash = document.querySelector('nav li:last-child a').hash")
+    assert browser.value(SHOWN) == 1
 
 
 def test_the_measure_of_overflow_can_fail(browser: Browser, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 from ablation.plan.arms import expand
 from ablation.plan.families import contrasts
 from ablation.plan.plan import plan_from_mapping
+from ablation.report.blocks import Table, Verdicts, cell
 from ablation.report.build import build
 from ablation.report.content import Content, load
+from ablation.report.contrasts import sections
 from ablation.report.formats.kubeflow import metrics, summary_markdown
 from ablation.report.headline import headline
 from model.config import CATALOGUE
@@ -62,7 +64,20 @@ def test_the_headline_of_a_factorial_says_if_parts_need_each_other(factorial_fol
     content = load(factorial_folder)
     verdicts = {each.contrast.name: each.verdict for each in content.contrast_verdicts}
     assert verdicts["uniform-masking x no-siamese"] == "better"
-    assert "need each other (by " in headline(content)[0]
+    said = headline(content)[0]
+    assert said.index("need each other (an interaction of ") < said.index("; on average over the other parts, ")
+
+
+def test_an_interaction_is_neither_better_nor_worse(factorial_folder: Path) -> None:
+    [section] = sections(load(factorial_folder))
+    verdicts, table = section.blocks
+    assert isinstance(verdicts, Verdicts)
+    assert isinstance(table, Table)
+    assert verdicts.cards[-1].tone == "mixed"
+    cells = [cell(value) for value in table.rows[-1][1:]]
+    assert "need each other" in [note for each in cells for note in each.notes]
+    assert {each.tone for each in cells} <= {"mixed", "none"}
+    assert not any("better" in note for each in cells for note in each.notes)
 
 
 def test_contrasts_come_first_in_every_format(factorial_folder: Path) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from ablation.decisions.looks import design_of, recorded
 from ablation.records import Study
+from ablation.report.blocks import Table, Text
 from ablation.report.build import build
 from ablation.report.content import load
+from ablation.report.looks import history
+from ablation.stats.sequential_judge import Decision, Judged, Look
 
 ARMS: dict[str, tuple[str | None, Any, float]] = {
     "baseline": (None, None, 1.0),
@@ -74,3 +78,26 @@ def test_a_study_without_looks_says_nothing_of_them(study_dir: Path) -> None:
 def test_records_of_earlier_versions_have_no_looks() -> None:
     assert Study.model_fields["looks"].default is None
     assert Study.model_fields["earlier_designs"].default == []
+
+
+def test_an_arm_that_goes_on_in_spite_of_a_decision_is_said_to_do_so(folder: Path) -> None:
+    study = load(folder).study
+    looks = [
+        Look(3, {"audio-only": Decision.WORSE, "flaky": Decision.FUTILE}),
+        Look(4, {"flaky": Decision.FUTILE}),
+    ]
+    [table, used] = history(study, Judged(looks, {"audio-only": 3}, {"flaky": 4}, pd.DataFrame()))
+    assert isinstance(table, Table)
+    assert table.rows == [
+        ["audio-only", "worse, stopped", "–", "3"],
+        [
+            "flaky",
+            "a relevant difference is unlikely, goes on all the same",
+            "a relevant difference is unlikely, stopped",
+            "4",
+        ],
+    ]
+    assert used == Text(["The study took 12 of at most 18 trials."])
+    looks[1] = Look(4, {"flaky": Decision.CONTINUE})
+    [_, used] = history(study, Judged(looks, {"audio-only": 3}, {}, pd.DataFrame()))
+    assert used == Text(["The study took 12 of at most 18 trials so far: the same command goes on with the next look."])

@@ -121,7 +121,13 @@ def test_the_page_can_be_read_aloud(study_dir: Path) -> None:
 def test_measurements_of_the_models_are_in_every_format(study_dir: Path) -> None:
     for name in ("html", "md", "tex"):
         text = (study_dir / f"report.{name}").read_text("utf-8")
-        plain = text.replace("$-$", "−").replace("\\%", "%").replace("-{}", "-")
+        plain = (
+            text.replace("$-$", "−")
+            .replace("~\\%", " %")
+            .replace("\\%", "%")
+            .replace("-{}", "-")
+            .replace("\u00a0", " ")
+        )
         assert all(f"{1_200_000 - 30_000 * n:,}" in plain for n in range(len(ARMS)))
         assert "−30,000 (−2.5 %)" in plain
         assert plain.count("19.0 %, runs of 5.4") == len(ARMS)

@@ -168,7 +168,7 @@ def swapped(part: str, spec: Any, action: str = "replace") -> dict[str, Any]:
         (arm_of(swapped("training.steps", 7)), "training.steps = 7 in place of 700"),
         (arm_of(factorial=["masking", "adapter"]), "removing masking and the adapter"),
         (arm_of(factorial=["masking", {"fusion.layers": {"last": {"kind": "last"}}}]),
-         "no masking in place of differential masking together with last layer in place of learned layer weights"),
+         "last layer in place of learned layer weights, without masking,"),
     ],
 )  # fmt: skip
 def test_arms_of_a_plan_are_named_by_the_catalogue(arm: ArmRecord, expected: str) -> None:

@@ -121,6 +121,21 @@ def test_intervals_and_p_values_allow_for_the_looks() -> None:
     assert (judged["difference"][rows] == plain["difference"][rows]).all()
 
 
+def test_an_interval_excludes_zero_where_the_test_finds_a_difference() -> None:
+    """With one condition, so without Holm's correction, and arms that vary unequally, so that the second test counts in some."""
+    plan = LookDesign((3, 6), 3, 1, None, (0.02, 0.04), (0.02, 0.04))
+    studies = drawn((0.0, 0.3, 2.0, 3.0), 10, conditions=1, spreads=(1.0, 1.0, 3.0, 0.5))
+    found = set()
+    for wer in studies:
+        for seeds in (3, 6):
+            rows = judge_looks(counts(wer[..., :seeds]), plan, range(1, 9)).table
+            rows = rows[rows["diff_low"].notna()]
+            excludes = (rows["diff_low"] > 0) | (rows["diff_high"] < 0)
+            assert (excludes == (rows["p_adjusted"] <= 0.05)).all()
+            found |= {(bool(yes), bool(caution)) for yes, caution in zip(excludes, rows["caution"], strict=True)}
+    assert found == {(yes, caution) for yes in (False, True) for caution in (False, True)}
+
+
 def test_an_arm_stopped_as_futile_may_go_on() -> None:
     plan = LookDesign((3, 8), 2, 1, 1.0, (0.02, 0.04), (1e-9, 0.04))
     wer = drawn((0.0, 0.0, 2.0), 1, conditions=1)[0]

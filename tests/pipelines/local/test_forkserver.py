@@ -36,13 +36,13 @@ SOURCES = {
 }
 
 
-def command(body: str, tmp_path: Path) -> list[str]:
+def command(body: str, tmp_path: Path, name: str = "step") -> list[str]:
     """The command that kfp's local runner starts for a lightweight component with this body."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     given = {"inputs": {}, "outputs": {"outputFile": str(tmp_path / "out" / "executor_output.json")}}
     real = list(resolve_plan.component_spec.implementation.container.command)
     script = [part.replace("python3", sys.executable) for part in real[:-1]]
-    return [*script, f"def step():\n{lines}\n", "--executor_input", json.dumps(given), "--function_to_execute", "step"]
+    return [*script, f"def {name}():\n{lines}\n", "--executor_input", json.dumps(given), "--function_to_execute", name]
 
 
 Ran = Callable[..., tuple[int, str]]
@@ -86,8 +86,13 @@ def test_a_step_that_is_killed_costs_no_other(ran: Ran) -> None:
     assert ran("hello")[0] == 0
 
 
-def test_everything_is_loaded_and_no_thread_runs_where_steps_fork(ran: Ran, server: forkserver.ForkServer) -> None:
-    assert "True True" in ran("loaded")[1]
+def test_what_a_step_needs_is_loaded_and_no_thread_runs_where_steps_fork(
+    ran: Ran, server: forkserver.ForkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step that does not train waits for no import of torch."""
+    assert "\nFalse True\n" in ran("loaded")[1]
+    assert server.run(command(SOURCES["loaded"], tmp_path, "train_trials"), {}) == 0
+    assert "\nTrue True\n" in capsys.readouterr().out
     assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) == 1
 
 

@@ -1,20 +1,14 @@
 """The loop over looks. Training is replaced by drawn error counts; folders, records and decisions are real."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
+from drawn_looks import Runs
 
-from ablation.plan.arms import expand, trials
+from ablation.plan.arms import expand
+from ablation.plan.looks import may_stop
 from ablation.plan.plan import Plan, plan_from_mapping
-from ablation.records import ArmRecord, Study, TrialRecord
-from ablation.results import COUNTS_FILE, write_study
-from ablation.stats.metrics import METRICS
-from components.shared.designs import looks_record
 from pipelines.local.looks import reached, run_looks
-from pipelines.local.study import Result
 from recipes.smile import CATALOGUE
 
 ARMS = ["no-scale", "static"]
@@ -26,41 +20,6 @@ ABLATIONS = [
 def plan(**keys: Any) -> Plan:
     given = {"study": "x", "looks": [3, 5, 8], "conditions": {}, "ablations": ABLATIONS}
     return plan_from_mapping({**given, **keys})
-
-
-@dataclass
-class Runs:
-    """Runs that write a study's folder. `points` are the arms' true differences."""
-
-    folder: Path
-    points: dict[str, float]
-    plans: list[Plan]
-    problem: str | None = None
-
-    def __call__(self, of: Plan) -> Result:
-        arms = expand(of, CATALOGUE)
-        self.plans.append(of)
-        self.folder.mkdir(exist_ok=True)
-        done = [(trial.arm, trial.seed) for trial in trials(of, arms)]
-        pd.DataFrame([self._row(*pair) for pair in done]).to_parquet(self.folder / COUNTS_FILE, index=False)
-        study = Study(
-            study="x",
-            preset="tiny",
-            corpus={},
-            seeds=list(of.seeds),
-            conditions=["clean"],
-            margin_points=of.margin_points,
-            arms=[ArmRecord(arm=arm.arm) for arm in arms],
-            trials=[TrialRecord(arm=arm, seed=seed, status="finished") for arm, seed in done],
-            looks=looks_record(of, arms),
-        )
-        write_study(study, self.folder)
-        return Result(self.folder, study.trials, self.problem)
-
-    def _row(self, arm: str, seed: int) -> dict[str, Any]:
-        wer = 0.3 + self.points.get(arm, 0.0) / 100 + np.random.default_rng([seed, *arm.encode()]).normal(0, 0.003)
-        counts = dict(zip(METRICS["wer"].columns, (round(1e6 * wer), 0, 0, 10**6), strict=True))
-        return {"arm": arm, "seed": seed, "condition": "clean", "utterance_id": "u", "speaker": "s", **counts}
 
 
 def test_decided_arms_stop_and_the_others_go_on(tmp_path: Path) -> None:
@@ -110,3 +69,64 @@ def test_a_plan_without_looks_is_one_run(tmp_path: Path) -> None:
     runs = Runs(tmp_path / "study", {}, [])
     run_looks(plan(looks=[3, 5], seeds=[1, 2, 3]), ARMS, runs.folder, runs, lambda _: None)
     assert [len(each.seeds) for each in runs.plans] == [3]
+
+
+LADDER = {"ladder": ["fusion", "masking", "siamese"], "ablations": []}
+RUNGS = ["ladder-0-bare", "ladder-1-fusion", "ladder-2-masking"]
+
+
+def carried_out(folder: Path, points: dict[str, float], **keys: Any) -> tuple[list[Plan], list[str]]:
+    """Carry out a plan whose trials are drawn; return the plans of its looks and what was said."""
+    runs, said = Runs(folder, points, []), list[str]()
+    whole = plan(**keys)
+    names = may_stop(whole, [arm.arm for arm in expand(whole, CATALOGUE)])
+    run_looks(whole, names, folder, runs, said.append)
+    return runs.plans, said
+
+
+def test_rungs_stop_when_all_contrasts_that_use_them_are_decided(tmp_path: Path) -> None:
+    # fusion and masking help at once, siamese does next to nothing: the bare rung stops, and so does the one with fusion
+    points = {"ladder-0-bare": 18.0, "ladder-1-fusion": 9.0, "ladder-2-masking": 0.2}
+    plans, said = carried_out(tmp_path / "study", points, **LADDER)
+    assert [(len(each.seeds), each.stopped) for each in plans] == [
+        (3, {}),
+        (5, {"ladder-0-bare": 3, "ladder-1-fusion": 3}),
+        (8, {"ladder-0-bare": 3, "ladder-1-fusion": 3}),
+    ]
+    assert said[:3] == [
+        "look at 3 seeds: fusion of the ladder: better",
+        "look at 3 seeds: masking of the ladder: better",
+        "look at 3 seeds: siamese of the ladder: continue",
+    ]
+    assert said[-1] == "look at 8 seeds: siamese of the ladder: continue"
+
+
+def test_the_baseline_of_a_ladder_stops_like_any_rung(tmp_path: Path) -> None:
+    points = {"ladder-0-bare": 9.2, "ladder-1-fusion": 9.0, "ladder-2-masking": 9.0}
+    plans, _ = carried_out(tmp_path / "study", points, **LADDER)
+    assert plans[1].stopped == {"baseline": 3}
+    assert plan_from_mapping(plans[1].as_mapping()) == plans[1]
+
+
+def test_other_arms_of_a_ladder_keep_the_baseline_going(tmp_path: Path) -> None:
+    points = {"ladder-0-bare": 27.0, "ladder-1-fusion": 18.0, "ladder-2-masking": 9.0, "no-scale": 0.2, "static": 9.0}
+    plans, said = carried_out(tmp_path / "study", points, ladder=LADDER["ladder"])
+    assert plans[1].stopped == {**dict.fromkeys(RUNGS, 3), "static": 3}
+    assert said[3:5] == ["look at 3 seeds: no-scale: continue", "look at 3 seeds: static: worse"]
+
+
+def test_a_second_call_of_a_ladder_goes_on_from_its_folder(tmp_path: Path) -> None:
+    points = {"ladder-0-bare": 9.2, "ladder-1-fusion": 9.0, "ladder-2-masking": 9.0}
+    carried_out(tmp_path / "study", points, **LADDER)
+    plans, _ = carried_out(tmp_path / "study", points, **LADDER)
+    assert [(len(each.seeds), each.stopped) for each in plans] == [(8, {"baseline": 3})]
+
+
+def test_all_cells_of_a_factorial_go_on_until_it_is_answered(tmp_path: Path) -> None:
+    masking = {"masking": [{"uniform": {"kind": "uniform", "budget": "matched"}}]}
+    keys = {"factorial": [masking, "siamese"], "ablations": []}
+    decided = {"uniform": 9.0, "no-siamese": 9.0, "uniform-and-no-siamese": 36.0}
+    assert len(carried_out(tmp_path / "decided", decided, **keys)[0]) == 1
+    plans, said = carried_out(tmp_path / "open", decided | {"uniform-and-no-siamese": 18.2}, **keys)
+    assert [(len(each.seeds), each.stopped) for each in plans] == [(3, {}), (5, {}), (8, {})]
+    assert "look at 3 seeds: uniform x no-siamese of the factorial: continue" in said

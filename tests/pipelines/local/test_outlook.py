@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ablation.plan.arms import expand
+from ablation.plan.plan import plan_from_mapping
+from pipelines.local.outlook import outlook
+from recipes.smile import CATALOGUE
 from tracking.studies import end_run, log_scores, open_study
 
 Ablate = Callable[..., Any]
@@ -52,6 +56,16 @@ def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: Pl
     mine = next(rung for rung in found["ladder"] if rung["seeds"] == 4)
     assert mine["device_hours"] == pytest.approx(8 * 90 / 3600)
     assert "4 seeds (this plan): differences of " in ablate("plan", path).out
+
+
+def test_a_ladder_with_looks_has_expected_trials(measured: str) -> None:
+    looks = {"looks": [3, 6], "margin_points": 2, "ladder": ["fusion", "masking", "siamese"], "conditions": {}}
+    settings = {"corpus": "small://words", "baseline": {"training.steps": STEPS}}
+    plan = plan_from_mapping({"study": "x", **looks, **settings})
+    found = outlook(plan, expand(plan, CATALOGUE), measured, CATALOGUE)
+    assert found is not None
+    said = "with looks, if all rungs and effects are of 2 points: 12 trials on average, 24 at most; 0.3 device-hours"
+    assert any(line.startswith(said) for line in found.lines())
 
 
 @pytest.mark.usefixtures("measured")

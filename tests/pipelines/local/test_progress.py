@@ -196,3 +196,20 @@ def test_the_remaining_time_follows_the_work_that_is_done() -> None:
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_low_terminal_shows_running_and_failed_trials_and_counts_the_others(workspace: Workspace) -> None:
+    ended(workspace, "prepare-corpus")
+    keys = [("baseline", seed) for seed in range(1, 41)]
+    for turn, seed in enumerate(range(1, 21)):
+        step(
+            workspace, turn, "evaluate-trials/scored", Status("baseline", seed, "r", "finished", wer={"wer/clean": 0.5})
+        )
+    step(workspace, 20, "train-trials/trained", Status("baseline", 21, "r").fail("diverged"))
+    step(workspace, 21, "train-trials/trained", Status("baseline", 22, "r"))
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=9)
+    progress = Progress(console, keys, {"baseline": 10})
+    shown, hidden = progress._fitting(workspace.statuses())
+    assert [seed for _, seed in shown] == [1, 2, 3, 4, 21, 22]
+    assert hidden == "16 finished, 18 waiting"
+    assert Progress(console, keys[:6], {"baseline": 10})._fitting({}) == (keys[:6], "")

@@ -5,6 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn_looks import Runs
+
+from ablation.plan.looks import first_look
+from ablation.plan.plan import plan_from_mapping
+from pipelines.server.looks import look_after
 
 Submit = Callable[..., Any]
 LOOKS = ("--set", "looks=[3, 5]", "--set", "seeds=[1, 2, 3, 4, 5]")
@@ -43,3 +48,13 @@ def test_looks_that_cannot_be_carried_out_are_refused(
     assert (answer.code, len(answer.err.splitlines())) == (2, 1)
     assert said in answer.err
     assert "runs" not in kubeflow.things or not kubeflow.things["runs"]
+
+
+def test_the_next_look_of_a_ladder_follows_from_its_contrasts(tmp_path: Path) -> None:
+    shape = {"looks": [3, 5, 8], "conditions": {}, "ladder": ["fusion", "masking", "siamese"]}
+    plan = plan_from_mapping({"study": "x", **shape})
+    points = {"ladder-0-bare": 9.2, "ladder-1-fusion": 9.0, "ladder-2-masking": 9.0}
+    Runs(tmp_path, points, [])(first_look(plan))
+    look, is_open, said = look_after(plan, ["baseline", *points], tmp_path)
+    assert (is_open, len(look.seeds), look.stopped) == (True, 5, {"baseline": 3})
+    assert "look at 3 seeds: siamese of the ladder: better" in said

@@ -214,7 +214,7 @@ def test_a_composite_part_sets_several_parts(tmp_path: Path) -> None:
             {"a": {"kinds": {"x": {"parts": {"dropout": "maybe"}}}}},
             "composites: the kind 'x' of 'a': unknown kind 'maybe'",
         ),
-        ({"a": {"kinds": {"x": {"parts": {}}}}}, "at least 1 item"),
+        ({"a": {"kinds": {"x": {"parts": {}}}}}, "at least one entry; write e.g. `parts: {pooling: mean}`"),
         ({"a": {"kinds": {"x": {"arguments": []}}}}, "composites.a.kinds.x"),
     ],
 )

@@ -44,8 +44,8 @@ KINDS = "parts/pooling/kinds"
 BROKEN = {
     "unknown key": ("trian", ["x"], ["unknown key 'trian'", "did you mean 'train'"]),
     "unknown key inside": (f"{KINDS}/max/argument", ["x"], ["line", "parts.pooling.kinds.max", "did you mean 'arguments'"]),
-    "no train": ("train", None, ["train: field required"]),
-    "no sources": ("sources", None, ["sources: field required"]),
+    "no train": ("train", None, ["train: this key is required; write e.g. `train: [", '"{seed}"']),
+    "no sources": ("sources", None, ["sources: this key is required; write e.g. `sources: [train.py, decode.py]`"]),
     "a command as text": ("train", "python train.py {seed}", ["a list of words", '[python, train.py, "{seed}"]']),
     "an empty command": ("train", [], ["train: a command starts with a program"]),
     "a word that is true": ("train", ["x", True], ["line", "put it in quotes"]),
@@ -124,3 +124,17 @@ def test_literal_braces_are_left_alone() -> None:
     assert words(command, {"seed": 3, "out": "a b;$(c)"}, ["--y", "z z"]) == [
         "{seed}", "{'a': {1: 2}}", "--x=3.a b;$(c)", "--y", "z z",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"max_two": {"arguments": ["2"]}, "max-two": {"arguments": ["3"]}},
+        {"none": {"arguments": ["2"]}, "never": {"arguments": ["3"], "arm": "no-pooling"}},
+    ],
+)
+def test_two_kinds_with_one_name_for_their_arms_are_refused(tmp_path: Path, kinds: dict[str, Any]) -> None:
+    data = with_change(KINDS, {"mean": {"arguments": []}, **kinds})
+    text = refusal(tmp_path, data)
+    assert f"parts.pooling.kinds.{list(kinds)[1]}: the arm of this kind has the name" in text
+    assert "give one of them another `arm`" in text

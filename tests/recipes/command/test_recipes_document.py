@@ -48,8 +48,37 @@ def test_the_files_are_valid_and_the_commands_work(tmp_path: Path, monkeypatch: 
     assert "wer/babble_5db 0.0%" in ran[2].output
 
 
-def test_the_example_is_valid_and_stands_alone() -> None:
-    folder = ROOT / "examples" / "gru_ctc"
-    assert read_recipe(folder / "recipe.yaml").name == "gru-ctc"
-    imported = re.findall(r"^(?:import|from) (\w+)", (folder / "gru_ctc.py").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("name", ["gru_ctc", "linear_recurrent"])
+def test_the_example_is_valid_and_stands_alone(name: str) -> None:
+    folder = ROOT / "examples" / name
+    assert read_recipe(folder / "recipe.yaml").name == name.replace("_", "-")
+    imported = re.findall(r"^(?:import|from) (\w+)", (folder / f"{name}.py").read_text(), re.MULTILINE)
     assert set(imported) == {"argparse", "json", "random", "pathlib", "torch", "scipy"}
+
+
+def test_the_way_from_a_published_plan_is_what_the_commands_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "examples" / "linear_recurrent" / "plan.md").read_text(encoding="utf-8")
+    top, published = page.split("---\n", 2)[1:]
+    assert f"```\n---\n{top}---\n```" in TEXT
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.md").write_text(published, encoding="utf-8")
+    made = CliRunner().invoke(app, ["recipe", "init", "plan.md", "--out", "recipe.yaml"], catch_exceptions=False)
+    assert f"$ ablate recipe init plan.md --out recipe.yaml\n{made.stdout}```" in TEXT
+    skeleton = (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
+    filled = (ROOT / "examples" / "linear_recurrent" / "recipe.yaml").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| `(.*?)(?:, \.\.\.\])?` \| `(.*?)(?:, \.\.\.\])?` \|$", section("From a published plan"), re.MULTILINE
+    )
+    assert len(rows) == 5
+    for left, right in rows:
+        assert left.rstrip("}") in skeleton
+        assert right.rstrip("}") in filled
+    refused = CliRunner().invoke(app, ["recipe", "check", "recipe.yaml"])
+    assert str(refused.exception) in TEXT
+
+
+def section(title: str) -> str:
+    """Return the section of the page whose title starts like this."""
+    return TEXT[TEXT.index(f"## {title}") :].partition("\n## ")[0]

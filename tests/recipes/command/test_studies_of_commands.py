@@ -105,3 +105,25 @@ def test_the_example_learns_and_its_arms_are_judged(tmp_path: Path) -> None:
     assert found.study.recipe == "gru-ctc"
     assert all(trial.wer and trial.wer["wer/clean"] < 0.9 for trial in found.study.trials if trial.arm == "baseline")
     assert json.loads((tmp_path / "study" / "study.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_published_plan_is_carried_out_and_its_readings_are_reported(tmp_path: Path) -> None:
+    small = [
+        "--corpus",
+        "synthetic://talking-mouth?train=24&test=4&valid=2",
+        "--seeds",
+        "1,2",
+        "--set",
+        "training.steps=2",
+    ]
+    done = run(tmp_path, ROOT / "examples" / "linear_recurrent" / "plan.md", *small)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = load(tmp_path / "study")
+    assert {(trial.status, trial.steps) for trial in found.study.trials} == {("finished", 2)}
+    assert list(found.verdicts) == ["no-twist", "linear-layers", "no-between"]
+    read = ["twist: none", "between", "between: linear-layers", "between: none"]
+    assert [line.split("`")[1] for line in found.study.readings] == read
+    report = (tmp_path / "study" / "report.md").read_text(encoding="utf-8")
+    assert all(f"read as {each}" in report for each in read)
