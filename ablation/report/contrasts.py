@@ -77,7 +77,7 @@ def _table(content: Content, family: str) -> Table:
 
 def _intervals(content: Content) -> str:
     said = "95 % confidence intervals, simultaneous over the rows"
-    return said if content.study.looks is None else f"{said} and over all looks"
+    return said if content.study.looks is None else f"{said}, that hold over all looks"
 
 
 def _cell(row: Record, contrast: Contrast) -> Cell:

@@ -126,4 +126,4 @@ def test_a_published_plan_is_carried_out_and_its_readings_are_reported(tmp_path:
     read = ["twist: none", "between", "between: linear-layers", "between: none"]
     assert [line.split("`")[1] for line in found.study.readings] == read
     report = (tmp_path / "study" / "report.md").read_text(encoding="utf-8")
-    assert all(f"read as {each}" in report for each in read)
+    assert all(f"| {each} |" in report for each in read)
