@@ -1,4 +1,4 @@
-"""What was measured of the arms of a study before: the report of the newest study of an experiment with the same arms."""
+"""Measurements of the arms that an earlier study made: the report of the newest study of an experiment with the same arms."""
 
 import json
 from pathlib import Path

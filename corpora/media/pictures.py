@@ -121,7 +121,7 @@ def _decoded(tracks: Tracks, track: VideoStream) -> Iterator[tuple[av.VideoFrame
 
 @dataclass(frozen=True, eq=False)
 class Upright:
-    """How a player shows the pictures of a track. A call turns a frame into its pixels, RGB uint8 (H, W, 3).
+    """The pictures of a track as a player shows them. A call turns a frame into its pixels, RGB uint8 (H, W, 3).
 
     `matrix` is the display matrix (2, 2) of -1, 0 and 1; None to leave the picture as it is.
     """

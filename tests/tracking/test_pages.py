@@ -1,4 +1,4 @@
-"""What MLflow's pages show of a study without any link of ours, in a real SQLite store."""
+"""MLflow's pages of a study, opened without any link of ours, in a real SQLite store."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What changed between two drawn studies, and what is refused."""
+"""Changes between two drawn studies, and studies that cannot be compared."""
 
 import json
 from collections.abc import Callable

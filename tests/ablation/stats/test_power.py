@@ -1,4 +1,4 @@
-"""What a design can find: against simulated studies that are judged by the test itself, and formulas for one arm."""
+"""The power of a design: against simulated studies that are judged by the test itself, and formulas for one arm."""
 
 import numpy as np
 import pandas as pd

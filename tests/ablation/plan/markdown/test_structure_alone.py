@@ -1,4 +1,4 @@
-"""What a page says is read without any catalogue: fields word for word, and every other line is accounted for."""
+"""A page is read without any catalogue: fields word for word, and every other line is accounted for."""
 
 from collections import Counter
 
