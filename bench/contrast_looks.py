@@ -27,6 +27,7 @@ from looks import (
     draw,
     holm,
     interval,
+    layout_of,
     own_parts,
     residual_points,
 )
@@ -90,13 +91,7 @@ def fixed(family: str, seeds: int, conditions: int, margin_points: float | None)
 @lru_cache(maxsize=4096)
 def layout(stops: tuple[int, ...], weights: Weights) -> Layout:
     """Return the layout of arms with these numbers of seeds, and their contrasts."""
-    exists = np.arange(max(stops)) < np.array(stops)[:, None]
-    arm, seed = np.nonzero(exists)
-    columns = np.hstack([np.eye(len(stops))[arm], np.eye(max(stops))[seed]])
-    left, size, _ = np.linalg.svd(columns, full_matrices=False)
-    basis = left[:, size > 1e-9]
-    effects = np.linalg.pinv(columns)[: len(stops)]
-    return Layout(exists, np.array(weights) @ effects, basis, len(arm) - basis.shape[1])
+    return layout_of(stops, np.array(weights))
 
 
 def judged(wer: np.ndarray, stops: tuple[int, ...], plan: Design, place: int) -> np.ndarray:

@@ -86,13 +86,17 @@ class Layout:
 @lru_cache(maxsize=4096)
 def layout(stops: tuple[int, ...]) -> Layout:
     """Return the layout of arms with these numbers of seeds, the baseline first. An arm with 0 seeds has no trials."""
+    return layout_of(stops, np.eye(len(stops))[1:] - np.eye(len(stops))[:1])
+
+
+def layout_of(stops: tuple[int, ...], weights: np.ndarray) -> Layout:
+    """Return the layout of arms with these numbers of seeds, for effects with these weights of the arms (effects, arms)."""
     exists = np.arange(max(stops)) < np.array(stops)[:, None]
     arm, seed = np.nonzero(exists)
     columns = np.hstack([np.eye(len(stops))[arm], np.eye(max(stops))[seed]])
     left, size, _ = np.linalg.svd(columns, full_matrices=False)
     basis = left[:, size > 1e-9]
-    effects = np.linalg.pinv(columns)[: len(stops)]
-    return Layout(exists, effects[1:] - effects[:1], basis, len(arm) - basis.shape[1])
+    return Layout(exists, weights @ np.linalg.pinv(columns)[: len(stops)], basis, len(arm) - basis.shape[1])
 
 
 def residual_points(wer: np.ndarray) -> np.ndarray:

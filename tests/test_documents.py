@@ -1,11 +1,11 @@
 """Commands, options and files that the documents name exist, and the generated page is up to date."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from generators import generator
 from typer.main import get_command
 
 from ablation.plan.arms import expand
@@ -73,11 +73,7 @@ def test_the_plan_in_the_readme_is_valid() -> None:
 
 
 def test_the_page_of_commands_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("generate_commands", ROOT / "docs" / "generate_commands.py")
-    assert spec is not None
-    assert spec.loader is not None
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    assert generator.TARGET.read_text(encoding="utf-8") == generator.document(), (
+    commands = generator("generate_commands")
+    assert commands.TARGET.read_text(encoding="utf-8") == commands.document(), (
         "docs/commands.md is not what cli/ says; run `python docs/generate_commands.py`"
     )

@@ -1,13 +1,12 @@
 """The committed studies in results/: documents state their numbers, and the report can be rebuilt from them anywhere."""
 
-import importlib.util
 import re
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
+from generators import generator
 
 import ablate
 from common.conditions import label
@@ -17,21 +16,14 @@ STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/study.json")
 MOST_BYTES = 2_000_000
 
 
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_results", ROOT / "docs" / "generate_results.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("document", ["README.md", "docs/results.md"])
 def test_tables_of_documents_are_those_of_the_studies(document: str) -> None:
     path = ROOT / document
     written = path.read_text(encoding="utf-8")
     assert "<!-- generated: wer" in written
-    assert _generator().document(path) == written, f"{document} is stale; run `python docs/generate_results.py`"
+    assert generator("generate_results").document(path) == written, (
+        f"{document} is stale; run `python docs/generate_results.py`"
+    )
 
 
 def test_the_readmes_table_has_the_means_of_the_counts() -> None:
@@ -61,7 +53,7 @@ def test_a_report_is_rebuilt_from_what_is_committed(study: Path, tmp_path: Path)
     page, text = ablate.write_report(copy, ["html", "md"])
     said = re.sub(r"\s+", " ", text.read_text(encoding="utf-8"))
     assert page.stat().st_size > 10_000
-    for paragraph in _generator().headline(ablate.load_study(copy)):
+    for paragraph in generator("generate_results").headline(ablate.load_study(copy)):
         assert paragraph.split(".")[0] in said
 
 

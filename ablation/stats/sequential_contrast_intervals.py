@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ablation.plan.contrasts import Contrast
-from ablation.stats.block_design import Fit, Model, model
+from ablation.stats.block_design import Model, model
 from ablation.stats.contrasts import KEYS
-from ablation.stats.dunnett import noncentrality
-from ablation.stats.max_t import AnyDf, max_t
+from ablation.stats.max_t import AnyDf
 from ablation.stats.scoring import pool
-from ablation.stats.sequential_intervals import Error, wider
-from ablation.stats.significance import POWER
+from ablation.stats.sequential_intervals import Error, pooled_errors, wider
 from ablation.stats.spreads import doubt_of
 
 Place = tuple[str, str, str]  # family, contrast, condition
@@ -46,22 +44,12 @@ def _family(fitted: Model, tested: Sequence[Contrast], level: float, conditions:
     """Return contrast -> error for the contrasts of one family in one condition."""
     weights = np.array([[each.weights.get(arm, 0.0) for arm in fitted.arms] for each in tested])
     pooled, coefficients = fitted.contrasts([each.name for each in tested], weights), fitted.coefficients(weights)
-    errors, joint = _pooled(pooled, level, conditions), AnyDf(pooled.correlation)
+    joint = AnyDf(pooled.correlation)
+    errors = pooled_errors(pooled, joint, level, conditions)
     for place, each in enumerate(tested):
         doubt = doubt_of(fitted, each.weights)
         for spread in doubt.spreads if doubt and doubt.decides else ():
             errors[each.name] = wider(errors[each.name], *spread.error(coefficients[place]), joint, level, conditions)
-    return errors
-
-
-def _pooled(fitted: Fit, level: float, conditions: int) -> dict[str, Error]:
-    joint = max_t(fitted.correlation, fitted.df)
-    reach, needed = joint.critical(level), noncentrality(joint.critical(level / conditions), fitted.df, POWER)
-    errors = {}
-    for name, difference, scale in zip(fitted.arms, fitted.differences.tolist(), fitted.scale.tolist(), strict=True):
-        error = scale * fitted.sd
-        low, high = difference - reach * error, difference + reach * error
-        errors[name] = Error(difference, error, low, high, needed * error, fitted.df)
     return errors
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from ablation.stats.block_design import Fit, differences, loadings, model
-from ablation.stats.dunnett import ManyToOne, critical, noncentrality
+from ablation.stats.dunnett import ManyToOne, noncentrality
 from ablation.stats.scoring import pool
 from ablation.stats.separate_spreads import Joint
 from ablation.stats.significance import POWER
@@ -44,11 +44,9 @@ def errors(
         judged = _judged(table, str(name), baseline)
         fitted = model(trials[trials["condition"] == name], [baseline, *judged], paired=True)
         pooled = differences(fitted, baseline, judged)
-        mine = _pooled(pooled, level, conditions)
-        joint, coefficients = (
-            ManyToOne(loadings(pooled.correlation)),
-            fitted.coefficients(fitted.against(baseline, judged)),
-        )
+        joint = ManyToOne(loadings(pooled.correlation))
+        coefficients = fitted.coefficients(fitted.against(baseline, judged))
+        mine = pooled_errors(pooled, joint, level, conditions)
         for arm, doubt in doubts(fitted, baseline, judged).items():
             for each in doubt.spreads if doubt.decides else ():  # as the tests: `separate_spreads.careful`
                 mine[arm] = wider(mine[arm], *each.error(coefficients[judged.index(arm)]), joint, level, conditions)
@@ -62,15 +60,15 @@ def _judged(table: pd.DataFrame, condition: str, baseline: str) -> list[str]:
     return [str(arm) for arm in rows.loc[rows["pairs"] > 1, "arm"]]
 
 
-def _pooled(found: Fit, level: float, conditions: int) -> dict[str, Error]:
-    shared = loadings(found.correlation)
-    reach = critical(level, shared, found.df)
-    needed = noncentrality(critical(level / conditions, shared, found.df), found.df, POWER)
+def pooled_errors(found: Fit, joint: Joint, level: float, conditions: int) -> dict[str, Error]:
+    """Return the error of every difference or contrast of a fit by its pooled variance."""
+    reach = joint.critical(level, found.df)
+    needed = noncentrality(joint.critical(level / conditions, found.df), found.df, POWER)
     errors = {}
-    for arm, difference, scale in zip(found.arms, found.differences.tolist(), found.scale.tolist(), strict=True):
+    for name, difference, scale in zip(found.arms, found.differences.tolist(), found.scale.tolist(), strict=True):
         error = scale * found.sd
         low, high = difference - reach * error, difference + reach * error
-        errors[arm] = Error(difference, error, low, high, needed * error, found.df)
+        errors[name] = Error(difference, error, low, high, needed * error, found.df)
     return errors
 
 

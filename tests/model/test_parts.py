@@ -1,18 +1,17 @@
 """Parts and kinds: derived from the typed settings, in step with the code and the documentation, without ambiguous names."""
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from generators import generator
 
 from model.config import CATALOGUE, load, resolve
 from model.kind import Kind
@@ -27,18 +26,9 @@ DOCUMENT = ROOT / "docs" / "model.md"
 BASES = {field.alias or name: (name, field.annotation) for name, field in Parts.model_fields.items()}
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_model", ROOT / "docs" / "generate_model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_tables_in_the_documentation_are_up_to_date() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    written = generator().generated(text)
+    written = generator("generate_model").generated(text)
     assert written == text, "docs/model.md is stale; run `python docs/generate_model.py`"
     listed = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (.+?) \| .*\|$", written, re.MULTILINE)
     kinds = [(part, kind, entry.kinds[kind].description) for part, entry in PARTS.items() for kind in entry.kinds]
@@ -50,7 +40,7 @@ def test_stale_tables_are_found() -> None:
     stale = DOCUMENT.read_text(encoding="utf-8").replace(
         "| `training.steps` | int | 700 |", "| `training.steps` | int | 600 |"
     )
-    assert generator().generated(stale) != stale
+    assert generator("generate_model").generated(stale) != stale
 
 
 def test_every_kind_can_be_chosen_and_the_first_is_the_default() -> None:
