@@ -7,6 +7,9 @@ WORKERS ?= 2
 KILLS ?= 60
 # The build of torch: empty for PyPI's, which has the CUDA libraries; TORCH=cpu for PyTorch's without them. .venv remembers it.
 TORCH ?= $(shell cat .venv/.torch 2>/dev/null)
+ifneq ($(filter-out cpu auto xpu cu% rocm%,$(TORCH)),)
+$(error TORCH is empty, cpu, auto or a backend of uv such as cu128, got '$(TORCH)'; nothing was changed)
+endif
 BIN := .venv/bin
 MOUTH_BIN := .venv-mouth/bin
 

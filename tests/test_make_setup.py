@@ -59,3 +59,11 @@ def test_an_environment_of_an_earlier_version_stays(folder: Path) -> None:
     is_set_up(folder, "")
     (folder / ".venv" / ".torch").unlink()
     assert "rm -rf" not in commands(folder, "setup")
+
+
+def test_an_unknown_build_changes_nothing(folder: Path) -> None:
+    is_set_up(folder, "cpu")
+    done = subprocess.run(["make", "-C", str(folder), "setup", "TORCH=banana"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "got 'banana'; nothing was changed" in done.stderr
+    assert (folder / ".venv" / ".torch").read_text() == "cpu\n"

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.records import Archived, Study
+from ablation.report.build import writable
 from ablation.report.examples import PER_ARM, choose
 from ablation.results import (
     COUNTS_FILE,
@@ -36,8 +37,7 @@ def archive(study_dir: Path, out: Path) -> list[Path]:
     """
     study, counts = read_study(study_dir), read_all_counts(study_dir)
     _check_out(study_dir, out)
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out, prefix=".archive-") as temporary:
+    with writable(out, "an archive", "--archive"), TemporaryDirectory(dir=out, prefix=".archive-") as temporary:
         folder = Path(temporary)
         _write(_few_texts(study, counts), folder / COUNTS_FILE)
         if study.imported is None:

@@ -33,19 +33,19 @@ def build(study_dir: Path, formats: Sequence[str] = FORMATS, out: Path | None = 
     """
     check_formats(formats)
     content = load(study_dir)
-    with _writable(out or study_dir) as folder:
+    with writable(out or study_dir) as folder:
         return write_all(content, folder, formats)
 
 
 @contextmanager
-def _writable(folder: Path) -> Iterator[Path]:
+def writable(folder: Path, thing: str = "a report", option: str = "--out") -> Iterator[Path]:
     """Make the folder, and turn an OSError of the block into UserError: a checkout or a shared result may be read-only."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
     except OSError as error:
-        rule = f"a report goes to a folder that can be written to, and {folder} cannot"
-        raise UserError(f"{rule} ({error.strerror or error}); give another folder by --out") from error
+        rule = f"{thing} goes to a folder that can be written to, and {folder} cannot"
+        raise UserError(f"{rule} ({error.strerror or error}); give another folder by {option}") from error
 
 
 def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -83,7 +83,7 @@ def build_changes(
         "json": lambda: changes.to_json(found),
     }
     stem = f"changes-since-{found.earlier.study}"
-    with _writable(out or later_dir) as folder:
+    with writable(out or later_dir) as folder:
         return [atomic_write(folder / f"{stem}.{name}", texts[name]()) for name in formats]
 
 

@@ -116,3 +116,11 @@ def test_a_report_goes_where_it_can_be_written(folder: Path, tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="give another folder by --out"):
         build(folder, ["csv"], tmp_path / "file" / "under")
+
+
+@pytest.mark.parametrize("place", ["file", "file/under"])
+def test_an_archive_goes_where_it_can_be_written(folder: Path, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"an archive goes to a folder .* give another folder by --archive"):
+        archive(folder, tmp_path / place)
+    assert (tmp_path / "file").read_text() == ""
