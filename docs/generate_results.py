@@ -15,6 +15,7 @@ from ablation.records import Study
 from ablation.report.content import Content, load
 from ablation.report.cost import total
 from ablation.report.headline import headline
+from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import duration
 from common.conditions import label
 from common.files import atomic_write
@@ -48,7 +49,7 @@ def contrasts_table(content: Content) -> str:
     for each in content.contrast_verdicts:
         key = (each.contrast.family, each.contrast.name)
         cells = [_difference(content, found.get((*key, name))) for name in study.conditions]
-        rows.append([each.contrast.name, *cells, str(each.verdict)])
+        rows.append([each.contrast.name, *cells, OVERALL[each.verdict]])
     return _table(["contrast", *map(label, study.conditions), "verdict"], rows)
 
 
@@ -92,7 +93,7 @@ def _means(content: Content, arm: str) -> Iterable[str]:
 
 def _verdict(content: Content, arm: str) -> str:
     found = content.verdicts.get(arm)
-    return "" if found is None else str(found.verdict)
+    return "" if found is None else OVERALL[found.verdict]
 
 
 def _difference(content: Content, row: Mapping[str, Any] | None) -> str:
