@@ -6,38 +6,49 @@ from collections.abc import Sequence
 from ablation.plan.arms import Arm
 from common.errors import UserError
 from components.workers.memory import limited_groups
+from pipelines.local.placement import Placement
 from recipes.base import Recipe
 from recipes.optional import device_bytes, frame_bytes
 
 UTTERANCE_FRAMES = 75  # 3 s, as the lengths of a corpus are not known before it is prepared
 WHOLE = 1.6  # what a step of `tiny` takes, in units of the lower bound (measured: 149 and 104 kB a frame, 1.44)
-AT_ONCE = 2  # trials that `ablate run` trains at a time
 MOST_FRAME_BYTES = 2_000_000  # no model needs more for a frame, so that smaller batches need no measurement
 
 
-def check_batches(recipe: Recipe, arms: Sequence[Arm], memory: int | None = None) -> None:
+def check_batches(
+    recipe: Recipe, arms: Sequence[Arm], memory: int | None = None, placement: Placement | None = None
+) -> None:
     """Check that a training step of every arm can fit. Raises UserError with the size that fits.
 
-    Only recipes that know `frame_bytes` are checked. `memory` is that of the machine in bytes; by default it is found. What a step
-    needs is a lower bound, so a batch that passes may still be too large.
+    Only recipes that know `frame_bytes` are checked. `memory` is that of the machine in bytes; by default it is found. A trial has
+    the part of it, or of its GPUs, that `placement` gives it. What a step needs is a lower bound, so a batch that passes may still
+    be too large. Without a placement, a GPU counts as a whole, as on a cluster.
     """
     known: dict[str, int | None] = {}
+    chosen = placement or Placement()
     for arm in arms if hasattr(recipe, "frame_bytes") else ():
-        frames, share = _frames(arm), (memory or machine_bytes()) // AT_ONCE
+        frames, share = _frames(arm), _share(chosen, memory)
         if frames * MOST_FRAME_BYTES <= share:
             continue
-        if memory is None:
+        if memory is None and chosen.memory is None:
             share = device_bytes(recipe) or share
         model = repr({name: group for name, group in arm.settings.items() if name != "training"})
         each = known[model] if model in known else known.setdefault(model, frame_bytes(recipe, arm.settings))
         if each and frames * each > share:
-            raise UserError(_sentence(arm, frames, each, share))
+            raise UserError(_sentence(arm, frames, each, share, chosen))
 
 
 def machine_bytes() -> int:
     """Return the memory that this process may use: that of the machine, or the limit of its container."""
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([whole, *(group.limit for group in limited_groups())])
+
+
+def _share(placement: Placement, memory: int | None) -> int:
+    """Return the bytes that each trial has, of its GPUs if their memory is known."""
+    if placement.memory is not None:
+        return placement.memory // placement.sharing
+    return (memory or machine_bytes()) // placement.at_once
 
 
 def _frames(arm: Arm) -> int:
@@ -47,7 +58,7 @@ def _frames(arm: Arm) -> int:
     return -(-int(whole) // int(training["gradient_accumulation_steps"]))
 
 
-def _sentence(arm: Arm, frames: int, each: int, share: int) -> str:
+def _sentence(arm: Arm, frames: int, each: int, share: int, placement: Placement) -> str:
     training, fitting = arm.settings["training"], int(share / (WHOLE * each))
     accumulation = training["gradient_accumulation_steps"]
     if training["max_frames_per_batch"]:
@@ -57,8 +68,12 @@ def _sentence(arm: Arm, frames: int, each: int, share: int) -> str:
         most = fitting // UTTERANCE_FRAMES * accumulation
     size += f" in {accumulation} micro-batches" if accumulation > 1 else ""
     steps = -(-accumulation * frames // max(1, fitting))
+    where, option = "on this machine", "--trials-at-once" if placement.at_once > 1 else None
+    if placement.memory is not None:
+        where, option = "on its GPU", "--trials-per-gpu" if placement.sharing > 1 else None
+    fewer = f", or a smaller {option}" if option else ""
     return (
         f"arm {arm.arm!r}: a training step has to fit in memory; a batch of {size} needs at least "
-        f"{frames * each / 1e9:,.0f} GB, and a trial has {share / 1e9:.1f} GB on this machine: set training.{key}: {max(1, most)} "
-        f"or less, or training.gradient_accumulation_steps: {steps} or more"
+        f"{frames * each / 1e9:,.0f} GB, and a trial has {share / 1e9:.1f} GB {where}: set training.{key}: {max(1, most)} "
+        f"or less, or training.gradient_accumulation_steps: {steps} or more{fewer}"
     )
