@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ready_store import copy_database
+
 STARTS_S = 120.0
 HOP = {"host", "connection", "content-length", "transfer-encoding", "authorization"}
 
@@ -47,7 +49,7 @@ class MlflowServer:
         return self.folder / "mlflow.db"
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        copy_database(self.database)
         self.start()
         return self
 
