@@ -17,6 +17,12 @@ from tracking.store import check_store, client, experiment, prepare_store
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The address of a store whose tables are really created here."""
+    return f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
+
+
 def revise(store: str, *changes: str) -> None:
     with contextlib.closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as database, database:
         for change in changes:
