@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from cli.corpus_cache import clean, list_
-from corpora.readers.registry import S3, S3_EXAMPLE, examples, needing_mouths
+from corpora.readers.registry import S3, S3_EXAMPLE, needing_mouths, to_prepare
 from pipelines.local import paths
 
 DAMAGED = 1
@@ -29,7 +29,7 @@ def prepare(
         str,
         typer.Argument(
             metavar="URI",
-            help=f"{examples()}. Real video ({needing_mouths()}) needs `make mouth` once.",
+            help=f"{to_prepare()}. Real video ({needing_mouths()}) needs `make mouth` once.",
         ),
     ],
     root: Annotated[Path, typer.Option(metavar="DIR", help="Where prepared corpora are kept.")] = paths.CORPORA,

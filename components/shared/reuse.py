@@ -115,20 +115,25 @@ def usable(uri: str, found: "Sequence[Stored]", *, trained: bool = False) -> tup
                 if trained:
                     Status.read(Path(folder))
                 else:
-                    check(Path(folder), stored)
+                    _finished(check(Path(folder), stored))
                 return stored.run_id, reason
             except Exception as error:
                 reason = reason or unusable(stored.run_id, error)
     return None, reason
 
 
+def _finished(status: Status) -> Status:
+    """Return the status of a trial. Raises UserError if it failed after it was scored."""
+    if status.status != "finished":
+        raise UserError(f"its status is {status.status!r}")
+    return status
+
+
 def _scored(uri: str, trial: Trial | Status, stored: "Stored", out: Path) -> Status:
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        earlier = check(got, fetch_files(uri, stored.run_id, got, stored))
-        if earlier.status != "finished":
-            raise UserError(f"its status is {earlier.status!r}")
+        earlier = _finished(check(got, fetch_files(uri, stored.run_id, got, stored)))
         status = replace(
             _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
         )

@@ -22,6 +22,7 @@ from ablation.plan.arms import trials
 from ablation.plan.plan import Plan
 from common import disk
 from common.errors import Unavailable, UserError
+from common.external import is_external
 from components.shared import kept
 from components.shared.braces import protect
 from components.shared.history import attempt
@@ -207,8 +208,9 @@ def _end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str 
 
 
 def _folders(plan: Plan) -> list[str]:
-    """Return the folders that a plan names: its corpus, and its recorded noise."""
-    named = [plan.corpus.partition("://")[2].partition("?")[0], *plan.noise.values()]
+    """Return the folders that a plan names: its corpus, and its recorded noise. An external corpus has a name only."""
+    corpus = "" if is_external(plan.corpus) else plan.corpus.partition("://")[2].partition("?")[0]
+    named = [name for name in (corpus, *plan.noise.values()) if name]
     return [str(Path(name).resolve()) for name in named if Path(name).is_dir()]
 
 
