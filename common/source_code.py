@@ -166,4 +166,3 @@ def _is_ours(name: str) -> bool:
 
 def _file(name: str) -> Path:
     return ROOT.joinpath(*name.split(".")).with_suffix(".py")
-
