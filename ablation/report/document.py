@@ -36,15 +36,7 @@ READING = re.compile(r"line (?P<line>\d+): (?P<quote>['\"])(?P<phrase>.*)(?P=quo
 
 def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
-    study = content.study
-    said, compared = headline(content), contrasts.sections(content)
-    verdicts = [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]
-    lead = [
-        Section("Findings", [Text(said)] if said else []),
-        *compared,
-        Section("Verdicts", verdicts),
-        Section("Looks", looks.history(study, content.looks, content.contrast_looks)),
-    ]
+    study, lead = content.study, _lead(content)
     scored = not content.comparison.empty
     answer = [
         *lead,
@@ -68,12 +60,35 @@ def document(content: Content) -> Document:
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
     ]
+    return _document(content, lead, [*answer, *(replace(each, detail=True) for each in details)])
+
+
+def opening(content: Content) -> Document:
+    """Return the leading sections of the report alone, without its figures, which take most of the time."""
+    lead = _lead(content)
+    return _document(content, lead, lead)
+
+
+def _lead(content: Content) -> list[Section]:
+    """Return the sections with what was found."""
+    study, said = content.study, headline(content)
+    verdicts = [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]
+    return [
+        Section("Findings", [Text(said)] if said else []),
+        *contrasts.sections(content),
+        Section("Verdicts", verdicts),
+        Section("Looks", looks.history(study, content.looks, content.contrast_looks)),
+    ]
+
+
+def _document(content: Content, lead: Sequence[Section], sections: Sequence[Section]) -> Document:
+    study = content.study
     return Document(
         "Ablation study",
         study.study,
         study.question or "Which parts does the model need?",
         content.summary,
-        [section for section in [*answer, *(replace(each, detail=True) for each in details)] if section.blocks],
+        [section for section in sections if section.blocks],
         web_address((study.mlflow or {}).get("url")),
         sum(bool(section.blocks) for section in lead),
     )

@@ -14,6 +14,7 @@ differ by less than the noise: 45.3 and 53.2 against 43.6, 47.0 and 47.8 s of CP
 import gc
 import importlib
 import json
+import math
 import os
 import selectors
 import signal
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,18 +39,28 @@ from recipes.base import Recipe
 from recipes.optional import preload_check
 from recipes.registry import find
 
-FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # for the first steps, which do not wait for the rest
+# For the first steps, which do not wait for the rest.
+FIRST = ("kfp.dsl.executor_main", "tracking.studies", "tracking.forehand")
 REST = (
+    "pyarrow.parquet",
+    "corpora.store",
     "tracking.checkpoints",
     "ablation.stats.scoring",
     "ablation.stats.significance",
+    "components.shared.study_record",
+    "components.shared.gather",
     "ablation.report.build",
-    "ablation.report.figures.pdf_canvas",  # imports matplotlib, in two seconds
+    "ablation.report.formats.kubeflow",
+    "ablation.report.formats.mlflow",
+    "ablation.report.figures.pdf_canvas",  # imports matplotlib
+    "matplotlib.backends.backend_pdf",
 )
 WORKERS = ("components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")
 MOST_SERVERS = 3  # that one run starts: a machine without memory kills each
-QUIET_S = 0.7  # without a request, before the server imports in advance, which delays the next request
+# Without a request, before the server imports in advance, which delays the next request. A rerun needs no modules of training,
+# whose import takes seconds, and finds its corpus in less than `QUIET_S`.
+SOON_S, QUIET_S = 0.1, 0.7
 # A process that forks must not have threads. BLAS is not in a hot path, and neither is Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
 
@@ -156,6 +168,11 @@ def _modules(step: Sequence[str], recipe: Recipe) -> tuple[tuple[str, ...], tupl
     return needed, (*FIRST, *REST, *(training if name == "prepare_corpus" else ()))
 
 
+def _pause_s(module: str, quiet_s: float) -> float:
+    """Return for how long the server waits for requests, the last of which came `quiet_s` ago, before it imports a module."""
+    return max(0.0, (SOON_S if module in FIRST + REST else QUIET_S) - quiet_s)
+
+
 class _Server:
     """The process that forks: one thread with one loop."""
 
@@ -166,12 +183,13 @@ class _Server:
 
     def serve(self) -> None:
         """Serve requests until the other end of the socket is closed."""
-        quiet = True
+        busy = -math.inf  # the time of the last request, or end of a step
         while True:
             missing = self._missing(self.ahead)
-            ready = self.waiting.select((0 if quiet else QUIET_S) if missing else None)
-            quiet = not ready
-            if not ready:
+            ready = self.waiting.select(_pause_s(missing[0], time.monotonic() - busy) if missing else None)
+            if ready:
+                busy = time.monotonic()
+            else:
                 self._load(missing[0])
             for key, _ in ready:
                 if key.fileobj is not self.control:
@@ -243,3 +261,5 @@ class _Server:
 
 if __name__ == "__main__":
     _Server(socket.socket(fileno=int(sys.argv[1])), find(sys.argv[2])).serve()
+    sys.stdout.flush()
+    os._exit(0)  # the user waits for this end, and an orderly one takes a quarter of a second

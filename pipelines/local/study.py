@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from components.shared.trial import STATES_FOLDER
 from pipelines.local.deaths import deaths, killed_by
 from pipelines.local.leftovers import GONE, close_leftovers, end_runs
 from pipelines.local.placement import Placement
-from pipelines.local.processes import end_group, has_ended, ignoring_signals, raising_on_signals, start_group
+from pipelines.local.processes import end_group, has_ended_within, ignoring_signals, raising_on_signals, start_group
 from pipelines.local.progress import Progress
 from pipelines.local.study_folder import deliver, finish_delivery, locked, new_log, scratch, scratch_of, writable
 from pipelines.local.workspace import Workspace
@@ -42,7 +41,7 @@ from tracking.probe import check_answers
 if TYPE_CHECKING:
     from ablation.records import TrialRecord
 
-POLL_S = 0.5
+LOOK_EVERY_S = 0.5  # for progress; the end shows at once
 
 
 @dataclass(frozen=True)
@@ -133,9 +132,8 @@ def _supervise(
     with raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
         process = _start(plan, workspace, arguments, image, placement)
         try:
-            while not has_ended(process):
+            while not has_ended_within(process, LOOK_EVERY_S):
                 progress.update(workspace)
-                time.sleep(POLL_S)
         except KeyboardInterrupt:
             raise Interrupted(closed=_close(process, workspace, tracking_uri, "KILLED")) from None
         except BaseException:
