@@ -14,9 +14,9 @@ from ablation.plan.contrasts import Contrast
 from ablation.stats.contrasts import COLUMNS, KEYS, compare_contrasts
 from ablation.stats.sequential_contrast_intervals import contrast_errors, with_errors
 from ablation.stats.sequential_contrasts import ContrastDesign
-from ablation.stats.sequential_judge import FINAL, HOPELESS, Decision, Judged, Look, scaled_verdict
+from ablation.stats.sequential_judge import FINAL, HOPELESS, Decision, Judged, Look
 from ablation.stats.sequential_judge import decision_of as decision
-from ablation.stats.significance import ALPHA
+from ablation.stats.significance import ALPHA, verdict_of
 
 
 def key_of(contrast: Contrast) -> str:
@@ -92,7 +92,7 @@ def _scaled(table: pd.DataFrame, levels: Mapping[str, float], same: Mapping[str,
         factor = table["family"].map({family: ALPHA / level if level else np.inf for family, level in allowed.items()})
         table[column] = np.minimum(1.0, table[column] * factor)
     tested = table["why_not_tested"] == ""
-    table.loc[tested, "verdict"] = [scaled_verdict(row) for row in table[tested].to_dict("records")]
+    table.loc[tested, "verdict"] = [verdict_of(row) for row in table[tested].to_dict("records")]
     return table
 
 

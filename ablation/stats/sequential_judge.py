@@ -14,7 +14,7 @@ import pandas as pd
 from ablation.stats.sequential import LookDesign
 from ablation.stats.sequential_futility import is_futile
 from ablation.stats.sequential_intervals import Error, errors
-from ablation.stats.significance import ALPHA, COLUMNS, compare
+from ablation.stats.significance import ALPHA, COLUMNS, compare, verdict_of
 from ablation.stats.verdict import NotTested, Verdict
 
 
@@ -140,15 +140,8 @@ def _adjusted(
             columns = ["diff_low", "diff_high", "detectable"]
             table.loc[row, columns] = [error.low, error.high, error.detectable]
     tested = (table["arm"] != baseline) & (table["why_not_tested"] == "")
-    table.loc[tested, "verdict"] = [scaled_verdict(row) for row in table[tested].to_dict("records")]
+    table.loc[tested, "verdict"] = [verdict_of(row) for row in table[tested].to_dict("records")]
     return table
-
-
-def scaled_verdict(row: Mapping[str, float]) -> Verdict:
-    """Return the verdict on a row that has a test, by its p values scaled to 5 %."""
-    if row["p_adjusted"] <= ALPHA:
-        return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
-    return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
 
 
 def decision_of(

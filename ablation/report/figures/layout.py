@@ -94,11 +94,11 @@ def _forest(forest: Forest, canvas: Canvas) -> None:
     for value, name in forest.x.marks(FOREST.right - FOREST.left, Y_GAP):
         canvas.rule((forest.across(value), FOREST.top), (forest.across(value), bottom), axis=value == 0)
         canvas.text(forest.across(value), bottom + 16, name)
-    more, less = ("better", "worse") if forest.higher_is_better else ("worse", "better")
-    canvas.text(zero + 6, 16, f"arm is {more} →", anchor="start")
+    less, more = forest.sides
+    canvas.text(zero + 6, 16, f"{more} →", anchor="start")
     canvas.text(zero - 6, 16, f"← {less}", anchor="end")
-    for top, (arm, rows) in zip(forest.tops(), forest.groups, strict=True):
-        canvas.text(6, top + 5, short(arm, 70), bold=True, anchor="start")
+    for top, (name, rows) in zip(forest.tops(), forest.groups, strict=True):
+        canvas.text(6, top + 5, short(name, 70), bold=True, anchor="start")
         for place, row in enumerate(rows):
             _row(forest, row, top + HEAD + ROW * place, canvas)
     canvas.text((FOREST.left + FOREST.right) / 2, bottom + 34, forest.x.name, bold=True)

@@ -91,7 +91,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Row:
-    """A difference to the baseline with its interval, which may be unknown, and its text."""
+    """A difference or a contrast with its interval, which may be unknown, and its text."""
 
     name: str
     value: float
@@ -108,12 +108,15 @@ FIRST_GROUP, BELOW = 34, 44  # pixels above the first group, and below the last 
 
 @dataclass(frozen=True)
 class Forest:
-    """Groups of rows around zero on one axis, a group per arm. A screen reader says `label`."""
+    """Groups of rows around zero on one axis, a group per arm or contrast. A screen reader says `label`.
+
+    `sides` says what values below and above zero mean.
+    """
 
     label: str
     x: Axis
     groups: Sequence[tuple[str, Sequence[Row]]]
-    higher_is_better: bool = False
+    sides: tuple[str, str] = ("better", "arm is worse")
 
     @property
     def width(self) -> int:
