@@ -24,7 +24,7 @@ def list_(
 ) -> None:
     """List prepared corpora with their sizes, the last used first.
 
-    Downloads that are not complete, and what a killed preparation has left, are listed too.
+    Downloads that are not complete, and what a killed preparation has left, are listed too. Of external corpora nothing is here.
 
     Example: ablate corpus list
     """

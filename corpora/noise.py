@@ -16,7 +16,6 @@ from corpora.recordings import open_half
 from corpora.schema import SAMPLE_RATE_HZ, Utterance
 from corpora.store import Corpus
 
-BABBLE = "babble"
 TALKERS = 20
 TRACK_SECONDS = 60
 FULL_SCALE = 32768.0
@@ -53,7 +52,7 @@ class NoiseBank:
             samples, power = open_half(Path(source), first=purpose == "train")
             return cls(samples, Path(source).name, power)
         draw = np.random.default_rng(_number(kind, purpose))
-        if kind == BABBLE:
+        if kind == "babble":
             return cls(_babble(corpus, draw), f"{TALKERS} streams of the training split")
         if kind == "white":
             return cls(draw.standard_normal(TRACK_SECONDS * SAMPLE_RATE_HZ), "generated")
@@ -71,19 +70,14 @@ class NoiseBank:
         return self.at(int(generator.integers(len(self.track))), samples)
 
 
-def check_talkers(utterances: int) -> None:
-    """Raise UserError if a corpus has too few training utterances for babble."""
-    if utterances < TALKERS:
-        raise UserError(
-            f"babble is mixed from {TALKERS} different training utterances, and the corpus has {utterances}: "
-            "prepare more, or give recordings (noise: {babble: DIR})"
-        )
-
-
 def _babble(corpus: Corpus, draw: np.random.Generator) -> np.ndarray:
     """Return the sum of `TALKERS` streams of equal power. Each stream is a series of different training utterances."""
     utterances = sorted(corpus.utterances("train"), key=lambda utterance: utterance.id)
-    check_talkers(len(utterances))
+    if len(utterances) < TALKERS:
+        raise UserError(
+            f"babble is mixed from {TALKERS} different training utterances, and the corpus has {len(utterances)}: "
+            "prepare more, or give recordings (noise: {babble: DIR})"
+        )
     order = [utterances[place] for place in draw.permutation(len(utterances))]
     streams = [_stream(corpus, order[talker::TALKERS]) for talker in range(TALKERS)]
     # Rolled, so that no two streams start together.

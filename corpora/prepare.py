@@ -175,3 +175,14 @@ def check_video(uri: str, *, has_video: bool) -> None:
         raise UserError(
             f"this recipe needs pictures of the speaker, and {uri} has only sound; choose a corpus with video"
         )
+
+
+def check_babble(uri: str, *, utterances: int) -> None:
+    """Raises UserError for a corpus with too few training utterances for babble, as `corpora.noise` does once it is mixed."""
+    from corpora.noise import TALKERS
+
+    if utterances < TALKERS:
+        raise UserError(
+            f"babble is mixed from {TALKERS} different training utterances, and {uri} has {utterances}: prepare more, or give "
+            "recordings (noise: {babble: DIR})"
+        )

@@ -72,14 +72,13 @@ def check_prepared(plan: Plan, recipe: Recipe, summary: Mapping[str, Any]) -> No
 
     `summary` is `Corpus.summary()`, or that of an external corpus, of which neither is known.
     """
-    from corpora.noise import BABBLE, check_talkers
-    from corpora.prepare import check_video
+    from corpora.prepare import check_babble, check_video
 
     if recipe.needs_video:
         check_video(str(summary["uri"]), has_video=summary.get("video", True))
     mixed = optional.mixed_noise(recipe, list(plan.conditions))
-    if BABBLE in mixed and BABBLE not in plan.noise and "train" in summary:
-        check_talkers(int(summary["train"]))
+    if "babble" in mixed and "babble" not in plan.noise and "train" in summary:
+        check_babble(str(summary["uri"]), utterances=int(summary["train"]))
 
 
 def for_pods(plan: Plan) -> Plan:

@@ -15,7 +15,7 @@ from recipes.command.recipe import read_recipe
 from recipes.plans import check_prepared, read_plan
 from recipes.registry import find
 
-FEW = "babble is mixed from 20 different training utterances, and the corpus has 19: prepare more, or give recordings"
+FEW = "babble is mixed from 20 different training utterances, and grid://x has 19: prepare more, or give recordings"
 
 
 def summary(**changes: Any) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def test_nothing_is_trained_on_too_few(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "plan.yaml").write_text(plan)
     result = CliRunner().invoke(app, ["recipe", "run", "recipe.yaml", "--plan", "plan.yaml", "--out", "out"])
     assert isinstance(result.exception, UserError)
-    assert "and the corpus has 4: prepare more" in str(result.exception)
+    assert "valid=1 has 4: prepare more" in str(result.exception)
     assert not (tmp_path / "out").exists()
     root = next(tmp_path.glob("**/corpora-cache"), tmp_path / "corpora")
-    with pytest.raises(UserError, match="and the corpus has 4: prepare more"):
+    with pytest.raises(UserError, match="valid=1 has 4: prepare more"):
         explain(
             read_plan(tmp_path / "plan.yaml"), tracking_uri=f"sqlite:///{tmp_path}/m.db", corpora_root=root, force=""
         )

@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 import recipe_files
+from typer.testing import CliRunner
 
 from ablation.plan.plan import plan_from_mapping
+from cli.main import app
 from common.errors import UserError
 from common.external import external
+from pipelines.server.submit import arguments_for
+from recipes import plans
 from recipes.base import TrainingJob, Transcript, TranscriptionJob
 from recipes.command.process import CommandFailed
 from recipes.command.recipe import CommandRecipe, read_recipe
 from recipes.plans import check_corpus
 from recipes.registry import find
 
+ROOT = Path(__file__).parents[3]
 URI = "external://digits?version=3"
 TRAIN = ["-c", "import json, sys; json.dump(sys.argv[1:], open(sys.argv[1] + '/given.json', 'w'))", "{out}", "{seed}"]
 DECODE = """
@@ -158,3 +163,45 @@ def test_hypotheses_without_what_scoring_needs_are_refused(tmp_path: Path, rows:
 def test_fingerprints_of_recipes_without_references_stay(tmp_path: Path) -> None:
     plain = recipe_with(tmp_path).transcription_identity(recipe_with(tmp_path).catalogue.resolve("default"))
     assert plain["hypotheses"] == {"format": "jsonl", "keys": "", "id": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plan", "plans/smoke.yaml", "--corpus", URI], "recipe 'smile' trains on a prepared corpus"),
+        (["run", "plans/smoke.yaml", "--corpus", URI], "recipe 'smile' trains on a prepared corpus"),
+        (["submit", "plans/smoke.yaml", "--corpus", URI, "--host", "http://127.0.0.1:9"], "recipe 'smile' trains on"),
+        (
+            ["plan", "examples/own_data/plan.yaml", "--corpus", "external://digits"],
+            "external://digits' has none; write",
+        ),
+        (["run", "examples/own_data/plan.yaml", "--corpus", f"{URI}&x=1"], "has one option, `version`"),
+        (["corpus", "prepare", URI], "so there is nothing to prepare; give it as the corpus of a plan"),
+        (["corpus", "prepare", "external://digits"], "has none; write"),
+        (["corpus", "verify", URI], f"a prepared corpus is a folder, and {URI} is an address; nothing of an external"),
+        (["corpus", "push", URI, "s3://speech/x"], "is an address; nothing of an external corpus is on this machine"),
+        (["corpus", "export", "grid://data", "--to", "x"], "grid://data is an address; give the folder that"),
+        (["corpus", "clean", URI], f"no prepared corpus '{URI}'"),
+    ],
+)
+def test_commands_refuse_what_they_cannot_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
+    caught = CliRunner().invoke(app, words).exception
+    assert isinstance(caught, UserError)
+    assert said in str(caught)
+    assert "\n" not in str(caught)
+
+
+def test_a_cluster_gets_the_address_and_no_folder() -> None:
+    plan = plans.read_plan(ROOT / "examples" / "own_data" / "plan.yaml")
+    sent = arguments_for(plan, "http://mlflow.example", "abc")["plan"]
+    assert (sent["corpus"], sent["recipe"]) == (URI, "digits")
+
+
+def test_a_plan_says_that_the_data_are_not_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
+    shown = CliRunner().invoke(app, ["plan", str(ROOT / "examples" / "own_data" / "plan.yaml")], catch_exceptions=False)
+    assert f"corpus: {URI} (data that only the recipe knows: it brings the references" in shown.output
