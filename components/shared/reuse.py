@@ -202,12 +202,12 @@ def log_reused(uri: str, status: Status, folder: Path) -> None:
 
     The comparison then needs no run of another study. No durations are logged: this trial took no time.
     """
-    from tracking.reuse import SCORED, keep, mark_reused
-    from tracking.studies import end_run, log_history, log_scores
+    from tracking.reuse import REUSED_FROM, SCORED, keep
+    from tracking.studies import end_run, log_scores
 
-    mark_reused(uri, status.run_id, str(status.reused_from))
-    log_history(uri, status.run_id, read_history(folder))
-    log_scores(uri, status.run_id, {**(status.wer or {}), "parameters": float(status.parameters or 0)}, None)
+    scores = {**(status.wer or {}), "parameters": float(status.parameters or 0)}
+    origin, history = {REUSED_FROM: str(status.reused_from)}, read_history(folder)
+    log_scores(uri, status.run_id, scores, None, history=history, tags=origin)
     keep(uri, status.run_id, folder, {SCORED: str(status.evaluation)})
     end_run(uri, status.run_id, "FINISHED")
 
