@@ -33,7 +33,10 @@ def sections(content: Content) -> list[Section]:
 def _blocks(content: Content, family: str) -> list[Block]:
     named = KINDS[Effect.RUNG] if family == LADDER else "effect"
     cards = Verdicts(contrast_cards(content, family), (named, "kind"), f"Verdicts on the {named}s")
-    return [cards, *([_table(content, family), *pictures(content, family)] if len(content.contrasts) else [])]
+    shown: list[Block] = [cards]
+    if len(content.contrasts):
+        shown += [_table(content, family), *pictures(content, family)]
+    return shown
 
 
 def contrast_cards(content: Content, family: str) -> list[Card]:

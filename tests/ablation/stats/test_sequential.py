@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ablation.stats import sequential_cost
 from ablation.stats.metrics import METRICS
 from ablation.stats.sequential import SPENDING, LookDesign, design, null_statistics, spent_levels
 from ablation.stats.sequential_judge import Decision, judge_looks
@@ -163,3 +164,10 @@ def test_false_findings_over_all_looks_are_5_percent() -> None:
     decided, _ = bench.carried_out(wer, plan)
     wrong = int((decided == bench.DIFFERENT).any(1).sum())
     assert stats.binomtest(wrong, 2000, 0.05).pvalue > 0.01
+
+
+def test_a_look_that_decides_nothing_has_expected_trials() -> None:
+    """The first of many looks over many conditions has a level of 0."""
+    plan = LookDesign((2, 60), 2, 300, 1.0, levels=(0.0, 0.05), equivalence_levels=(0.0, 0.05))
+    [found] = sequential_cost.expected(plan, 0.005, None, np.random.default_rng(0), points=(20.0,))
+    assert (found.trials, found.decided) == (found.most, 1)
