@@ -107,7 +107,7 @@ def _reach(content: Content) -> tuple[float, float]:
 
 
 def _name(content: Content) -> str:
-    return f"{content.metric.label[:1].upper()}{content.metric.label[1:]}"
+    return content.metric.heading
 
 
 def _points(content: Content) -> str:
