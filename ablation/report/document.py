@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ablation.decisions.verdict import Overall
 from ablation.records import ArmRecord
 from ablation.report import contrasts, evidence, looks, measured
 from ablation.report.blocks import (
@@ -41,7 +42,7 @@ def document(content: Content) -> Document:
     answer = [
         *lead,
         *([] if scored else [Section("Failed trials", _failed(content))]),
-        Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content) if scored else []),
+        Section(f"{content.metric.heading} by arm and condition", evidence.rates(content) if scored else []),
         Section("Figures", _figures(content)),
     ]
     details = [
@@ -119,7 +120,7 @@ def baseline_sentence(content: Content) -> str:
     everywhere = "" if len(content.study.conditions) == 1 else " over all conditions"
     rates = rates or [f"{write.value(base['overall'])}{everywhere}"]
     found = Counter(verdict.verdict for verdict in content.verdicts.values())
-    counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
+    counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict in Overall if (number := found[verdict]))
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
     stated = "" if content.study.imported else f" {stated_changes(content.study.arms)}"
     return f"The {label} of the baseline is {' and '.join(rates)}{write.direction}.{stated}{verdicts}"
@@ -128,10 +129,6 @@ def baseline_sentence(content: Content) -> str:
 def _no_curves(content: Content) -> list[Block]:
     left_out = content.study.archived and content.curves.empty and not content.study.imported
     return [Text(["Training curves were left out of this archive of the study."])] if left_out else []
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _figures(content: Content) -> list[Block]:

@@ -105,8 +105,8 @@ def _measured(study: Study) -> str:
     better = "higher" if metric.higher_is_better else "lower"
     unit = f"in {metric.unit}" if metric.unit else "without a unit"
     return (
-        f"{metric.short} is a value that was computed elsewhere, {unit}; {better} is better. The value of a trial is the mean over "
-        "its items, if there are several. Values are shown as they were given."
+        f"{metric.heading} is a value that was computed elsewhere, {unit}; {better} is better. The value of a trial is the mean "
+        "over its items, if there are several. Values are shown as they were given."
     )
 
 

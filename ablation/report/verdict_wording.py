@@ -190,7 +190,7 @@ def _conditions(conditions: Sequence[ConditionVerdict]) -> str:
 
 def at_(conditions: Sequence[ConditionVerdict]) -> str:
     """List conditions."""
-    return ", ".join(condition_label(each.condition) for each in conditions)
+    return and_([condition_label(each.condition) for each in conditions])
 
 
 def _all_failed(verdict: ArmVerdict) -> str:

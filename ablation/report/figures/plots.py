@@ -109,7 +109,7 @@ def _reach(content: Content) -> tuple[float, float]:
 
 
 def _name(content: Content) -> str:
-    return f"{content.metric.label[:1].upper()}{content.metric.label[1:]}"
+    return content.metric.heading
 
 
 def points_of(content: Content) -> str:

@@ -132,9 +132,8 @@ def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:
     rows = [
         [escape(arm.arm) + PADDING, *(_cell(content, arm.arm, name) + PADDING for name in conditions)] for arm in arms
     ]
-    label = content.metric.label
     note = f"Mean over seeds. In brackets: difference to the baseline{content.amounts.in_unit}; p. Bold: p ≤ {ALPHA:g}."
-    return [f"## {label[:1].upper()}{label[1:]}", note, table(head, rows)]
+    return [f"## {content.metric.heading}", note, table(head, rows)]
 
 
 def _cell(content: Content, arm: str, condition: str) -> str:

@@ -212,3 +212,18 @@ def test_a_wrong_table_is_refused_in_one_sentence(case: str) -> None:
     assert said in str(caught.value)
     assert (len(str(caught.value).splitlines()), caught.value.exit_code) == (1, 2)
     assert not Path("studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("accuracy", "Accuracy"),
+        ("psnr", "PSNR"),
+        ("mAP", "mAP"),
+        ("val/loss", "Val/loss"),
+        ("wer", "WER"),
+        ("Top-1", "Top-1"),
+    ],
+)
+def test_a_heading_writes_a_name_as_people_do(name: str, heading: str) -> None:
+    assert measure(name, higher_is_better=True).heading == heading

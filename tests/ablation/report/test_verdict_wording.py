@@ -128,7 +128,7 @@ def test_failed_trials_are_named_with_their_reasons() -> None:
 def test_a_caution_is_given_once_with_its_conditions() -> None:
     found = text(REMOVED, Overall.WORSE, WORSE, caution=Caution.ARM_VARIES)
     assert found.count("varies more between seeds") == 1
-    assert "; at clean, babble −5 dB, white 0 dB this arm varies more between seeds than" in found
+    assert "; at clean, babble −5 dB and white 0 dB this arm varies more between seeds than" in found
 
 
 def test_cautions_on_a_contrast_name_their_conditions_in_order() -> None:
