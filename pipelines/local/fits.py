@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ablation.plan.arms import Arm
 from common.errors import UserError
@@ -28,14 +29,14 @@ def check_batches(
     chosen = placement or Placement()
     for arm in arms if hasattr(recipe, "frame_bytes") else ():
         frames, share = _frames(arm), _share(chosen, memory)
-        if frames * MOST_FRAME_BYTES <= share:
+        if frames * MOST_FRAME_BYTES <= share.each:
             continue
-        if memory is None and chosen.memory is None:
-            share = device_bytes(recipe) or share
+        if memory is None and chosen.memory is None and (devices := device_bytes(recipe)):
+            share = _Share(devices)
         model = repr({name: group for name, group in arm.settings.items() if name != "training"})
         each = known[model] if model in known else known.setdefault(model, frame_bytes(recipe, arm.settings))
-        if each and frames * each > share:
-            raise UserError(_sentence(arm, frames, each, share, chosen))
+        if each and frames * each > share.each:
+            raise UserError(_sentence(arm, frames, each, share))
 
 
 def machine_bytes() -> int:
@@ -44,11 +45,31 @@ def machine_bytes() -> int:
     return min([whole, *(group.limit for group in limited_groups())])
 
 
-def _share(placement: Placement, memory: int | None) -> int:
-    """Return the bytes that each trial has, of its GPUs if their memory is known."""
+@dataclass(frozen=True)
+class _Share:
+    """The memory, in bytes, that some trials share, where it is, and the option for their number."""
+
+    memory: int
+    trials: int = 1
+    where: str = "on this machine"
+    option: str = "--trials-at-once"
+
+    @property
+    def each(self) -> int:
+        """Bytes of each trial."""
+        return self.memory // self.trials
+
+    def fewer(self, needed: int) -> str:
+        """Return the number of trials for which a step of `needed` bytes fits, as a remedy; nothing if it does not fit alone."""
+        fitting = int(self.memory / (WHOLE * needed))
+        return f", or `ablate run {self.option} {fitting}`" if 0 < fitting < self.trials else ""
+
+
+def _share(placement: Placement, memory: int | None) -> _Share:
+    """Return the memory that a trial has, of its GPUs if that is known."""
     if placement.memory is not None:
-        return placement.memory // placement.sharing
-    return (memory or machine_bytes()) // placement.at_once
+        return _Share(placement.memory, placement.sharing, "on its GPU", "--trials-per-gpu")
+    return _Share(memory or machine_bytes(), placement.at_once)
 
 
 def _frames(arm: Arm) -> int:
@@ -58,8 +79,8 @@ def _frames(arm: Arm) -> int:
     return -(-int(whole) // int(training["gradient_accumulation_steps"]))
 
 
-def _sentence(arm: Arm, frames: int, each: int, share: int, placement: Placement) -> str:
-    training, fitting = arm.settings["training"], int(share / (WHOLE * each))
+def _sentence(arm: Arm, frames: int, each: int, share: _Share) -> str:
+    training, fitting = arm.settings["training"], int(share.each / (WHOLE * each))
     accumulation = training["gradient_accumulation_steps"]
     if training["max_frames_per_batch"]:
         size, key, most = f"{training['max_frames_per_batch']:,} frames", "max_frames_per_batch", fitting * accumulation
@@ -68,12 +89,9 @@ def _sentence(arm: Arm, frames: int, each: int, share: int, placement: Placement
         most = fitting // UTTERANCE_FRAMES * accumulation
     size += f" in {accumulation} micro-batches" if accumulation > 1 else ""
     steps = -(-accumulation * frames // max(1, fitting))
-    where, option = "on this machine", "--trials-at-once" if placement.at_once > 1 else None
-    if placement.memory is not None:
-        where, option = "on its GPU", "--trials-per-gpu" if placement.sharing > 1 else None
-    fewer = f", or a smaller {option}" if option else ""
     return (
         f"arm {arm.arm!r}: a training step has to fit in memory; a batch of {size} needs at least "
-        f"{frames * each / 1e9:,.0f} GB, and a trial has {share / 1e9:.1f} GB {where}: set training.{key}: {max(1, most)} "
-        f"or less, or training.gradient_accumulation_steps: {steps} or more{fewer}"
+        f"{frames * each / 1e9:,.0f} GB, and a trial has {share.each / 1e9:.1f} GB {share.where}: "
+        f"set training.{key}: {max(1, most)} or less, "
+        f"or training.gradient_accumulation_steps: {steps} or more{share.fewer(frames * each)}"
     )

@@ -134,10 +134,15 @@ def test_memory_is_checked_for_every_trial_of_a_card() -> None:
     cards = {"at_once": 1, "groups": (("0",),), "memory": 16 * 10**9}
     check_batches(SMILE, arms, placement=Placement(**cards))
     crowded = Placement(**{**cards, "at_once": 8}, sharing=8)
-    with pytest.raises(UserError, match=r"a trial has 2\.0 GB on its GPU: .* or a smaller --trials-per-gpu$"):
+    with pytest.raises(UserError, match=r"a trial has 2\.0 GB on its GPU: .*, or `ablate run --trials-per-gpu 2`$"):
         check_batches(SMILE, arms, placement=crowded)
-    with pytest.raises(UserError, match=r"a trial has 1\.0 GB on this machine: .* or a smaller --trials-at-once$"):
+    check_batches(SMILE, arms, placement=Placement(**{**cards, "at_once": 2}, sharing=2))
+    with pytest.raises(
+        UserError, match=r"a trial has 1\.0 GB on this machine: .*, or `ablate run --trials-at-once 2`$"
+    ):
         check_batches(SMILE, arms, 16 * 10**9, Placement(16))
+    with pytest.raises(UserError, match=r"steps: \d+ or more$"):  # one trial alone does not fit
+        check_batches(SMILE, arms, 10**9, Placement(16))
 
 
 KEEPS_A_CARD = """
