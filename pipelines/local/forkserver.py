@@ -54,12 +54,15 @@ REST = (
     "ablation.report.formats.mlflow",
     "ablation.report.figures.pdf_canvas",  # imports matplotlib
     "matplotlib.backends.backend_pdf",
+    "ablation.decisions.promotion",
+    "tracking.lease",
+    "tracking.served",
 )
 WORKERS = ("components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")
 MOST_SERVERS = 3  # that one run starts: a machine without memory kills each
-# Without a request, before the server imports in advance, which delays the next request. A rerun needs no modules of training,
-# whose import takes seconds, and finds its corpus in less than `QUIET_S`.
+# Without a request, before the server imports in advance, which delays the next request. A rerun opens its study and finds its
+# corpus in less than `QUIET_S`: nothing delays these steps, and no module of training is imported. `find_finished` is long.
 SOON_S, QUIET_S = 0.1, 0.7
 # A process that forks must not have threads. BLAS is not in a hot path, and neither is Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
@@ -168,9 +171,9 @@ def _modules(step: Sequence[str], recipe: Recipe) -> tuple[tuple[str, ...], tupl
     return needed, (*FIRST, *REST, *(training if name == "prepare_corpus" else ()))
 
 
-def _pause_s(module: str, quiet_s: float) -> float:
-    """Return for how long the server waits for requests, the last of which came `quiet_s` ago, before it imports a module."""
-    return max(0.0, (SOON_S if module in FIRST + REST else QUIET_S) - quiet_s)
+def _pause_s(step: str, quiet_s: float) -> float:
+    """Return for how long the server waits for requests, the last of which came `quiet_s` ago for a step, before it imports."""
+    return max(0.0, (SOON_S if step == "find_finished" else QUIET_S) - quiet_s)
 
 
 class _Server:
@@ -179,6 +182,7 @@ class _Server:
     def __init__(self, control: socket.socket, recipe: Recipe) -> None:
         self.recipe, self.control, self.waiting, self.loaded = recipe, control, selectors.DefaultSelector(), set[str]()
         self.ahead: tuple[str, ...] = FIRST  # modules to import while there are no requests
+        self.step = ""  # the last one that was asked for
         self.waiting.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
@@ -186,7 +190,7 @@ class _Server:
         busy = -math.inf  # the time of the last request, or end of a step
         while True:
             missing = self._missing(self.ahead)
-            ready = self.waiting.select(_pause_s(missing[0], time.monotonic() - busy) if missing else None)
+            ready = self.waiting.select(_pause_s(self.step, time.monotonic() - busy) if missing else None)
             if ready:
                 busy = time.monotonic()
             else:
@@ -216,6 +220,7 @@ class _Server:
         if not place:
             return False
         request = json.loads(Path(place.decode()).read_text(encoding="utf-8"))
+        self.step = request["step"][-1]
         needed, self.ahead = _modules(request["step"], self.recipe)
         self._load(*self._missing(needed))
         sys.stdout.flush()
