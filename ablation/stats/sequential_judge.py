@@ -134,7 +134,7 @@ def _adjusted(
     """Return the table of `compare` with p values, intervals and verdicts that allow for the looks."""
     table = table.copy()
     for column, allowed in (("p_adjusted", level), ("p_equivalent", same)):
-        table[column] = np.minimum(1.0, table[column] * (ALPHA / allowed if allowed else np.inf))
+        table[column] = scaled(table[column], allowed)
     for row, (arm, condition) in zip(table.index, table[["arm", "condition"]].to_numpy(), strict=True):
         if (error := known.get((arm, condition))) is not None and not np.isnan(table.loc[row, "diff_low"]):
             columns = ["diff_low", "diff_high", "detectable"]
@@ -142,6 +142,11 @@ def _adjusted(
     tested = (table["arm"] != baseline) & (table["why_not_tested"] == "")
     table.loc[tested, "verdict"] = [verdict_of(row) for row in table[tested].to_dict("records")]
     return table
+
+
+def scaled(p: pd.Series, level: float) -> pd.Series:
+    """Return p values for which 5 % is the level of a look; 1 at a level of 0, where nothing is decided. NaN stays NaN."""
+    return (p * (ALPHA / level)).clip(upper=1.0) if level else p.where(p.isna(), 1.0)
 
 
 def decision_of(
