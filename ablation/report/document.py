@@ -24,6 +24,7 @@ from ablation.report.content import Content, flat, provenance
 from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
 from ablation.report.figures import curves, plots
+from ablation.report.headings import heading
 from ablation.report.headline import headline
 from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
@@ -42,7 +43,7 @@ def document(content: Content) -> Document:
     answer = [
         *lead,
         *([] if scored else [Section("Failed trials", _failed(content))]),
-        Section(f"{content.metric.heading} by arm and condition", evidence.rates(content) if scored else []),
+        Section(f"{heading(content.metric)} by arm and condition", evidence.rates(content) if scored else []),
         Section("Figures", _figures(content)),
     ]
     details = [

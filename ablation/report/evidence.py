@@ -10,6 +10,7 @@ from ablation.decisions.verdict import Overall
 from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
+from ablation.report.headings import heading
 from ablation.report.wording import interval, p_value
 from ablation.stats.levels import ALPHA
 from ablation.stats.metrics import Metric
@@ -37,7 +38,7 @@ def rates(content: Content) -> list[Block]:
     return [
         _by_arm(
             content,
-            f"{metric.heading} by arm and condition",
+            f"{heading(metric)} by arm and condition",
             table,
             partial(_rate, Amounts(metric)),
             baseline=True,
@@ -49,7 +50,7 @@ def rates(content: Content) -> list[Block]:
 
 def _rates_note(content: Content, metric: Metric) -> str:
     seeds, write = len(content.study.seeds), Amounts(metric)
-    name = metric.short if metric.is_rate else metric.heading
+    name = metric.short if metric.is_rate else heading(metric)
     unit = " in percent" if metric.is_rate else f"{f' in {metric.unit}' if metric.unit else ''}{write.direction}"
     if seeds < 2:
         return (

@@ -10,11 +10,6 @@ from dataclasses import dataclass
 from ablation.stats.alignment import Aligner, align_characters, align_words
 
 ALIGNMENT = "alignment"
-# Names of measures that a heading writes in capitals.
-CAPITALS = (
-    "wer cer ter per mer der jer eer auc auroc auprc mrr ndcg mcc psnr ssim ms-ssim snr si-snr sdr si-sdr pesq stoi estoi mos bleu "
-    "iou nll ppl bpc bpb mae mse rmse mape ece fid fad kid lpips mcd rtf"
-)
 
 
 @dataclass(frozen=True)
@@ -48,13 +43,6 @@ class Metric:
     def short(self) -> str:
         """The abbreviation in tables: `WER`. A name from elsewhere is left as it is."""
         return self.name.upper() if self.is_rate else self.name
-
-    @property
-    def heading(self) -> str:
-        """The full name at the start of a heading or sentence: `Word error rate`, `Accuracy`, `PSNR`, `mAP`."""
-        if self.name.casefold() in CAPITALS.split() and not self.is_rate:
-            return self.name.upper() if self.name.islower() else self.name
-        return self.label[:1].upper() + self.label[1:] if self.label.islower() else self.label
 
     @property
     def column(self) -> str:

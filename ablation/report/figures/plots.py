@@ -20,6 +20,7 @@ from ablation.report.figures.spec import (
     Row,
     Series,
 )
+from ablation.report.headings import heading
 from ablation.report.wording import interval
 from ablation.stats.verdict import Verdict
 from common.conditions import CLEAN, Condition
@@ -109,7 +110,7 @@ def _reach(content: Content) -> tuple[float, float]:
 
 
 def _name(content: Content) -> str:
-    return content.metric.heading
+    return heading(content.metric)
 
 
 def points_of(content: Content) -> str:

@@ -16,6 +16,7 @@ from ablation.report.content import Content
 from ablation.report.contrasts import TITLES
 from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
+from ablation.report.headings import heading
 from ablation.report.headline import headline
 from ablation.report.wording import p_value
 from ablation.stats.levels import ALPHA
@@ -133,7 +134,7 @@ def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:
         [escape(arm.arm) + PADDING, *(_cell(content, arm.arm, name) + PADDING for name in conditions)] for arm in arms
     ]
     note = f"Mean over seeds. In brackets: difference to the baseline{content.amounts.in_unit}; p. Bold: p ≤ {ALPHA:g}."
-    return [f"## {content.metric.heading}", note, table(head, rows)]
+    return [f"## {heading(content.metric)}", note, table(head, rows)]
 
 
 def _cell(content: Content, arm: str, condition: str) -> str:

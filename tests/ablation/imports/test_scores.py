@@ -13,6 +13,7 @@ from scipy import stats
 
 import ablate as api
 from ablation.report.formats.kubeflow import summary_markdown
+from ablation.report.headings import heading
 from ablation.stats.measures import known_direction, measure
 from ablation.stats.significance import compare
 
@@ -215,7 +216,7 @@ def test_a_wrong_table_is_refused_in_one_sentence(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "heading"),
+    ("name", "said"),
     [
         ("accuracy", "Accuracy"),
         ("psnr", "PSNR"),
@@ -225,5 +226,5 @@ def test_a_wrong_table_is_refused_in_one_sentence(case: str) -> None:
         ("Top-1", "Top-1"),
     ],
 )
-def test_a_heading_writes_a_name_as_people_do(name: str, heading: str) -> None:
-    assert measure(name, higher_is_better=True).heading == heading
+def test_a_heading_writes_a_name_as_people_do(name: str, said: str) -> None:
+    assert heading(measure(name, higher_is_better=True)) == said

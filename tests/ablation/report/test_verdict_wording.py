@@ -140,7 +140,7 @@ def test_cautions_on_a_contrast_name_their_conditions_in_order() -> None:
     ]
     verdict = ContrastVerdict(contrast, Overall.WORSE, conditions)
     unsure, varies = contrast_sentences(verdict, Amounts(WER), None).evidence[1:]
-    assert unsure.startswith("at clean, white 0 dB the arms do not seem to vary equally")
+    assert unsure.startswith("at clean and white 0 dB the arms do not seem to vary equally")
     assert varies.startswith("at babble −5 dB an arm of this contrast varies more")
 
 
