@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from kfp import dsl, local
-from kfp.local import subprocess_task_handler
+from kfp.local import logging_utils, subprocess_task_handler
 from kfp.local.orchestrator import enhanced_dag_orchestrator
 
 from components.resolve_plan import resolve_plan
 from pipelines.local import forkserver
 from pipelines.local.deaths import deaths
-from pipelines.local.kubeflow import _our_steps, _run_at_once
+from pipelines.local.kubeflow import _log_each_line_once, _our_steps, _run_at_once
 from pipelines.local.placement import Groups
 
 pytestmark = pytest.mark.skipif(not forkserver.possible(), reason="steps are forked on Linux only")
@@ -236,6 +236,9 @@ def test_turns_run_at_once_each_on_its_own_gpus(
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(enhanced_dag_orchestrator, "ParallelExecutor", enhanced_dag_orchestrator.ParallelExecutor)
+    for name in ("local_logger_context", "indented_print"):  # which would leave `print` indented for the tests that follow
+        monkeypatch.setattr(logging_utils, name, getattr(logging_utils, name))
+    _log_each_line_once()
     _run_at_once(4)
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
     with _our_steps(tmp_path / "root", server, Groups([["a"], ["b"], ["c"], ["d"]])):
