@@ -41,6 +41,16 @@ def differences_table(content: Content) -> str:
     return _table(["arm", *map(label, study.conditions)], rows)
 
 
+def seeds_table(content: Content) -> str:
+    """Return the WER of every trial in percent, clean."""
+    study = content.study
+    found = {(trial.arm, trial.seed): trial.wer for trial in study.trials}
+    key = f"{content.metric.name}/{study.conditions[0]}"
+    rows = [[_name(study, arm.arm), *(_rate(content, found[arm.arm, seed].get(key)) for seed in study.seeds)]
+            for arm in study.arms]  # fmt: skip
+    return _table(["arm", *(f"seed {seed}" for seed in study.seeds)], rows)
+
+
 def contrasts_table(content: Content) -> str:
     """Return what every rung or factor adds, in points, with the simultaneous 95 % interval and the verdict."""
     study = content.study
@@ -70,6 +80,7 @@ def cost_line(content: Content) -> str:
 TABLES: Mapping[str, Callable[[Content], str]] = {
     "wer": wer_table,
     "differences": differences_table,
+    "seeds": seeds_table,
     "contrasts": contrasts_table,
     "headline": headline_text,
     "cost": cost_line,
@@ -89,6 +100,10 @@ def _means(content: Content, arm: str) -> Iterable[str]:
     for name in content.study.conditions:
         row = content.row(arm, name)
         yield "–" if row is None else content.amounts.bare(row[content.metric.name])
+
+
+def _rate(content: Content, value: float | None) -> str:
+    return "–" if value is None else content.amounts.bare(value)
 
 
 def _verdict(content: Content, arm: str) -> str:
