@@ -236,7 +236,10 @@ def test_turns_run_at_once_each_on_its_own_gpus(
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(enhanced_dag_orchestrator, "ParallelExecutor", enhanced_dag_orchestrator.ParallelExecutor)
-    for name in ("local_logger_context", "indented_print"):  # which would leave `print` indented for the tests that follow
+    for name in (
+        "local_logger_context",
+        "indented_print",
+    ):  # which would leave `print` indented for the tests that follow
         monkeypatch.setattr(logging_utils, name, getattr(logging_utils, name))
     _log_each_line_once()
     _run_at_once(4)
