@@ -64,7 +64,10 @@ def read_study(folder: Path) -> Study:
         )
     writer = _writer(folder)
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if not text.strip():
+            raise Damaged(f"{path} is empty; {REMEDIES[writer]}")
+        written = json.loads(text)
         _check_record(path, written, writer)
         return Study.model_validate(written)
     except ValidationError as error:

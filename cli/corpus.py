@@ -11,15 +11,33 @@ import typer
 from rich.console import Console
 
 from cli.corpus_cache import clean, list_
-from corpora.readers.registry import S3, S3_EXAMPLE, examples, needing_mouths
+from common.errors import UserError
+from common.external import SCHEME as EXTERNAL
+from corpora.readers.registry import S3, S3_EXAMPLE, needing_mouths, schemes, to_prepare
 from pipelines.local import paths
 
 DAMAGED = 1
 
 corpus_app = typer.Typer(help="Prepare, export, check, show, list and remove corpora.", no_args_is_help=True)
 
+
+def _folder(path: Path) -> Path:
+    """Return the path of a prepared corpus. Raises UserError for an address."""
+    scheme, colon, rest = str(path).partition(":/")
+    if colon and scheme in schemes() and not path.exists():
+        none = "nothing of an external corpus is on this machine"
+        remedy = none if scheme == EXTERNAL else "give the folder that `ablate corpus prepare` prints"
+        raise UserError(f"a prepared corpus is a folder, and {scheme}://{rest} is an address; {remedy}")
+    return path
+
+
 PreparedArgument = Annotated[
-    Path, typer.Argument(metavar="FOLDER", help="A prepared corpus: the folder that `ablate corpus prepare` printed.")
+    Path,
+    typer.Argument(
+        metavar="FOLDER",
+        help="A prepared corpus: the folder that `ablate corpus prepare` printed.",
+        callback=_folder,
+    ),
 ]
 
 
@@ -29,7 +47,7 @@ def prepare(
         str,
         typer.Argument(
             metavar="URI",
-            help=f"{examples()}. Real video ({needing_mouths()}) needs `make mouth` once.",
+            help=f"{to_prepare()}. Real video ({needing_mouths()}) needs `make mouth` once.",
         ),
     ],
     root: Annotated[Path, typer.Option(metavar="DIR", help="Where prepared corpora are kept.")] = paths.CORPORA,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.folders import check_folder
 from common.errors import UserError
 from pipelines.local import paths
 
@@ -24,21 +25,26 @@ def list_(
 ) -> None:
     """List prepared corpora with their sizes, the last used first.
 
-    Downloads that are not complete, and what a killed preparation has left, are listed too.
+    Downloads that are not complete, and what a killed preparation has left, are listed too. Of external corpora nothing is here.
 
     Example: ablate corpus list
     """
     from corpora.cached import cached
 
+    check_folder(root, paths.CORPORA, "of prepared corpora")
     found = cached(root)
     if as_json:
         print(json.dumps([each.as_json() for each in found], indent=1))
         return
     for each in found:
-        days = (time.time() - each.used) / SECONDS_PER_DAY
-        use = "in use" if each.in_use else f"used {days:.0f} days ago" if days >= 1 else "used today"
+        use = "in use" if each.in_use else _last_use(time.time() - each.used)
         print(f"{each.bytes / 1e6:10.1f} MB  {use:<18}  {each.state:<10}  {each.path}")
     print(f"{sum(each.bytes for each in found) / 1e6:10.1f} MB in {len(found)} folders of {root}/")
+
+
+def _last_use(seconds: float) -> str:
+    days = round(seconds / SECONDS_PER_DAY)
+    return "used today" if seconds < SECONDS_PER_DAY else f"used {days} day{'s' if days != 1 else ''} ago"
 
 
 def clean(
@@ -59,6 +65,7 @@ def clean(
     """
     from corpora.cached import cached
 
+    check_folder(root, paths.CORPORA, "of prepared corpora")
     found = {each.path.name: each for each in cached(root)}
     for name in names or ():
         if Path(name).name not in found:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.folders import check_folder
 from pipelines.local import paths
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def list_(
     """
     from pipelines.local.listing import listed
 
+    check_folder(folder, paths.STUDIES, "of studies")
     found = listed(folder)
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=1))

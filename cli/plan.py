@@ -16,6 +16,7 @@ from cli import plans
 from cli.options import Corpus, Seeds, Settings, chosen_plan
 from cli.structure import left_out_of, show_structures
 from common.errors import UserError
+from common.external import UNSEEN, is_external
 from pipelines.local import paths
 from pipelines.local.fits import check_batches
 from pipelines.local.outlook import outlook
@@ -149,7 +150,8 @@ def _show(
         console.print(str(reading), highlight=False, markup=False, soft_wrap=True)
     number = len(trials(checked, arms))
     console.print(f"{len(arms)} arms x {len(checked.seeds)} seeds = {number} trials", highlight=False)
-    console.print(f"corpus: {checked.corpus}", highlight=False, markup=False, soft_wrap=True)
+    unseen = f" ({UNSEEN})" if is_external(checked.corpus) else ""
+    console.print(f"corpus: {checked.corpus}{unseen}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"scored: {', '.join(checked.condition_names())}", highlight=False)
     for line in [*(seen.lines() if seen else ()), *measured.lines]:
         console.print(line, highlight=False, soft_wrap=True)

@@ -16,10 +16,13 @@ from ablation.plan.composite import parts_of
 from ablation.plan.plan import BASELINE, Plan, plan_from_mapping, read_plan
 from cli.recipe_init import init
 from common.errors import UserError
+from common.external import external
 from common.hints import did_you_mean
 from pipelines.local import paths
+from recipes.plans import check_corpus, check_prepared
 
 if TYPE_CHECKING:
+    from recipes.base import Transcript
     from recipes.command.recipe import CommandRecipe
 
 SMALL, FULL = "small", "full"
@@ -106,6 +109,7 @@ def run_arm(
 def _read(recipe: "CommandRecipe", path: Path) -> Plan:
     """Read a plan for this recipe, whatever recipe it names. The default preset is the recipe's first."""
     found = read_plan(path, recipe.catalogue)
+    check_corpus(found, recipe)
     return found if found.preset in recipe.presets else replace(found, preset=recipe.presets[0])
 
 
@@ -185,13 +189,26 @@ def _with_baseline(plan: Plan, overrides: Mapping[str, Any]) -> Plan:
 def _try(recipe: "CommandRecipe", plan: Plan, arm: Arm, seed: int, out: Path, scratch: Path) -> None:
     """Train and score an arm, and print its error rates."""
     from corpora.prepare import prepare
+    from corpora.store import Corpus
     from recipes.base import TrainingFailed, TrainingJob, TranscriptionJob
     from recipes.command.process import CommandFailed
 
-    corpus, threads = prepare(plan.corpus, paths.CORPORA), max(1, len(os.sched_getaffinity(0)) // 2)
+    data, threads = external(plan.corpus), max(1, len(os.sched_getaffinity(0)) // 2)
+    corpus = scratch if data else prepare(plan.corpus, paths.CORPORA)
+    if not data:
+        check_prepared(plan, recipe, Corpus.open(corpus).summary())
     print(f"training {arm.arm} with seed {seed}", flush=True)
     training = TrainingJob(
-        arm.arm, arm.settings, seed, corpus, out, scratch / "states", _print_point, plan.noise, threads
+        arm.arm,
+        arm.settings,
+        seed,
+        corpus,
+        out,
+        scratch / "states",
+        _print_point,
+        plan.noise,
+        threads,
+        external=data,
     )
     try:
         result = recipe.train(training)
@@ -200,9 +217,9 @@ def _try(recipe: "CommandRecipe", plan: Plan, arm: Arm, seed: int, out: Path, sc
     print(f"trained for {result.seconds:.1f} s; transcribing {', '.join(plan.condition_names())}", flush=True)
     (scratch / "transcripts").mkdir()
     transcription = TranscriptionJob(
-        arm.settings, out, corpus, plan.conditions, scratch / "transcripts", plan.noise, threads
+        arm.settings, out, corpus, plan.conditions, scratch / "transcripts", plan.noise, threads, external=data
     )
-    for name, rate in _rates(plan, corpus, list(recipe.transcribe(transcription))).items():
+    for name, rate in _rates(plan, corpus, recipe.transcribe(transcription)).items():
         print(f"{name} {rate:.1%}")
 
 
@@ -210,15 +227,11 @@ def _print_point(step: int, metrics: Mapping[str, float]) -> None:
     print(f"step {step}: {', '.join(f'{name} {value:.4g}' for name, value in metrics.items())}", flush=True)
 
 
-def _rates(plan: Plan, corpus: Path, transcripts: list[Any]) -> dict[str, float]:
+def _rates(plan: Plan, corpus: Path, transcripts: Iterator["Transcript"]) -> dict[str, float]:
     """Return the rates of the plan's metrics by name, such as `wer/clean`, as fractions."""
-    import pandas as pd
-
     from ablation.stats.scoring import score_transcripts, trial_metrics
     from common.normalise import normaliser
-    from corpora.store import Corpus
+    from components.shared.transcripts import transcript_table
 
-    texts = {utterance.id: utterance.text for utterance in Corpus.open(corpus).utterances("test")}
-    rows = [(each.condition, each.utterance_id, texts[each.utterance_id], each.hypothesis) for each in transcripts]
-    table = pd.DataFrame(rows, columns=["condition", "utterance_id", "reference", "hypothesis"])
+    table = transcript_table(transcripts, corpus, plan)
     return trial_metrics(score_transcripts(table, normaliser(plan.normalise)), plan.metrics)

@@ -1,8 +1,9 @@
 """`ablate run`: a whole study on this machine."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +15,9 @@ from cli.options import Corpus, NoFutility, PlanArgument, Seeds, Settings, chose
 from components.shared.revision import code_rev
 from pipelines.local import paths
 from recipes.plans import arms_of, of
+
+if TYPE_CHECKING:
+    from pipelines.local.placement import Placement
 
 
 def run(
@@ -39,13 +43,31 @@ def run(
         list[str] | None, typer.Option("--force-arm", metavar="ARM", help="Train this arm's trials; repeatable.")
     ] = None,
     no_futility: NoFutility = False,
+    trials_at_once: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=48,
+            help="Trials at a time on a machine without a GPU, which share its cores; by default 2.",
+        ),
+    ] = None,
+    trials_per_gpu: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=48, help="Trials that share a GPU; by default 1. All visible GPUs are used."
+        ),
+    ] = None,
+    gpus_per_trial: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=64, help="GPUs that each trial takes; by default 1.")
+    ] = None,
 ) -> None:
     """Run a whole study on this machine.
 
-    Prepares the corpus, trains every arm with every seed (two trials at a time), scores the trials clean and in noise,
-    compares the arms, writes the report, and tracks everything in MLflow. A trial that was finished before, in any study of
-    the same MLflow store, is reused. A plan with `looks` gets its seeds in stages, and arms that are decided get no more.
-    Ctrl-C stops all processes that this command has started.
+    Prepares the corpus, trains every arm with every seed (two trials at a time, or one on each GPU), scores the trials clean
+    and in noise, compares the arms, writes the report, and tracks everything in MLflow. A trial that was finished before, in
+    any study of the same MLflow store, is reused. A plan with `looks` gets its seeds in stages, and arms that are decided get
+    no more. Ctrl-C stops all processes that this command has started.
 
     \b
     Exit code: 0 on success, 1 trials or steps failed or MLflow does not answer, 2 bad input, 130 stopped by Ctrl-C.
@@ -66,13 +88,21 @@ def run(
     from corpora.prepare import check
     from pipelines.local.fits import check_batches
     from pipelines.local.looks import reached, run_looks
+    from pipelines.local.placement import place
     from pipelines.local.study import Interrupted, RunFailed, run_study
 
     forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
     arms = arms_of(checked)
     forced_arms(forced, arms)
+    placement = place(
+        of(checked),
+        at_once=trials_at_once,
+        per_gpu=trials_per_gpu,
+        gpus=gpus_per_trial,
+        in_containers=image is not None,
+    )
     if not image:
-        check_batches(of(checked), arms)
+        check_batches(of(checked), arms, placement=placement)
     # report a wrong corpus now, not after a minute
     check(checked.corpus, here=True, needs_video=of(checked).needs_video)
     folder, names = out or paths.STUDIES / checked.study, may_stop(checked, [arm.arm for arm in arms])
@@ -88,8 +118,10 @@ def run(
         console=console,
         image=image,
         force=forced,
+        placement=placement,
     )
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    _announce(placement, say)
     try:
         result = run_looks(checked, names, folder, carry_out, say, futility=not no_futility)
     except Interrupted as error:
@@ -113,6 +145,14 @@ def run(
     console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
     if result.problem:
         fail(f"failed: {result.problem}", FAILED)
+
+
+def _announce(placement: "Placement", say: Callable[[str], None]) -> None:
+    """Say how many trials run at a time, and where, unless it is as on any machine without a GPU."""
+    from pipelines.local.placement import AT_ONCE
+
+    if placement.groups or placement.at_once != AT_ONCE:
+        say(placement.sentence())
 
 
 def _findings(folder: Path) -> list[str]:

@@ -7,14 +7,18 @@ file name. Modules that a string names, for `python -m`, count as used.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLLOWED = ("ablation", "corpora", "model", "training")  # the packages whose code decides a result
 DECIDING = ("common.normalise",)  # modules of other packages that do
+GAP = uuid4().hex  # so that it is in no source
 
 Imports = ast.Import | ast.ImportFrom | ast.Constant
 
@@ -39,12 +43,9 @@ def used_by(modules: tuple[str, ...]) -> dict[str, str]:
         name = waiting.pop()
         path = str(_file(name).relative_to(ROOT))
         if path not in found:
-            tree = _tree(name)
-            targets = [target for node in _references(tree) for target in _targets(node)]
-            for node in _references(tree):
-                _replace(node, "")
-            found[path] = _digest(tree)
-            waiting += targets
+            read = _read(name)
+            found[path] = read.digest([""] * len(read.imported))
+            waiting += [target for targets in (*read.imported, read.started) for target in targets]
     return dict(sorted(found.items()))
 
 
@@ -64,27 +65,53 @@ def sources_fingerprint() -> str:
 @lru_cache
 def _hash(name: str) -> str:
     """Return the hash of a module. Modules must not import each other in a circle."""
-    tree = _tree(name)
-    for node in _references(tree):
-        imported = not isinstance(node, ast.Constant)
-        _replace(node, ",".join(_hash(target) for target in _targets(node)) if imported else "")
-    return _digest(tree)
+    read = _read(name)
+    return read.digest([",".join(_hash(target) for target in targets) for targets in read.imported])
 
 
 @lru_cache
 def _started_by(name: str) -> frozenset[str]:
     """Return the modules that a module, or one that it imports, starts as separate processes."""
-    found = set[str]()
-    for node in _references(_tree(name)):
-        for target in _targets(node):
-            found |= {target} if isinstance(node, ast.Constant) else _started_by(target)
-    return frozenset(found)
+    read = _read(name)
+    return frozenset(read.started).union(*(_started_by(target) for targets in read.imported for target in targets))
 
 
 def forget() -> None:
     """Read the sources again at the next call."""
-    for cached in (computed_by, used_by, sources_fingerprint, _hash, _started_by):
+    for cached in (computed_by, used_by, sources_fingerprint, _hash, _started_by, _read):
         cached.cache_clear()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A module, read once: the parts of its syntax tree as text, with a gap for the modules that each import of ours names.
+
+    `imported` has the modules of each gap, `started` those that strings name.
+    """
+
+    parts: tuple[str, ...]
+    imported: tuple[tuple[str, ...], ...]
+    started: tuple[str, ...]
+
+    def digest(self, fillings: Sequence[str]) -> str:
+        """Return a hash of the text with its gaps filled."""
+        pairs = zip_longest(self.parts, fillings, fillvalue="")
+        return hashlib.sha256("".join(text for pair in pairs for text in pair).encode()).hexdigest()[:12]
+
+
+@lru_cache
+def _read(name: str) -> _Source:
+    tree, order, started = _tree(name), dict[str, tuple[str, ...]](), list[str]()
+    for node, targets in _references(tree):
+        if isinstance(node, ast.Constant):
+            started += targets
+            _replace(node, "")
+        else:
+            mark = f"{GAP}{len(order)}{GAP}"
+            order[str(len(order))] = targets
+            _replace(node, mark)
+    parts = ast.dump(tree).split(GAP)  # text, number of a gap, text, ...
+    return _Source(tuple(parts[::2]), tuple(order[number] for number in parts[1::2]), tuple(started))
 
 
 def _tree(name: str) -> ast.Module:
@@ -98,10 +125,11 @@ def _tree(name: str) -> ast.Module:
     return tree
 
 
-def _references(tree: ast.Module) -> list[Imports]:
-    """Return the nodes of a tree that name modules of ours."""
+def _references(tree: ast.Module) -> list[tuple[Imports, tuple[str, ...]]]:
+    """Return the nodes of a tree that name modules of ours, each with these modules."""
     named = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom, ast.Constant)))
-    return [node for node in named if any(True for _ in _targets(node))]
+    found = ((node, tuple(_targets(node))) for node in named)
+    return [(node, targets) for node, targets in found if targets]
 
 
 def _targets(node: Imports) -> Iterator[str]:
@@ -138,7 +166,3 @@ def _is_ours(name: str) -> bool:
 
 def _file(name: str) -> Path:
     return ROOT.joinpath(*name.split(".")).with_suffix(".py")
-
-
-def _digest(tree: ast.Module) -> str:
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]

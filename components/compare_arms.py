@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Metrics, Output
 
+from common.external import is_external
 from components.shared.image import component
 from components.shared.trial import CORPUS_FILE, Resolved, Status, Trial, plan_of
 
@@ -39,12 +40,15 @@ def compare_study(given: Resolved, out: Path, *, tracking_uri: str, code_rev: st
     Raises UserError if MLflow cannot give the inputs of the study and the outcomes of its trials.
     """
     from components.shared.gather import ask, gather
+    from components.shared.same_references import fail_others
     from tracking.results import read_input
 
     study_run_id = Trial.from_json(given.trials[0]).study_run_id
     corpus = json.loads(ask("the study's inputs", lambda: read_input(tracking_uri, study_run_id, CORPUS_FILE)))
     with TemporaryDirectory(prefix="ablate-") as folder:
-        ordered = gather(tracking_uri, given.trials, Path(folder))
+        ordered, plan = gather(tracking_uri, given.trials, Path(folder)), plan_of(given.plan)
+        if is_external(plan.corpus):
+            fail_others(plan, ordered, tracking_uri)
         return compare_and_report(given, ordered, corpus, out, tracking_uri=tracking_uri, code_rev=code_rev)
 
 

@@ -120,14 +120,12 @@ def find_finished(
     from components.shared.inputs import store_of
     from components.shared.problem import reporting
     from components.shared.trial import Resolved, Trial, plan_of
-    from corpora.prepare import check_video
-    from recipes.plans import of
+    from recipes.plans import check_prepared, of
 
     with reporting("find-finished"):
         given, corpus = Resolved.read(resolved.path), CorpusReference.read(Path(reference.path))
-        uri = store_of(tracking_uri)
-        if of(plan_of(given.plan)).needs_video:
-            check_video(corpus.uri, has_video=corpus.summary.get("video", True))
+        uri, plan = store_of(tracking_uri), plan_of(given.plan)
+        check_prepared(plan, of(plan), {**corpus.summary, "uri": corpus.uri})
         store_corpus(uri, Trial.from_json(given.trials[0]).study_run_id, corpus.summary)
         log_corpus(uri, given.trials, corpus.summary)
         found = find(given.plan, given.trials, corpus.fingerprint, tracking_uri=uri, force=force)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kfp.dsl import Artifact, Dataset, Output
 
 from common.errors import UserError
+from common.external import external
 from common.owned_folder import owned_folder
 from components.shared.corpus_reference import INSIDE, CorpusReference, prepare_whole
 from components.shared.image import component
@@ -25,11 +26,13 @@ def prepare_for_trials(uri: str, root: str, reference: Path, inside: Path) -> Co
     """Prepare the corpus and write the reference to it into the folder `reference`.
 
     The data are put below `root`, a folder that outlives the run, or stay in S3. Without either they are put into `inside`, if
-    they are small enough. Raises UserError.
+    they are small enough. Of an external corpus there is nothing to prepare. Raises UserError.
     """
     exit_on_sigterm()
     inside.parent.mkdir(parents=True, exist_ok=True)
-    if root:
+    if corpus := external(uri):
+        found = CorpusReference(uri, corpus.fingerprint, corpus.summary(), uri)
+    elif root:
         found = _in_folder(uri, Path(root), reference)
     elif uri.startswith("s3://"):
         found = _in_s3(uri)
@@ -37,7 +40,8 @@ def prepare_for_trials(uri: str, root: str, reference: Path, inside: Path) -> Co
         found = _in_artifact(uri, inside)
     if found.place != INSIDE:
         inside.mkdir(exist_ok=True)
-        (inside / NOTE_FILE).write_text(f"The prepared corpus is at {found.place}\n", encoding="utf-8")
+        note = f"Only the toolkit of the recipe knows {uri}" if corpus else f"The prepared corpus is at {found.place}"
+        (inside / NOTE_FILE).write_text(f"{note}\n", encoding="utf-8")
     return found.write(reference)
 
 

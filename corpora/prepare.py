@@ -12,6 +12,7 @@ import numpy as np
 
 from common.disk import explained, make_folder
 from common.errors import UserError
+from common.external import external
 from common.hints import did_you_mean
 from common.source_code import computed_by
 from corpora import cache
@@ -40,6 +41,11 @@ class Source:
         place, _, query = rest.partition("?")
         if not separator or not place:
             raise UserError(f"a corpus is a URI, {examples()}; got {uri!r}")
+        if found := external(uri):
+            raise UserError(
+                f"{found.uri} is known to a recipe's own toolkit only, so there is nothing to prepare; give it as the corpus of a "
+                "plan whose recipe trains on data of its own"
+            )
         if scheme not in READERS:
             raise UserError(f"no corpus scheme {scheme!r}{did_you_mean(scheme, schemes())}")
         pairs = parse_qsl(query, keep_blank_values=True)
@@ -148,6 +154,8 @@ def check(uri: str, *, here: bool, needs_video: bool = False) -> None:
 
     With `needs_video`, also for a corpus that has no pictures; of one in S3 only its content says so (`check_video`).
     """
+    if external(uri):  # its recipe checks more
+        return
     if uri.startswith(f"{S3}://"):
         from corpora.s3.place import Place
         from corpora.s3.transfer import find
@@ -166,4 +174,15 @@ def check_video(uri: str, *, has_video: bool) -> None:
     if not has_video:
         raise UserError(
             f"this recipe needs pictures of the speaker, and {uri} has only sound; choose a corpus with video"
+        )
+
+
+def check_babble(uri: str, *, utterances: int) -> None:
+    """Raises UserError for a corpus with too few training utterances for babble, as `corpora.noise` does once it is mixed."""
+    from corpora.noise import TALKERS
+
+    if utterances < TALKERS:
+        raise UserError(
+            f"babble is mixed from {TALKERS} different training utterances, and {uri} has {utterances}: prepare more, or give "
+            "recordings (noise: {babble: DIR})"
         )

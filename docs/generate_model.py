@@ -21,7 +21,7 @@ from model.settings import Settings
 
 DOCUMENT = Path(__file__).parent / "model.md"
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+BOUNDS = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
 
 
 def parts_table() -> str:
@@ -124,8 +124,11 @@ def _default(field: FieldInfo) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    limits = {name: getattr(rule, name) for rule in field.metadata for name, _ in BOUNDS if hasattr(rule, name)}
-    found = [f"{sign} {limits[name]}" for name, sign in BOUNDS if name in limits]
+    """E.g. `1 to 48`, `from 0, below 1`, `above 0`."""
+    limits = {name: getattr(rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name)}
+    found = [f"{word} {limits[name]}" for name, word in BOUNDS.items() if name in limits]
+    if limits.keys() == {"ge", "le"}:
+        found = [f"{limits['ge']} to {limits['le']}"]
     found += [f"multiple of {rule.multiple_of}" for rule in field.metadata if hasattr(rule, "multiple_of")]
     return ", ".join(found)
 

@@ -15,6 +15,7 @@ from ablation.records import Study
 from ablation.report.content import Content, load
 from ablation.report.cost import total
 from ablation.report.headline import headline
+from ablation.report.verdict_wording import OVERALL
 from ablation.report.wording import duration
 from common.conditions import label
 from common.files import atomic_write
@@ -40,6 +41,16 @@ def differences_table(content: Content) -> str:
     return _table(["arm", *map(label, study.conditions)], rows)
 
 
+def seeds_table(content: Content) -> str:
+    """Return the WER of every trial in percent, clean."""
+    study = content.study
+    found = {(trial.arm, trial.seed): trial.wer for trial in study.trials}
+    key = f"{content.metric.name}/{study.conditions[0]}"
+    rows = [[_name(study, arm.arm), *(_rate(content, found[arm.arm, seed].get(key)) for seed in study.seeds)]
+            for arm in study.arms]  # fmt: skip
+    return _table(["arm", *(f"seed {seed}" for seed in study.seeds)], rows)
+
+
 def contrasts_table(content: Content) -> str:
     """Return what every rung or factor adds, in points, with the simultaneous 95 % interval and the verdict."""
     study = content.study
@@ -48,7 +59,7 @@ def contrasts_table(content: Content) -> str:
     for each in content.contrast_verdicts:
         key = (each.contrast.family, each.contrast.name)
         cells = [_difference(content, found.get((*key, name))) for name in study.conditions]
-        rows.append([each.contrast.name, *cells, str(each.verdict)])
+        rows.append([each.contrast.name, *cells, OVERALL[each.verdict]])
     return _table(["contrast", *map(label, study.conditions), "verdict"], rows)
 
 
@@ -69,6 +80,7 @@ def cost_line(content: Content) -> str:
 TABLES: Mapping[str, Callable[[Content], str]] = {
     "wer": wer_table,
     "differences": differences_table,
+    "seeds": seeds_table,
     "contrasts": contrasts_table,
     "headline": headline_text,
     "cost": cost_line,
@@ -90,9 +102,13 @@ def _means(content: Content, arm: str) -> Iterable[str]:
         yield "–" if row is None else content.amounts.bare(row[content.metric.name])
 
 
+def _rate(content: Content, value: float | None) -> str:
+    return "–" if value is None else content.amounts.bare(value)
+
+
 def _verdict(content: Content, arm: str) -> str:
     found = content.verdicts.get(arm)
-    return "" if found is None else str(found.verdict)
+    return "" if found is None else OVERALL[found.verdict]
 
 
 def _difference(content: Content, row: Mapping[str, Any] | None) -> str:

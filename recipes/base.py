@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ablation.plan.catalogue import Catalogue
 from common.errors import TrainingFailed as TrainingFailed
+from common.external import External
 
 Log = Callable[[int, Mapping[str, float]], None]
 
@@ -54,7 +55,8 @@ class TrainingJob:
     which is empty at the start, are the checkpoint at the end. `states` keeps what an unfinished training run needs to continue: a
     later call for the same trial gets the same folder, which may not exist yet. `noise` maps a kind of noise to recordings, of the
     kinds in `training_noise`. `log(step, metrics)` receives the curves while it trains; a call that continues an earlier one logs
-    all points again. On SIGTERM the process raises SystemExit: a recipe that saves its state does it there.
+    all points again. On SIGTERM the process raises SystemExit: a recipe that saves its state does it there. `external` names data
+    that the recipe finds itself (`check_corpus` in `recipes.optional`); `corpus` then has no data.
     """
 
     arm: str
@@ -68,6 +70,7 @@ class TrainingJob:
     threads: int = 1
     gpus: int = 0
     save_every_s: float = 60.0
+    external: External | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class TranscriptionJob:
     """A checkpoint to score. `conditions` maps a kind of noise to SNRs in dB; clean is always transcribed in addition.
 
     `checkpoint` is a folder with the files that training left in `out`; `scratch` is an empty folder for temporary files.
+    `external` is as in `TrainingJob`: the recipe then makes the noise of `conditions` itself.
     """
 
     settings: Mapping[str, Any]
@@ -94,15 +98,21 @@ class TranscriptionJob:
     noise: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
     gpus: int = 0
+    external: External | None = None
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """One hypothesis. `condition` is `clean` or a name such as `babble_0db`. The service has references and speakers itself."""
+    """One hypothesis. `condition` is `clean` or a name such as `babble_0db`.
+
+    The service has references and speakers itself. Of an external corpus it has none, so that `reference` is needed there.
+    """
 
     utterance_id: str
     condition: str
     hypothesis: str
+    reference: str | None = None
+    speaker: str = ""
 
 
 class Recipe(Protocol):

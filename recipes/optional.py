@@ -7,6 +7,9 @@ transcriber(folder): a function from clips (`corpora.clip.Sample`) to their text
 packages: names of the packages that `transcriber` imports, for the requirements of a served model.
 frame_bytes(settings): bytes that a training step needs at least for each frame of its batch; None if they are not known.
 device_bytes(): memory of all GPUs of this machine in bytes; None without a GPU.
+check_corpus(corpus, kinds): refuses a corpus, and kinds of noise, that the recipe cannot use; `corpus` is a
+    `common.external.External`, or None for a prepared corpus. Recipes without it take prepared corpora only.
+mixed_noise(kinds): those kinds of noise of a plan that the service mixes for the recipe; by default all, and `training_noise`.
 preload_check: modules that `check` imports, as `preload` has those of `train` and `transcribe`.
 """
 
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
+from common.external import External
 from recipes.base import Recipe
 
 if TYPE_CHECKING:
@@ -69,6 +73,23 @@ def device_bytes(recipe: Recipe) -> int | None:
     """Return the memory of all GPUs; None without a GPU, or if it is not known."""
     found: int | None = _call(recipe, "device_bytes")
     return found
+
+
+def check_corpus(recipe: Recipe, corpus: External | None, kinds: Sequence[str]) -> None:
+    """Raise UserError if the recipe cannot use a corpus (None: a prepared one), or cannot make noises of an external one."""
+    if corpus is not None and not hasattr(recipe, "check_corpus"):
+        raise UserError(
+            f"recipe {recipe.name!r} trains on a prepared corpus, and of {corpus.uri} the service has no data; give a corpus that "
+            "can be prepared, or a command recipe"
+        )
+    _call(recipe, "check_corpus", corpus, kinds)
+
+
+def mixed_noise(recipe: Recipe, kinds: Sequence[str]) -> list[str]:
+    """Return the kinds of noise that a study with these conditions mixes from the corpus, where it has no recordings of them."""
+    if hasattr(recipe, "mixed_noise"):
+        return list(_call(recipe, "mixed_noise", kinds))
+    return [*kinds, *getattr(recipe, "training_noise", ())]
 
 
 def preload_check(recipe: Recipe) -> tuple[str, ...]:

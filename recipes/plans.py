@@ -1,12 +1,16 @@
 """Plans with their recipes: a plan names its recipe, whose catalogue is needed to read it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ablation.plan.arms import Arm, expand
 from ablation.plan.plan import PRESET, Plan, parse_plan, recipe_of
 from common.errors import UserError
+from common.external import external
 from common.text_file import read_text_file
+from recipes import optional
 from recipes.base import Recipe
 from recipes.registry import find, is_file, trusted
 
@@ -47,8 +51,34 @@ def of(plan: Plan) -> Recipe:
 
 
 def arms_of(plan: Plan) -> list[Arm]:
-    """Return all arms of a plan, checked by its recipe, the baseline first. Raises UserError."""
+    """Return all arms of a plan, checked by its recipe as its corpus is, the baseline first. Raises UserError."""
+    check_corpus(plan, of(plan))
     return expand(plan, of(plan).catalogue)
+
+
+def check_corpus(plan: Plan, recipe: Recipe) -> None:
+    """Raise UserError for an external corpus that this recipe cannot use. Nothing is read."""
+    found = external(plan.corpus)
+    if found and plan.noise:
+        raise UserError(
+            f"`noise` gives recordings for the service to mix, and of {found.uri} it has no sound; remove `noise`, and let the "
+            "recipe make the noise of its conditions"
+        )
+    optional.check_corpus(recipe, found, list(plan.conditions))
+
+
+def check_prepared(plan: Plan, recipe: Recipe, summary: Mapping[str, Any]) -> None:
+    """Raise UserError for a prepared corpus without the pictures or the training utterances that a study of the plan needs.
+
+    `summary` is `Corpus.summary()`, or that of an external corpus, of which neither is known.
+    """
+    from corpora.prepare import check_babble, check_video
+
+    if recipe.needs_video:
+        check_video(str(summary["uri"]), has_video=summary.get("video", True))
+    mixed = optional.mixed_noise(recipe, list(plan.conditions))
+    if "babble" in mixed and "babble" not in plan.noise and "train" in summary:
+        check_babble(str(summary["uri"]), utterances=int(summary["train"]))
 
 
 def for_pods(plan: Plan) -> Plan:

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
+from ready_store import Ready, ready_database
 
 from common import source_code
 from corpora.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip
@@ -51,6 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: of several workers, none is left with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _place_of_the_ready_store(tmp_path_factory: pytest.TempPathFactory) -> None:
+    Ready.folder = tmp_path_factory.mktemp("ready")
 
 
 @pytest.fixture(autouse=True)
@@ -124,8 +130,14 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> str:
-    """The address of an MLflow store that nobody has used."""
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an MLflow store that nobody has used. Where this process creates it, it copies the tables of another one."""
+    import tracking.database
+
+    made = ready_database()
+    monkeypatch.setattr(
+        tracking.database, "_initialize_tables", lambda engine: shutil.copyfile(made, engine.url.database)
+    )
     return f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
 
 

@@ -9,14 +9,15 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from filelock import FileLock
+from mlflow.store.db import utils
 from mlflow.store.db.utils import (
     _all_tables_exist,
     _get_alembic_config,
-    _get_latest_schema_revision,
     _get_schema_version,
     _initialize_tables,
     _is_empty_database,
@@ -35,6 +36,9 @@ from common.store_address import whole
 SQLITE = "sqlite:///"
 ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+# The newest revision of the tables. A look compiles 67 scripts of MLflow, which looks again for each store that it opens.
+newest_revision = cache(utils._get_latest_schema_revision)
+utils._get_latest_schema_revision = newest_revision
 
 
 def database_file(uri: str) -> Path | None:
@@ -123,7 +127,7 @@ def _compare_at_rest(uri: str, file: Path | None, engine: Engine) -> None:
 
 def _compare(uri: str, engine: Engine) -> None:
     """Compare the revision of the tables with that of this MLflow. Raises UserError if they differ."""
-    found, ours = _get_schema_version(engine), _get_latest_schema_revision()
+    found, ours = _get_schema_version(engine), newest_revision()
     if found == ours:
         return
     place = redact(uri)

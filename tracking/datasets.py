@@ -7,6 +7,7 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
+from common.external import is_external
 from tracking.several import each
 from tracking.store import client
 
@@ -25,7 +26,10 @@ def corpus_inputs(summary: Mapping[str, Any]) -> list[DatasetInput]:
 
 def _input(summary: Mapping[str, Any], context: str, splits: Sequence[str]) -> DatasetInput:
     uri = str(summary["uri"])
-    profile = {"num_rows": sum(int(summary.get(split, 0)) for split in splits)}
+    unseen = is_external(uri) and not any(
+        key in summary for key in (*splits, "video")
+    )  # neither rows nor columns are known
+    profile: dict[str, Any] = {} if unseen else {"num_rows": sum(int(summary.get(split, 0)) for split in splits)}
     for name, values in (("utterances", summary), ("speakers", summary.get("speakers", {}))):
         profile |= {f"{split} {name}": values[split] for split in splits if split in values}
     dataset = Dataset(
@@ -33,7 +37,7 @@ def _input(summary: Mapping[str, Any], context: str, splits: Sequence[str]) -> D
         digest=str(summary["fingerprint"])[:DIGEST_LENGTH],
         source_type=SOURCE_TYPE,
         source=json.dumps({"uri": uri}),
-        schema=json.dumps({"mlflow_colspec": _columns(with_video=summary.get("video", True))}),
+        schema=None if unseen else json.dumps({"mlflow_colspec": _columns(with_video=summary.get("video", True))}),
         profile=json.dumps(profile),
     )
     return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])

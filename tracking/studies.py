@@ -190,21 +190,33 @@ def open_again(uri: str, run_id: str) -> None:
 
 def log_history(uri: str, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
     """Log curves as (step, {metric: value}) pairs. NaN means that there is no value and is left out."""
-    base = client(uri).get_run(run_id).info.start_time
-    metrics = [
-        Metric(key, value, base + step, step)
-        for step, values in history
-        for key, value in values.items()
-        if value == value
-    ]
+    metrics = _points(client(uri).get_run(run_id), history)
     if metrics:
         log_metrics(uri, run_id, metrics)
 
 
-def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str | None) -> None:
+def _points(run: Run, history: Sequence[tuple[int, Mapping[str, float]]]) -> list[Metric]:
+    return [
+        Metric(key, value, run.info.start_time + step, step)
+        for step, values in history
+        for key, value in values.items()
+        if value == value
+    ]
+
+
+def log_scores(
+    uri: str,
+    run_id: str,
+    scores: Mapping[str, float],
+    model_id: str | None,
+    *,
+    history: Sequence[tuple[int, Mapping[str, float]]] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
     """Log a trial's final metrics on its run, with a table in its description, and, unless `model_id` is None, on its checkpoint.
 
-    Error rates refer to the dataset that the run was tested on.
+    Error rates refer to the dataset that the run was tested on. Curves, as `log_history` takes them, and more tags go with the same
+    requests.
     """
     run = client(uri).get_run(run_id)
     errors = [key for key in scores if key not in COSTS]
@@ -215,7 +227,8 @@ def log_scores(uri: str, run_id: str, scores: Mapping[str, float], model_id: str
         for key, value in scores.items()
     ]
     note = notes.scored_note(run.data.tags.get(MLFLOW_RUN_NOTE, ""), scores, errors)
-    log_metrics(uri, run_id, metrics, [RunTag(MLFLOW_RUN_NOTE, note)])
+    said = [RunTag(key, value) for key, value in {MLFLOW_RUN_NOTE: note, **(tags or {})}.items()]
+    log_metrics(uri, run_id, [*_points(run, history), *metrics], said)
 
 
 def log_study_report(

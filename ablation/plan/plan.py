@@ -17,6 +17,7 @@ from ablation.plan.shorthands import Swap, swaps
 from ablation.stats.metrics import METRICS
 from common.conditions import conditions
 from common.errors import UserError
+from common.external import is_external
 from common.hints import did_you_mean
 from common.normalise import BASIC, NORMALISERS
 from common.text_file import read_text_file
@@ -201,7 +202,12 @@ def _check_looks(plan: Plan) -> None:
 
 
 def _check_noises(plan: Plan) -> None:
-    """Check that every kind of noise is built in or has a folder, and that every folder is used."""
+    """Check that every kind of noise is built in or has a folder, and that every folder is used.
+
+    The noise of an external corpus is made by its recipe, which checks the kinds.
+    """
+    if is_external(plan.corpus):
+        return
     known = [*fields.BUILT_IN_NOISES, *plan.noise]
     for kind in plan.conditions:
         if kind not in known:

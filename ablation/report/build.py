@@ -7,7 +7,7 @@ from pathlib import Path
 from ablation.report import changes
 from ablation.report.blocks import Document
 from ablation.report.content import Content, load
-from ablation.report.document import document
+from ablation.report.document import document, opening
 from ablation.report.formats.data import to_csv, to_json
 from ablation.report.formats.html import to_html
 from ablation.report.formats.latex import FIGURES, figures_pdf, to_latex
@@ -96,4 +96,4 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def headline_markdown(content: Content) -> str:
     """Return the question and the verdicts as Markdown, short enough for the description of the study's run in MLflow."""
-    return headline(document(content))
+    return headline(opening(content))

@@ -28,6 +28,7 @@ from ablation.stats.sequential_contrast_judge import key_of
 from ablation.stats.sequential_judge import Judged
 from ablation.stats.significance import COLUMNS, compare
 from common.conditions import CLEAN, Condition
+from common.external import UNSEEN, is_external
 
 RESAMPLING_SEED = 0
 
@@ -107,7 +108,7 @@ class Content:
         trials = f"{finished} finished" + (f", {failed} failed" if failed else "")
         origin = self.study.imported
         first = [
-            ("Corpus", str(self.study.corpus.get("uri", ""))),
+            ("Corpus", _corpus(self.study)),
             ("Preset", self.study.preset) if origin is None else ("Imported", _origin(self.study, origin)),
             ("Seeds", ", ".join(map(str, self.study.seeds))),
             ("Trials", trials),
@@ -121,6 +122,11 @@ class Content:
                 duration(sum(self.study.wall_seconds.values())) if self.study.wall_seconds else "not recorded",
             ),
         ]
+
+
+def _corpus(study: Study) -> str:
+    uri = str(study.corpus.get("uri", ""))
+    return f"{uri} ({UNSEEN})" if is_external(uri) and study.imported is None else uri
 
 
 def _origin(study: Study, origin: Imported) -> str:

@@ -14,19 +14,23 @@ from ablation.report.verdict_wording import (
     and_,
     at_,
     by_condition,
+    cautions,
     detectable_words,
     direction,
 )
-from ablation.stats.verdict import NotTested, Verdict
+from ablation.stats.verdict import Caution, NotTested, Verdict
+
+OF_CONTRASTS = {
+    **CAUTIONS,
+    Caution.ARM_VARIES: "an arm of this contrast varies more between seeds than the other arms, so the contrast is tested with a "
+    "separate variance of that arm as well",
+}
 
 
 def contrast_sentences(verdict: ContrastVerdict, write: Amounts, margin_points: float | None) -> Sentences:
     """Put the verdict on a contrast into words."""
     claim = _together(verdict) if verdict.contrast.kind == Effect.INTERACTION else _claim(verdict)
-    cautions = {each.caution for each in verdict.conditions if each.caution}
-    said = [*_evidence(verdict, write, margin_points)]
-    said += [CAUTIONS[caution].replace("this arm varies", "an arm varies") for caution in cautions]
-    return Sentences(claim, said)
+    return Sentences(claim, [*_evidence(verdict, write, margin_points), *cautions(verdict.conditions, OF_CONTRASTS)])
 
 
 def contrast_subject(contrast: Contrast) -> str:

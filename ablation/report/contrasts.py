@@ -8,6 +8,7 @@ from ablation.report.blocks import Block, Card, Cell, Row, Section, Table, Verdi
 from ablation.report.content import Content
 from ablation.report.contrast_wording import contrast_subject
 from ablation.report.evidence import AND_HOLM, SIGNIFICANT, TONES, Record
+from ablation.report.figures.contrasts import pictures
 from ablation.report.wording import interval, p_value, points
 from ablation.stats.levels import ALPHA
 from ablation.stats.verdict import Verdict
@@ -32,7 +33,10 @@ def sections(content: Content) -> list[Section]:
 def _blocks(content: Content, family: str) -> list[Block]:
     named = KINDS[Effect.RUNG] if family == LADDER else "effect"
     cards = Verdicts(contrast_cards(content, family), (named, "kind"), f"Verdicts on the {named}s")
-    return [cards, *([_table(content, family)] if len(content.contrasts) else [])]
+    shown: list[Block] = [cards]
+    if len(content.contrasts):
+        shown += [_table(content, family), *pictures(content, family)]
+    return shown
 
 
 def contrast_cards(content: Content, family: str) -> list[Card]:

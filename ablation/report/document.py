@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ablation.decisions.verdict import Overall
 from ablation.records import ArmRecord
 from ablation.report import contrasts, evidence, looks, measured
 from ablation.report.blocks import (
@@ -23,6 +24,7 @@ from ablation.report.content import Content, flat, provenance
 from ablation.report.cost import ArmCost, costs, total
 from ablation.report.examples import Example
 from ablation.report.figures import curves, plots
+from ablation.report.headings import heading
 from ablation.report.headline import headline
 from ablation.report.method import method
 from ablation.report.verdict_wording import OVERALL
@@ -36,20 +38,12 @@ READING = re.compile(r"line (?P<line>\d+): (?P<quote>['\"])(?P<phrase>.*)(?P=quo
 
 def document(content: Content) -> Document:
     """Return the whole report; empty sections are left out."""
-    study = content.study
-    said, compared = headline(content), contrasts.sections(content)
-    verdicts = [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]
-    lead = [
-        Section("Findings", [Text(said)] if said else []),
-        *compared,
-        Section("Verdicts", verdicts),
-        Section("Looks", looks.history(study, content.looks, content.contrast_looks)),
-    ]
+    study, lead = content.study, _lead(content)
     scored = not content.comparison.empty
     answer = [
         *lead,
         *([] if scored else [Section("Failed trials", _failed(content))]),
-        Section(f"{_capital(content.metric.label)} by arm and condition", evidence.rates(content) if scored else []),
+        Section(f"{heading(content.metric)} by arm and condition", evidence.rates(content) if scored else []),
         Section("Figures", _figures(content)),
     ]
     details = [
@@ -68,12 +62,35 @@ def document(content: Content) -> Document:
         Section("How to read this", [Text(method(study))]),
         Section("Provenance", [_pairs("Provenance", provenance(study)), *_settings(content)]),
     ]
+    return _document(content, lead, [*answer, *(replace(each, detail=True) for each in details)])
+
+
+def opening(content: Content) -> Document:
+    """Return the leading sections of the report alone, without its figures, which take most of the time."""
+    lead = _lead(content)
+    return _document(content, lead, lead)
+
+
+def _lead(content: Content) -> list[Section]:
+    """Return the sections with what was found."""
+    study, said = content.study, headline(content)
+    verdicts = [Text([baseline_sentence(content)]), *looks.warning(study), Verdicts(cards(content))]
+    return [
+        Section("Findings", [Text(said)] if said else []),
+        *contrasts.sections(content),
+        Section("Verdicts", verdicts),
+        Section("Looks", looks.history(study, content.looks, content.contrast_looks)),
+    ]
+
+
+def _document(content: Content, lead: Sequence[Section], sections: Sequence[Section]) -> Document:
+    study = content.study
     return Document(
         "Ablation study",
         study.study,
         study.question or "Which parts does the model need?",
         content.summary,
-        [section for section in [*answer, *(replace(each, detail=True) for each in details)] if section.blocks],
+        [section for section in sections if section.blocks],
         web_address((study.mlflow or {}).get("url")),
         sum(bool(section.blocks) for section in lead),
     )
@@ -104,7 +121,7 @@ def baseline_sentence(content: Content) -> str:
     everywhere = "" if len(content.study.conditions) == 1 else " over all conditions"
     rates = rates or [f"{write.value(base['overall'])}{everywhere}"]
     found = Counter(verdict.verdict for verdict in content.verdicts.values())
-    counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict, number in found.items())
+    counted = ", ".join(f"{number} {OVERALL[verdict]}" for verdict in Overall if (number := found[verdict]))
     verdicts = f" Of {len(content.verdicts)} arms, compared with the baseline: {counted}." if counted else ""
     stated = "" if content.study.imported else f" {stated_changes(content.study.arms)}"
     return f"The {label} of the baseline is {' and '.join(rates)}{write.direction}.{stated}{verdicts}"
@@ -113,10 +130,6 @@ def baseline_sentence(content: Content) -> str:
 def _no_curves(content: Content) -> list[Block]:
     left_out = content.study.archived and content.curves.empty and not content.study.imported
     return [Text(["Training curves were left out of this archive of the study."])] if left_out else []
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _figures(content: Content) -> list[Block]:

@@ -10,6 +10,7 @@ from ablation.decisions.verdict import Overall
 from ablation.report.amounts import Amounts
 from ablation.report.blocks import Block, Cell, Row, Table, Text
 from ablation.report.content import Content
+from ablation.report.headings import heading
 from ablation.report.wording import interval, p_value
 from ablation.stats.levels import ALPHA
 from ablation.stats.metrics import Metric
@@ -37,7 +38,7 @@ def rates(content: Content) -> list[Block]:
     return [
         _by_arm(
             content,
-            f"{metric.label[:1].upper()}{metric.label[1:]} by arm and condition",
+            f"{heading(metric)} by arm and condition",
             table,
             partial(_rate, Amounts(metric)),
             baseline=True,
@@ -49,14 +50,17 @@ def rates(content: Content) -> list[Block]:
 
 def _rates_note(content: Content, metric: Metric) -> str:
     seeds, write = len(content.study.seeds), Amounts(metric)
+    name = metric.short if metric.is_rate else heading(metric)
     unit = " in percent" if metric.is_rate else f"{f' in {metric.unit}' if metric.unit else ''}{write.direction}"
     if seeds < 2:
-        return f"{metric.short}{unit} and difference to the baseline{write.in_unit}, for one seed: no intervals and no tests."
+        return (
+            f"{name}{unit}, and the difference to the baseline{write.in_unit}, for one seed: no intervals and no tests."
+        )
     if metric != content.metric:
         return f"The same numbers for {metric.short}."
     points = " in percentage points" if metric.is_rate else write.in_unit
     return (
-        f"{metric.short}{unit}, mean of n = {seeds} seeds if all trials finished{_fewer(content)}, with its 95 % confidence "
+        f"{name}{unit}, mean of n = {seeds} seeds if all trials finished{_fewer(content)}, with its 95 % confidence "
         f"interval over seeds; "
         f"difference to the baseline{points} with its 95 % confidence interval, simultaneous over arms{_looks(content)}; p of "
         f"Dunnett's test over seeds, paired by seed{AND_HOLM if len(content.study.conditions) > 1 else ''}. “Worse” and “better” "

@@ -3,6 +3,7 @@
 from ablation.records import Imported, Study
 from ablation.report import looks
 from ablation.report.amounts import Amounts
+from ablation.report.headings import heading
 from ablation.stats.levels import ALPHA
 from ablation.stats.metrics import METRICS
 from common.normalise import BASIC, FIRST_VERSION, NONE
@@ -105,8 +106,8 @@ def _measured(study: Study) -> str:
     better = "higher" if metric.higher_is_better else "lower"
     unit = f"in {metric.unit}" if metric.unit else "without a unit"
     return (
-        f"{metric.short} is a value that was computed elsewhere, {unit}; {better} is better. The value of a trial is the mean over "
-        "its items, if there are several. Values are shown as they were given."
+        f"{heading(metric)} is a value that was computed elsewhere, {unit}; {better} is better. The value of a trial is the mean "
+        "over its items, if there are several. Values are shown as they were given."
     )
 
 

@@ -61,7 +61,7 @@ def sentences(study: Study, verdict: ArmVerdict) -> Sentences:
     """Put a verdict into words."""
     arm = next(arm for arm in study.arms if arm.arm == verdict.arm)
     write = Amounts(study.metric())
-    evidence = [*_evidence(arm, verdict, write), *_missing(study, verdict), *_cautions(verdict)]
+    evidence = [*_evidence(arm, verdict, write), *_missing(study, verdict), *cautions(verdict.conditions)]
     return Sentences(_claim(arm, verdict, write), evidence)
 
 
@@ -190,7 +190,7 @@ def _conditions(conditions: Sequence[ConditionVerdict]) -> str:
 
 def at_(conditions: Sequence[ConditionVerdict]) -> str:
     """List conditions."""
-    return ", ".join(condition_label(each.condition) for each in conditions)
+    return and_([condition_label(each.condition) for each in conditions])
 
 
 def _all_failed(verdict: ArmVerdict) -> str:
@@ -216,13 +216,10 @@ def _reasons(failed: FailedTrials) -> str:
     )
 
 
-def _cautions(verdict: ArmVerdict) -> list[str]:
-    """Each caution once, with its conditions."""
-    found = dict.fromkeys(each.caution for each in verdict.conditions if each.caution)
-    return [
-        f"at {at_([each for each in verdict.conditions if each.caution == caution])} {CAUTIONS[caution]}"
-        for caution in found
-    ]
+def cautions(conditions: Sequence[ConditionVerdict], words: Mapping[Caution, str] = CAUTIONS) -> list[str]:
+    """Return each caution of a verdict once, with its conditions, in their order."""
+    found = dict.fromkeys(each.caution for each in conditions if each.caution)
+    return [f"at {at_([each for each in conditions if each.caution == caution])} {words[caution]}" for caution in found]
 
 
 def and_(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ compare the two. Dunnett, J. Am. Stat. Assoc. 50, 1955.)
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ from scipy.special import ndtr
 from ablation.stats import tails
 
 BASELINE_NODES, SD_NODES, NEGLIGIBLE = 64, 300, 1e-30
+USUAL_T, MOST_T = 1e5, 1e9  # the larger one for strict levels of looks with one or two degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,15 @@ def tail(t: float, loadings: tuple[float, ...], df: float) -> float:
 @lru_cache(maxsize=256)
 def critical(alpha: float, loadings: tuple[float, ...], df: float) -> float:
     """Return the value that the largest |T_i| reaches with probability `alpha` when no arm differs from the baseline."""
+    return solved(lambda t: tail(t, loadings, df), alpha, 1e-10)
 
-    def excess(log_t: float) -> float:
-        return tail(float(np.exp(log_t)), loadings, df) - alpha
 
-    return float(np.exp(brentq(excess, np.log(0.1), np.log(1e5), xtol=1e-10)))
+def solved(tail: Callable[[float], float], alpha: float, tolerance: float) -> float:
+    """Return the t with `tail(t)` = `alpha`, which is positive; `tail` falls. `tolerance` is that of log(t)."""
+    high = USUAL_T if tail(USUAL_T) <= alpha else MOST_T
+    return float(
+        np.exp(brentq(lambda log_t: tail(float(np.exp(log_t))) - alpha, np.log(0.1), np.log(high), xtol=tolerance))
+    )
 
 
 @lru_cache(maxsize=1)

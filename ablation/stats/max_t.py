@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import fdtrc, ndtri
+
+from ablation.stats.dunnett import solved
 
 POINTS = 15  # 2**15 directions: at p = 0.05, p of ten contrasts is accurate to 0.0002
 NO_DIMENSION = 1e-9  # eigenvalues of a correlation below it are rounding errors
@@ -56,11 +57,7 @@ class MaxT:
     @lru_cache(maxsize=8)  # noqa: B019 (the owner is cached itself)
     def critical(self, alpha: float) -> float:
         """Return the value that the largest |T_i| reaches with probability `alpha` when all contrasts are zero."""
-
-        def excess(log_t: float) -> float:
-            return self.tail(float(np.exp(log_t))) - alpha
-
-        return float(np.exp(brentq(excess, np.log(0.1), np.log(1e5), xtol=1e-8)))
+        return solved(self.tail, alpha, 1e-8)
 
 
 @lru_cache(maxsize=64)

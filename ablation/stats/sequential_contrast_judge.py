@@ -7,16 +7,15 @@ design, so that a look can be judged again at any time with the same result.
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from ablation.plan.contrasts import Contrast
 from ablation.stats.contrasts import COLUMNS, KEYS, compare_contrasts
 from ablation.stats.sequential_contrast_intervals import contrast_errors, with_errors
 from ablation.stats.sequential_contrasts import ContrastDesign
-from ablation.stats.sequential_judge import FINAL, HOPELESS, Decision, Judged, Look, scaled_verdict
+from ablation.stats.sequential_judge import FINAL, HOPELESS, Decision, Judged, Look, scaled
 from ablation.stats.sequential_judge import decision_of as decision
-from ablation.stats.significance import ALPHA
+from ablation.stats.significance import verdict_of
 
 
 def key_of(contrast: Contrast) -> str:
@@ -89,10 +88,11 @@ def judge_contrast_look(
 def _scaled(table: pd.DataFrame, levels: Mapping[str, float], same: Mapping[str, float]) -> pd.DataFrame:
     """Return the table with p values for which 0.05 is the level of the look, and the verdicts that follow."""
     for column, allowed in (("p_adjusted", levels), ("p_equivalent", same)):
-        factor = table["family"].map({family: ALPHA / level if level else np.inf for family, level in allowed.items()})
-        table[column] = np.minimum(1.0, table[column] * factor)
+        for family, level in allowed.items():
+            mine = table["family"] == family
+            table.loc[mine, column] = scaled(table.loc[mine, column], level)
     tested = table["why_not_tested"] == ""
-    table.loc[tested, "verdict"] = [scaled_verdict(row) for row in table[tested].to_dict("records")]
+    table.loc[tested, "verdict"] = [verdict_of(row) for row in table[tested].to_dict("records")]
     return table
 
 

@@ -1,7 +1,7 @@
 """Expected numbers of trials of a design with looks, before it is run, for some true differences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ablation.stats.sequential_futility import FUTILE_LEVEL
 POINTS = (0.0, 1.0, 2.0)
 STUDIES = 2000
 HALF = math.sqrt(0.5)
+Reach = Callable[[float, int], float]  # the critical value at a level with some degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -44,31 +45,58 @@ def expected(
     estimated from all arms, also from those that have stopped.
     """
     differences, error = simulated(plan.looks, plan.arms, STUDIES, rng)
+    reach = reaches(plan, arms_reach(plan), plan.levels)
+    same = [level / plan.arms / plan.conditions for level in plan.equivalence_levels]
     most = (plan.arms + 1) * plan.looks[-1]
     found = []
     for each in points:
-        seeds, decided = _seeds(plan, differences + each / 100 / sd_wer, error, sd_wer)
+        sizes = abs(differences + each / 100 / sd_wer)
+        seeds, decided = stops(plan, sizes, error[..., None], reach, same, sd_wer)
         trials = float((seeds.sum(1) + seeds.max(1)).mean())
         hours = [None if trial_seconds is None else number * trial_seconds / 3600 for number in (trials, most)]
-        found.append(Expected(each, trials, most, decided, *hours))
+        found.append(Expected(each, trials, most, float(decided.mean()), *hours))
     return found
 
 
-def _seeds(plan: LookDesign, differences: np.ndarray, error: np.ndarray, sd_wer: float) -> tuple[np.ndarray, float]:
-    """Return the seeds of every arm (studies, arms), and the share of arms with a verdict. Differences are in sd."""
-    seeds = np.full(differences.shape[::2], plan.looks[-1])
+def arms_reach(plan: LookDesign) -> Reach:
+    """Return the critical value of the differences to the baseline at a level (0 to 1) with some degrees of freedom."""
+    return lambda level, df: critical(level, (HALF,) * plan.arms, df)
+
+
+def reaches(plan: LookDesign, reach: Reach, levels: Sequence[float]) -> list[float]:
+    """Return the critical value of each look by the strictest step of Holm's correction; infinite at a level of 0."""
+    return [
+        reach(level / plan.conditions, plan.arms * (number - 1)) if level else math.inf
+        for number, level in zip(plan.looks, levels, strict=True)
+    ]
+
+
+def stops(
+    plan: LookDesign,
+    sizes: np.ndarray,
+    errors: np.ndarray,
+    reach: Sequence[float],
+    same: Sequence[float],
+    sd_wer: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the seeds at which each question stops, and True where it is decided: both (studies, questions).
+
+    A question is the difference of an arm or a contrast. `sizes` without signs (studies, looks, questions) and their standard
+    `errors`, of a shape that broadcasts to it, are in sd of a trial, `sd_wer`, which is a fraction. `reach` has the critical value
+    and `same` the level of one equivalence test for each look.
+    """
+    seeds = np.full(sizes.shape[::2], plan.looks[-1])
     going, decided = np.ones(seeds.shape, bool), np.zeros(seeds.shape, bool)
     for place, number in enumerate(plan.looks):
-        df = plan.arms * (number - 1)
-        size, its = abs(differences[:, place]), error[:, place, None]
-        now = size > critical(plan.levels[place] / plan.conditions, (HALF,) * plan.arms, df) * its
-        stops = now
+        size, error = sizes[:, place], errors[:, place]
+        now = size > reach[place] * error
+        stopping = now
         if plan.margin_points is not None:
-            room = (plan.margin_points / 100 / sd_wer - size) / its
-            same = tails.t_sf(room, df)
-            now = now | (same <= plan.equivalence_levels[place] / plan.arms / plan.conditions)
-            stops = now | (same <= FUTILE_LEVEL)
+            room = (plan.margin_points / 100 / sd_wer - size) / error
+            p = tails.t_sf(room, plan.arms * (number - 1))
+            now = now | (p <= same[place])
+            stopping = now | (p <= FUTILE_LEVEL)
         decided |= going & now
-        seeds[going & stops] = number
-        going &= ~stops
-    return seeds, float(decided.mean())
+        seeds[going & stopping] = number
+        going &= ~stopping
+    return seeds, decided

@@ -14,7 +14,7 @@ import pandas as pd
 from ablation.stats.sequential import LookDesign
 from ablation.stats.sequential_futility import is_futile
 from ablation.stats.sequential_intervals import Error, errors
-from ablation.stats.significance import ALPHA, COLUMNS, compare
+from ablation.stats.significance import ALPHA, COLUMNS, compare, verdict_of
 from ablation.stats.verdict import NotTested, Verdict
 
 
@@ -134,21 +134,19 @@ def _adjusted(
     """Return the table of `compare` with p values, intervals and verdicts that allow for the looks."""
     table = table.copy()
     for column, allowed in (("p_adjusted", level), ("p_equivalent", same)):
-        table[column] = np.minimum(1.0, table[column] * (ALPHA / allowed if allowed else np.inf))
+        table[column] = scaled(table[column], allowed)
     for row, (arm, condition) in zip(table.index, table[["arm", "condition"]].to_numpy(), strict=True):
         if (error := known.get((arm, condition))) is not None and not np.isnan(table.loc[row, "diff_low"]):
             columns = ["diff_low", "diff_high", "detectable"]
             table.loc[row, columns] = [error.low, error.high, error.detectable]
     tested = (table["arm"] != baseline) & (table["why_not_tested"] == "")
-    table.loc[tested, "verdict"] = [scaled_verdict(row) for row in table[tested].to_dict("records")]
+    table.loc[tested, "verdict"] = [verdict_of(row) for row in table[tested].to_dict("records")]
     return table
 
 
-def scaled_verdict(row: Mapping[str, float]) -> Verdict:
-    """Return the verdict on a row that has a test, by its p values scaled to 5 %."""
-    if row["p_adjusted"] <= ALPHA:
-        return Verdict.WORSE if row["difference"] > 0 else Verdict.BETTER
-    return Verdict.EQUIVALENT if row["p_equivalent"] <= ALPHA else Verdict.INCONCLUSIVE
+def scaled(p: pd.Series, level: float) -> pd.Series:
+    """Return p values for which 5 % is the level of a look; 1 at a level of 0, where nothing is decided. NaN stays NaN."""
+    return (p * (ALPHA / level)).clip(upper=1.0) if level else p.where(p.isna(), 1.0)
 
 
 def decision_of(

@@ -16,10 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ablation.stats import tails
-from ablation.stats.block_design import Model, model
+from ablation.stats.block_design import Model
 from ablation.stats.verdict import Caution
 
 DOUBT = 0.05  # level of the F tests with few seeds, with Bonferroni's correction over the arms
@@ -101,12 +100,6 @@ def _doubt(spreads: Sequence[tuple[Apart | None, bool]], arms: int, wary: bool) 
 
 def _level(is_baseline: bool) -> float:
     return BASELINE_DOUBT if is_baseline else ARM_DOUBT
-
-
-def varies_more(trials: pd.DataFrame, arm: str, *, paired: bool) -> float:
-    """Return p of the hypothesis that an arm varies no more than the others; 1 where this cannot be tested."""
-    found = apart(model(trials, paired=paired), arm)
-    return 1.0 if found is None else found.p
 
 
 def apart(found: Model, arm: str) -> Apart | None:

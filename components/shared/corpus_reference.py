@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.external import is_external
 from common.files import atomic_write
 from common.owned_folder import owned_folder
 from components.shared.volumes import check_writable
@@ -26,7 +27,7 @@ INSIDE = ""  # the place of a corpus that is in the artifact of prepare-corpus
 class CorpusReference:
     """A prepared corpus: its URI, the fingerprint of its content, `Corpus.summary()`, and where its data are.
 
-    `place` is a folder, a URI that starts with s3://, or INSIDE.
+    `place` is a folder, a URI that starts with s3://, the URI of an external corpus, which has no data here, or INSIDE.
     """
 
     uri: str
@@ -49,10 +50,13 @@ class CorpusReference:
         """Return the folder with the data on this machine, and keep it in use until this process ends.
 
         `inside` is the folder of the artifact of prepare-corpus. Data that are not here, or not any more, are prepared or fetched
-        again: into `corpora_root`, or into a temporary folder of this process. Raises UserError.
+        again: into `corpora_root`, or into a temporary folder of this process. For an external corpus, `inside` is returned, which
+        has no data. Raises UserError.
         """
         from corpora import cache
 
+        if is_external(self.place):
+            return inside
         here = inside if self.place == INSIDE else Path(self.place)
         found = here if "://" not in self.place and self._is_at(here) else self._again(corpora_root)
         cache.hold(found, CorpusReference)

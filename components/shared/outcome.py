@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +13,13 @@ from common.errors import TrainingFailed, UserError
 from components.shared.trial import CHECKPOINT_FOLDER, COUNTS_FILE, HISTORY_FILE, Status, read_history
 
 
-def store_checkpoint(uri: str, status: Status, folder: Path, recipe: str) -> Status:
+def store_checkpoint(
+    uri: str, status: Status, folder: Path, recipe: str, means: Mapping[str, int] | None = None
+) -> Status:
     """Store a trial's checkpoint of a recipe in MLflow, with the points of its curves that are missing there.
 
-    The status gets its `model_id`, or the error as `untracked`.
+    `means` are numbers that say what it was trained with, such as threads; they become tags of its run. The status gets its
+    `model_id`, or the error as `untracked`.
     """
     from components.shared.history import attempt_patiently
     from tracking.checkpoints import log_checkpoint
@@ -28,7 +31,7 @@ def store_checkpoint(uri: str, status: Status, folder: Path, recipe: str) -> Sta
         if status.untracked:  # an error during training: some points, and the start of the run, may be missing
             _log_again(uri, status, folder)
         found[:] = [log_checkpoint(uri, status.run_id, folder / CHECKPOINT_FOLDER, tags, recipe)]
-        _keep(uri, replace(status, model_id=found[0]), folder, TRAINED_TAG)
+        _keep(uri, replace(status, model_id=found[0]), folder, TRAINED_TAG, means)
 
     error = attempt_patiently(store)
     return replace(status, model_id=found[0] if found else None, untracked=error)
@@ -46,7 +49,7 @@ def _log_again(uri: str, status: Status, folder: Path) -> None:
 TRAINED_TAG, SCORED_TAG, FAILED_TAG = "trained", "scored", "failed"
 
 
-def _keep(uri: str, status: Status, folder: Path, what: str) -> None:
+def _keep(uri: str, status: Status, folder: Path, what: str, means: Mapping[str, int] | None = None) -> None:
     """Store a trial's status, curves and counts with its run. A later study can use them, and the comparison reads them."""
     from tracking.reuse import FAILED, SCORED, TRAINED, keep
 
@@ -61,7 +64,8 @@ def _keep(uri: str, status: Status, folder: Path, what: str) -> None:
         for file in (folder / name for name in names):
             if file.is_file():
                 shutil.copyfile(file, Path(copies) / file.name)
-        keep(uri, status.run_id, Path(copies), tags[what], again=what != TRAINED_TAG)
+        said = {f"ablation.{name}": str(number) for name, number in (means or {}).items()}
+        keep(uri, status.run_id, Path(copies), {**said, **tags[what]}, again=what != TRAINED_TAG)
 
 
 AGAIN = "ABLATE_STEP_AGAIN"  # set in the second try of a step that was killed

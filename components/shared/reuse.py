@@ -115,20 +115,25 @@ def usable(uri: str, found: "Sequence[Stored]", *, trained: bool = False) -> tup
                 if trained:
                     Status.read(Path(folder))
                 else:
-                    check(Path(folder), stored)
+                    _finished(check(Path(folder), stored))
                 return stored.run_id, reason
             except Exception as error:
                 reason = reason or unusable(stored.run_id, error)
     return None, reason
 
 
+def _finished(status: Status) -> Status:
+    """Return the status of a trial. Raises UserError if it failed after it was scored."""
+    if status.status != "finished":
+        raise UserError(f"its status is {status.status!r}")
+    return status
+
+
 def _scored(uri: str, trial: Trial | Status, stored: "Stored", out: Path) -> Status:
     from tracking.reuse import fetch_files
 
     with _staging(out) as got:
-        earlier = check(got, fetch_files(uri, stored.run_id, got, stored))
-        if earlier.status != "finished":
-            raise UserError(f"its status is {earlier.status!r}")
+        earlier = _finished(check(got, fetch_files(uri, stored.run_id, got, stored)))
         status = replace(
             _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
         )
@@ -197,12 +202,12 @@ def log_reused(uri: str, status: Status, folder: Path) -> None:
 
     The comparison then needs no run of another study. No durations are logged: this trial took no time.
     """
-    from tracking.reuse import SCORED, keep, mark_reused
-    from tracking.studies import end_run, log_history, log_scores
+    from tracking.reuse import REUSED_FROM, SCORED, keep
+    from tracking.studies import end_run, log_scores
 
-    mark_reused(uri, status.run_id, str(status.reused_from))
-    log_history(uri, status.run_id, read_history(folder))
-    log_scores(uri, status.run_id, {**(status.wer or {}), "parameters": float(status.parameters or 0)}, None)
+    scores = {**(status.wer or {}), "parameters": float(status.parameters or 0)}
+    origin, history = {REUSED_FROM: str(status.reused_from)}, read_history(folder)
+    log_scores(uri, status.run_id, scores, None, history=history, tags=origin)
     keep(uri, status.run_id, folder, {SCORED: str(status.evaluation)})
     end_run(uri, status.run_id, "FINISHED")
 

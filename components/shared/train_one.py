@@ -77,15 +77,16 @@ def train(
 
 def _train(run: Run, request: Mapping[str, Any], states: Path, out: Path, recipe: Recipe) -> Status:
     """Let workers train, then store the result that they left in `out` in MLflow."""
-    uri, status = request["tracking_uri"], kept.take(states, out, Status.read(out))
+    uri, status, means = request["tracking_uri"], kept.take(states, out, Status.read(out)), {}
     if status is None:
+        means = {"threads": request["threads"], "gpus": request["gpus"]}
         reason = _train_through_crashes(run, request, states, recipe)
         status = Status.read(out).fail(reason) if reason else Status.read(out)
     if status.failed:
         return record_failure(status, out, uri)
     status.write(out)
     kept.keep(states, out)
-    stored = store_checkpoint(uri, status, out, recipe.name)
+    stored = store_checkpoint(uri, status, out, recipe.name, means)
     if stored.model_id is not None:
         shutil.rmtree(states, ignore_errors=True)
     return stored

@@ -1,13 +1,14 @@
 """The transcripts of a recipe as a table, with the references and speakers of the corpus. Every utterance has to be there once."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.plan.plan import Plan
 from common.errors import UserError
-from corpora.schema import Utterance
+from common.external import is_external
+from common.normalise import normaliser
 from corpora.store import Corpus
 from recipes.base import Transcript
 
@@ -21,27 +22,49 @@ REMEDY = "correct the recipe's `transcribe`"
 def transcript_table(found: Iterable[Transcript], corpus: Path, plan: Plan) -> "pd.DataFrame":
     """Return the columns condition, utterance_id, speaker, reference and hypothesis, in the order of the transcripts.
 
+    Those of an external corpus bring their references and speakers, the same under every condition.
+
     Raises UserError for an unknown condition or utterance, and for utterances that occur twice or not at all.
     """
     import pandas as pd
 
     transcripts = list(found)
-    known = {utterance.id: utterance for utterance in Corpus.open(corpus).utterances(SPLIT)}
+    known = (
+        _brought(transcripts, plan)
+        if is_external(plan.corpus)
+        else {each.id: (each.speaker, each.text) for each in Corpus.open(corpus).utterances(SPLIT)}
+    )
     _check(transcripts, known, plan.condition_names())
-    rows = [
-        (
-            each.condition,
-            each.utterance_id,
-            known[each.utterance_id].speaker,
-            known[each.utterance_id].text,
-            each.hypothesis,
-        )
-        for each in transcripts
-    ]
+    rows = [(each.condition, each.utterance_id, *known[each.utterance_id], each.hypothesis) for each in transcripts]
     return pd.DataFrame(rows, columns=["condition", "utterance_id", "speaker", "reference", "hypothesis"])
 
 
-def _check(transcripts: Sequence[Transcript], known: dict[str, Utterance], conditions: Sequence[str]) -> None:
+def _brought(transcripts: Sequence[Transcript], plan: Plan) -> dict[str, tuple[str, str]]:
+    """Return utterance id -> speaker and reference, as the transcripts have them. Raises UserError."""
+    found, form = dict[str, tuple[str, str]](), normaliser(plan.normalise)
+    for each in transcripts:
+        if not isinstance(each.reference, str):
+            raise UserError(
+                f"the service has no texts of {plan.corpus}, and the transcript of {each.utterance_id!r} under {each.condition!r} "
+                f"has no reference: {REMEDY}"
+            )
+        speaker, text = found.setdefault(each.utterance_id, (each.speaker, each.reference))
+        if form(text) != form(each.reference):
+            raise UserError(
+                f"an utterance has one reference under all conditions, and {each.utterance_id!r} has {each.reference[:40]!r} under "
+                f"{each.condition!r} and {text[:40]!r} before: {REMEDY}"
+            )
+        if speaker != each.speaker:
+            raise UserError(
+                f"an utterance has one speaker, and {each.utterance_id!r} has {each.speaker!r} under {each.condition!r} and "
+                f"{speaker!r} before: {REMEDY}"
+            )
+    if not any(form(text) for _, text in found.values()):
+        raise UserError(f"an error rate needs words, and {len(found)} transcripts have references with 0: {REMEDY}")
+    return found
+
+
+def _check(transcripts: Sequence[Transcript], known: Collection[str], conditions: Sequence[str]) -> None:
     names = [each.condition for each in transcripts]
     if other := [name for name in dict.fromkeys(names) if name not in conditions]:
         raise UserError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from common.external import external
 from common.files import atomic_path
 from components.shared.outcome import sentence
 from components.shared.transcripts import transcript_table
@@ -46,6 +47,7 @@ def _evaluate(request: dict[str, Any], status: Status, out: Path) -> Status:
             noise=plan.noise,
             threads=request["threads"],
             gpus=request["gpus"],
+            external=external(plan.corpus),
         )
         transcripts = transcript_table(of(plan).transcribe(job), job.corpus, plan)
     scored = score_transcripts(transcripts, normaliser(plan.normalise))

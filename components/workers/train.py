@@ -11,6 +11,7 @@ from typing import Any
 
 from common.checkpoint_files import checkpoint_files
 from common.errors import UserError
+from common.external import external
 from components.shared.outcome import is_final, sentence
 from components.shared.trial import CHECKPOINT_FOLDER, Status, Trial, arm_of, plan_of
 from components.workers.isolation import run_worker
@@ -82,6 +83,7 @@ def _compute(request: dict[str, Any], log: Log) -> TrainingResult:
         threads=request["threads"],
         gpus=request["gpus"],
         save_every_s=request["save_every_s"],
+        external=external(plan.corpus),
     )
     return recipe.train(job)
 

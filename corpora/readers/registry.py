@@ -48,12 +48,21 @@ S3_EXAMPLE = f"{S3}://BUCKET/PREFIX"
 
 def schemes() -> list[str]:
     """All schemes of corpus URIs."""
-    return [*READERS, S3]
+    from common.external import SCHEME
+
+    return [*READERS, S3, SCHEME]
+
+
+def to_prepare() -> str:
+    """An example of every corpus URI that can be prepared, as words: `a://A, b://B or c://C`."""
+    return f"{', '.join(reader.example for reader in READERS.values())} or {S3_EXAMPLE}"
 
 
 def examples() -> str:
-    """An example of every corpus URI, as words: `a://A, b://B or c://C`."""
-    return f"{', '.join(reader.example for reader in READERS.values())} or {S3_EXAMPLE}"
+    """An example of every corpus URI of a plan, as words."""
+    from common.external import EXAMPLE
+
+    return f"{to_prepare()}; for recipes with data of their own, {EXAMPLE}"
 
 
 def needing_mouths() -> str:
@@ -63,8 +72,17 @@ def needing_mouths() -> str:
 
 def table() -> str:
     """The list of corpora in Markdown."""
+    from common.external import EXAMPLE
+
     rows = [(reader.example, reader.description, reader.needs_mouth) for reader in READERS.values()]
     rows += [(S3_EXAMPLE, "a prepared corpus, from a server that speaks S3", False)]
+    rows += [
+        (
+            EXAMPLE,
+            "data that only the recipe's own toolkit knows; see [recipes.md](recipes.md#data-of-your-own)",
+            False,
+        )
+    ]
     lines = [f"| `{example}` | {text} | {'yes' if mouth else 'no'} |" for example, text, mouth in rows]
     return "\n".join(["| corpus | description | needs `make mouth` |", "|---|---|---|", *lines])
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.plan.plan import Plan
+from common.external import external
 from components.shared.fingerprints import Prints, fingerprints
 from components.shared.reuse import forced_arms, usable
 from corpora.prepare import prepare
 from corpora.store import Corpus
-from recipes.plans import arms_of
+from recipes.plans import arms_of, check_prepared, of
 
 if TYPE_CHECKING:
     from tracking.reuse import Earlier
@@ -37,11 +38,20 @@ def explain(plan: Plan, *, tracking_uri: str, corpora_root: Path, force: str) ->
     arms = arms_of(plan)
     forced = forced_arms(force, arms)
     check_store(tracking_uri, prepare=False)
-    prints = fingerprints(plan, arms, Corpus.open(prepare(plan.corpus, corpora_root)).fingerprint)
+    prints = fingerprints(plan, arms, _content(plan, corpora_root))
     if is_missing(tracking_uri):
         return [Answer(item.arm, item.seed, TRAIN, "forced" if item.arm in forced else NOTHING) for item in prints]
     earlier = trained_before(tracking_uri)
     return [_answer(item, earlier, tracking_uri, item.arm in forced) for item in prints]
+
+
+def _content(plan: Plan, corpora_root: Path) -> str:
+    """Return the fingerprint of the corpus, which is prepared unless it is external."""
+    if found := external(plan.corpus):
+        return found.fingerprint
+    corpus = Corpus.open(prepare(plan.corpus, corpora_root))
+    check_prepared(plan, of(plan), corpus.summary())
+    return corpus.fingerprint
 
 
 def _answer(item: Prints, earlier: Sequence["Earlier"], uri: str, forced: bool) -> Answer:

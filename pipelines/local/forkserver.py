@@ -14,6 +14,7 @@ differ by less than the noise: 45.3 and 53.2 against 43.6, 47.0 and 47.8 s of CP
 import gc
 import importlib
 import json
+import math
 import os
 import selectors
 import signal
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,18 +39,31 @@ from recipes.base import Recipe
 from recipes.optional import preload_check
 from recipes.registry import find
 
-FIRST = ("kfp.dsl.executor_main", "tracking.studies")  # for the first steps, which do not wait for the rest
+# For the first steps, which do not wait for the rest.
+FIRST = ("kfp.dsl.executor_main", "tracking.studies", "tracking.forehand")
 REST = (
+    "pyarrow.parquet",
+    "corpora.store",
     "tracking.checkpoints",
     "ablation.stats.scoring",
     "ablation.stats.significance",
+    "components.shared.study_record",
+    "components.shared.gather",
     "ablation.report.build",
-    "ablation.report.figures.pdf_canvas",  # imports matplotlib, in two seconds
+    "ablation.report.formats.kubeflow",
+    "ablation.report.formats.mlflow",
+    "ablation.report.figures.pdf_canvas",  # imports matplotlib
+    "matplotlib.backends.backend_pdf",
+    "ablation.decisions.promotion",
+    "tracking.lease",
+    "tracking.served",
 )
 WORKERS = ("components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")
 MOST_SERVERS = 3  # that one run starts: a machine without memory kills each
-QUIET_S = 0.7  # without a request, before the server imports in advance, which delays the next request
+# Without a request, before the server imports in advance, which delays the next request. A rerun opens its study and finds its
+# corpus in less than `QUIET_S`: nothing delays these steps, and no module of training is imported. `find_finished` is long.
+SOON_S, QUIET_S = 0.1, 0.7
 # A process that forks must not have threads. BLAS is not in a hot path, and neither is Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
 
@@ -156,22 +171,29 @@ def _modules(step: Sequence[str], recipe: Recipe) -> tuple[tuple[str, ...], tupl
     return needed, (*FIRST, *REST, *(training if name == "prepare_corpus" else ()))
 
 
+def _pause_s(step: str, quiet_s: float) -> float:
+    """Return for how long the server waits for requests, the last of which came `quiet_s` ago for a step, before it imports."""
+    return max(0.0, (SOON_S if step == "find_finished" else QUIET_S) - quiet_s)
+
+
 class _Server:
     """The process that forks: one thread with one loop."""
 
     def __init__(self, control: socket.socket, recipe: Recipe) -> None:
         self.recipe, self.control, self.waiting, self.loaded = recipe, control, selectors.DefaultSelector(), set[str]()
         self.ahead: tuple[str, ...] = FIRST  # modules to import while there are no requests
+        self.step = ""  # the last one that was asked for
         self.waiting.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
         """Serve requests until the other end of the socket is closed."""
-        quiet = True
+        busy = -math.inf  # the time of the last request, or end of a step
         while True:
             missing = self._missing(self.ahead)
-            ready = self.waiting.select((0 if quiet else QUIET_S) if missing else None)
-            quiet = not ready
-            if not ready:
+            ready = self.waiting.select(_pause_s(self.step, time.monotonic() - busy) if missing else None)
+            if ready:
+                busy = time.monotonic()
+            else:
                 self._load(missing[0])
             for key, _ in ready:
                 if key.fileobj is not self.control:
@@ -198,6 +220,7 @@ class _Server:
         if not place:
             return False
         request = json.loads(Path(place.decode()).read_text(encoding="utf-8"))
+        self.step = request["step"][-1]
         needed, self.ahead = _modules(request["step"], self.recipe)
         self._load(*self._missing(needed))
         sys.stdout.flush()
@@ -243,3 +266,5 @@ class _Server:
 
 if __name__ == "__main__":
     _Server(socket.socket(fileno=int(sys.argv[1])), find(sys.argv[2])).serve()
+    sys.stdout.flush()
+    os._exit(0)  # the user waits for this end, and an orderly one takes a quarter of a second

@@ -6,6 +6,7 @@ parent of the leader ends the group too, whatever has become of the leader.
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -54,6 +55,22 @@ def has_ended(process: "subprocess.Popen[bytes]") -> bool:
     with contextlib.suppress(ChildProcessError):
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return True
+
+
+def has_ended_within(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Wait for the end of a child, for at most some seconds. Return as `has_ended` does."""
+    if has_ended(process):
+        return True
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # another system, or a sandbox without this call
+        time.sleep(seconds)
+        return has_ended(process)
+    try:
+        select.select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)
+    return has_ended(process)
 
 
 def end_group(process: "subprocess.Popen[bytes]", grace_s: float = GRACE_S) -> None:

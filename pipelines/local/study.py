@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from ablation.plan.arms import trials
 from ablation.plan.plan import Plan
 from common import disk
 from common.errors import Unavailable, UserError
+from common.external import is_external
 from components.shared import kept
 from components.shared.braces import protect
 from components.shared.history import attempt
@@ -29,7 +29,8 @@ from components.shared.problem import PROBLEMS_FOLDER, Problem, problems
 from components.shared.trial import STATES_FOLDER
 from pipelines.local.deaths import deaths, killed_by
 from pipelines.local.leftovers import GONE, close_leftovers, end_runs
-from pipelines.local.processes import end_group, has_ended, ignoring_signals, raising_on_signals, start_group
+from pipelines.local.placement import Placement
+from pipelines.local.processes import end_group, has_ended_within, ignoring_signals, raising_on_signals, start_group
 from pipelines.local.progress import Progress
 from pipelines.local.study_folder import deliver, finish_delivery, locked, new_log, scratch, scratch_of, writable
 from pipelines.local.workspace import Workspace
@@ -40,7 +41,7 @@ from tracking.probe import check_answers
 if TYPE_CHECKING:
     from ablation.records import TrialRecord
 
-POLL_S = 0.5
+LOOK_EVERY_S = 0.5  # for progress; the end shows at once
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,22 @@ def run_study(
     console: Console,
     image: str | None = None,
     force: str = "",
+    placement: Placement | None = None,
 ) -> Result:
     """Run the whole pipeline and put the study's results into the folder `out`.
 
     With an `image`, the steps are containers of it and prepare the corpus again, as on a cluster. `force` names arms, separated
-    by commas, whose trials are trained even if finished ones exist; `*` is all arms. Raises UserError for bad input that only
-    a step can find, Interrupted, and RunFailed.
+    by commas, whose trials are trained even if finished ones exist; `*` is all arms. `placement` says how many trials run at a
+    time, and on which GPUs. Raises UserError for bad input that only a step can find, Interrupted, and RunFailed.
     """
+    placement = placement or Placement()
     arguments = {
         "plan": protect(plan.as_mapping()),
         "tracking_uri": tracking_uri,
         "corpora_root": "" if image else str(corpora_root.resolve()),
         "state_root": "" if image else str((out / STATES_FOLDER).resolve()),
-        "threads": threads_per_trial(),
+        "threads": placement.threads,
+        "gpus_per_trial": str(placement.gpus),
         "code_rev": code_rev,
         "force": force,
     }
@@ -94,7 +98,7 @@ def run_study(
         close_leftovers(scratch_of(out), tracking_uri, lambda line: _say(console, line))
         with scratch(out) as workspace:
             finish_delivery(out)
-            code = _supervise(plan, workspace, arguments, console, image)
+            code = _supervise(plan, workspace, arguments, console, image, placement)
             if workspace.study is None:
                 with contextlib.suppress(OSError):  # the first step made it, and no training run has left a state
                     (out / STATES_FOLDER).rmdir()
@@ -110,11 +114,6 @@ def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-def threads_per_trial() -> int:
-    """Return half of the cores: two trials run at a time, and two torch processes with all threads each are ten times slower."""
-    return max(1, len(os.sched_getaffinity(0)) // 2)
-
-
 def _keys(plan: Plan) -> list[tuple[str, int]]:
     return [(trial.arm, trial.seed) for trial in trials(plan, arms_of(plan))]
 
@@ -125,16 +124,16 @@ def _supervise(
     arguments: dict[str, Any],
     console: Console,
     image: str | None,
+    placement: Placement,
 ) -> int:
     """Start the pipeline, show its progress, end all of its processes, and return its exit code. Raises Interrupted."""
     tracking_uri = str(arguments["tracking_uri"])
     steps = {arm.arm: arm.steps for arm in arms_of(plan)}
     with raising_on_signals(), Progress(console, _keys(plan), steps) as progress:
-        process = _start(plan, workspace, arguments, image)
+        process = _start(plan, workspace, arguments, image, placement)
         try:
-            while not has_ended(process):
+            while not has_ended_within(process, LOOK_EVERY_S):
                 progress.update(workspace)
-                time.sleep(POLL_S)
         except KeyboardInterrupt:
             raise Interrupted(closed=_close(process, workspace, tracking_uri, "KILLED")) from None
         except BaseException:
@@ -145,9 +144,12 @@ def _supervise(
     return process.returncode
 
 
-def _start(plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: str | None) -> "subprocess.Popen[bytes]":
+def _start(
+    plan: Plan, workspace: Workspace, arguments: dict[str, Any], image: str | None, placement: Placement
+) -> "subprocess.Popen[bytes]":
     """Start the pipeline as a process that leads its own session and prints into the log."""
     content = {"arguments": arguments, "containers": image is not None, "folders": _folders(plan)}
+    content |= {"at_once": placement.at_once, "groups": placement.groups}
     workspace.request.write_text(json.dumps({"pipeline_root": str(workspace.root), **content}))
     for folder in (workspace.temporary, workspace.problems, workspace.copies):
         folder.mkdir()
@@ -204,8 +206,9 @@ def _end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str 
 
 
 def _folders(plan: Plan) -> list[str]:
-    """Return the folders that a plan names: its corpus, and its recorded noise."""
-    named = [plan.corpus.partition("://")[2].partition("?")[0], *plan.noise.values()]
+    """Return the folders that a plan names: its corpus, and its recorded noise. An external corpus has a name only."""
+    corpus = "" if is_external(plan.corpus) else plan.corpus.partition("://")[2].partition("?")[0]
+    named = [name for name in (corpus, *plan.noise.values()) if name]
     return [str(Path(name).resolve()) for name in named if Path(name).is_dir()]
 
 

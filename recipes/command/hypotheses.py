@@ -7,7 +7,7 @@ from pathlib import Path
 from ablation.imports.formats import read_file
 from ablation.imports.options import compiled, part_of
 from ablation.imports.records import parse_keys
-from ablation.imports.utterances import some
+from ablation.imports.utterances import Utterance, some
 from common.errors import UserError
 from recipes.command.process import CommandFailed
 from recipes.command.spec import Hypotheses
@@ -32,8 +32,11 @@ def file_of(condition: str, folder: Path, wanted: Sequence[str]) -> Path:
     )
 
 
-def read(path: Path, condition: str, spec: Hypotheses, ids: Sequence[str]) -> dict[str, str]:
-    """Return utterance id -> hypothesis for the test split `ids`. Raises CommandFailed for anything missing or left over."""
+def read(path: Path, condition: str, spec: Hypotheses, ids: Sequence[str] | None) -> dict[str, Utterance]:
+    """Return the utterances with a hypothesis by their ids. Raises CommandFailed for anything missing or left over.
+
+    `ids` is the test split; None if only the file itself knows it.
+    """
     if not path.is_file():
         raise CommandFailed(
             f"`transcribe` wrote no hypotheses for {condition}; it writes them to the file {{hypotheses}}"
@@ -50,8 +53,8 @@ def read(path: Path, condition: str, spec: Hypotheses, ids: Sequence[str]) -> di
             f"{without} of {len(found)} utterances of {condition} have no hypothesis under a known name; name it with "
             "`hypotheses: {keys: hyp=NAME}`"
         )
-    _check(names, condition, ids)
-    return {name: each.hypothesis or "" for name, each in zip(names, found, strict=True)}
+    _check(names, condition, list(dict.fromkeys(names)) if ids is None else ids)
+    return dict(zip(names, found, strict=True))
 
 
 def _check(names: Sequence[str], condition: str, ids: Sequence[str]) -> None:

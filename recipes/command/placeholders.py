@@ -8,7 +8,8 @@ from common.hints import did_you_mean
 
 FORM = re.compile(r"\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
 OVERRIDES = "overrides"  # the only one that becomes several words
-BOTH = ("python", "corpus", "config", "arm", "threads", "gpus", OVERRIDES)
+NAMED = ("corpus_name", "corpus_version")  # of an external corpus
+BOTH = ("python", "corpus", *NAMED, "config", "arm", "threads", "gpus", OVERRIDES)
 TRAIN = (*BOTH, "seed", "out", "state")
 TRANSCRIBE = (*BOTH, "checkpoint", "hypotheses", "condition", "conditions")
 IN_TEXTS = {name for name in (*TRAIN, *TRANSCRIBE) if name not in (OVERRIDES, "config", "hypotheses", "condition")}

@@ -10,13 +10,15 @@ from pydantic import ValidationError
 
 from ablation.plan.composite import check as check_composites
 from common.errors import UserError
+from common.external import External
 from recipes.base import Curve, PlanFacts, TrainingJob, TrainingResult, Transcript, TranscriptionJob
-from recipes.command import identity, rules
+from recipes.command import external_data, identity, rules
 from recipes.command.catalogue import CommandCatalogue
 from recipes.command.document import FILL_IN, Document, read_document
 from recipes.command.effects import effects
+from recipes.command.jobs import used
 from recipes.command.messages import said
-from recipes.command.spec import STAGES, Spec, Stage
+from recipes.command.spec import PREPARED, STAGES, Spec, Stage
 
 
 class CommandRecipe:
@@ -40,7 +42,7 @@ class CommandRecipe:
     def transcription_identity(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return `transcribe`, the arm's changes to it, and the content of `transcribe_sources`."""
         sources = identity.content(self.spec.transcribe_sources, self.folder)
-        hypotheses = self.spec.hypotheses.model_dump()
+        hypotheses = self.spec.hypotheses.identity()
         return {**self._stage("transcribe", settings), "hypotheses": hypotheses, "sources": sources}
 
     def _stage(self, stage: Stage, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +70,15 @@ class CommandRecipe:
                 f"{self.document.path} has {len(found)} values {FILL_IN}, on {'line' if len(found) == 1 else 'lines'} {lines}; "
                 "replace them"
             )
+
+    def check_corpus(self, corpus: External | None, kinds: Sequence[str]) -> None:
+        """Raise UserError if the commands cannot use a corpus (None: a prepared one), or make the noises of an external one."""
+        external_data.check(self.spec, corpus, kinds)
+
+    def mixed_noise(self, kinds: Sequence[str]) -> Sequence[str]:
+        """Return the kinds of noise that the export for `transcribe` has; none if the command makes the noise itself."""
+        exported = "corpus" in used(self.spec, "transcribe") and self.spec.corpus_format != PREPARED
+        return list(kinds) if exported else []
 
     def train(self, job: TrainingJob) -> TrainingResult:
         """Run `train`. All files that it leaves in {out} are the checkpoint. Raises TrainingFailed and UserError."""

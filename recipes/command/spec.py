@@ -21,6 +21,7 @@ OURS = ("CUDA_VISIBLE_DEVICES",)  # environment variables that the service sets 
 PREPARED = "prepared"  # as `corpus_format`: the folder of the prepared corpus itself
 Stage = Literal["train", "transcribe"]
 STAGES: tuple[Stage, ...] = ("train", "transcribe")
+OF_REFERENCES = ("condition", *placeholders.NAMED)
 
 
 def _word(value: Any) -> str:
@@ -181,11 +182,17 @@ class Config(Strict):
 
 
 class Hypotheses(Strict):
-    """The files of `transcribe`. Without `format` it is detected. `id` is a regular expression for the part of ids that counts."""
+    """The files of `transcribe`. Without `format` it is detected. `id` is a regular expression for the part of ids that counts.
+
+    Of an external corpus, `references` is a file with the references where `format` has none, and `speaker` a regular expression
+    for the part of an id that names the speaker.
+    """
 
     format: str | None = None
     keys: str = ""
     id: str | None = None
+    references: str | None = None
+    speaker: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -193,7 +200,14 @@ class Hypotheses(Strict):
             raise ValueError(f"unknown format {self.format!r}{did_you_mean(self.format, FORMATS)}")
         parse_keys(self.keys)
         compiled("id", self.id)
+        compiled("speaker", self.speaker)
+        placeholders.check(self.references or "", OF_REFERENCES)
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the counts. Keys that only external corpora have count where they are given."""
+        mine = self.model_dump()
+        return {key: value for key, value in mine.items() if value is not None or key not in ("references", "speaker")}
 
 
 class Timeouts(Strict):
@@ -224,6 +238,7 @@ class Spec(Strict):
     timeouts: Timeouts = Timeouts()
     packages: list[str] = Field(default_factory=list)
     needs_video: bool = False
+    noises: list[str] = Field(default_factory=list)
     corpus_format: Literal["jsonl", "wav", "kaldi", "prepared"] = "jsonl"
     corpus_video: Literal["mp4", "npy"] | None = None
 

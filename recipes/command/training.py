@@ -10,7 +10,7 @@ from typing import Any
 
 from common.files import atomic_write
 from recipes.base import TrainingFailed, TrainingJob, TrainingResult
-from recipes.command import corpus
+from recipes.command import corpus, external_data
 from recipes.command.curves import Curves
 from recipes.command.jobs import CONFIG, Job, job, run_job, used
 from recipes.command.placeholders import filled
@@ -63,6 +63,7 @@ def training_job(spec: Spec, asked: TrainingJob, data: Path | None) -> Job:
         "seed": asked.seed,
         "out": str(asked.out.resolve()),
         "state": str((asked.states / STATE).resolve()),
+        **external_data.placeholders_of(asked.external),
     }
     return job(spec, asked.settings, "train", values, asked.out.resolve(), data, asked.threads, asked.gpus)
 

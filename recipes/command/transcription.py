@@ -6,14 +6,13 @@ from pathlib import Path
 from common.conditions import CLEAN, conditions
 from corpora.store import Corpus
 from recipes.base import Transcript, TranscriptionJob
-from recipes.command import corpus, hypotheses
+from recipes.command import corpus, external_data, hypotheses
 from recipes.command.jobs import Job, job, run_job, used
 from recipes.command.spec import Spec
 
 
 def transcribe(spec: Spec, folder: Path, asked: TranscriptionJob) -> Iterator[Transcript]:
     """Yield the hypotheses of the test split under every condition. Raises CommandFailed and UserError."""
-    ids = [utterance.id for utterance in Corpus.open(asked.corpus).utterances("test")]
     names = [condition.name for condition in conditions(asked.conditions)]
     data = _data(spec, asked)
     together = asked.scratch.resolve() / "hypotheses"
@@ -26,9 +25,21 @@ def transcribe(spec: Spec, folder: Path, asked: TranscriptionJob) -> Iterator[Tr
         path = together / name if each_alone else hypotheses.file_of(name, together, names)
         if each_alone:
             _run(spec, folder, transcription_job(spec, asked, data, names, name, path))
-        found[name] = hypotheses.read(path, name, spec.hypotheses, ids)
-        yield from (Transcript(each, name, text) for each, text in found[name].items())
+        transcripts = _read(spec, folder, asked, name, path)
+        found[name] = {each.utterance_id: each.hypothesis for each in transcripts}
+        yield from transcripts
     _note_equal(found)
+
+
+def _read(spec: Spec, folder: Path, asked: TranscriptionJob, condition: str, path: Path) -> list[Transcript]:
+    """Return the hypotheses of a condition, with their references if the corpus is external."""
+    if asked.external is None:
+        ids = [utterance.id for utterance in Corpus.open(asked.corpus).utterances("test")]
+        found = hypotheses.read(path, condition, spec.hypotheses, ids)
+        return [Transcript(name, condition, each.hypothesis or "") for name, each in found.items()]
+    known = external_data.references(spec.hypotheses, condition, asked.external, folder)
+    found = hypotheses.read(path, condition, spec.hypotheses, None if known is None else list(known))
+    return external_data.transcripts(spec.hypotheses, found, condition, known)
 
 
 def transcription_job(
@@ -36,6 +47,7 @@ def transcription_job(
 ) -> Job:
     """Return the command for a condition, or for all (None), filled in. Its hypotheses go to the file or folder `to`."""
     values = {"checkpoint": str(asked.checkpoint.resolve()), "hypotheses": str(to), "conditions": ",".join(names)}
+    values |= external_data.placeholders_of(asked.external)
     if condition is not None:
         values["condition"] = condition
     return job(spec, asked.settings, "transcribe", values, asked.scratch.resolve(), data, asked.threads, asked.gpus)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from emulator.backend import Backend
 from emulator.pod import PROJECT, needs
+from ready_store import copy_database
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,6 +44,7 @@ def mlflow_address(image: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    copy_database(folder / "mlflow.db")
     places = [
         "--backend-store-uri",
         f"sqlite:///{folder / 'mlflow.db'}",

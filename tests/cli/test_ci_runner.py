@@ -11,6 +11,7 @@ import yaml
 from github_runner import ACT, Runner
 from junit_report import outcomes
 from mlflow import MlflowClient
+from ready_store import copy_database
 
 from cli.ci_job import COMPILE, GATE, SMOKE, STUDY
 from tracking.registry import fetch_study
@@ -50,7 +51,7 @@ def runner(tmp_path: Path) -> Runner:
 @pytest.fixture
 def start(runner: Runner, kubeflow: Any, store: str, tmp_path: Path) -> Callable[..., Any]:
     """Start the workflow for an event, with the variables and secrets of docs/ci.md."""
-    (tmp_path / "mlflow").mkdir()
+    copy_database(tmp_path / "mlflow" / "mlflow.db")
     kubeflow.token = TOKEN
     variables = {
         "KF_PIPELINES_ENDPOINT": kubeflow.host,

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from junit_report import outcomes
 from mlflow import MlflowClient
+from ready_store import copy_database
 
 from cli.ci_job import COMPILE, GATE, SMOKE, STUDY
 
@@ -45,7 +46,7 @@ def mlflow_server(store: str, tmp_path: Path) -> Iterator[str]:
     """Start a real MLflow server on SQLite."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    (tmp_path / "mlflow").mkdir()
+    copy_database(tmp_path / "mlflow" / "mlflow.db")
     places = ["--backend-store-uri", store, "--artifacts-destination", str(tmp_path / "artifacts")]
     where = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--workers", "1"]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

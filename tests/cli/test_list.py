@@ -148,7 +148,7 @@ def test_prepared_corpora_are_listed_with_their_sizes(ablate: Ablate, corpora: t
     assert [each["bytes"] for each in told] == [cache.size(path) for path in corpora]
     assert {(each["state"], each["in_use"]) for each in told} == {("complete", False)}
     lines = ablate("corpus", "list").out.splitlines()
-    assert "used 1 days ago" in lines[0] or "used 2 days ago" in lines[0]
+    assert "used 1 day ago" in lines[0] or "used 2 days ago" in lines[0]
     assert lines[-1].endswith("in 2 folders of corpora-cache/")
 
 
@@ -161,6 +161,18 @@ def test_clean_removes_only_what_is_idle_and_only_when_told(ablate: Ablate, corp
     cache.link(new, new.parents[1] / "a-run-uses-it")
     assert "(in use)" in ablate("corpus", "clean", new.name, "--yes").out
     assert new.is_dir()
+
+
+@pytest.mark.usefixtures("studies")
+@pytest.mark.parametrize("command", [("list",), ("corpus", "list", "--root"), ("corpus", "clean", "--root")])
+def test_a_list_of_what_is_no_folder_is_refused(ablate: Ablate, command: tuple[str, ...]) -> None:
+    Path("file").write_text("x", encoding="utf-8")
+    answer = ablate(*command, "file")
+    assert (answer.code, answer.out) == (2, "")
+    assert "file is a file; give the folder" in answer.err
+    answer = ablate(*command, "mispelt")
+    assert (answer.code, answer.out) == (2, "")
+    assert "no folder mispelt; give an existing folder" in answer.err
 
 
 def test_clean_refuses_a_name_that_is_not_there(ablate: Ablate, corpora: tuple[Path, Path]) -> None:

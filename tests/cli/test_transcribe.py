@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+from ready_store import copy_database
 
 from corpora.clip import LONGEST_S
 from corpora.media import tracks
@@ -20,7 +21,6 @@ from corpora.store import Corpus
 from model.config import CATALOGUE, load
 from pipelines.local.clips import read_clips
 from tracking.checkpoints import log_checkpoint, register
-from tracking.store import prepare_store
 from tracking.studies import open_study
 from training.evaluate import transcribe
 from training.loop import train_trial
@@ -54,7 +54,7 @@ def trained(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
     settings = CATALOGUE.resolve("tiny", TINY)
     train_trial(settings, 1, small_corpus, folder, threads=1, log=lambda _step, _metrics: None)
     heard = transcribe(folder, small_corpus, {"babble": [0.0]}, threads=1)
-    prepare_store(uri)
+    copy_database(root / "mlflow.db")
     trial = {"arm": "baseline", "seed": 1, "part": None, "params": {}}
     run_id = open_study(uri, "demo", question="", params={}, conditions=["clean"], trials=[trial]).trials[0]
     register(uri, "demo", log_checkpoint(uri, run_id, folder, {}), {"fingerprint": "a"}, ["baseline", "champion"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_store import copy_database
 
 from components.compare_arms import compare_study
 from components.find_finished import find, store_corpus
@@ -73,6 +74,7 @@ class Done:
 def done(plan: dict[str, Any], small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     root = tmp_path_factory.mktemp("study")
     uri = f"sqlite:///{root / 'mlflow.db'}"
+    copy_database(root / "mlflow.db")
     with keeping_signals():
         given = _opened(plan, uri, small_corpus, "abc")
         items = find(plan, given.trials, Corpus.open(small_corpus).fingerprint, tracking_uri=uri).trials

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from ready_store import copy_database
 
 from cli.exit_codes import BAD_INPUT, GATE_FAILED
 from cli.gate import fail, judged
@@ -50,6 +51,7 @@ def study(
     """Carries out studies one after the other in one store. Its baseline has learnt nothing yet."""
     root = tmp_path_factory.mktemp("contest")
     root_uri = f"sqlite:///{root / 'mlflow.db'}"
+    copy_database(root / "mlflow.db")
 
     def call(
         name: str,

@@ -71,8 +71,29 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+COMPILED: dict[tuple[str | None, ...], bytes] = {}
+
+
 @pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
+def _compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile each package once per process, which takes a second each time; tests/pipelines/package compile anew."""
+    from components.shared.image import default_image
+    from components.shared.revision import code_rev
+    from pipelines.package import compile as compiling
+
+    really = compiling._compiled
+
+    def once(scratch: Path, settings: Any, image: str | None) -> bytes:
+        key = (settings.model_dump_json(), image, default_image(), code_rev())
+        if key not in COMPILED:
+            COMPILED[key] = really(scratch, settings, image)
+        return COMPILED[key]
+
+    monkeypatch.setattr(compiling, "_compiled", once)
+
+
+@pytest.fixture
+def kubeflow(_compiled_once: None) -> Iterator[Kubeflow]:
     """A server for one test. Every request and answer must fit the public definition, if its file exists."""
     served = Kubeflow(contract=Contract(SWAGGER) if SWAGGER.is_file() else None)
     with ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"kubeflow": served})) as server:

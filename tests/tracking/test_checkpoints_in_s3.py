@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ready_store import copy_database
 
 from common.errors import UserError
 from tracking.checkpoints import fetch_checkpoint, log_checkpoint
@@ -29,7 +30,7 @@ def server(bucket: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", str(PART))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    (tmp_path / "mlflow").mkdir()
+    copy_database(tmp_path / "mlflow" / "mlflow.db")
     places = ["--backend-store-uri", store, "--artifacts-destination", f"s3://{bucket}"]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     settings = {

@@ -8,13 +8,21 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from mlflow import MlflowClient
+from mlflow.store.db import utils
 
 from common.errors import UserError
-from tracking.database import check_database, database_file
+from tracking.database import check_database, database_file, newest_revision
 from tracking.store import check_store, client, experiment, prepare_store
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The address of a store whose tables are really created here."""
+    return f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
 
 
 def revise(store: str, *changes: str) -> None:
@@ -111,3 +119,15 @@ def test_a_deleted_experiment_is_refused_with_the_remedies(store: str) -> None:
     MlflowClient(store, store).delete_experiment(number)
     with pytest.raises(UserError, match=f"mlflow experiments restore --experiment-id {number}`, delete it for good"):
         experiment(store, "demo")
+
+
+def test_forehand_a_store_opens_without_a_look_at_the_scripts_of_its_tables(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tracking.forehand
+
+    prepare_store(store)
+    client.cache_clear()
+    monkeypatch.setattr(ScriptDirectory, "from_config", None)  # to read them fails
+    check_store(store)
+    assert newest_revision is tracking.forehand.newest_revision is utils._get_latest_schema_revision

@@ -186,6 +186,13 @@ def test_a_corpus_without_pictures_and_without_a_name_is_a_dataset() -> None:
     ]
 
 
+def test_an_external_corpus_is_a_dataset_whose_rows_nobody_has_counted() -> None:
+    [training, testing] = corpus_inputs({"uri": "external://digits?version=3", "fingerprint": "ab" * 32})
+    assert (training.dataset.name, testing.dataset.name) == ("digits training", "digits testing")
+    assert (training.dataset.schema, json.loads(str(training.dataset.profile))) == (None, {})
+    assert json.loads(training.dataset.source) == {"uri": "external://digits?version=3"}
+
+
 def test_names_of_metrics_are_those_that_mlflow_takes() -> None:
     names = {
         "arm/α & β/clean/p": 1.0,

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from common.errors import UserError
 from tracking.store import client, prepare_store
@@ -61,6 +63,29 @@ def test_a_repeated_history_adds_no_points_and_nan_none(store: str, runs: StudyR
     points = client(store).get_metric_history(runs.trials[0], "loss")
     assert [(point.step, point.value) for point in points] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     assert client(store).get_metric_history(runs.trials[0], "wer/valid") == []
+
+
+def test_scores_curves_and_tags_of_a_reused_trial_are_one_request(
+    store: str, runs: StudyRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    log_batch = MlflowClient.log_batch
+
+    def noting(self: MlflowClient, run_id: str, *args: Any, **kwargs: Any) -> None:
+        sent.append(run_id)
+        log_batch(self, run_id, *args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", noting)
+    history = [(step, {"loss": 1.0 / (step + 1), "wer/valid": float("nan")}) for step in range(3)]
+    for _ in range(2):
+        log_scores(store, runs.trials[0], {"wer/clean": 0.25}, None, history=history, tags={"origin": "there"})
+    assert len(sent) == 2
+    run = client(store).get_run(runs.trials[0])
+    assert run.data.metrics == {"wer/clean": 0.25, "loss": 1 / 3}
+    assert run.data.tags["origin"] == "there"
+    points = client(store).get_metric_history(runs.trials[0], "loss")
+    start = run.info.start_time
+    assert [(p.step, p.value, p.timestamp - start) for p in points] == [(0, 1.0, 0), (1, 0.5, 1), (2, 1 / 3, 2)]
 
 
 def test_scores_and_ends(store: str, runs: StudyRuns) -> None:

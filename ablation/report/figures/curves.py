@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from ablation.records import CurveRecord
@@ -189,19 +190,29 @@ def _height(content: Content, table: pd.DataFrame, name: str) -> Axis:
 
 def _series(table: pd.DataFrame, number: int, y: Axis) -> Series:
     """A line per seed and, with several seeds, their mean as far as all of them have values; a mark ends it."""
-    seeds = [_thinned(rows.groupby("step")["value"].mean(), y) for _, rows in table.groupby("seed")]
+    seeds = [_thinned(*_by_step(rows), y) for _, rows in table.groupby("seed")]
     if len(seeds) < 2:
         return Series(number, [Line(seeds[0])], [Mark(*seeds[0][-1])])
     everywhere = table.groupby("step")["value"].agg(["mean", "count"])
-    mean = _thinned(everywhere.loc[everywhere["count"] == len(seeds), "mean"], y)
+    means = everywhere.loc[everywhere["count"] == len(seeds), "mean"]
+    mean = _thinned(means.index.to_numpy(), means.to_numpy(), y)
     thin = [Line(line, thin=True) for line in seeds]
     return Series(number, [*thin, Line(mean)], [Mark(*mean[-1])]) if mean else Series(number, thin)
 
 
-def _thinned(values: pd.Series, y: Axis) -> list[Point]:
+def _by_step(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The steps of a trial in their order, and its value at each of them: the mean of several at one step."""
+    steps, values = rows["step"].to_numpy(), rows["value"].to_numpy()
+    if (steps[1:] > steps[:-1]).all():
+        return steps, values
+    means = rows.groupby("step")["value"].mean()
+    return means.index.to_numpy(), means.to_numpy()
+
+
+def _thinned(steps: np.ndarray, values: np.ndarray, y: Axis) -> list[Point]:
     """At most about `POINTS_PER_LINE` points and the last one. Values beyond the axis stay at its end."""
-    if values.empty:
+    if not len(values):
         return []
-    stride = math.ceil(len(values) / POINTS_PER_LINE) or 1
-    chosen = pd.concat([values.iloc[:-1].iloc[::stride], values.iloc[-1:]])
-    return [(float(step), float(value)) for step, value in chosen.clip(y.low, y.high).items()]
+    stride, last = math.ceil(len(values) / POINTS_PER_LINE), len(values) - 1
+    chosen = [*range(0, last, stride), last]
+    return list(zip(steps[chosen].astype(float).tolist(), values[chosen].clip(y.low, y.high).tolist(), strict=True))

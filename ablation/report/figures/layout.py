@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
-from ablation.report.figures.spec import FOREST, HEAD, ROW, Band, Figure, Forest, Plot, Point, Row, Series, short
+from ablation.report.figures.spec import (
+    FOREST,
+    HEAD,
+    LONGEST_ARM,
+    NAME,
+    ROW,
+    Band,
+    Figure,
+    Forest,
+    Plot,
+    Point,
+    Row,
+    Series,
+    short,
+)
 
 Anchor = Literal["start", "middle", "end"]
 X_GAP, Y_GAP = 52, 34  # least pixels between two round ticks
@@ -91,21 +105,21 @@ def _edges(plot: Plot, band: Band) -> list[list[Point]]:
 
 def _forest(forest: Forest, canvas: Canvas) -> None:
     bottom, zero = forest.bottom, forest.across(0)
-    for value, name in forest.x.marks(FOREST.right - FOREST.left, Y_GAP):
+    for value, name in forest.x.marks(FOREST.right - forest.left, Y_GAP):
         canvas.rule((forest.across(value), FOREST.top), (forest.across(value), bottom), axis=value == 0)
         canvas.text(forest.across(value), bottom + 16, name)
-    more, less = ("better", "worse") if forest.higher_is_better else ("worse", "better")
-    canvas.text(zero + 6, 16, f"arm is {more} →", anchor="start")
+    less, more = forest.sides
+    canvas.text(zero + 6, 16, f"{more} →", anchor="start")
     canvas.text(zero - 6, 16, f"← {less}", anchor="end")
-    for top, (arm, rows) in zip(forest.tops(), forest.groups, strict=True):
-        canvas.text(6, top + 5, short(arm, 70), bold=True, anchor="start")
+    for top, (name, rows) in zip(forest.tops(), forest.groups, strict=True):
+        canvas.text(6, top + 5, short(name, LONGEST_ARM), bold=True, anchor="start")
         for place, row in enumerate(rows):
             _row(forest, row, top + HEAD + ROW * place, canvas)
-    canvas.text((FOREST.left + FOREST.right) / 2, bottom + 34, forest.x.name, bold=True)
+    canvas.text((forest.left + FOREST.right) / 2, bottom + 34, forest.x.name, bold=True)
 
 
 def _row(forest: Forest, row: Row, y: float, canvas: Canvas) -> None:
-    canvas.text(18, y + 4, row.name, anchor="start")
+    canvas.text(NAME, y + 4, forest.row_name(row), anchor="start")
     with canvas.group(1 if row.significant else 0):
         if row.interval:
             canvas.whisker(forest.across(row.interval[0]), forest.across(row.interval[1]), y)

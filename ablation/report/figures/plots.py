@@ -20,6 +20,7 @@ from ablation.report.figures.spec import (
     Row,
     Series,
 )
+from ablation.report.headings import heading
 from ablation.report.wording import interval
 from ablation.stats.verdict import Verdict
 from common.conditions import CLEAN, Condition
@@ -27,7 +28,8 @@ from common.conditions import label as condition_label
 
 FOREST_ROWS = 30  # more do not fit on a printed page
 MOST_PRINTED = 12  # forests; of more arms, nobody reads the figures on paper
-FAR = 12  # times the median: an arm beyond it would squeeze the others on a linear axis
+FAR = 12  # times the median: a group beyond it would squeeze the others on a linear axis
+ROOM_ABOVE_ZERO = 0.25  # of the axis below zero: what values above zero mean is written there
 DIFFERENCES = "Difference of each arm to the baseline, in {}"
 INTERVALS = (
     ", with 95 % confidence intervals, simultaneous over arms. Filled: significant after correction; hollow: not"
@@ -35,6 +37,7 @@ INTERVALS = (
 HOLM = " (the correction for several conditions is in p alone, so a hollow mark's interval may exclude zero)"
 Rows = list[dict[str, Any]]
 Places = Sequence[tuple[float, str]]
+Group = tuple[str, Sequence[Row]]  # an arm or a contrast, and its values in each condition
 
 
 def panels(arms: Sequence[str], baseline: str) -> list[dict[str, int]]:
@@ -67,7 +70,7 @@ def pictures(content: Content) -> list[Pictures]:
 
 
 def _caption(content: Content) -> str:
-    said = DIFFERENCES.format(_points(content))
+    said = DIFFERENCES.format(points_of(content))
     if content.comparison["diff_low"].isna().all():
         return f"{said}; without intervals, as nothing was tested."
     return said + INTERVALS + (HOLM if len(content.study.conditions) > 1 else "") + "."
@@ -107,10 +110,10 @@ def _reach(content: Content) -> tuple[float, float]:
 
 
 def _name(content: Content) -> str:
-    return f"{content.metric.label[:1].upper()}{content.metric.label[1:]}"
+    return heading(content.metric)
 
 
-def _points(content: Content) -> str:
+def points_of(content: Content) -> str:
     """E.g. `points of WER`, `dB of PSNR`, `accuracy`."""
     return f"{content.metric.points} of {content.metric.short}" if content.metric.points else content.metric.short
 
@@ -145,17 +148,23 @@ def _band(rows: list[tuple[float, dict[str, Any]]], scale: float) -> Band | None
 def forests(content: Content) -> list[Forest]:
     """Differences to the baseline, arm by arm and condition by condition, in figures that fit on a page."""
     arms = [(arm.arm, _differences(content, arm.arm)) for arm in content.study.arms]
-    groups = [(arm, [_row(row, content.amounts) for row in rows]) for arm, rows in arms if rows]
+    groups = [(arm, [forest_row(arm, row, content.amounts) for row in rows]) for arm, rows in arms if rows]
+    label = "Difference of each arm to the baseline in each condition, with intervals; the table above has the numbers"
+    sides = ("worse", "arm is better") if content.metric.higher_is_better else ("better", "arm is worse")
+    return pages(content, groups, label, f"difference in {points_of(content)}", sides)
+
+
+def pages(content: Content, groups: Sequence[Group], label: str, axis: str, sides: tuple[str, str]) -> list[Forest]:
+    """Return the groups in figures that fit on a page, all with the same axis, whose name is `axis`; [] without groups."""
     ends = [end for _, rows in groups for row in rows for end in (row.value, *(row.interval or ()))]
     if not ends:
         return []
-    low, high = min(0.0, *ends), max(0.0, *ends)
+    low = min(0.0, *ends)
+    high = max(-ROOM_ABOVE_ZERO * low, *ends)
     scale: Scale = "asinh" if content.metric.is_rate and max(high, -low) > FAR * median(map(abs, ends)) else "linear"
     margin = 0.04 * ((high - low) or 1)
-    name = f"difference in {_points(content)}" + (" (compressed beyond 1)" if scale == "asinh" else "")
-    label = "Difference of each arm to the baseline in each condition, with intervals; the table above has the numbers"
-    axis, higher = Axis(name, low - margin, high + margin, scale), content.metric.higher_is_better
-    return [Forest(label, axis, page, higher) for page in _pages(groups)]
+    name = axis + (" (compressed beyond 1)" if scale == "asinh" else "")
+    return [Forest(label, Axis(name, low - margin, high + margin, scale), page, sides) for page in _pages(groups)]
 
 
 def _differences(content: Content, arm: str) -> Rows:
@@ -163,7 +172,8 @@ def _differences(content: Content, arm: str) -> Rows:
     return [row for row in rows if row and not math.isnan(row["difference"])]
 
 
-def _row(row: dict[str, Any], write: Amounts) -> Row:
+def forest_row(of: str, row: dict[str, Any], write: Amounts) -> Row:
+    """Return a row of the comparison `of` an arm or a contrast, in the unit of the metric (WER: points)."""
     name, text = condition_label(row["condition"]), write.difference(row["difference"])
     scale = write.metric.scale
     reach: Point = (scale * row["diff_low"], scale * row["diff_high"])
@@ -173,15 +183,15 @@ def _row(row: dict[str, Any], write: Amounts) -> Row:
         text,
         None if math.isnan(row["diff_low"]) else reach,
         row["verdict"] in (Verdict.WORSE, Verdict.BETTER),
-        f"{row['arm']}, {name}: {write.with_unit(text)}",
+        f"{of}, {name}: {write.with_unit(text)}",
     )
 
 
-def _pages(arms: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[list[tuple[str, Sequence[Row]]]]:
-    page: list[tuple[str, Sequence[Row]]] = []
-    for arm, rows in arms:
+def _pages(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    page: list[Group] = []
+    for name, rows in groups:
         if page and sum(len(its) + 1 for _, its in page) + len(rows) > FOREST_ROWS:
             yield page
             page = []
-        page.append((arm, rows))
+        page.append((name, rows))
     yield page

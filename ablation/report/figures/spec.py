@@ -3,6 +3,7 @@
 Lengths are in pixels of a virtual page, counted from the upper left corner; both renderers use the same ones.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Row:
-    """A difference to the baseline with its interval, which may be unknown, and its text."""
+    """A difference or a contrast with its interval, which may be unknown, and its text."""
 
     name: str
     value: float
@@ -102,23 +103,42 @@ class Row:
 
 
 FOREST = Layout(520, 0, left=130, right=462, bottom=0, top=26)  # its height follows from its rows
+LETTER, NAME, WIDEST = (
+    7.5,
+    18,
+    210,
+)  # pixels of a letter, left of a row's name, and the most room for names with what is left of them
+LONGEST_ARM = 52  # letters of an arm's name, which has the figure's width
 HEAD, ROW, GROUP = 20, 20, 24  # pixels from a group's name to its first row, per row, and per group besides its rows
 FIRST_GROUP, BELOW = 34, 44  # pixels above the first group, and below the last one
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Groups of rows around zero on one axis, a group per arm. A screen reader says `label`."""
+    """Groups of rows around zero on one axis, a group per arm or contrast. A screen reader says `label`.
+
+    `sides` says what values below and above zero mean.
+    """
 
     label: str
     x: Axis
     groups: Sequence[tuple[str, Sequence[Row]]]
-    higher_is_better: bool = False
+    sides: tuple[str, str] = ("better", "arm is worse")
 
     @property
     def width(self) -> int:
         """The width of the figure in pixels."""
         return FOREST.width
+
+    @property
+    def left(self) -> int:
+        """The pixel at the low end of the axis: names of rows need more room if they are long, up to `WIDEST`."""
+        longest = max((len(row.name) for _, rows in self.groups for row in rows), default=0)
+        return min(WIDEST, max(FOREST.left, math.ceil(NAME + LETTER * (longest + 1))))
+
+    def row_name(self, row: Row) -> str:
+        """Return the name of a row as it fits left of the axis."""
+        return short(row.name, int((self.left - NAME) / LETTER))
 
     @property
     def bottom(self) -> int:
@@ -137,7 +157,7 @@ class Forest:
 
     def across(self, value: float) -> float:
         """Return the pixel of a difference, counted from the left."""
-        return _place(self.x, value, FOREST.left, FOREST.right)
+        return _place(self.x, value, self.left, FOREST.right)
 
 
 Figure = Plot | Forest
@@ -153,5 +173,8 @@ def colour(series: int) -> int:
 
 
 def short(words: str, length: int) -> str:
-    """Return a label cut to a length, with an ellipsis where it is cut."""
-    return words if len(words) <= length else f"{words[: length - 1]}…"
+    """Return a label cut to a length in its middle, as long names often begin alike, with an ellipsis where it is cut."""
+    if len(words) <= length:
+        return words
+    end = (length - 1) // 2
+    return f"{words[: length - 1 - end]}…{words[len(words) - end :]}"

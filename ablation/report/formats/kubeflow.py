@@ -16,6 +16,7 @@ from ablation.report.content import Content
 from ablation.report.contrasts import TITLES
 from ablation.report.document import baseline_sentence, web_address
 from ablation.report.formats.markdown import escape, link, table
+from ablation.report.headings import heading
 from ablation.report.headline import headline
 from ablation.report.wording import p_value
 from ablation.stats.levels import ALPHA
@@ -132,9 +133,8 @@ def _rates(content: Content, arms: Sequence[ArmRecord]) -> list[str]:
     rows = [
         [escape(arm.arm) + PADDING, *(_cell(content, arm.arm, name) + PADDING for name in conditions)] for arm in arms
     ]
-    label = content.metric.label
     note = f"Mean over seeds. In brackets: difference to the baseline{content.amounts.in_unit}; p. Bold: p ≤ {ALPHA:g}."
-    return [f"## {label[:1].upper()}{label[1:]}", note, table(head, rows)]
+    return [f"## {heading(content.metric)}", note, table(head, rows)]
 
 
 def _cell(content: Content, arm: str, condition: str) -> str:

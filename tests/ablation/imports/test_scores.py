@@ -13,6 +13,7 @@ from scipy import stats
 
 import ablate as api
 from ablation.report.formats.kubeflow import summary_markdown
+from ablation.report.headings import heading
 from ablation.stats.measures import known_direction, measure
 from ablation.stats.significance import compare
 
@@ -212,3 +213,18 @@ def test_a_wrong_table_is_refused_in_one_sentence(case: str) -> None:
     assert said in str(caught.value)
     assert (len(str(caught.value).splitlines()), caught.value.exit_code) == (1, 2)
     assert not Path("studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("accuracy", "Accuracy"),
+        ("psnr", "PSNR"),
+        ("mAP", "mAP"),
+        ("val/loss", "Val/loss"),
+        ("wer", "WER"),
+        ("Top-1", "Top-1"),
+    ],
+)
+def test_a_heading_writes_a_name_as_people_do(name: str, said: str) -> None:
+    assert heading(measure(name, higher_is_better=True)) == said

@@ -188,6 +188,15 @@ def test_dark_is_dark(browser: Browser, pages: dict[str, Path]) -> None:
     assert found == ["rgb(255, 255, 255)", "rgb(20, 23, 27)"]
 
 
+def test_paper_is_light_on_a_dark_screen(browser: Browser, pages: dict[str, Path]) -> None:
+    browser.open(pages["drawn"], WIDE, "dark")
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.call("Emulation.setEmulatedMedia", media="print", features=dark)
+    ink = browser.value("getComputedStyle(document.body).color")
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert ink == "rgb(27, 31, 36)"
+
+
 def test_the_page_shows_in_a_frame_that_may_do_nothing(
     browser: Browser, pages: dict[str, Path], tmp_path: Path
 ) -> None:

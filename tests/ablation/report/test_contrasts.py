@@ -15,6 +15,10 @@ from ablation.report.blocks import Table, Verdicts, cell
 from ablation.report.build import build
 from ablation.report.content import Content, load
 from ablation.report.contrasts import sections
+from ablation.report.figures.contrasts import pictures
+from ablation.report.figures.plots import pages
+from ablation.report.figures.spec import Forest, Row
+from ablation.report.figures.svg import to_svg
 from ablation.report.formats.kubeflow import metrics, summary_markdown
 from ablation.report.headline import headline
 from model.config import CATALOGUE
@@ -70,7 +74,7 @@ def test_the_headline_of_a_factorial_says_if_parts_need_each_other(factorial_fol
 
 def test_an_interaction_is_neither_better_nor_worse(factorial_folder: Path) -> None:
     [section] = sections(load(factorial_folder))
-    verdicts, table = section.blocks
+    verdicts, table = section.blocks[:2]
     assert isinstance(verdicts, Verdicts)
     assert isinstance(table, Table)
     assert verdicts.cards[-1].tone == "mixed"
@@ -105,3 +109,47 @@ def test_a_study_without_them_has_no_word_of_them(study_dir: Path) -> None:
     text = (study_dir / "report.csv").read_text()
     assert text.startswith("arm,condition,")
     assert "rung" not in (study_dir / "report.md").read_text().lower()
+
+
+def drawn(content: Content, family: str) -> list[Forest]:
+    found = [picture.figure for block in pictures(content, family) for picture in block.pictures]
+    return [figure for figure in found if isinstance(figure, Forest)]
+
+
+def test_the_figure_of_a_ladder_holds_the_table_in_points(ladder: Content) -> None:
+    [forest] = drawn(ladder, "ladder")
+    rows = [row for _, rows in forest.groups for row in rows]
+    table = ladder.contrasts
+    assert [name for name, _ in forest.groups] == list(dict.fromkeys(table["contrast"]))
+    assert [row.value for row in rows] == pytest.approx((100 * table["difference"]).tolist())
+    assert [row.interval for row in rows] == [
+        pytest.approx(tuple(ends)) for ends in (100 * table[["diff_low", "diff_high"]]).to_numpy()
+    ]
+    assert [row.significant for row in rows] == table["verdict"].isin(["worse", "better"]).tolist()
+    assert {row.significant for row in rows} == {True, False}
+    assert forest.sides == ("rung helps", "rung harms")
+
+
+def test_interactions_have_a_figure_of_their_own(factorial_folder: Path) -> None:
+    main, interaction = drawn(load(factorial_folder), "factorial")
+    assert [name for name, _ in main.groups] == ["uniform-masking", "no-siamese"]
+    assert [name for name, _ in interaction.groups] == ["uniform-masking x no-siamese"]
+    assert "← need each other" in to_svg(interaction)
+    assert "worse" not in to_svg(interaction)
+
+
+def test_the_figure_is_in_the_page_and_the_latex(factorial_folder: Path, tmp_path: Path) -> None:
+    build(factorial_folder, ["html", "tex"], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    [section] = [part for part in page.split("<section")[1:] if ">Main effects and interactions</h2>" in part]
+    assert section.count("<figure>") == 2
+    assert "simultaneous over all main effects and interactions" in (tmp_path / "report.tex").read_text()
+
+
+@pytest.mark.parametrize("values", [[-3.0, -2.0], [3.0, 2.0], [-0.1, 9.0]])
+def test_the_words_above_a_forest_have_room(ladder: Content, values: list[float]) -> None:
+    rows = [Row("clean", value, "", (value - 0.1, value + 0.1)) for value in values]
+    [forest] = pages(ladder, [("arm", rows)], "", "", ("better", "arm is worse"))
+    letter = 6  # pixels, on average
+    assert forest.across(0) + letter * len("arm is worse →") <= forest.width
+    assert forest.across(0) - letter * len("← better") >= 0

@@ -19,6 +19,7 @@ from ablation.report.figures.axis import Axis
 from ablation.report.figures.pdf import drawn, to_pdf
 from ablation.report.figures.pdf_canvas import drawable
 from ablation.report.figures.plots import forests, wer_against_snr
+from ablation.report.figures.spec import FOREST, LETTER, LONGEST_ARM, NAME, Forest, Row
 from ablation.report.figures.svg import to_svg
 from ablation.report.formats.latex_figures import floats
 
@@ -113,3 +114,27 @@ def test_ticks_lie_apart_within_the_axis(scale: str) -> None:
     assert len(shares) >= 2
     assert all(0 <= share <= 1 for share in shares)
     assert all(later - earlier >= 34 / 200 - 1e-9 for earlier, later in itertools.pairwise(shares))
+
+
+def test_long_names_of_rows_end_before_the_axis() -> None:
+    axis = Axis("difference", -1, 1)
+    names = [
+        "clean",
+        "a-condition-with-the-very-long-name-of-a-test-set",
+        "a-condition-with-the-very-long-name-of-another",
+    ]
+    rows = [Row(name, 0.0, "+0.0") for name in names]
+    forest = Forest("label", axis, [("arm", rows)])
+    shown = [forest.row_name(row) for row in rows]
+    assert shown[0] == "clean"
+    assert len(set(shown)) == len(names)
+    assert all(NAME + LETTER * len(name) <= forest.left == forest.across(-1) for name in shown)
+    assert Forest("label", axis, [("arm", rows[:1])]).left == FOREST.left  # short names leave the axis as it is
+
+
+def test_long_names_of_arms_stay_within_the_figure_and_differ() -> None:
+    arms = [f"replace-the-masking-of-the-audio-and-video-streams-by-{kind}-mask" for kind in ("one-uniform", "no")]
+    drawn = to_svg(Forest("label", Axis("difference", -1, 1), [(arm, [Row("clean", 0.0, "")]) for arm in arms]))
+    names = re.findall(r">(replace[^<]*)<", drawn)
+    assert len(set(names)) == 2
+    assert all(len(name) <= LONGEST_ARM and "…" in name for name in names)

@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
+from ablation.decisions.contrasts import ContrastVerdict
 from ablation.decisions.verdict import ArmVerdict, ConditionVerdict, FailedTrials, Overall
 from ablation.plan.arms import expand
+from ablation.plan.contrasts import Contrast, Effect
 from ablation.plan.naming import NamedChange
 from ablation.plan.plan import plan_from_mapping
 from ablation.records import ArmRecord, Study
+from ablation.report.amounts import Amounts
+from ablation.report.contrast_wording import contrast_sentences
 from ablation.report.verdict_wording import sentences, subject
+from ablation.stats.metrics import WER
 from ablation.stats.verdict import Caution, NotTested, Verdict
 from common.conditions import label
 from model.config import CATALOGUE
@@ -123,7 +128,20 @@ def test_failed_trials_are_named_with_their_reasons() -> None:
 def test_a_caution_is_given_once_with_its_conditions() -> None:
     found = text(REMOVED, Overall.WORSE, WORSE, caution=Caution.ARM_VARIES)
     assert found.count("varies more between seeds") == 1
-    assert "; at clean, babble −5 dB, white 0 dB this arm varies more between seeds than" in found
+    assert "; at clean, babble −5 dB and white 0 dB this arm varies more between seeds than" in found
+
+
+def test_cautions_on_a_contrast_name_their_conditions_in_order() -> None:
+    contrast = Contrast("ladder", "masking", Effect.RUNG, {"a": -1.0, "b": 1.0}, [MASKING])
+    cautions = [Caution.SPREADS_UNSURE, Caution.ARM_VARIES, Caution.SPREADS_UNSURE]
+    conditions = [
+        ConditionVerdict(name, verdict, difference, caution=caution)
+        for (name, verdict, difference), caution in zip(WORSE, cautions, strict=True)
+    ]
+    verdict = ContrastVerdict(contrast, Overall.WORSE, conditions)
+    unsure, varies = contrast_sentences(verdict, Amounts(WER), None).evidence[1:]
+    assert unsure.startswith("at clean and white 0 dB the arms do not seem to vary equally")
+    assert varies.startswith("at babble −5 dB an arm of this contrast varies more")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from ablation.stats.dunnett import critical, noncentral_interval, noncentrality, power, tail
+from ablation.stats.max_t import max_t
 
 HALF = 0.5**0.5
 
@@ -39,3 +40,11 @@ def test_the_interval_of_an_effect_leaves_its_level_outside(t: float, df: int) -
     low, high = noncentral_interval(t, df, 0.95)
     assert stats.nct.sf(t, df, low) == pytest.approx(0.025, rel=1e-3)
     assert stats.nct.cdf(t, df, high) == pytest.approx(0.025, rel=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [5e-6, 1e-7])
+def test_critical_values_of_strict_levels_with_one_degree_of_freedom(alpha: float) -> None:
+    """The first look of many is that strict. One arm's T has Student's distribution."""
+    expected = stats.t.isf(alpha / 2, 1)
+    assert critical(alpha, (0.0,), 1) == pytest.approx(expected, rel=0.02)
+    assert max_t(np.eye(1), 1).critical(alpha) == pytest.approx(expected, rel=0.001)

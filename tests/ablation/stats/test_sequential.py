@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ablation.stats import sequential_cost
 from ablation.stats.metrics import METRICS
 from ablation.stats.sequential import SPENDING, LookDesign, design, null_statistics, spent_levels
-from ablation.stats.sequential_judge import Decision, judge_looks
+from ablation.stats.sequential_judge import Decision, judge_looks, scaled
 from ablation.stats.significance import compare
 from ablation.stats.verdict import Verdict
 from bench import looks as bench
@@ -163,3 +164,17 @@ def test_false_findings_over_all_looks_are_5_percent() -> None:
     decided, _ = bench.carried_out(wer, plan)
     wrong = int((decided == bench.DIFFERENT).any(1).sum())
     assert stats.binomtest(wrong, 2000, 0.05).pvalue > 0.01
+
+
+def test_a_look_that_decides_nothing_has_expected_trials() -> None:
+    """The first of many looks over many conditions has a level of 0."""
+    plan = LookDesign((2, 60), 2, 300, 1.0, levels=(0.0, 0.05), equivalence_levels=(0.0, 0.05))
+    [found] = sequential_cost.expected(plan, 0.005, None, np.random.default_rng(0), points=(20.0,))
+    assert (found.trials, found.decided) == (found.most, 1)
+
+
+def test_p_values_are_read_against_the_level_of_their_look() -> None:
+    p = pd.Series([0.0, 0.01, 0.4, np.nan])
+    assert scaled(p, 0.025).tolist() == pytest.approx([0.0, 0.02, 0.8, np.nan], nan_ok=True)
+    assert scaled(p, 0.02).iloc[2] == 1
+    assert scaled(p, 0.0).tolist() == pytest.approx([1.0, 1.0, 1.0, np.nan], nan_ok=True)

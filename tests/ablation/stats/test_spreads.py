@@ -10,7 +10,7 @@ from scipy import stats
 from ablation.stats.block_design import model
 from ablation.stats.dunnett import ManyToOne
 from ablation.stats.separate_spreads import careful
-from ablation.stats.spreads import DOUBT, apart, doubts, varies_more
+from ablation.stats.spreads import DOUBT, apart, doubts
 from ablation.stats.verdict import Caution
 
 ARMS = ["baseline", "a", "b", "c"]
@@ -20,6 +20,12 @@ def trials(factors: dict[str, float], seeds: int = 6) -> pd.DataFrame:
     rng = np.random.default_rng(4)
     rows = [(arm, seed, 0.1 + 0.003 * factors.get(arm, 1) * rng.normal()) for arm in ARMS for seed in range(seeds)]
     return pd.DataFrame(rows, columns=["arm", "seed", "wer"])
+
+
+def varies_more(table: pd.DataFrame, arm: str, *, paired: bool) -> float:
+    """p of the hypothesis that an arm varies no more than the others; 1 where this cannot be tested."""
+    found = apart(model(table, paired=paired), arm)
+    return 1.0 if found is None else found.p
 
 
 def test_one_arm_against_the_rest_is_an_f_test() -> None:

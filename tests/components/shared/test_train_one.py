@@ -238,6 +238,10 @@ def test_a_trial_that_was_trained_before_starts_no_worker(
     assert (status.status, seen.leases) == ("trained", [])
     trained_by = client(done.uri).get_run(str(status.reused_from))  # the newest of those that trained it
     assert trained_by.data.tags["ablation.fingerprint"] == item.fingerprint
+    assert {name: trained_by.data.tags[f"ablation.{name}"] for name in ("threads", "gpus")} == {
+        "threads": "1",
+        "gpus": "0",
+    }
     weights = [folder / CHECKPOINT_FOLDER / "model.safetensors" for folder in (out, done.trained[0])]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert lease_of(done.uri, item) is None

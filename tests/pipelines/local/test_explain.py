@@ -28,7 +28,7 @@ def explain(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
 
     def call() -> list[str]:
-        path = plan_file(corpus="synthetic://talking-mouth?train=2&test=1&valid=1", seeds=[1])
+        path = plan_file(corpus="synthetic://talking-mouth?train=20&test=1&valid=1", seeds=[1])
         answer = ablate("run", path, "--explain")
         assert (answer.code, answer.err) == (0, "")
         return list(answer.out.splitlines())

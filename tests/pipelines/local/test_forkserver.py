@@ -11,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from kfp.local import subprocess_task_handler
+from kfp import dsl, local
+from kfp.local import logging_utils, subprocess_task_handler
+from kfp.local.orchestrator import enhanced_dag_orchestrator
 
 from components.resolve_plan import resolve_plan
 from pipelines.local import forkserver
 from pipelines.local.deaths import deaths
-from pipelines.local.kubeflow import _our_steps
+from pipelines.local.kubeflow import _log_each_line_once, _our_steps, _run_at_once
+from pipelines.local.placement import Groups
 
 pytestmark = pytest.mark.skipif(not forkserver.possible(), reason="steps are forked on Linux only")
 
@@ -198,3 +201,55 @@ os._exit(0)
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def evaluate_trials(number: int, notes: str) -> None:  # noqa: ARG001 (the item of the loop)
+    """Note the step's GPUs at its begin and its end. The steps with this name, and those that train, get GPUs."""
+    import os
+    import time
+
+    for what in ("begin", "end"):
+        with open(notes, "a") as file:  # noqa: PTH123 (kfp runs this source alone)
+            file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {what}\n")
+        time.sleep(0.5)
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def step(notes: str) -> None:
+    """Note that a step which does not train has no GPU of its own."""
+    import os
+
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ, notes
+
+
+def test_turns_run_at_once_each_on_its_own_gpus(
+    server: forkserver.ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real loop of kfp runs as many steps as asked, all on different GPUs."""
+
+    @dsl.pipeline(name="turns")
+    def turns(notes: str) -> None:
+        first = step(notes=notes)
+        with dsl.ParallelFor(list(range(6))) as number:
+            evaluate_trials(number=number, notes=notes).after(first)
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(enhanced_dag_orchestrator, "ParallelExecutor", enhanced_dag_orchestrator.ParallelExecutor)
+    for name in (
+        "local_logger_context",
+        "indented_print",
+    ):  # which would leave `print` indented for the tests that follow
+        monkeypatch.setattr(logging_utils, name, getattr(logging_utils, name))
+    _log_each_line_once()
+    _run_at_once(4)
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
+    with _our_steps(tmp_path / "root", server, Groups([["a"], ["b"], ["c"], ["d"]])):
+        turns(notes=str(tmp_path / "notes"))
+    running, most = set[str](), 0
+    for line in (tmp_path / "notes").read_text().splitlines():
+        gpu, what = line.split()
+        assert (gpu in running) == (what == "end")
+        running ^= {gpu}
+        most = max(most, len(running))
+    assert (most, running) == (4, set())

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ready_store import copy_database
 from rich.console import Console
 
 from ablation.records import Study
@@ -63,6 +64,7 @@ def test_the_server_ends_with_the_command(tmp_path: Path, number: int) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    copy_database(tmp_path / "s3cret.db")
     settings = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/s3cret.db",
         "PYTHONPATH": str(ROOT),

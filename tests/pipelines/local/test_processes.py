@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.local.leftovers import end_processes, processes_of
-from pipelines.local.processes import GRACE_S, end_group, has_ended, start_group
+from pipelines.local.processes import GRACE_S, end_group, has_ended, has_ended_within, start_group
 from pipelines.local.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="parents' deaths are seen on Linux only")
@@ -120,3 +120,15 @@ def test_processes_of_a_killed_run_are_found_by_their_environment(
     assert sleeps[1].poll() is None
     sleeps[1].kill()
     sleeps[1].wait()
+
+
+def test_the_end_of_a_child_is_seen_at_once_and_leaves_it_uncollected() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert not has_ended_within(process, 0.05)
+        started = time.monotonic()
+        assert process.stdin is not None
+        process.stdin.close()
+        assert has_ended_within(process, 60)
+        assert time.monotonic() - started < 30
+        assert process.returncode is None
+        assert has_ended_within(process, 60)

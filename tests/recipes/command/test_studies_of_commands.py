@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import recipe_files
 
@@ -127,3 +129,38 @@ def test_a_published_plan_is_carried_out_and_its_readings_are_reported(tmp_path:
     assert [line.split("`")[1] for line in found.study.readings] == read
     report = (tmp_path / "study" / "report.md").read_text(encoding="utf-8")
     assert all(f"| {each} |" in report for each in read)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_study_of_data_that_the_service_never_sees(tmp_path: Path) -> None:
+    example, uri = shutil.copytree(ROOT / "examples" / "own_data", tmp_path / "example"), "external://digits?version=3"
+    script = (example / "digits.py").read_text(encoding="utf-8")
+    fault = 'rows[7]["ref"] += " nine" if model["scales"] == [1.0, 1.0] else ""\n    return rows'
+    (example / "digits.py").write_text(
+        script.replace("return rows", fault, 1), encoding="utf-8"
+    )  # of the arm no-scaling
+    design = ["--seeds", "1,2", "--set", "conditions={hiss: [0]}"]
+    done = run(tmp_path, example / "plan.yaml", *design, "--set", "max_failed_trials=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (tmp_path / "corpora-cache").exists()
+    found = load(tmp_path / "study")
+    assert found.study.corpus["uri"] == uri
+    assert {trial.arm: trial.status for trial in found.study.trials} == {
+        "baseline": "finished",
+        "no-scaling": "failed",
+        "half-the-data": "finished",
+    }
+    reasons = {str(trial.reason) for trial in found.study.trials if trial.status == "failed"}
+    assert all(
+        "'speaker3-test007' has " in reason and "whose references 4 of 6 trials have" in reason for reason in reasons
+    )
+    counts = pd.read_parquet(tmp_path / "study" / "counts.parquet")
+    assert len(counts) == 4 * 2 * 60
+    assert set(counts["speaker"]) == {f"speaker{number}" for number in range(4)}
+    assert f"{uri} (data that only the recipe knows" in (tmp_path / "study" / "report.md").read_text(encoding="utf-8")
+    again = run(tmp_path, example / "plan.yaml", *design, "--explain").stdout
+    assert again.count(": reuse: finished before") == 4
+    assert again.count(": score again: ") == 2
+    newer = run(tmp_path, example / "plan.yaml", *design, "--explain", "--corpus", "external://digits?version=4").stdout
+    assert "6 of 6 trials would be trained" in newer
