@@ -26,9 +26,8 @@ def corpus_inputs(summary: Mapping[str, Any]) -> list[DatasetInput]:
 
 def _input(summary: Mapping[str, Any], context: str, splits: Sequence[str]) -> DatasetInput:
     uri = str(summary["uri"])
-    unseen = is_external(uri) and not any(
-        key in summary for key in (*splits, "video")
-    )  # neither rows nor columns are known
+    counted = any(key in summary for key in (*splits, "video"))
+    unseen = is_external(uri) and not counted  # neither rows nor columns are known
     profile: dict[str, Any] = {} if unseen else {"num_rows": sum(int(summary.get(split, 0)) for split in splits)}
     for name, values in (("utterances", summary), ("speakers", summary.get("speakers", {}))):
         profile |= {f"{split} {name}": values[split] for split in splits if split in values}

@@ -103,11 +103,8 @@ class Row:
 
 
 FOREST = Layout(520, 0, left=130, right=462, bottom=0, top=26)  # its height follows from its rows
-LETTER, NAME, WIDEST = (
-    7.5,
-    18,
-    210,
-)  # pixels of a letter, left of a row's name, and the most room for names with what is left of them
+LETTER = 7.5  # pixels of a letter
+NAME, WIDEST = 18, 210  # pixels left of a row's name, and the most room for both
 LONGEST_ARM = 52  # letters of an arm's name, which has the figure's width
 HEAD, ROW, GROUP = 20, 20, 24  # pixels from a group's name to its first row, per row, and per group besides its rows
 FIRST_GROUP, BELOW = 34, 44  # pixels above the first group, and below the last one
