@@ -44,9 +44,9 @@ def differences_table(content: Content) -> str:
 def seeds_table(content: Content) -> str:
     """Return the WER of every trial in percent, clean."""
     study = content.study
-    found = {(trial.arm, trial.seed): trial.wer for trial in study.trials}
+    found = {(trial.arm, trial.seed): trial.wer for trial in study.trials}  # looks leave out seeds of decided arms
     key = f"{content.metric.name}/{study.conditions[0]}"
-    rows = [[_name(study, arm.arm), *(_rate(content, found[arm.arm, seed].get(key)) for seed in study.seeds)]
+    rows = [[_name(study, arm.arm), *(_rate(content, found.get((arm.arm, seed), {}).get(key)) for seed in study.seeds)]
             for arm in study.arms]  # fmt: skip
     return _table(["arm", *(f"seed {seed}" for seed in study.seeds)], rows)
 
