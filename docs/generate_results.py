@@ -42,9 +42,9 @@ def differences_table(content: Content) -> str:
 
 
 def seeds_table(content: Content) -> str:
-    """Return the WER of every trial in percent, clean."""
+    """Return the WER of every trial in percent, clean. With looks, decided arms have no trials of later seeds."""
     study = content.study
-    found = {(trial.arm, trial.seed): trial.wer for trial in study.trials}  # looks leave out seeds of decided arms
+    found = {(trial.arm, trial.seed): trial.wer for trial in study.trials}
     key = f"{content.metric.name}/{study.conditions[0]}"
     rows = [[_name(study, arm.arm), *(_rate(content, found.get((arm.arm, seed), {}).get(key)) for seed in study.seeds)]
             for arm in study.arms]  # fmt: skip

@@ -22,7 +22,10 @@ NORMALISATIONS = {
     "words.",
     NONE: "Text normalisation: `none`, version {version}: texts are compared as they are, and only white space separates words.",
 }
-_PAIRED = "Trials of one seed share initial weights, batch order and noise, so an arm is compared with the baseline within seeds"
+_PAIRED = (
+    "Trials of one seed share initial weights, batch order and noise, so an arm is compared with the baseline within seeds (a "
+    "randomised block design), and the residual variance is pooled over all arms."
+)
 _PAIRED_ELSEWHERE = (
     "Trials of one seed may share random numbers, so an arm is compared with the baseline within seeds (a randomised block design; "
     "it is valid as well if they share none), and the residual variance is pooled over all arms."

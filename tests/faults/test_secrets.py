@@ -82,9 +82,13 @@ def test_no_secret_of_a_run_is_written_or_shown(place: Place, tmp_path: Path) ->
     assert _in_files(place.root, tmp_path / "server") == []
 
 
-def test_no_secret_of_a_cluster_is_compiled_or_shown(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("MY_TOKEN", "under `secrets`"), ("AWS_SECRET_ACCESS_KEY", "set ABLATE_S3_SECRET_ACCESS_KEY instead")],
+)
+def test_no_secret_of_a_cluster_is_compiled_or_shown(place: Place, name: str, remedy: str) -> None:
     """A value in `environment` of cluster.yaml is not the place of a secret: such a name is refused without its value."""
-    settings = {"environment": {"MY_TOKEN": CLUSTER, "AWS_SECRET_ACCESS_KEY": CLUSTER}}
+    settings = {"environment": {name: CLUSTER}}
     (place.root / "cluster.json").write_text(str(settings).replace("'", '"'))
     cluster = place.root / "cluster.json"
     run = place.finish(
@@ -99,4 +103,6 @@ def test_no_secret_of_a_cluster_is_compiled_or_shown(place: Place) -> None:
     )
     cluster.unlink()
     assert run.code == 2, run.said
+    assert remedy in run.said
+    assert [secret for secret in SECRETS if secret in run.said] == []
     assert _in_files(place.root) == []

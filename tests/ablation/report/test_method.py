@@ -48,6 +48,16 @@ def test_the_report_says_what_cer_counts() -> None:
     assert any("grapheme cluster" in text for text in method(study(metrics=["wer", "cer"])))
 
 
+@pytest.mark.parametrize("imported", [None, {"format": "trn", "files": 4, "patterns": []}], ids=["own", "imported"])
+def test_each_sentence_of_the_method_ends(imported: dict[str, Any] | None) -> None:
+    texts = method(study(seeds=[1, 2], margin_points=1, imported=imported))
+    assert [
+        found for text in texts for found in re.findall(r"[\w)] (?:A|All|Confidence|If|It|The|Trials) .*", text)
+    ] == []
+    assert any("the residual variance is pooled over all arms. If one arm varies" in text for text in texts)
+    assert {text[-1] for text in texts} == {"."}
+
+
 def test_a_champion_of_another_normalisation_is_not_comparable() -> None:
     counts = pd.DataFrame({"condition": ["clean"]})
     sides = [Scored.of(study(normalise=name), counts) for name in ("basic", "none")]
