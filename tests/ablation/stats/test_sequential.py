@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from look_rules import DIFFERENT, carried_out
 from scipy import stats
+from simulated import Truth, draw
 
 from ablation.stats import sequential_cost
 from ablation.stats.metrics import METRICS
@@ -13,7 +15,6 @@ from ablation.stats.sequential import SPENDING, LookDesign, design, null_statist
 from ablation.stats.sequential_judge import Decision, judge_looks, scaled
 from ablation.stats.significance import compare
 from ablation.stats.verdict import Verdict
-from bench import looks as bench
 
 PLAN = LookDesign((3, 5, 8), 3, 2, 1.0, (0.0187, 0.0145, 0.0225), (0.0187, 0.015, 0.0227))
 
@@ -35,8 +36,8 @@ def counts(wer: np.ndarray) -> pd.DataFrame:
 
 
 def drawn(points: tuple[float, ...], number: int, conditions: int = 2, **more: object) -> np.ndarray:
-    truth = bench.Truth(points, conditions=conditions, **more)  # type: ignore[arg-type]
-    return bench.draw(truth, 8, number, np.random.default_rng(5))
+    truth = Truth(points, conditions=conditions, **more)  # type: ignore[arg-type]
+    return draw(truth, 8, number, np.random.default_rng(5))
 
 
 def test_levels_of_normal_statistics_are_those_of_published_tables() -> None:
@@ -86,7 +87,7 @@ def test_a_design_without_arms_has_levels() -> None:
 def test_single_studies_are_decided_as_by_formulas_on_arrays(conditions: int) -> None:
     plan = replace(PLAN, conditions=conditions)
     wer = drawn((0.0, 0.0, 1.0, 2.0), 3 - conditions, conditions, spreads=(1, 1, 4, 1))
-    decided, _ = bench.carried_out(wer, plan)
+    decided, _ = carried_out(wer, plan)
     names = [Decision.CONTINUE, Decision.WORSE, Decision.EQUIVALENT, Decision.FUTILE]
     for study, expected in zip(wer, decided, strict=True):
         found, stopped = dict[str, Decision](), dict[str, int]()
@@ -159,10 +160,10 @@ def test_no_trials_give_no_looks() -> None:
 
 
 def test_false_findings_over_all_looks_are_5_percent() -> None:
-    plan, truth = design((3, 5, 8), 4, 1), bench.Truth((0.0,) * 5)
-    wer = bench.draw(truth, 8, 2000, np.random.default_rng(4))
-    decided, _ = bench.carried_out(wer, plan)
-    wrong = int((decided == bench.DIFFERENT).any(1).sum())
+    plan, truth = design((3, 5, 8), 4, 1), Truth((0.0,) * 5)
+    wer = draw(truth, 8, 2000, np.random.default_rng(4))
+    decided, _ = carried_out(wer, plan)
+    wrong = int((decided == DIFFERENT).any(1).sum())
     assert stats.binomtest(wrong, 2000, 0.05).pvalue > 0.01
 
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import contrast_look_rules as rules
 import contrast_looks as bench
 import numpy as np
 import pandas as pd
 import pytest
-from looks import DIFFERENT, SHARED, Truth, draw
+from look_rules import DIFFERENT
 from scipy import stats
+from simulated import SHARED, Truth, draw
 
 from ablation.plan.contrasts import LADDER, Contrast, ladder_contrasts
 from ablation.stats.contrasts import compare_contrasts
@@ -175,7 +177,7 @@ def test_expected_trials_are_those_of_simulated_studies(family: str) -> None:
     [found] = expected_contrasts(plan, arms, contrasts, sd * SHARED**0.5, None, rng, points=(2.0,))
     truth = Truth(bench.points(family, [2.0] * len(contrasts)), sd=sd)
     equal = replace(bench.planned(family, (3, 6), 1, 1.0), careful=False)  # the estimate assumes it
-    _, trials = bench.carried_out(draw(truth, 6, 500, rng), equal)
+    _, trials = rules.carried_out(draw(truth, 6, 500, rng), equal)
     assert found.trials == pytest.approx(trials.mean(), rel=0.05)
 
 
@@ -193,7 +195,7 @@ def test_single_studies_are_decided_as_by_formulas_on_arrays(family: str) -> Non
     plan = contrast_design((3, 5, 8), arms, contrasts, 2, 1.0)
     truth = Truth(bench.points(family, [0.0, 1.0, 2.0]), spreads=(1, 1, 4, 1), conditions=2)
     wer = draw(truth, 8, 2, np.random.default_rng(3))
-    decided, numbers = bench.carried_out(wer, bench.of_plan(plan, arms, contrasts))
+    decided, numbers = rules.carried_out(wer, rules.of_plan(plan, arms, contrasts))
     names = [Decision.CONTINUE, Decision.WORSE, Decision.EQUIVALENT, Decision.FUTILE]
     for study, expected, trials in zip(wer, decided, numbers, strict=True):
         stopped, run, found = dict[str, int](), pd.DataFrame(), dict[str, Decision]()
@@ -224,6 +226,6 @@ def drawn_counts(wer: np.ndarray, arms: list[str]) -> pd.DataFrame:
 def test_false_findings_over_all_looks_are_5_percent(family: str) -> None:
     sd = bench.spread(family, 6, 1)
     wer = draw(Truth((0.0,) * 4, sd=sd), 6, 1000, np.random.default_rng(4))
-    decided, _ = bench.carried_out(wer, bench.planned(family, (3, 6), 1, None))
+    decided, _ = rules.carried_out(wer, bench.planned(family, (3, 6), 1, None))
     wrong = int((decided == DIFFERENT).any(1).sum())
     assert stats.binomtest(wrong, 1000, 0.05).pvalue > 0.01
