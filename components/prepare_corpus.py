@@ -12,7 +12,7 @@ from common.external import external
 from common.owned_folder import owned_folder
 from components.shared.corpus_reference import INSIDE, CorpusReference, prepare_whole
 from components.shared.image import component
-from components.workers.isolation import exit_on_sigterm
+from components.workers.signals import exit_on_sigterm
 
 if TYPE_CHECKING:
     from corpora.store import Corpus

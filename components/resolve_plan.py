@@ -15,7 +15,7 @@ from components.shared.designs import design_tag
 from components.shared.image import component
 from components.shared.origin import origin
 from components.shared.trial import RESOLVED_FILE, Resolved, Trial, plan_of
-from components.workers.isolation import exit_on_sigterm
+from components.workers.signals import exit_on_sigterm
 from recipes.plans import arms_of, of
 
 

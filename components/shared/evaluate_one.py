@@ -10,7 +10,8 @@ from typing import Any
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint, store_scores
 from components.shared.reuse import log_reused, take_scored
 from components.shared.trial import HISTORY_FILE, Status, plan_of
-from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
+from components.workers.isolation import Run, Start, fresh
+from components.workers.signals import exiting_on_sigterm
 from recipes.plans import of
 
 WORKER = "components.workers.evaluate"

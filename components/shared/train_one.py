@@ -12,7 +12,8 @@ from components.shared.chunks import clear
 from components.shared.outcome import mark_killed, marking_killed, record_failure, store_checkpoint
 from components.shared.reuse import Taken, take_trained, training_lease
 from components.shared.trial import CHECKPOINT_FOLDER, STATES_FOLDER, Status, Trial, plan_of
-from components.workers.isolation import Run, Start, exiting_on_sigterm, fresh
+from components.workers.isolation import Run, Start, fresh
+from components.workers.signals import exiting_on_sigterm
 from recipes import optional
 from recipes.base import Recipe
 from recipes.plans import of

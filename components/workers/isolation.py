@@ -17,12 +17,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from common.parent_death import ANY, end_with_parent, following
 from common.user_environment import ensure_user_environment
 from components.workers.memory import CALM_S, MemoryWatch, kill_tree, limited_groups, offer_to_kernel
+from components.workers.signals import exit_on_sigterm, exiting_on_sigterm
 
 FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
 STOP_S = 2.5  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
@@ -241,27 +241,6 @@ def run_worker(work: Worker) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def exit_on_sigterm() -> None:
-    """From now on, turn SIGTERM into SystemExit, so that `finally` blocks run."""
-    signal.signal(signal.SIGTERM, _leave)
-
-
-@contextlib.contextmanager
-def exiting_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit during the block. Once it has arrived, the process ends and ignores it from then on."""
-    previous = signal.signal(signal.SIGTERM, _leave)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is _leave:
-            signal.signal(signal.SIGTERM, previous)
-
-
-def _leave(number: int, _: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
-    raise SystemExit(128 + number)
 
 
 def _explain(code: int) -> str:

@@ -134,7 +134,7 @@ def test_short_output_is_complete(tmp_path: Path) -> None:
 STAND_IN = """
 import sys
 from pathlib import Path
-from components.workers.isolation import exit_on_sigterm
+from components.workers.signals import exit_on_sigterm
 from recipes.command.process import run
 exit_on_sigterm()
 run([sys.executable, "-c", sys.argv[2]], Path(sys.argv[1]), {}, stage="train")
