@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ablation.plan.ablations import Ablation
 from ablation.plan.catalogue import Catalogue, Part
 from ablation.plan.composite import expanded, parts_of, without_equal
 from ablation.plan.looks import may_stop
 from ablation.plan.naming import NamedChange, named_changes
-from ablation.plan.plan import BASELINE, SHORTHANDS, Ablation, Plan
+from ablation.plan.plan import BASELINE, SHORTHANDS, Plan
 from ablation.plan.shorthands import Change, factorial, ladder, leave_one_out
 from common.errors import UserError
 from common.hints import did_you_mean, nearest

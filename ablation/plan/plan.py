@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.plan import fields
+from ablation.plan.ablations import Ablation, ablations
 from ablation.plan.catalogue import Catalogue
 from ablation.plan.formats import is_markdown, without_wrapping
 from ablation.plan.markdown import front_matter, read_markdown
@@ -23,20 +24,9 @@ from common.normalise import BASIC, NORMALISERS
 from common.text_file import read_text_file
 from common.yaml_text import load_yaml
 
-ACTIONS = ("replace", "remove", "add")
 SHORTHANDS = ("leave_one_out", "ladder", "factorial")
 BASELINE = "baseline"
 RECIPE, PRESET = "smile", "tiny"  # of a plan that names none
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """One ablation: a part (or a dotted setting) and its replacements by arm name."""
-
-    part: str
-    action: str = "replace"
-    why: str = ""
-    replacements: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -220,30 +210,6 @@ def _check_noises(plan: Plan) -> None:
             )
 
 
-def _ablations(key: str, value: Any) -> tuple[Ablation, ...]:
-    if not isinstance(value, list):
-        raise UserError(f"`{key}` is a list of ablations, got {fields.shown(value)}; start each with `- part: ...`")
-    return tuple(_ablation(f"ablation {number}", item) for number, item in enumerate(value, 1))
-
-
-def _ablation(place: str, item: Any) -> Ablation:
-    known = tuple(Ablation.__dataclass_fields__)
-    for key in fields.mapping(place, item):
-        if key not in known:
-            raise UserError(f"unknown key {key!r} in {place}{did_you_mean(key, known)}")
-    if "part" not in item:
-        raise UserError(f"{place} names no part; write e.g. `part: fusion.scale`")
-    part = fields.text(f"part of {place}", item["part"])
-    action = fields.one_of(f"action of {part}", item.get("action", "replace"), ACTIONS)
-    replacements = fields.ordered(f"replacements of {part}", item.get("replacements") or {})
-    if action == "remove" and replacements:
-        raise UserError(f"{part} is removed, so it takes no replacements; leave them out, or write `action: replace`")
-    if action != "remove" and not replacements:
-        raise UserError(f"{part} has nothing to {action}; add `replacements: {{arm-name: {{kind: ...}}}}`")
-    named = {fields.arm_name(name): spec for name, spec in replacements.items()}
-    return Ablation(part, action, fields.text(f"why of {part}", item.get("why") or ""), named)
-
-
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "study": fields.slug,
     "question": fields.text,
@@ -257,7 +223,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "conditions": fields.conditions,
     "metrics": lambda key, value: fields.choices(key, value, tuple(METRICS)),
     "baseline": fields.mapping,
-    "ablations": _ablations,
+    "ablations": ablations,
     **dict.fromkeys(SHORTHANDS, swaps),
     "interaction_order": fields.order,
     "noise": fields.folders,

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablation.plan import fields
-from ablation.plan.plan import ACTIONS, Plan
+from ablation.plan.ablations import ACTIONS
+from ablation.plan.plan import Plan
 from ablation.stats.metrics import METRICS
 from common.normalise import NORMALISERS
 

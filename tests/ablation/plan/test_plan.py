@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ablation.plan.plan import Ablation, Plan, adapted, plan_from_mapping, read_plan
+from ablation.plan.ablations import Ablation
+from ablation.plan.plan import Plan, adapted, plan_from_mapping, read_plan
 from common.errors import UserError
 from model.config import CATALOGUE
 
