@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kfp.dsl import Artifact, Input, Output
 
@@ -13,8 +13,11 @@ from components.shared.fingerprints import Prints, fingerprints
 from components.shared.image import component
 from components.shared.reuse import forced_arms
 from components.shared.trial import CORPUS_FILE, Status, Todo, Trial, plan_of
-from components.workers.isolation import exit_on_sigterm
+from components.workers.signals import exit_on_sigterm
 from recipes.plans import arms_of
+
+if TYPE_CHECKING:
+    from tracking.reused import Known
 
 
 def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracking_uri: str, force: str = "") -> Todo:
@@ -23,6 +26,8 @@ def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracki
     `trials` are all trials, as `resolve_plan` opened them; `content` is the fingerprint of the corpus. `force` names arms,
     separated by commas, that are trained in any case; `*` names all. Raises UserError.
     """
+    from components.shared.history import attempt
+    from tracking.reuse import announce, announcement
     from tracking.several import each
 
     exit_on_sigterm()
@@ -31,26 +36,36 @@ def find(plan: Mapping[str, Any], trials: Sequence[str], content: str, *, tracki
     forced = forced_arms(force, arms)
     pairs = list(zip(map(Trial.from_json, trials), fingerprints(checked, arms, content), strict=True))
 
+    known = _known(tracking_uri, [item for item, _ in pairs])
+
     def look(pair: tuple[Trial, Prints]) -> tuple[Trial, Status | None]:
         item, prints = pair
         item = replace(item, fingerprint=prints.trained, evaluation=prints.scored, forced=item.arm in forced)
-        _announce(tracking_uri, item, prints)
-        return (item, None) if item.forced else _reused(item, tracking_uri)
+        tags = announcement(prints.trained, prints.inputs)
+        item, status = (item, None) if item.forced else _reused(item, tracking_uri, tags, known)
+        if status is None:
+            attempt(lambda: announce(tracking_uri, item.run_id, tags))
+        return item, status
 
     found = each(tracking_uri, look, pairs)
     left = [item.to_json() for item, status in found if status is None]
     return Todo(dict(plan), left, [asdict(status) for _, status in found if status is not None])
 
 
-def _announce(uri: str, item: Trial, prints: Prints) -> None:
+def _known(uri: str, items: Sequence[Trial]) -> "Known":
+    """Return what MLflow knows of all trials; nothing if it does not answer, after which every trial asks for itself."""
     from components.shared.history import attempt
-    from tracking.reuse import announce
+    from tracking.reused import Known, known_trials
 
-    attempt(lambda: announce(uri, item.run_id, prints.trained, prints.inputs))
+    found: list[Known] = []
+    if items:
+        study = items[0].experiment_id, items[0].study_run_id
+        attempt(lambda: found.append(known_trials(uri, *study, len(items))))
+    return found[0] if found else Known()
 
 
-def _reused(item: Trial, uri: str) -> tuple[Trial, Status | None]:
-    """Return the trial, and its status if it was finished before. Its run in MLflow then has all results.
+def _reused(item: Trial, uri: str, tags: Mapping[str, str], known: "Known") -> tuple[Trial, Status | None]:
+    """Return the trial, and its status if it was finished before. Its run in MLflow then has all results, and the tags.
 
     The trial says why a result that MLflow has cannot be used.
     """
@@ -59,11 +74,11 @@ def _reused(item: Trial, uri: str) -> tuple[Trial, Status | None]:
 
     with TemporaryDirectory(prefix="ablate-") as name:
         folder = Path(name)
-        taken = take_scored(uri, item, folder)
+        taken = take_scored(uri, item, folder, known.earlier.get(str(item.evaluation), ()))
         status = taken.status
         if status is None:
             return replace(item, unusable=taken.unusable), None
-        if attempt_patiently(lambda: log_reused(uri, status, folder)):
+        if attempt_patiently(lambda: log_reused(uri, status, folder, tags=tags, known=known)):
             return item, None
         return item, status
 

@@ -8,6 +8,7 @@ second fingerprint, so that a new condition is scored without training again.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -54,9 +55,15 @@ def scoring_inputs(
         "noise": _contents(noise),
         "normalise": {"name": normalise, "version": VERSION},
         "code": code_of(SCORING),
-        "versions": {package: version(package) for package in ("jiwer", "rapidfuzz", "regex")},
+        "versions": dict(_versions()),
         "transcription": dict(transcription or {}),
     }
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that count errors; looked up once, as each lookup parses a file."""
+    return {package: version(package) for package in ("jiwer", "rapidfuzz", "regex")}
 
 
 def _contents(noise: Mapping[str, str]) -> dict[str, str]:

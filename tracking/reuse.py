@@ -6,7 +6,7 @@ has the files. So is `ablation.failed`, on a run whose trial failed and which ke
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,8 +71,8 @@ def keep(uri: str, run_id: str, folder: Path, tags: Mapping[str, str], *, again:
 
     `again` says that the run may have files of an earlier call, which these replace.
     """
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    sums = json.dumps(sums_of(files))
+    files = trial_files(folder)
+    sums = sums_tag(files)
     if again:  # a kill before the last request then leaves files that are known
         client(uri).set_tag(run_id, NEXT_SUMS, sums)
     local_copies.put(run_id, files)
@@ -80,9 +80,23 @@ def keep(uri: str, run_id: str, folder: Path, tags: Mapping[str, str], *, again:
     client(uri).log_batch(run_id, tags=[RunTag(key, value) for key, value in {SUMS: sums, **tags}.items()])
 
 
-def announce(uri: str, run_id: str, fingerprint: str, inputs: Mapping[str, Any]) -> None:
-    """Tag a trial run with its fingerprint and the inputs of it."""
-    tags = {FINGERPRINT: fingerprint, INPUTS: json.dumps(inputs)}
+def trial_files(folder: Path) -> list[Path]:
+    """Return the files of a trial's folder that are stored with its run."""
+    return sorted(file for file in folder.iterdir() if file.is_file())
+
+
+def sums_tag(files: Iterable[Path]) -> str:
+    """Return the value of the tag `ablation.sha256` of a run with these files."""
+    return json.dumps(sums_of(files))
+
+
+def announcement(fingerprint: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a trial run that say its fingerprint and the inputs of it."""
+    return {FINGERPRINT: fingerprint, INPUTS: json.dumps(inputs)}
+
+
+def announce(uri: str, run_id: str, tags: Mapping[str, str]) -> None:
+    """Set the tags of `announcement` on a trial run."""
     client(uri).log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 

@@ -212,13 +212,14 @@ def log_scores(
     *,
     history: Sequence[tuple[int, Mapping[str, float]]] = (),
     tags: Mapping[str, str] | None = None,
+    run: Run | None = None,
 ) -> None:
     """Log a trial's final metrics on its run, with a table in its description, and, unless `model_id` is None, on its checkpoint.
 
     Error rates refer to the dataset that the run was tested on. Curves, as `log_history` takes them, and more tags go with the same
-    requests.
+    requests. `run` saves the request for it.
     """
-    run = client(uri).get_run(run_id)
+    run = run or client(uri).get_run(run_id)
     errors = [key for key in scores if key not in COSTS]
     name, digest = tested_on(run)
     about = {"model_id": model_id, "dataset_name": name, "dataset_digest": digest}

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from components.shared.trial import CHECKPOINT_FOLDER, HISTORY_FILE, STATUS_FILE
 
 if TYPE_CHECKING:
     from tracking.reuse import Stored
+    from tracking.reused import Known
 
 ALL = "*"
 OF_TRAINING = (STATUS_FILE, HISTORY_FILE)  # the counts of a trial that is scored again do not matter
@@ -45,12 +46,15 @@ class Taken:
     unusable: str | None = None
 
 
-def take_scored(uri: str, trial: Trial | Status, out: Path) -> Taken:
-    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`, if there is one."""
+def take_scored(uri: str, trial: Trial | Status, out: Path, known: "Sequence[Stored]" = ()) -> Taken:
+    """Put the counts, curves and status of an earlier trial with the same evaluation into `out`, if there is one.
+
+    `known` are runs with them that need no search; other runs are searched for if none of these can be used.
+    """
     from tracking.reuse import find_scored
 
     return _take(
-        lambda: find_scored(uri, str(trial.evaluation)),
+        _candidates(known, lambda: find_scored(uri, str(trial.evaluation))),
         lambda stored: _scored(uri, trial, stored, out),
         f"{trial.arm} seed {trial.seed} is not taken from it",
     )
@@ -61,23 +65,30 @@ def take_trained(uri: str, trial: Trial, out: Path) -> Taken:
     from tracking.reuse import find_trained
 
     return _take(
-        lambda: find_trained(uri, trial.fingerprint),
+        _candidates((), lambda: find_trained(uri, trial.fingerprint)),
         lambda stored: _trained(uri, trial, stored, out),
         "the trial is trained again",
     )
 
 
-def _take(find: Callable[[], "list[Stored]"], take: Callable[["Stored"], Status], otherwise: str) -> Taken:
+def _candidates(known: "Sequence[Stored]", find: Callable[[], "list[Stored]"]) -> "Iterator[Stored]":
+    """Yield the known runs, then those that `find` finds besides them; an error of the store leaves none."""
+    from components.shared.history import attempt
+
+    yield from known
+    found: list[Stored] = []
+    attempt(lambda: found.extend(find()))
+    tried = {stored.run_id for stored in known}
+    yield from (stored for stored in found if stored.run_id not in tried)
+
+
+def _take(candidates: "Iterator[Stored]", take: Callable[["Stored"], Status], otherwise: str) -> Taken:
     """Return the status of the first run that `take` can take. Any error of the store or of a file leaves the next run, or none.
 
     The work can be repeated, so an error here never fails the trial.
     """
-    from components.shared.history import attempt
-
-    found: list[Stored] = []
-    attempt(lambda: found.extend(find()))
     reason = None
-    for stored in found:
+    for stored in candidates:
         try:
             return Taken(take(stored))
         except Exception as error:
@@ -137,8 +148,9 @@ def _scored(uri: str, trial: Trial | Status, stored: "Stored", out: Path) -> Sta
         status = replace(
             _as_status_of(earlier, trial), status="finished", scored_by=earlier.scored_by or earlier.run_id
         )
-        for table in got.glob("*.parquet"):
-            _relabel(table, status)
+        if (earlier.arm, earlier.seed) != (status.arm, status.seed):
+            for table in got.glob("*.parquet"):
+                _relabel(table, status)
         status.write(got)
     return status
 
@@ -197,19 +209,21 @@ def _relabel(path: Path, status: Status) -> None:
         table.assign(arm=status.arm, seed=status.seed).to_parquet(path, index=False)
 
 
-def log_reused(uri: str, status: Status, folder: Path) -> None:
+def log_reused(
+    uri: str, status: Status, folder: Path, *, tags: Mapping[str, str] | None = None, known: "Known | None" = None
+) -> None:
     """Store the results of a reused trial with its own run, and which run they come from.
 
-    The comparison then needs no run of another study. No durations are logged: this trial took no time.
+    The comparison then needs no run of another study. No durations are logged: this trial took no time. `tags` are more tags of
+    the run, and `known` saves the request for it.
     """
-    from tracking.reuse import REUSED_FROM, SCORED, keep
-    from tracking.studies import end_run, log_scores
+    from tracking.reuse import REUSED_FROM, SCORED
+    from tracking.reused import store_reused
 
     scores = {**(status.wer or {}), "parameters": float(status.parameters or 0)}
-    origin, history = {REUSED_FROM: str(status.reused_from)}, read_history(folder)
-    log_scores(uri, status.run_id, scores, None, history=history, tags=origin)
-    keep(uri, status.run_id, folder, {SCORED: str(status.evaluation)})
-    end_run(uri, status.run_id, "FINISHED")
+    said = {**(tags or {}), REUSED_FROM: str(status.reused_from), SCORED: str(status.evaluation)}
+    run = known.runs.get(status.run_id) if known else None
+    store_reused(uri, status.run_id, folder, scores, read_history(folder), said, run)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from ablation.results import read_counts, read_curves, read_study
 from common import source_code
@@ -14,12 +15,12 @@ from common.errors import UserError
 from components.compare_arms import compare_study
 from components.find_finished import find
 from components.shared.evaluate_one import evaluate
-from components.shared.reuse import _as_status_of
+from components.shared.reuse import _as_status_of, _candidates
 from components.shared.train_one import train
 from components.shared.trial import COUNTS_FILE, Status, Todo, Trial, read_history
 from components.workers.isolation import Start
 from corpora.store import Corpus
-from tracking.reuse import fetch_files
+from tracking.reuse import Stored, fetch_files
 from tracking.store import client
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +51,12 @@ def carry_out(small_corpus: Path, here: Start) -> Callable[..., tuple[Status, St
     return call
 
 
+def noting(asked: list[str], name: str) -> Callable[..., Any]:
+    """A call of MLflow's client that notes its name and is made."""
+    real = getattr(MlflowClient, name)
+    return lambda *args, **options: (asked.append(name), real(*args, **options))[1]
+
+
 def test_a_second_try_of_a_step_takes_its_own_checkpoint_as_its_own() -> None:
     stored = Status("baseline", 1, "run", status="trained", model_id="m")
     for run_id, reused_from in (("run", None), ("another", "run")):
@@ -74,6 +81,27 @@ def test_an_unchanged_rerun_trains_nothing_with_equal_results(
         assert (run.info.status, run.data.tags["ablation.reused_from"]) == ("FINISHED", record.reused_from)
         assert run.data.metrics["wer/clean"] == done.status(record.arm).wer["wer/clean"]
         assert "seconds/train" not in run.data.metrics
+
+
+def test_a_rerun_looks_at_no_trial_alone(
+    done: Any, sound: dict[str, Any], small_corpus: Path, opening: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, content = opening(sound, done.uri), Corpus.open(small_corpus).fingerprint
+    asked: list[str] = []
+    for name in ("get_run", "search_runs", "search_experiments", "log_batch"):
+        monkeypatch.setattr(MlflowClient, name, noting(asked, name))
+    assert find(sound, given.trials, content, tracking_uri=done.uri).trials == []
+    assert asked == ["search_runs"] * 2 + ["log_batch"] * len(given.trials)
+
+
+def test_known_results_are_tried_before_others_and_once() -> None:
+    runs = {name: Stored(name, "", {}, {}) for name in ("known", "found", "older")}
+    found = _candidates([runs["known"]], lambda: list(runs.values()))
+    assert [stored.run_id for stored in found] == ["known", "found", "older"]
+
+
+def test_known_results_are_tried_without_a_search() -> None:
+    assert next(_candidates([Stored("known", "", {}, {})], list[Stored])).run_id == "known"
 
 
 def test_a_failed_trial_is_tried_again(done: Any, plan: dict[str, Any], finding: Finding) -> None:
