@@ -5,20 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
 from ablation.stats.metrics import METRICS
 from components.shared import outage
 from components.shared.trial import STATES_FOLDER, Status
-from pipelines.display import Display
+from pipelines.display import Display, Row
 from pipelines.local.deaths import deaths
 from pipelines.local.remaining import Remaining
 from pipelines.local.workspace import Workspace
 
 Key = tuple[str, int]
-Points = Mapping[Key, tuple[int, Mapping[str, float]]]
+Point = tuple[int, Mapping[str, float]]  # the step, and its metrics
+Points = Mapping[Key, Point]
 FIRST = (
     "running",
     "trained",
@@ -26,7 +24,7 @@ FIRST = (
     "finished",
     "waiting",
 )  # kept in this order where a terminal is too low for all
-FRAME = 3  # lines of a terminal that are no trials: the stage, the count of hidden trials, and the cursor
+FRAME = 3  # lines of a terminal that are not trials: the stage, the count of hidden trials, and the cursor
 TRAINING = 0.9  # the share of a trial's time, about: the rest is scoring
 COMPARING = "comparing the arms"
 
@@ -54,7 +52,8 @@ class Progress(Display):
         for line in outage.lines(workspace.problems, workspace.root.parent / STATES_FOLDER):
             self._say_once(line)
         if self.on_terminal:
-            self.draw(self._table(stage, statuses, workspace))
+            points = workspace.progress()
+            self.draw(f"{stage}{self._times(statuses, points)}", self._rows(statuses, points))
             return
         if stage != COMPARING:  # the last trial's line comes first
             self._say_once(stage)
@@ -86,30 +85,26 @@ class Progress(Display):
         left = self._time.left(done, len(self.trials)) if statuses else None
         return f", {self._time.elapsed()}" + (f", about {left} left" if left else "")
 
-    def _share(self, status: Status, point: tuple[int, Mapping[str, float]] | None) -> float:
+    def _share(self, status: Status, point: Point | None) -> float:
         """Return the part of a trial that is done."""
         if status.status != "running":
             return TRAINING if status.status == "trained" else 1.0
         steps = self.steps[status.arm]
         return TRAINING * (point[0] + 1) / steps if point and steps else 0.0
 
-    def _table(self, stage: str, statuses: Mapping[Key, Status], workspace: Workspace) -> Table:
-        points = workspace.progress()
-        grid = Table.grid(padding=(0, 2))
-        grid.add_row(Spinner("dots"), Text(f"{stage}{self._times(statuses, points)}", style="bold"))
+    def _rows(self, statuses: Mapping[Key, Status], points: Points) -> list[Row]:
         shown, hidden = self._fitting(statuses)
-        for key in shown:
-            status = statuses.get(key)
-            text = "waiting" if status is None else describe(status)
-            if status is not None and status.status == "running" and key in points:
-                step, metrics = points[key]
-                loss = f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
-                number = self.steps[key[0]]
-                text = f"training, step {step + 1}{f' of {number}' if number else ''}{loss}"
-            grid.add_row("", f"{key[0]} seed {key[1]}", Text(text, style=_style(status)))
-        if hidden:
-            grid.add_row("", "", Text(f"not shown: {hidden}", style="dim"))
-        return grid
+        rows = [self._row(key, statuses.get(key), points.get(key)) for key in shown]
+        return [*rows, Row("", f"not shown: {hidden}", "dim")] if hidden else rows
+
+    def _row(self, key: Key, status: Status | None, point: Point | None) -> Row:
+        words = "waiting" if status is None else describe(status)
+        if status is not None and status.status == "running" and point:
+            step, metrics = point
+            loss = f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
+            number = self.steps[key[0]]
+            words = f"training, step {step + 1}{f' of {number}' if number else ''}{loss}"
+        return Row(f"{key[0]} seed {key[1]}", words, _style(status))
 
     def _fitting(self, statuses: Mapping[Key, Status]) -> tuple[Sequence[Key], str]:
         """Return the trials that the terminal has lines for, in their order, and the states of the others in words."""

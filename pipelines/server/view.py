@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
-from pipelines.display import Display
+from pipelines.display import Display, Row
 from pipelines.package.steps import Steps
 from pipelines.server.runs import Run
 from pipelines.server.step_states import StepState, in_words, step_states
@@ -48,7 +45,7 @@ class View(Display):
             self._events({"run": in_words(run.state)} | {state.name: state.words for state in states})
         trials = self.trials.now() if self.trials and run.tasks else ()
         if self.on_terminal:
-            self.draw(_table(run, states, trials))
+            self.draw(f"run {in_words(run.state)}", _rows(states, trials))
             return
         self._events({label(trial): _in_words(trial) for trial in trials if trial.state != "waiting"})
 
@@ -68,14 +65,9 @@ def _in_words(trial: "TrialProgress") -> str:
     return f"{trial.state}: {trial.reason}" if trial.reason else trial.state
 
 
-def _table(run: Run, states: Sequence[StepState], trials: Sequence["TrialProgress"]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(Spinner("dots"), Text(f"run {in_words(run.state)}", style="bold"))
-    for state in states:
-        grid.add_row("", Text(state.name), Text(state.words, style=STYLES.get(state.state, "")))
+def _rows(states: Sequence[StepState], trials: Sequence["TrialProgress"]) -> list[Row]:
+    rows = [Row(state.name, state.words, STYLES.get(state.state, "")) for state in states]
     if trials:
-        grid.add_row("", Text("trials", style="bold"), Text(counted(trials)))
+        rows.append(Row("trials", counted(trials)))
     listed = sorted((trial for trial in trials if trial.state in SHOWN), key=lambda trial: SHOWN.index(trial.state))
-    for trial in listed[:ROWS]:
-        grid.add_row("", Text(label(trial)), Text(_in_words(trial), style=STYLES.get(trial.state, "")))
-    return grid
+    return [*rows, *(Row(label(trial), _in_words(trial), STYLES.get(trial.state, "")) for trial in listed[:ROWS])]

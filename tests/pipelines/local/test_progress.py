@@ -213,3 +213,31 @@ def test_a_low_terminal_shows_running_and_failed_trials_and_counts_the_others(wo
     assert [seed for _, seed in shown] == [1, 2, 3, 4, 21, 22]
     assert hidden == "16 finished, 18 waiting"
     assert Progress(console, keys[:6], {"baseline": 10})._fitting({}) == (keys[:6], "")
+
+
+@pytest.mark.parametrize("width", [40, 60, 120])
+def test_a_trial_has_one_line_whatever_the_width(workspace: Workspace, width: int) -> None:
+    """A line that wraps pushes others out of the terminal, which has one line for each trial."""
+    ended(workspace, "prepare-corpus")
+    keys = [("uniform-masking-matched-budget", 1), ("no-scale", 1)]
+    reason = "its process was killed (SIGKILL), probably for lack of memory\ngive it a smaller batch"
+    step(workspace, 0, "train-trials/trained", Status(*keys[0], "r").fail(reason))
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    progress = Progress(console, keys, dict.fromkeys((arm for arm, _ in keys), 10))
+    heading = "trials: 1 of 2 done, 7 min, about 4 min 40 s left"
+    console.print(progress.table(heading, progress._rows(workspace.statuses(), {})))
+    heading_line, first, second = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert heading[: width - 3] in heading_line
+    assert " seed 1  failed: its p" in first
+    assert second.split() == ["no-scale", "seed", "1", "waiting"]
+    assert first.index("failed") == second.index("waiting") <= width // 2
+
+
+def test_a_terminal_without_a_cursor_gets_the_lines_of_a_log(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    text = io.StringIO()
+    with Progress(Console(file=text, force_terminal=True), KEYS, {"baseline": 10, "no-scale": 10}) as progress:
+        progress.update(workspace)
+    assert text.getvalue() == "checking the plan\n"
