@@ -1,4 +1,4 @@
-"""The backup script of the cluster on a real Postgres: dumps are complete, readable, and deleted after their time."""
+"""The scripts of the cluster on a real Postgres: dumps are complete, deleted after their time, and restored whole or not."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "deploy" / "base" / "backup.sh"
+BASE = Path(__file__).parents[2] / "deploy" / "base"
 FOUND = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")), Path(shutil.which("initdb") or "/none")]
 BIN = FOUND[0].parent
 pytestmark = pytest.mark.skipif(not (BIN / "pg_ctl").is_file(), reason="no Postgres here (Debian: postgresql-15)")
@@ -54,7 +54,11 @@ def sql(database: str, text: str) -> str:
 
 
 def back_up(folder: Path, days: int = 14) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["sh", str(SCRIPT), str(folder), str(days)], check=False, capture_output=True, text=True)
+    return script("backup.sh", folder, days)
+
+
+def script(name: str, *words: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["sh", str(BASE / name), *map(str, words)], check=False, capture_output=True, text=True)
 
 
 def names(folder: Path) -> list[str]:
@@ -86,3 +90,75 @@ def test_backups_restore_expire_and_survive_a_failure(tmp_path: Path) -> None:
     sql("postgres", "CREATE DATABASE restored")
     subprocess.run(["pg_restore", "-d", "restored", dump], check=True)
     assert sql("restored", "SELECT count(*), sum(id) FROM runs") == "1000|500500"
+
+
+@pytest.mark.usefixtures("postgres")
+def test_a_part_of_a_killed_job_is_deleted_after_a_day(tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    old, running = folder / ".mlflow-1.part", folder / ".mlflow-2.part"
+    for path, hours in ((old, 49), (running, 2)):
+        path.write_text("")
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    back_up(folder)
+    assert not old.exists()
+    assert running.exists()
+
+
+@pytest.fixture
+def dumped(postgres: Path, tmp_path: Path) -> tuple[Path, str]:
+    """Return a folder with the dumps of two small databases, and the time of the dumps. The databases differ by now."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for database in ("mlflow", "mlflow_auth"):
+        sql("postgres", f"CREATE DATABASE {database}")
+        sql(database, "CREATE TABLE runs AS SELECT generate_series(1, 1000) AS id")
+    assert back_up(folder).returncode == 0
+    for database in ("mlflow", "mlflow_auth"):
+        sql(database, "DELETE FROM runs WHERE id > 10; CREATE TABLE of_a_later_version (id int)")
+    [dump] = folder.glob("mlflow-*.dump")
+    return folder, dump.stem.removeprefix("mlflow-")
+
+
+def counted() -> list[str]:
+    tables = "SELECT (SELECT count(*) FROM runs), count(*) FROM pg_tables WHERE schemaname = 'public'"
+    return [sql(database, tables) for database in ("mlflow", "mlflow_auth")]
+
+
+def test_a_dump_is_restored_without_tables_of_a_later_version(dumped: tuple[Path, str]) -> None:
+    done = script("restore.sh", *dumped)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert counted() == ["1000|1", "1000|1"]
+    time.sleep(1.1)  # names have a resolution of one second
+    assert back_up(dumped[0]).returncode == 0
+    latest = max(dumped[0].glob("mlflow-*.dump")).stem.removeprefix("mlflow-")
+    assert script("restore.sh", dumped[0], latest).returncode == 0  # what was restored can be dumped and restored again
+    assert counted() == ["1000|1", "1000|1"]
+
+
+def test_a_restore_that_fails_changes_nothing(dumped: tuple[Path, str]) -> None:
+    folder, stamp = dumped
+    assert f"mlflow-{stamp}.dump" in script("restore.sh", folder, "20000101T000000Z").stdout  # it lists what there is
+    dump = folder / f"mlflow-{stamp}.dump"
+    whole = dump.read_bytes()
+    dump.write_bytes(whole[:-40])  # its list can be read, and its last table cannot
+    failed = script("restore.sh", folder, stamp)
+    assert failed.returncode == 1
+    assert "mlflow is as before" in failed.stdout
+    assert counted() == ["10|2", "10|2"]
+
+
+def test_a_restore_does_not_wait_for_an_mlflow_that_still_runs(dumped: tuple[Path, str]) -> None:
+    command = ["psql", "--no-psqlrc", "-d", "mlflow"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdin.write("BEGIN; SELECT count(*) FROM runs;\n")
+        other.stdin.flush()
+        while "count" not in other.stdout.readline():
+            pass
+        failed = script("restore.sh", *dumped)
+        other.stdin.close()
+    assert failed.returncode == 1
+    assert "stop MLflow if it still runs" in failed.stdout
+    assert counted() == ["10|2", "10|2"]
