@@ -108,6 +108,7 @@ def test_a_part_of_a_killed_job_is_deleted_after_a_day(tmp_path: Path) -> None:
 @pytest.fixture
 def dumped(postgres: Path, tmp_path: Path) -> tuple[Path, str]:
     """Return a folder with the dumps of two small databases, and the time of the dumps. The databases differ by now."""
+    assert postgres.is_dir()
     folder = tmp_path / "backups"
     folder.mkdir()
     for database in ("mlflow", "mlflow_auth"):

@@ -140,3 +140,28 @@ def test_the_documented_overlays_exist() -> None:
     assert applied
     assert [path for path in applied if not (ROOT / path / "kustomization.yaml").is_file()] == []
     assert "kubectl label namespace kubeflow ablate/uses=servers" in text
+
+
+def test_the_documented_restore_runs_the_other_script_of_the_backup_job(build: Callable[[str], Objects]) -> None:
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    [(script, number)] = re.findall(r"sed 's#(\S+)#/restore.sh#; s#(\S+)#STAMP#'", text)
+    things = built_once(build)
+    [job] = [thing for thing in things if thing["kind"] == "CronJob"]
+    command = json.dumps(job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["command"])
+    changed = json.loads(command.replace(script, "/restore.sh").replace(number, '"STAMP"'))
+    assert changed == ["sh", "/scripts/restore.sh", "/backups", "STAMP"]
+    [scripts] = [thing["data"] for thing in things if "backup.sh" in thing.get("data", {})]
+    assert "restore.sh" in scripts
+
+
+def test_the_rights_to_apply_an_overlay_are_documented(things: Objects) -> None:
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    rights = text[text.index("| right | where | for |") : text.index("## 1. Images")]
+    words = {"ServiceAccount": "service account", "PersistentVolumeClaim": "claims", "CronJob": "cron jobs"} | {
+        "StatefulSet": "stateful sets",
+        "ConfigMap": "config maps",
+        "NetworkPolicy": "network policies",
+        "PodDisruptionBudget": "pod disruption budgets",
+        "RoleBinding": "role binding",
+    }
+    assert [kind for thing in things if words.get(kind := thing["kind"], kind.lower()) not in rights] == []
