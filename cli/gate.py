@@ -11,7 +11,7 @@ import typer
 from ablation.decisions.gate import MARGIN_POINTS, Gate
 from cli.exit_codes import BAD_INPUT, GATE_FAILED
 from cli.options import Store
-from common.errors import Unavailable
+from common.errors import Unavailable, UserError
 from common.redact import redact
 from components.shared.revision import code_rev
 from pipelines.local import paths, studies
@@ -28,6 +28,7 @@ Margin = Annotated[
         help=f"Fail if WER is higher by more than this, whatever the test says. Default {MARGIN_POINTS:g}; of a metric from "
         "elsewhere in its own unit, without a default.",
         show_default=False,
+        min=0,
     ),
 ]
 
@@ -53,6 +54,8 @@ def gate(
     """
     from tracking.probe import check_answers
 
+    if out and not from_mlflow:
+        raise UserError(f"--out {out} is the folder for files from MLflow; give --from-mlflow too, or leave --out out")
     uri, local = paths.tracking_uri(tracking_uri), None if from_mlflow else studies.study_folder(study)
     check_answers(uri)  # before the import of MLflow, which takes seconds
 

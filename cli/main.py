@@ -8,12 +8,13 @@ import traceback
 from typing import NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from cli.champion import champion
 from cli.ci import ci
 from cli.compile import compile_
 from cli.corpus import corpus_app
-from cli.exit_codes import FAILED
+from cli.exit_codes import FAILED, INTERRUPTED
 from cli.gate import gate
 from cli.imports import import_
 from cli.list import list_
@@ -70,7 +71,11 @@ def main() -> None:
     """Run the command line. `cli.entry` calls this for `ablate`."""
     try:
         with disk.explained():
-            app()
+            code = app(standalone_mode=False, prog_name="ablate")
+    except TyperException as error:
+        _end(_wrong_usage(error), error.exit_code)
+    except typer.Abort:
+        _end("interrupted", INTERRUPTED)
     except UserError as error:
         _end(f"error: {error}", error.exit_code)
     except Exception as error:
@@ -78,6 +83,17 @@ def main() -> None:
 
         said = sentence_of(error)
         _end(f"error: {said}" if said else "".join(traceback.format_exception(error)), FAILED)
+    sys.exit(code)
+
+
+def _wrong_usage(error: TyperException) -> str:
+    """Return a sentence about a wrong command line; the help of a command that needs more words."""
+    said = error.format_message().strip()
+    if "\n" in said:
+        return said
+    context = getattr(error, "ctx", None)
+    rest = f"; `{context.command_path} --help` lists what there is" if context else ""
+    return f"error: {said[:1].lower()}{said[1:].removesuffix('.')}{rest}"
 
 
 def _end(text: str, code: int) -> NoReturn:

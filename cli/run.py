@@ -1,6 +1,9 @@
 """`ablate run`: a whole study on this machine."""
 
-from collections.abc import Callable
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +21,7 @@ from recipes.plans import arms_of, of
 
 if TYPE_CHECKING:
     from pipelines.local.placement import Placement
+    from pipelines.local.study import Result
 
 
 def run(
@@ -83,17 +87,9 @@ def run(
         check_image(image, paths.tracking_uri())
     check_answers(paths.tracking_uri())  # before imports that take seconds
 
-    from ablation.plan.looks import may_stop
-    from components.shared.reuse import ALL, forced_arms
-    from corpora.prepare import check
-    from pipelines.local.fits import check_batches
-    from pipelines.local.looks import reached, run_looks
     from pipelines.local.placement import place
-    from pipelines.local.study import Interrupted, RunFailed, run_study
 
-    forced = ",".join([*([ALL] if force else []), *(force_arm or [])])
-    arms = arms_of(checked)
-    forced_arms(forced, arms)
+    forced = _forced(checked, force, force_arm or [])
     placement = place(
         of(checked),
         at_once=trials_at_once,
@@ -101,15 +97,52 @@ def run(
         gpus=gpus_per_trial,
         in_containers=image is not None,
     )
-    if not image:
-        check_batches(of(checked), arms, placement=placement)
-    # report a wrong corpus now, not after a minute
-    check(checked.corpus, here=True, needs_video=of(checked).needs_video)
-    folder, names = out or paths.STUDIES / checked.study, may_stop(checked, [arm.arm for arm in arms])
+    _check_data(checked, placement if image is None else None)
+    folder = out or paths.STUDIES / checked.study
     if explaining:
-        _explain(reached(checked, names, folder), forced, folder, console)
+        _explain(checked, forced, folder, console)
         return
-    carry_out = partial(
+    result = _carry_out(checked, folder, placement, console, image, forced, futility=not no_futility)
+    _conclude(result, folder, console)
+
+
+def _forced(checked: Plan, everything: bool, arms: Sequence[str]) -> str:
+    """Return the arms that are trained in any case, as the pipeline takes them. Raises UserError for an unknown one."""
+    from components.shared.reuse import ALL, forced_arms
+
+    forced = ",".join([*([ALL] if everything else []), *arms])
+    forced_arms(forced, arms_of(checked))
+    return forced
+
+
+def _check_data(checked: Plan, placement: "Placement | None") -> None:
+    """Refuse a wrong corpus, and batches that do not fit into this machine, now and not after a minute.
+
+    Without a placement, the steps run in containers, which have other limits.
+    """
+    from corpora.prepare import check
+    from pipelines.local.fits import check_batches
+
+    if placement is not None:
+        check_batches(of(checked), arms_of(checked), placement=placement)
+    check(checked.corpus, here=True, needs_video=of(checked).needs_video)
+
+
+def _carry_out(
+    checked: Plan,
+    folder: Path,
+    placement: "Placement",
+    console: Console,
+    image: str | None,
+    forced: str,
+    *,
+    futility: bool,
+) -> "Result":
+    """Run the study, look by look if its plan has looks. Ends the command if it is interrupted or has no report."""
+    from pipelines.local.looks import run_looks
+    from pipelines.local.study import Interrupted, RunFailed, run_study
+
+    run_once = partial(
         run_study,
         out=folder,
         tracking_uri=paths.tracking_uri(),
@@ -120,10 +153,10 @@ def run(
         force=forced,
         placement=placement,
     )
-    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say = partial(_print, console)
     _announce(placement, say)
     try:
-        result = run_looks(checked, names, folder, carry_out, say, futility=not no_futility)
+        return run_looks(checked, _may_stop(checked), folder, run_once, say, futility=futility)
     except Interrupted as error:
         runs = "are marked KILLED" if error.closed else "will be closed by the next run, as MLflow does not answer"
         fail(
@@ -132,19 +165,39 @@ def run(
         )
     except RunFailed as error:
         fail(f"error: {error}", FAILED)
-    for trial in (trial for trial in result.trials if trial.status == "failed"):
-        line = f"{trial.arm} seed {trial.seed} failed: {trial.reason}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _may_stop(checked: Plan) -> list[str]:
+    """Return the arms that looks may decide early."""
+    from ablation.plan.looks import may_stop
+
+    return may_stop(checked, [arm.arm for arm in arms_of(checked)])
+
+
+def _conclude(result: "Result", folder: Path, console: Console) -> None:
+    """Print what failed, what was found, and where the report and the pages are. Ends a command that failed."""
     from ablation.records import unusable_results
 
+    for trial in (trial for trial in result.trials if trial.status == "failed"):
+        _print(console, f"{trial.arm} seed {trial.seed} failed: {trial.reason}")
     if unused := unusable_results(result.trials):
-        console.print(unused, soft_wrap=True, highlight=False, markup=False)
+        _print(console, unused)
     for said in _findings(folder):
         console.print(said, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
-    console.print(f"MLflow: ablate ui {folder}", soft_wrap=True, highlight=False)
+    _print(console, f"Report: {folder / 'report.html'}")
+    _print(console, f"MLflow: {_program()} ui {shlex.quote(str(folder))}")
     if result.problem:
         fail(f"failed: {result.problem}", FAILED)
+
+
+def _program() -> str:
+    """Return the word that starts this program again: `make study` runs it without its folder on the PATH."""
+    me = Path(sys.argv[0])
+    return "ablate" if shutil.which("ablate") or me.name != "ablate" else shlex.quote(str(me))
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _announce(placement: "Placement", say: Callable[[str], None]) -> None:
@@ -166,13 +219,14 @@ def _findings(folder: Path) -> list[str]:
 def _explain(checked: Plan, forced: str, folder: Path, console: Console) -> None:
     """Print a line per trial, then the number of trials that would be trained."""
     from pipelines.local.explain import TRAIN, explain
+    from pipelines.local.looks import reached
     from pipelines.local.studies import later_run, state_without_result
 
+    plan = reached(checked, _may_stop(checked), folder)
     if note := later_run(folder) if (folder / paths.STUDY).is_file() else state_without_result(folder):
-        console.print(f"{folder}: {note}", soft_wrap=True, highlight=False, markup=False)
-    answers = explain(checked, tracking_uri=paths.tracking_uri(), corpora_root=paths.CORPORA, force=forced)
+        _print(console, f"{folder}: {note}")
+    answers = explain(plan, tracking_uri=paths.tracking_uri(), corpora_root=paths.CORPORA, force=forced)
     for answer in answers:
-        line = f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _print(console, f"{answer.arm} seed {answer.seed}: {answer.word}: {answer.why}")
     number = sum(answer.word == TRAIN for answer in answers)
     console.print(f"{number} of {len(answers)} trials would be trained", highlight=False)

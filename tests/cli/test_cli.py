@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
+from cli.run import _program
 
 ROOT = Path(__file__).parents[2]
 PLANS = sorted(path for path in (ROOT / "plans").iterdir() if path.is_file())
@@ -264,3 +265,40 @@ def test_the_list_of_commands_is_complete_and_not_cut(ablate: Ablate) -> None:
         (answer.out + answer.err).split()
     )
     assert "..." not in (answer.out + answer.err).replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["frobnicate"], "error: no such command 'frobnicate'; `ablate --help` lists what there is"),
+        (["run"], "error: missing argument 'PLAN'; `ablate run --help` lists what there is"),
+        (["run", "x.yaml", "--seed", "1"], "no such option: --seed (Possible options: --seeds, --set)"),
+        (["run", "x.yaml", "--trials-at-once", "0"], "'--trials-at-once'"),
+        (["gate", "smile", "--margin", "x"], "'--margin'"),
+        (["gate", "smile", "--margin", "-1"], "greater than or equal to 0"),  # every study would fail, or be a finding
+        (["gate", "smile", "--out", "x"], "give --from-mlflow too, or leave --out out"),
+        (["corpus", "prepare"], "`ablate corpus prepare --help`"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(ablate: Ablate, words: list[str], said: str) -> None:
+    assert_one_sentence(ablate(*words), said)
+
+
+def test_a_group_without_a_command_shows_its_help(ablate: Ablate) -> None:
+    answer = ablate("recipe")
+    assert answer.code == 2
+    assert "check" in answer.err + answer.out
+    assert "error" not in answer.err
+
+
+@pytest.mark.parametrize(("path", "program"), [("", "elsewhere/ablate"), ("here", "ablate")])
+def test_the_last_line_names_a_program_that_the_shell_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, program: str
+) -> None:
+    """`make study` calls it in .venv/bin, which is not on the PATH before the environment is active."""
+    (tmp_path / "here").mkdir()
+    installed = tmp_path / "here" / "ablate"
+    installed.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / path) if path else "")
+    monkeypatch.setattr(sys, "argv", ["elsewhere/ablate", "run"])
+    assert _program() == program
