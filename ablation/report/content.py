@@ -11,9 +11,11 @@ import pandas as pd
 
 from ablation.decisions.contrasts import ContrastVerdict, judge_contrasts
 from ablation.decisions.looks import judged_arms, judged_study
+from ablation.decisions.seed_groups import SeedGroups, seed_groups
 from ablation.decisions.verdict import ArmVerdict, judge
 from ablation.records import Imported, Study
 from ablation.report import looks
+from ablation.report import seed_groups as cautions
 from ablation.report.amounts import Amounts
 from ablation.report.contrast_wording import contrast_sentences
 from ablation.report.examples import Example, examples
@@ -41,7 +43,8 @@ class Content:
     first metric. `looks` and `contrast_looks` are None for a study that is judged once. `resampled` is the table of
     `bootstrap.intervals`, `checkpoints` that of `these_checkpoints`. Tables are empty if nothing was scored. `pooled` maps arm to
     error rates over conditions. `contrasts` is the table of `compare_contrasts`, and `contrast_verdicts` has its verdicts; both are
-    empty without a ladder or a factorial. `spreads` maps condition to the standard deviation between seeds.
+    empty without a ladder or a factorial. `spreads` maps condition to the standard deviation between seeds. `seed_groups` are the
+    arms whose seeds fall into two groups.
     """
 
     study: Study
@@ -57,6 +60,7 @@ class Content:
     spreads: dict[str, Spread]
     looks: Judged | None = None
     contrast_looks: Judged | None = None
+    seed_groups: Sequence[SeedGroups] = ()
 
     @property
     def metric(self) -> Metric:
@@ -77,9 +81,15 @@ class Content:
     def sentences(self) -> dict[str, Sentences]:
         """Arm -> its verdict in words."""
         return {
-            arm: sentences(self.study, verdict).with_evidence(looks.evidence(self.study, self.looks, arm))
+            arm: sentences(self.study, verdict)
+            .with_evidence(looks.evidence(self.study, self.looks, arm))
+            .with_evidence(self.cautions(arm))
             for arm, verdict in self.verdicts.items()
         }
+
+    def cautions(self, arm: str) -> list[str]:
+        """Return the sentence on the seeds of an arm, the baseline included, that end far from its others; [] without any."""
+        return [cautions.evidence(self.study, each) for each in self.seed_groups if each.arm == arm]
 
     @cached_property
     def contrast_sentences(self) -> dict[tuple[str, str], Sentences]:
@@ -155,6 +165,7 @@ def load(folder: Path) -> Content:
         _spreads(study, counts, metric),
         judged,
         by_contrast,
+        seed_groups(study, counts, metric) if _is_scored(counts, metric) else [],
     )
 
 

@@ -148,7 +148,8 @@ def _card(content: Content, arm: ArmRecord) -> Card:
     named = [name for name in pooled if name != "overall"] or list(pooled)
     rates = [(name, content.amounts.value(pooled[name])) for name in named]
     if arm.arm not in content.verdicts:
-        return Card(arm.arm, "no change", "", "the reference of all comparisons", [], "base", rates, metric)
+        doubt = content.cautions(arm.arm)
+        return Card(arm.arm, "no change", "", "the reference of all comparisons", doubt, "base", rates, metric)
     words = content.sentences[arm.arm]
     tone = evidence.TONES[content.verdicts[arm.arm].verdict]
     return Card(arm.arm, replaced(arm), arm.why, words.claim, words.evidence, tone, rates, metric)

@@ -8,6 +8,7 @@ from ablation.plan.contrasts import FACTORIAL, LADDER, Effect
 from ablation.report.content import Content
 from ablation.report.contrast_wording import contrast_subject
 from ablation.report.no_verdicts import no_verdicts
+from ablation.report.seed_groups import caution
 from ablation.report.verdict_wording import and_, size_range, subject
 from ablation.stats.contrast_power import detectable_contrasts
 from ablation.stats.power import MOST_SEEDS, Design, fewest_seeds, seeds_needed
@@ -20,11 +21,15 @@ DECIDED = (Overall.WORSE, Overall.BETTER, Overall.MIXED)
 
 
 def headline(content: Content) -> list[str]:
-    """Return paragraphs: for each family of contrasts, then for the arms. Without a verdict, they say why there is none."""
+    """Return paragraphs: for each family of contrasts, then for the arms. Without a verdict, they say why there is none.
+
+    The last one is a caution, if the seeds of an arm fall into two groups.
+    """
+    doubt = caution(content.study, content.seed_groups, curves=not content.curves.empty)
     if nothing := no_verdicts(content):
-        return [nothing]
+        return [nothing, *doubt]
     families = list(dict.fromkeys(each.family for each in content.study.contrasts))
-    return [*(_family(content, family) for family in families if len(content.contrasts)), *_arms(content)]
+    return [*(_family(content, family) for family in families if len(content.contrasts)), *_arms(content), *doubt]
 
 
 def _family(content: Content, family: str) -> str:

@@ -68,6 +68,9 @@ def to_json(content: Content) -> str:
         if content.contrast_looks
         else [],
         "earlier_designs": [design.model_dump() for design in study.earlier_designs],
+        "seed_groups": [
+            {**asdict(group), "text": text} for group in content.seed_groups for text in content.cautions(group.arm)
+        ],
         f"pooled_{content.metric.name}": content.pooled,
         "measured": None if study.hygiene is None else study.hygiene.model_dump(),
         "failed": [trial.model_dump(include={"arm", "seed", "reason"}) for trial in study.failed()],

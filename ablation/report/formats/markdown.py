@@ -102,7 +102,8 @@ def _verdicts(block: Verdicts) -> str:
 def _verdict(card: Card, names: Sequence[str], why: bool) -> list[str]:
     rates = dict(card.wers)
     said = "; ".join(map(escape, card.evidence))
-    verdict = f"**{escape(card.claim)}**" + (f": {said}" if said else "") if card.tone != "base" else escape(card.claim)
+    claim = escape(card.claim) if card.tone == "base" else f"**{escape(card.claim)}**"
+    verdict = f"{claim}: {said}" if said else claim
     return [
         escape(card.name),
         escape(card.change),
