@@ -74,6 +74,10 @@ def read_study(folder: Path) -> Study:
         raise UserError(f"{path} is not what `{writer}` writes: {sentence(error)}; {REMEDIES[writer]}") from error
     except UserError:
         raise
+    except UnicodeDecodeError as error:
+        raise Damaged(f"{path} is not UTF-8 text (byte {error.start + 1}); {REMEDIES[writer]}") from error
+    except RecursionError as error:
+        raise Damaged(f"{path} is not what `{writer}` writes: it is nested too deeply; {REMEDIES[writer]}") from error
     except ValueError as error:
         raise Damaged(f"{path} is not valid JSON: {error}; {REMEDIES[writer]}") from error
 
@@ -82,7 +86,7 @@ def _writer(folder: Path) -> str:
     """Return the command that wrote a study. If its record does not say so, its files do: an import writes no curves."""
     try:
         written = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         written = None
     if isinstance(written, dict) and written.get("archived"):
         return ARCHIVE

@@ -14,8 +14,13 @@ from pipelines.local import studies
 def report(
     study: StudyArgument,
     formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="Formats to write, from html, md, tex, csv and json.")
-    ] = "html,md,tex,csv,json",
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Formats to write, from html, md, tex, csv and json; repeatable. Default: all.",
+        ),
+    ] = None,
     compare: Annotated[
         str | None, typer.Option(metavar="EARLIER", help="Write the changes in STUDY since this earlier study instead.")
     ] = None,
@@ -47,7 +52,7 @@ def report(
 
     Example: ablate report smile --archive results/smile
     """
-    folder, names = studies.study_folder(study), [name.strip() for name in formats.split(",")]
+    folder, names = studies.study_folder(study), names_of(formats)
     if note := studies.later_run(folder):
         print(f"note: {note}", file=sys.stderr)
     if archive is not None:
@@ -58,6 +63,13 @@ def report(
     earlier = studies.study_folder(compare) if compare else None
     for path in build_changes(earlier, folder, names, out) if earlier else build(folder, names, out):
         print(path)
+
+
+def names_of(formats: list[str] | None) -> list[str]:
+    """Return the formats of all `--format`, each once; all formats without any."""
+    from ablation.report.build import FORMATS
+
+    return list(dict.fromkeys(name.strip() for listed in formats or FORMATS for name in listed.split(",")))
 
 
 def _archive(study: Path, out: Path, compare: str | None, report_out: Path | None) -> None:

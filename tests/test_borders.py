@@ -239,7 +239,7 @@ def test_every_import_of_ours_exists(tmp_path: Path) -> None:
 # Files outside of recipes that may name parts of a model: readers of plans, with examples in their texts, and old folders.
 NAME_PARTS = {
     "ablation/plan/shorthands.py": "examples in its texts",
-    "ablation/plan/plan.py": "examples in its texts",
+    "ablation/plan/ablations.py": "examples in its texts",
     "ablation/plan/naming.py": "examples in its texts",
     "ablation/plan/readings.py": "examples in its texts",
     "ablation/report/wording.py": "examples in its texts",

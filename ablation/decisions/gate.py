@@ -7,6 +7,7 @@ from typing import Any
 from ablation.decisions.comparable import Scored, obstacle, shared_conditions
 from ablation.stats.metrics import WER, Metric
 from ablation.stats.verdict import Verdict
+from common.signs import without_sign_of_zero
 
 HOLDER, NOW = "champion", "baseline"
 MARGIN_POINTS = 2.0
@@ -65,11 +66,15 @@ def judge(baseline: Scored, champion: Scored | None, *, margin_points: float | N
     return Gate(tuple(failures), notes)
 
 
+def _signed(difference: float, form: str) -> str:
+    return without_sign_of_zero(f"{difference:+{form}}")
+
+
 def _failure(row: Mapping[str, Any], metric: Metric, margin: float | None) -> str | None:
     difference, value = (metric.scale * float(row[name]) for name in ("difference", "wer"))
-    shown, apart = (f"{value:.2f} % WER", f"{difference:+.2f} points")
+    shown, apart = (f"{value:.2f} % WER", f"{_signed(difference, '.2f')} points")
     if not metric.is_rate:
-        shown, apart = f"{metric.short} {value:.4g}", f"{difference:+.3g} {metric.points}".rstrip()
+        shown, apart = f"{metric.short} {value:.4g}", f"{_signed(difference, '.3g')} {metric.points}".rstrip()
     worse = f"{row['condition']}: {shown}, {apart} to the champion"
     if row["verdict"] == Verdict.WORSE:
         return f"{worse}, significantly worse (p = {float(row['p_adjusted']):.2g})"

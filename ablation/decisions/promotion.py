@@ -8,6 +8,7 @@ from ablation.decisions.comparable import Scored, obstacle, shared_conditions
 from ablation.stats.scoring import pool
 from ablation.stats.significance import compare
 from ablation.stats.verdict import Verdict
+from common.signs import without_sign_of_zero
 
 HOLDER = "(champion)"
 
@@ -78,10 +79,14 @@ def _why_nobody(counts: pd.DataFrame, holder: str) -> str:
     return "one seed gives no verdict" if len(seeds) and seeds.max() == 1 else "no arm is significantly better"
 
 
+def _points(difference: float) -> str:
+    return without_sign_of_zero(f"{100 * difference:+.2f}")
+
+
 def _evidence(rows: pd.DataFrame, counts: pd.DataFrame) -> str:
     """The test, its numbers per condition, and the numbers of seeds and utterances."""
     numbers = [
-        f"{row['condition']} {100 * row['difference']:+.2f} points (p = {row['p_adjusted']:.2g})"
+        f"{row['condition']} {_points(row['difference'])} points (p = {row['p_adjusted']:.2g})"
         for row in rows.to_dict("records")
     ]
     test = "Dunnett's test over seeds, Holm over conditions"

@@ -17,10 +17,8 @@ from ablation.stats.scoring import pool
 
 FEWEST_SEEDS = 3
 FEW_SEEDS = 4  # up to here, a level of 1 % would find nothing
-LEVELS_OF_RATES = (
-    0.05,
-    0.01,
-)  # of one arm, with few seeds and with more; TIMES and PARTS make studies with any alarm rare
+# Of one arm, with few seeds and with more; TIMES and PARTS make studies with any alarm rare.
+LEVELS_OF_RATES = (0.05, 0.01)
 LEVEL_OF_STUDIES = 0.01
 TIMES = 2.5  # a group above the others has at least so many times their mean error rate
 PARTS = 5.0  # a group below the others has at most this part of their mean error rate

@@ -17,6 +17,7 @@ from ablation.stats.metrics import Metric
 from ablation.stats.these_checkpoints import LABEL
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
+from common.signs import without_sign_of_zero
 
 TONES: Mapping[str, str] = {
     Overall.WORSE: "worse",
@@ -35,12 +36,13 @@ def rates(content: Content) -> list[Block]:
     """Return a table of arms against conditions for each metric of the plan."""
     known = content.study.known_metrics()
     tables = [(known[name], table) for name, table in content.comparisons.items() if len(table)]
+    write = {metric: Amounts(metric).aligned(table) for metric, table in tables}
     return [
         _by_arm(
             content,
             f"{heading(metric)} by arm and condition",
             table,
-            partial(_rate, Amounts(metric)),
+            partial(_rate, write.get(metric, Amounts(metric))),
             baseline=True,
             note=_rates_note(content, metric),
         )
@@ -115,7 +117,16 @@ def secondary(content: Content) -> list[Block]:
             f"{' and do not allow for looks' if content.study.looks else ''}."
         )
         title = "Confidence intervals of a two-level bootstrap"
-        blocks.append(_by_arm(content, title, content.resampled, partial(_resampled, write), baseline=True, note=note))
+        blocks.append(
+            _by_arm(
+                content,
+                title,
+                content.resampled,
+                partial(_resampled, write.aligned(content.resampled)),
+                baseline=True,
+                note=note,
+            )
+        )
         blocks += _disagreements(content, again)
     return [*blocks, *_checkpoints(content)]
 
@@ -142,13 +153,17 @@ def _disagreements(content: Content, resampled: pd.DataFrame) -> list[Block]:
 
 
 def _size(write: Amounts, row: Record) -> Cell:
-    reach = interval(row["effect_low"], row["effect_high"], lambda value: f"{value:.1f}".replace("-", "−"))
-    effect = "" if pd.isna(row["effect"]) else f"d = {row['effect']:.1f} {reach}".replace("-", "−")
+    reach = interval(row["effect_low"], row["effect_high"], _tenths)
+    effect = "" if pd.isna(row["effect"]) else f"d = {_tenths(row['effect'])} {reach}".rstrip()
     seen = "" if pd.isna(row["detectable"]) else f"detects {write.size(row['detectable'])}"
     same = p_value(row["p_equivalent"])
     notes = [effect, seen, f"equivalence: {same}" if same else ""]
-    relative = "–" if pd.isna(row["relative"]) else f"{100 * row['relative']:+.0f} %".replace("-", "−")
-    return Cell(relative, [note for note in notes if note])
+    relative = without_sign_of_zero(f"{100 * row['relative']:+.0f} %".replace("-", "−"))
+    return Cell("–" if pd.isna(row["relative"]) else relative, [note for note in notes if note])
+
+
+def _tenths(value: float) -> str:
+    return without_sign_of_zero(f"{value:.1f}".replace("-", "−"))
 
 
 def _resampled(write: Amounts, row: Record) -> Cell:
@@ -179,7 +194,10 @@ def _checkpoints(content: Content) -> list[Block]:
         trials.setdefault((row["arm"], row["condition"]), []).append({str(name): row[name] for name in row})
     grouped = [{"arm": arm, "condition": name, "trials": rows} for (arm, name), rows in trials.items()]
     title = f"Seed by seed, {LABEL}"
-    return [Text([said]), _by_arm(content, title, pd.DataFrame(grouped), partial(_by_seed, content.amounts), note=note)]
+    return [
+        Text([said]),
+        _by_arm(content, title, pd.DataFrame(grouped), partial(_by_seed, content.amounts.aligned(table)), note=note),
+    ]
 
 
 def _by_seed(write: Amounts, row: Record) -> Cell:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.records import ArmRecord
+from common.signs import without_sign_of_zero
 
 MOST_NAMED = 6
 TIES = re.compile(
@@ -69,10 +70,10 @@ def percent(fraction: float | None) -> str:
 
 
 def points(fraction: float | None) -> str:
-    """Write a difference of WERs in points, with its sign; a dash for none."""
+    """Write a difference of WERs in points, with its sign unless it is rounded to zero; a dash for none."""
     if fraction is None or pd.isna(fraction):
         return "–"
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+    return without_sign_of_zero(f"{100 * fraction:+.1f}".replace("-", "−"))
 
 
 def bare(fraction: float) -> str:

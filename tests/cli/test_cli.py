@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
+from cli.report import names_of
 from cli.run import _program
 
 ROOT = Path(__file__).parents[2]
@@ -254,7 +255,7 @@ def test_report_writes_every_format_by_default() -> None:
     from ablation.report.build import FORMATS
 
     [option] = [each for each in get_command(app).commands["report"].params if each.name == "formats"]
-    assert option.default.split(",") == list(FORMATS)
+    assert names_of(option.default) == list(FORMATS)
     assert set(re.findall(r"\w+", option.help)) >= set(FORMATS)
 
 

@@ -55,7 +55,7 @@ def values_of(arms: Arms, unit: str = "dB", *, higher_is_better: bool = True) ->
 
 
 def test_seeds_of_grid_that_learn_late_are_found_in_every_arm_that_hears() -> None:
-    study, counts = read_study(RESULTS / "grid"), read_counts(RESULTS / "grid")
+    study, counts = read_study(RESULTS / "grid-convolutions"), read_counts(RESULTS / "grid-convolutions")
     groups = seed_groups(study, counts, WER)
     assert {each.arm: [*each.seeds] for each in groups} == {
         arm.arm: [3, 5] for arm in study.arms if arm.arm != "video-only"
@@ -66,7 +66,7 @@ def test_seeds_of_grid_that_learn_late_are_found_in_every_arm_that_hears() -> No
     assert {tuple(each.seeds) for each in few} == {(3,)}
 
 
-@pytest.mark.parametrize("name", ["founding", "interactions", "ladder", "public-plans", "table-3"])
+@pytest.mark.parametrize("name", ["founding", "grid", "interactions", "ladder", "public-plans", "table-3"])
 def test_other_studies_have_no_groups(name: str) -> None:
     assert seed_groups(read_study(RESULTS / name), read_counts(RESULTS / name), WER) == []
 

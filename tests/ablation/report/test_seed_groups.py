@@ -30,7 +30,7 @@ AT_ARM = (
 
 @pytest.fixture(scope="module")
 def grid() -> Content:
-    return load(RESULTS / "grid")
+    return load(RESULTS / "grid-convolutions")
 
 
 def test_the_headline_says_which_seeds_end_where_and_what_to_do(grid: Content) -> None:
@@ -62,7 +62,7 @@ def test_each_arm_says_so_and_so_does_the_baseline(grid: Content) -> None:
 
 
 def test_all_formats_have_the_caution(grid: Content, tmp_path: Path) -> None:
-    build(RESULTS / "grid", out=tmp_path)
+    build(RESULTS / "grid-convolutions", out=tmp_path)
     texts = {name: (tmp_path / f"report.{name}").read_text(encoding="utf-8") for name in ("html", "md", "tex", "json")}
     for text in texts.values():
         plain = " ".join(text.replace("\u00a0", " ").replace("~", " ").replace("\\", "").split())
