@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Store
+from cli.options import Store, listed
 from common.errors import UserError
 from common.redact import redact
 from components.shared.revision import code_rev
@@ -61,8 +61,12 @@ FormatName = Annotated[
     typer.Option("--format", metavar="NAME", help="trn, kaldi, jsonl, json, csv, tsv, recogs or errs; else detected."),
 ]
 Keys = Annotated[
-    str,
-    typer.Option("--keys", metavar="LIST", help="Names in JSON and tables: id=NAME,ref=NAME,hyp=NAME; id=# numbers."),
+    list[str] | None,
+    typer.Option(
+        "--keys",
+        metavar="LIST",
+        help="Names in JSON and tables: id=NAME,ref=NAME,hyp=NAME; id=# numbers. Repeatable.",
+    ),
 ]
 Missing = Annotated[
     str, typer.Option("--missing", metavar="CHOICE", help="Utterances without a hypothesis: refuse or as-deletions.")
@@ -99,7 +103,12 @@ Normalise = Annotated[
     str, typer.Option("--normalise", metavar="NAME", help="Normalisation of texts before scoring: basic or none.")
 ]
 Metrics = Annotated[
-    str, typer.Option("--metrics", metavar="LIST", help="Metrics, from wer and cer; verdicts are by the first one.")
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        metavar="LIST",
+        help="Metrics, from wer and cer; verdicts are by the first one. Repeatable. Default: wer.",
+    ),
 ]
 Mlflow = Annotated[
     bool, typer.Option("--mlflow", help="Log the study and its trials to MLflow, without checkpoints and curves.")
@@ -113,7 +122,7 @@ def import_(
     scores: Scores = None,
     ref: Ref = None,
     format_name: FormatName = None,
-    keys: Keys = "",
+    keys: Keys = None,
     missing: Missing = "refuse",
     extra: Extra = "refuse",
     missing_trials: MissingTrials = "refuse",
@@ -124,7 +133,7 @@ def import_(
     baseline: Baseline = "baseline",
     margin: Margin = None,
     normalise: Normalise = "basic",
-    metrics: Metrics = "wer",
+    metrics: Metrics = None,
     metric: Metric = None,
     higher_is_better: Higher = None,
     unit: Unit = None,
@@ -148,7 +157,7 @@ def import_(
     options = Options(
         ref=ref,
         format=format_name,
-        keys=keys,
+        keys=",".join(keys or []),
         missing=missing,
         extra=extra,
         missing_trials=missing_trials,
@@ -159,7 +168,7 @@ def import_(
         baseline=baseline,
         margin_points=margin,
         normalise=normalise,
-        metrics=tuple(name.strip() for name in metrics.split(",")),
+        metrics=listed(metrics or ["wer"]),
         metric=metric,
         higher_is_better=higher_is_better,
         unit=unit,

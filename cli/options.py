@@ -69,6 +69,11 @@ ClusterFile = Annotated[
 ]
 
 
+def listed(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the items of an option that is a list with commas and may be repeated."""
+    return tuple(item.strip() for value in values for item in value.split(","))
+
+
 def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
     """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms."""
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []

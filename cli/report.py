@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import StudyArgument
+from cli.options import StudyArgument, listed
 from common.errors import UserError
 from pipelines.local import studies
 
@@ -69,7 +69,7 @@ def names_of(formats: list[str] | None) -> list[str]:
     """Return the formats of all `--format`, each once; all formats without any."""
     from ablation.report.build import FORMATS
 
-    return list(dict.fromkeys(name.strip() for listed in formats or FORMATS for name in listed.split(",")))
+    return list(dict.fromkeys(listed(formats or FORMATS)))
 
 
 def _archive(study: Path, out: Path, compare: str | None, report_out: Path | None) -> None:

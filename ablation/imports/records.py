@@ -30,7 +30,8 @@ def parse_keys(text: str) -> dict[str, str]:
             raise UserError(f"--keys is a list like id=utt_id,ref=text,hyp=pred_text, and {item!r} has no `=` and name")
         if name not in KEYS:
             raise UserError(f"--keys names id, ref and hyp, and {name!r} is none of them{did_you_mean(name, KEYS)}")
-        found[name] = key
+        if found.setdefault(name, key) != key:
+            raise UserError(f"--keys has one name for {name}, got {found[name]!r} and {key!r}; leave out one")
     return found
 
 

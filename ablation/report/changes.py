@@ -43,7 +43,9 @@ class Changes:
 
 
 def changes(earlier_dir: Path, later_dir: Path) -> Changes:
-    """Compare the folders of two studies. Raises UserError if their WERs are not comparable."""
+    """Compare the folders of two studies. Raises UserError if they are one folder, or their WERs are not comparable."""
+    if earlier_dir.resolve() == later_dir.resolve():
+        raise UserError(f"two studies are compared, but {later_dir} is both of them; name an earlier one")
     earlier, later = read_study(earlier_dir), read_study(later_dir)
     arms = _comparable(earlier, later)
     counts = [read_counts(earlier_dir), read_counts(later_dir)]

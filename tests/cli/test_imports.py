@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ablation.results import read_study
+
 Ablate = Callable[..., Any]
 HYP = "exp/{arm}/seed{seed}/{condition}.trn"
 
@@ -69,6 +71,21 @@ def test_an_imported_study_is_reported_gated_and_compared(ablate: Ablate, tmp_pa
     changed = ablate("report", "later", "--compare", "mine", "--format", "md")
     assert (changed.code, changed.err) == (0, "")
     assert "worse" in Path(changed.out.strip()).read_text(encoding="utf-8")
+    same = ablate("report", "mine", "--compare", "studies/mine")
+    assert (same.code, "studies/mine is both" in same.err) == (2, True)
+
+
+def test_lists_are_given_at_once_or_one_by_one(ablate: Ablate) -> None:
+    given = ["import", "--hyp", HYP, "--ref", "ref"]
+    assert ablate(*given, "--metrics", "cer", "--metrics", "wer", "--out", "one").code == 0
+    assert ablate(*given, "--metrics", "cer, wer", "--out", "all").code == 0
+    measured = [list(read_study(Path(name)).trials[0].wer) for name in ("one", "all")]
+    assert measured[0] == measured[1]
+    assert measured[0][0].startswith("cer/")
+    assert {key.partition("/")[0] for key in measured[0]} == {"cer", "wer"}
+    keys = ["--keys", "id=utt", "--keys", "hyp=utt=b"]
+    wrong = ablate(*given, *keys, "--keys", "id=other", "--out", "keys")
+    assert (wrong.code, "'utt' and 'other'" in wrong.err) == (2, True)
 
 
 def test_one_seed_gives_no_verdict(ablate: Ablate) -> None:

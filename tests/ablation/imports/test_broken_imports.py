@@ -89,6 +89,7 @@ CASES: list[Broken] = [
     ("broken line of JSON", lambda: every('{"id": "a", "hyp": "b"}\n{"id": }', ".jsonl"), {}, ["line 2"]),
     ("no hypotheses", lambda: every('{"id": "a", "ref": "b"}\n', ".jsonl"), {}, ["1 of 1", "--keys hyp=NAME"]),
     ("no ids", lambda: every('{"ref": "a", "hyp": "b"}\n', ".jsonl"), {}, ["ref, hyp", "--keys id=NAME"]),
+    ("two keys of ids", lambda: None, {"keys": "id=a,hyp=h,id=b"}, ["one name for id", "'a'", "'b'", "leave out one"]),
     ("lists of other lengths", lambda: every('{"utt_id": ["a"], "ref": ["x"], "hypo": []}', ".json"), {}, ["hypo 0"]),
     ("short row", lambda: every("id,hyp\na\n", ".csv"), {}, ["2 columns", "line 2", "quotes"]),
     ("recogs without ids", lambda: every("ref=['A']\nhyp=['B']\n", ".txt"), {}, ["line 1", "writes ids"]),
