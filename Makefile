@@ -10,6 +10,7 @@ TORCH ?= $(shell cat .venv/.torch 2>/dev/null)
 ifneq ($(filter-out cpu auto xpu cu% rocm%,$(TORCH)),)
 $(error TORCH is empty, cpu, auto or a backend of uv such as cu128, got '$(TORCH)'; nothing was changed)
 endif
+INDEX := "TORCH=$(TORCH) takes torch from PyTorch's own index; where that is out of reach, make setup TORCH= takes PyPI's"
 BIN := .venv/bin
 MOUTH_BIN := .venv-mouth/bin
 
@@ -26,7 +27,7 @@ CHANGED := $(filter-out x$(TORCH),x$(shell cat .venv/.torch 2>/dev/null))
 .venv/.ready: requirements.txt requirements-dev.txt pyproject.toml $(if $(CHANGED),other-torch)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH)) -r requirements.txt -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH)) -r requirements.txt -r requirements-dev.txt$(if $(TORCH), || { echo $(INDEX) >&2; exit 1; })
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	echo $(TORCH) > .venv/.torch
 	$(BIN)/python -m pipelines.local.bytecode

@@ -67,3 +67,17 @@ def test_an_unknown_build_changes_nothing(folder: Path) -> None:
     assert done.returncode == 2
     assert "got 'banana'; nothing was changed" in done.stderr
     assert (folder / ".venv" / ".torch").read_text() == "cpu\n"
+
+
+@pytest.mark.parametrize("torch", ["cpu", ""])
+def test_an_index_out_of_reach_is_named_with_the_other_build(folder: Path, torch: str) -> None:
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, code in (("python", 0), ("uv", 2)):
+        (programs / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (programs / name).chmod(0o755)
+    (folder / ".venv" / ".torch").write_text(f"{torch}\n")
+    done = subprocess.run(["make", "-C", str(folder), "setup", f"TORCH={torch}"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert ("where that is out of reach, make setup TORCH= takes PyPI's" in done.stderr) is bool(torch)
+    assert not (folder / ".venv" / ".ready").exists()
