@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,36 +17,27 @@ pytestmark = pytest.mark.skipif(not (BIN / "pg_ctl").is_file(), reason="no Postg
 
 
 @pytest.fixture
-def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Start a server in its own folder. psql and pg_dump find it by the environment. Under root, it runs as nobody."""
-    tmp_path.chmod(0o755)
-    home = tmp_path / "postgres"
-    home.mkdir()
+def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Start a server in a folder of its own. psql and pg_dump find it by the environment. Under root, it runs as nobody.
+
+    The folder is not below pytest's, which is closed to nobody, again whenever another pytest starts.
+    """
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
-    if as_nobody:
-        os.chown(home, 65534, 65534)
-        for parent in tmp_path.parents[:-2]:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    settings = {"PGHOST": str(home), "PGUSER": "mlflow", "PATH": f"{BIN}:{os.environ['PATH']}", "LC_ALL": "C"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    run = lambda *command: subprocess.run([*as_nobody, *command], check=True, capture_output=True, cwd=home)  # noqa: E731
-    run("initdb", "--username=mlflow", "--auth=trust", "--no-sync", str(home / "data"))
-    run(
-        "pg_ctl",
-        "-w",
-        "-D",
-        str(home / "data"),
-        "-l",
-        str(home / "log"),
-        "-o",
-        f"-c listen_addresses= -k {home}",
-        "start",
-    )
-    try:
-        yield home
-    finally:
-        run("pg_ctl", "-w", "-D", str(home / "data"), "-m", "immediate", "stop")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        if as_nobody:
+            os.chown(home, 65534, 65534)
+        settings = {"PGHOST": folder, "PGUSER": "mlflow", "PATH": f"{BIN}:{os.environ['PATH']}", "LC_ALL": "C"}
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        run = lambda *command: subprocess.run([*as_nobody, *command], check=True, capture_output=True, cwd=home)  # noqa: E731
+        run("initdb", "--username=mlflow", "--auth=trust", "--no-sync", f"{home}/data")
+        server = ["pg_ctl", "-w", "-D", f"{home}/data"]
+        run(*server, "-l", f"{home}/log", "-o", f"-c listen_addresses= -k {home}", "start")
+        try:
+            yield home
+        finally:
+            run(*server, "-m", "immediate", "stop")
 
 
 def sql(database: str, text: str) -> str:
