@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Processes that tests start import torch, mlflow and kfp. Compiling these takes twice the time of importing them, so keep it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# A shell starts its background jobs with Ctrl-C ignored, and so would be the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ADDRESS = "MLFLOW_TRACKING_URI"
 GIVEN_ADDRESS = os.environ.get(ADDRESS)
 

@@ -249,7 +249,7 @@ def test_perfect_scores_do_not_break_the_pictures(write_study: WriteStudy, tmp_p
         ("study.json", None, "study.json is missing; give the folder that `ablate run` or `ablate import` printed"),
         ("study.json", b"{", "is not valid JSON"),
         ("study.json", b"", "is empty"),
-        ("study.json", b'{"study": "\xff"}', "study.json is not UTF-8 text (byte 12); run the study again"),
+        ("study.json", b'{"study": "\xff"}', "study.json is not UTF-8 text .byte 12.; run the study again"),
         ("study.json", b"[" * 100_000, "is nested too deeply; run the study again"),
         ("study.json", b'{"study": "s"}', "is not what `ablate run` writes: preset: field required"),
         ("counts.parquet", None, "counts.parquet is missing; run the study again"),
