@@ -66,6 +66,8 @@ MOST_SERVERS = 3  # that one run starts: a machine without memory kills each
 SOON_S, QUIET_S = 0.1, 0.7
 # A process that forks must not have threads. BLAS is not in a hot path, and neither is Arrow's allocator.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "_KFP_RUNTIME": "true"}
+# glibc keeps the memory of large arrays; a training step would return it and request it again. Also in docker/Dockerfile.
+KEEPING = {"MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "268435456"}
 
 
 class ForkServer:
@@ -152,7 +154,7 @@ class ForkServer:
 
 
 def _started(command: list[str], control: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command, pass_fds=[control], env=os.environ | SINGLE)
+    return subprocess.Popen(command, pass_fds=[control], env=KEEPING | os.environ | SINGLE)
 
 
 def possible() -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.local.forkserver import KEEPING
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "docker").glob("*ockerfile"))
 STEPS = [
@@ -46,6 +48,13 @@ def test_any_user_of_group_0_has_a_name_and_a_home() -> None:
     assert "--gid 0" in made
     assert f"chmod 0775 {settings['HOME']}" in made
     assert not [rest for name, rest in instructions(STEPS[1]) if name == "ENV" and re.search(r"USER=|HOME=", rest)]
+
+
+def test_a_pod_keeps_the_memory_of_large_arrays_as_a_local_step_does() -> None:
+    settings = dict(
+        re.findall(r"(\w+)=(\S+)", " ".join(rest for name, rest in instructions(STEPS[0]) if name == "ENV"))
+    )
+    assert settings.items() >= KEEPING.items()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -31,6 +31,12 @@ SOURCES = {
     "killed": "import os\nos.kill(os.getpid(), 9)",
     "loaded": 'import sys\nprint("torch" in sys.modules, "mlflow" in sys.modules, flush=True)',
     "environment": 'import os\nprint(os.environ["GIVEN"], os.environ["_KFP_RUNTIME"], flush=True)',
+    "arrays": (  # of 40 MB, which glibc by itself returns to the system each time
+        "import resource\nimport numpy as np\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "np.ones(5_000_000)\nbefore = faults()\nfor _ in range(5): np.ones(5_000_000)\n"
+        'print("faults", faults() - before, flush=True)'
+    ),
     "worker": (
         "import os\nfrom components.workers.isolation import chosen_start\n"
         'with chosen_start()("killed_worker") as run: print("said:", run({}), flush=True)\n'
@@ -102,6 +108,12 @@ def test_what_a_step_needs_is_loaded_and_no_thread_runs_where_steps_fork(
 def test_a_steps_environment_is_its_own(ran: Ran) -> None:
     assert "\n7 true\n" in ran("environment", GIVEN="7")[1]
     assert "KeyError" in ran("environment")[1]
+
+
+def test_a_step_keeps_the_memory_of_large_arrays(ran: Ran) -> None:
+    """Five such arrays have 48 828 pages of 4 KiB, and a training step touches as many MB again and again."""
+    said = ran("arrays")[1]
+    assert int(said.split("faults ")[1].split()[0]) < 1000
 
 
 def test_a_worker_is_a_process_of_its_own_there_too(ran: Ran) -> None:
