@@ -161,12 +161,12 @@ def _groups(
 
 
 def _inferred(rows: pd.DataFrame, found: Sequence[SeedGroups], metric: Metric) -> list[SeedGroups]:
-    """Return the groups of an arm in which the seeds of another arm's group stand apart, too: the first such split, or none.
+    """Return the groups of an arm in which the seeds of another arm's group stand apart, too: the largest such split, or none.
 
     Their values are beyond all others, and the means differ by `TIMES`, or the gap is larger than the range of the other seeds.
     """
     seeds, values = rows["seed"].tolist(), rows[metric.column].to_numpy(dtype=float)
-    for other in found:
+    for other in sorted(found, key=lambda each: -len(each.seeds)):
         apart = set(other.seeds) & set(seeds)
         worse_is_high = min(other.seeds.values()) > max(other.others.values())
         size = len(seeds) - len(apart) if worse_is_high else len(apart)

@@ -66,6 +66,17 @@ def test_seeds_of_grid_that_learn_late_are_found_in_every_arm_that_hears() -> No
     assert {tuple(each.seeds) for each in few} == {(3,)}
 
 
+def test_the_largest_group_of_another_arm_that_fits_counts() -> None:
+    """Seed 10 learns late in every arm, seed 11 in all but one, whose group is found first."""
+    groups = seed_groups(read_study(RESULTS / "grid-fusion"), read_counts(RESULTS / "grid-fusion"), WER)
+    assert {each.arm: [*each.seeds] for each in groups} == {
+        "baseline": [10, 11],
+        "static-scale": [10],
+        "no-scale": [10, 11],
+        "uniform-masking": [10, 11],
+    }
+
+
 @pytest.mark.parametrize("name", ["founding", "grid", "interactions", "ladder", "public-plans", "table-3"])
 def test_other_studies_have_no_groups(name: str) -> None:
     assert seed_groups(read_study(RESULTS / name), read_counts(RESULTS / name), WER) == []
