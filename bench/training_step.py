@@ -11,7 +11,6 @@ step reaches, and where the whole model's time goes.
 
 import argparse
 import contextlib
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,18 +62,7 @@ def main() -> None:
         print(f"{name:>10}: {1e3 * seconds:8.1f} ms per step, {100 * share:5.1f} % of the matrix rate")
     for name in [name for name in best if name not in ("ours", "whole")]:
         print(f"encoder: {name}'s step takes {best[name] / best['ours']:.2f} times ours")
-    print(memory_of_the_system(steps["whole"], given.steps))
     print(where_the_time_goes(steps["whole"]))
-
-
-def memory_of_the_system(step: Callable[[], None], number: int) -> str:
-    """Return how often a step asks the system for memory, which the settings of `pipelines.local.forkserver.KEEPING` avoid."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    for _ in range(number):
-        step()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    faults, system_s = after.ru_minflt - before.ru_minflt, after.ru_stime - before.ru_stime
-    return f"whole: {faults / number:.0f} page faults and {1e3 * system_s / number:.1f} ms of system time per step"
 
 
 def our_encoder(settings: EncoderSettings, tokens: torch.Tensor) -> tuple[nn.Module, Callable[[], torch.Tensor]]:

@@ -21,7 +21,7 @@ from tracking.studies import end_run, log_scores, trial_runs
 
 @dataclass(frozen=True)
 class Known:
-    """What pages say of a study's trials: its own runs by id, and earlier results by the fingerprint of their evaluation.
+    """The trials of a study, read in pages: its own runs by id, and earlier results by the fingerprint of their evaluation.
 
     A result that is not here may still be in the store, e.g. that of a study of another name.
     """

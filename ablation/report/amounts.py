@@ -25,7 +25,7 @@ class Amounts:
 
     def aligned(self, table: pd.DataFrame) -> "Amounts":
         """Return the texts for a table with `difference`, `diff_low` and `diff_high`, whose decimal points are aligned."""
-        return self if self.metric.is_rate else replace(self, places=places(table))
+        return self if self.metric.is_rate or table.empty else replace(self, places=places(table))
 
     def value(self, value: float | None) -> str:
         """Write a value with its unit: `6.5 %`, `31.24 dB`, `0.9132`."""

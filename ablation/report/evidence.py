@@ -36,13 +36,12 @@ def rates(content: Content) -> list[Block]:
     """Return a table of arms against conditions for each metric of the plan."""
     known = content.study.known_metrics()
     tables = [(known[name], table) for name, table in content.comparisons.items() if len(table)]
-    write = {metric: Amounts(metric).aligned(table) for metric, table in tables}
     return [
         _by_arm(
             content,
             f"{heading(metric)} by arm and condition",
             table,
-            partial(_rate, write.get(metric, Amounts(metric))),
+            partial(_rate, Amounts(metric).aligned(table)),
             baseline=True,
             note=_rates_note(content, metric),
         )

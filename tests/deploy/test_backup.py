@@ -53,6 +53,13 @@ def script(name: str, *words: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["sh", str(BASE / name), *map(str, words)], check=False, capture_output=True, text=True)
 
 
+def aged(path: Path, hours: float) -> Path:
+    """Make an empty file that was last written so many hours ago."""
+    path.write_text("")
+    os.utime(path, (time.time() - hours * 3600,) * 2)
+    return path
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in folder.iterdir())
 
@@ -61,10 +68,8 @@ def names(folder: Path) -> list[str]:
 def test_backups_restore_expire_and_survive_a_failure(tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
-    old, recent = folder / "old-1.dump", folder / "recent-1.dump"
-    for path, days in ((old, 16), (recent, 13)):
-        path.write_text("")
-        os.utime(path, (time.time() - days * 86400,) * 2)
+    aged(folder / "old-1.dump", hours=16 * 24)
+    aged(folder / "recent-1.dump", hours=13 * 24)
     sql("postgres", "CREATE DATABASE mlflow")
     sql("mlflow", "CREATE TABLE runs AS SELECT generate_series(1, 1000) AS id")
 
@@ -88,10 +93,7 @@ def test_backups_restore_expire_and_survive_a_failure(tmp_path: Path) -> None:
 def test_a_part_of_a_killed_job_is_deleted_after_a_day(tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
-    old, running = folder / ".mlflow-1.part", folder / ".mlflow-2.part"
-    for path, hours in ((old, 49), (running, 2)):
-        path.write_text("")
-        os.utime(path, (time.time() - hours * 3600,) * 2)
+    old, running = aged(folder / ".mlflow-1.part", hours=49), aged(folder / ".mlflow-2.part", hours=2)
     back_up(folder)
     assert not old.exists()
     assert running.exists()
