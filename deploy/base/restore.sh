@@ -2,7 +2,7 @@
 # Usage: restore.sh FOLDER STAMP. Put both databases back as the dumps of that time have them, each completely or not at all. Nothing of
 # the present tables stays: a later MLflow may have made some that an earlier one does not know. MLflow must be stopped.
 set -eu
-folder=$1 stamp=$2
+folder=${1:?is missing: give FOLDER and STAMP} stamp=${2:?is missing: give FOLDER and STAMP}
 for database in mlflow mlflow_auth; do
     if ! pg_restore --list "$folder/$database-$stamp.dump" >/dev/null; then
         echo "nothing was changed. Dumps in $folder:"
