@@ -3,6 +3,8 @@
 On two cores:  python bench/beam_search.py
 On a GPU:      python bench/beam_search.py --utterances 1321 --batch 64 --frames 150 --width 768 --layers 6 --pieces 1000
 
+`--few` utterances are searched one at a time, for the time of all. Times are the best of `--rounds`.
+
 With `--auto-avsr DIR`, against that peer's search with a decoder of the same shape, too; bench/auto_avsr.py says how to get it.
 
 Utterances have from half of `--frames` up to that many, batched by length as in an evaluation. Decoders are untrained and kept from
@@ -23,14 +25,13 @@ from model.settings import DecoderSettings
 from training.distributed import join_processes
 from training.search import beam_search
 
-FEW = 16  # utterances are enough to time what takes them one at a time
 NEVER_ENDS = -30.0
-SEARCH_ROUNDS = 2
+SIZES = {"utterances": 16, "batch": 16, "frames": 30, "width": 96, "layers": 2, "pieces": 100, "few": 16, "rounds": 2}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"utterances": 16, "batch": 16, "frames": 30, "width": 96, "layers": 2, "pieces": 100}.items():
+    for name, value in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--auto-avsr", type=Path)
     given, device = parser.parse_args(), join_processes().device
@@ -40,7 +41,7 @@ def main() -> None:
     frames = [torch.randn(length, given.width, device=device) for length in lengths]
     log_probs = [(2 * torch.randn(length, given.pieces, device=device)).log_softmax(-1) for length in lengths]
     ours = our_search(settings, given.width, given.pieces, device)
-    stride = max(1, given.utterances // FEW)
+    stride = max(1, given.utterances // given.few)
     few = range(0, given.utterances, stride)
 
     def batched() -> list[list[int]]:
@@ -54,7 +55,7 @@ def main() -> None:
     if given.auto_avsr:
         theirs = peer_search(given.auto_avsr, settings, given.width, given.pieces, device)
         runs["auto_avsr"] = (lambda: [theirs(frames[n]) for n in few], given.utterances / len(few))
-    seconds, texts = timed(runs)
+    seconds, texts = timed(runs, given.rounds)
     together, single, *_ = texts.values()
     assert [together[n] for n in few] == single
     for name, each in seconds.items():
@@ -63,10 +64,10 @@ def main() -> None:
         )
 
 
-def timed(runs: dict[str, tuple[Callable[[], list], float]]) -> tuple[dict[str, float], dict[str, list]]:
-    """Seconds of each, for all utterances, and what it found: the better of two rounds by turns."""
+def timed(runs: dict[str, tuple[Callable[[], list], float]], rounds: int) -> tuple[dict[str, float], dict[str, list]]:
+    """Seconds of each, for all utterances, and what it found: the best of some rounds by turns."""
     seconds, texts = {name: float("inf") for name in runs}, {}
-    for _ in range(SEARCH_ROUNDS):
+    for _ in range(rounds):
         for name, (run, factor) in runs.items():
             started = time.perf_counter()
             texts[name] = run()

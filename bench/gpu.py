@@ -65,7 +65,7 @@ class Size:
 WHOLE = Size(
     {"train": 400, "valid": 4, "test": 200},
     20,
-    (1, 2, 4, 8),
+    (1, 4, 8, 16),
     step=("--batch=32", "--frames=75", "--steps=10", "--precision=bfloat16"),
     search=("--utterances=1321", "--batch=64", "--frames=150", "--width=768", "--layers=6", "--pieces=1000"),
 )

@@ -32,6 +32,7 @@ from common.errors import UserError
 from common.files import atomic_path
 from common.redact import redact
 from common.store_address import whole
+from tracking.moved import follow
 
 SQLITE = "sqlite:///"
 ENCODED = re.compile("%[0-9A-Fa-f]{2}")
@@ -93,7 +94,10 @@ def _create_tables(uri: str, file: Path | None) -> None:
 
 
 def check_database(uri: str) -> None:
-    """Check that a database has the tables of this version of MLflow. Nothing is created. Raises UserError."""
+    """Check that a database has the tables of this version of MLflow. Nothing is created. Raises UserError.
+
+    A SQLite store whose folder was moved refers to the artifacts of its new place afterwards.
+    """
     if not uri.startswith(DATABASES):
         return
     file = database_file(uri)
@@ -105,6 +109,8 @@ def check_database(uri: str) -> None:
             raise UserError(none)
         if not _all_tables_exist(engine):  # MLflow's client would create what is missing; it compares the rest itself
             _compare_at_rest(uri, file, engine)
+        if file is not None:
+            follow(engine, file)
 
 
 def other_version(uri: str, error: Exception) -> str | None:

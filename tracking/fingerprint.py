@@ -16,6 +16,7 @@ from common.content import content
 from common.normalise import BASIC, VERSION
 from common.source_code import code_of, computed_by
 
+MOST_FILES = 3  # that `changes` names; a new version of this service changes dozens
 SCORING = ("ablation.stats.scoring",)  # the module in which scoring begins
 OLD_CODE = (
     "the earlier trial was stored by a version that compared code by file names, so its trials are trained once more"
@@ -85,7 +86,7 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
 def changes(earlier: Any, now: Any, at: str = "") -> list[str]:
     """Return the differences between the inputs of two trials, one line each, e.g. `training.steps: 600 -> 700`.
 
-    For code, the lines name the files whose content differs. A file that only moved is not a difference.
+    For code, the lines name a few files whose content differs, and count the others. A file that only moved is no difference.
     """
     if at == "code" and (now is None or (isinstance(now, Mapping) and "computes" in now)):
         return _code_changes(earlier, now) if now else []  # another recipe has other code
@@ -103,10 +104,12 @@ def _code_changes(earlier: Mapping[str, Any] | None, now: Mapping[str, Any]) -> 
     before, after = earlier["files"], now["files"]
     new = {path for path in after if after[path] not in before.values()}
     gone = {path for path in before if before[path] not in after.values()}
-    return [
+    found = [
         *(f"{path} {'has changed' if path in gone else 'is new'}" for path in sorted(new)),
         *(f"{path} is gone" for path in sorted(gone - new)),
     ]
+    more = len(found) - MOST_FILES
+    return found if more < 2 else [*found[:MOST_FILES], f"{more} more files differ"]
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.redact import redact
 from common.store_address import whole
 from tracking.database import check_database, database_file, disk_refusal, other_version, prepare_database
+from tracking.moved import place_beside
 from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
 
@@ -115,4 +116,4 @@ def experiment_with_tags(uri: str, name: str) -> tuple[str, dict[str, str]]:
 def _artifact_location(uri: str, name: str) -> str | None:
     """Return the folder for artifacts next to a SQLite database; None for a server, which decides for itself."""
     database = database_file(uri)
-    return (database.resolve().parent / "artifacts" / name).as_uri() if database else None
+    return place_beside(database, name).as_uri() if database else None

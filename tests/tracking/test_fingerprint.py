@@ -172,6 +172,14 @@ def test_changes_name_settings_and_files() -> None:
     assert changes({"noise": {}}, {"noise": {"babble": "ab"}}) == ["noise.babble: nothing -> ab"]
 
 
+@pytest.mark.parametrize(("files", "last"), [(4, "model/d.py is new"), (5, "2 more files differ")])
+def test_a_new_version_is_not_a_list_of_all_its_files(files: int, last: str) -> None:
+    now = code(**{name: f"{number}" for number, name in enumerate("abcdefgh"[:files])})
+    found = changes({"seed": 1, "code": code()}, {"seed": 2, "code": now})
+    assert found[:4] == ["seed: 1 -> 2", "model/a.py is new", "model/b.py is new", "model/c.py is new"]
+    assert found[4:] == [last]
+
+
 def test_a_file_that_only_moved_is_no_change() -> None:
     assert changes({"code": code(a="1")}, {"code": code(elsewhere="1")}) == []
 
