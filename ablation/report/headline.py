@@ -15,6 +15,7 @@ from ablation.stats.power import MOST_SEEDS, Design, fewest_seeds, seeds_needed
 from ablation.stats.verdict import Verdict
 from common.conditions import label as condition_label
 
+CLOSEST = "estimate closest to what the study detects"
 MOST_NAMED = 4
 MOST_PARTS = 2
 DECIDED = (Overall.WORSE, Overall.BETTER, Overall.MIXED)
@@ -54,7 +55,7 @@ def _family(content: Content, family: str) -> str:
 
 
 def _open_contrasts(content: Content, family: str, names: Sequence[str]) -> str:
-    """Name the open contrasts of a family, and the seeds that would settle its largest estimate."""
+    """Name the open contrasts of a family, and the seeds that would settle the estimate that is closest to detection."""
     rows = content.contrasts[content.contrasts["contrast"].isin(names) & (content.contrasts["family"] == family)]
     subjects = [
         f"{'the interaction of ' if each.kind == Effect.INTERACTION else ''}{contrast_subject(each)}"
@@ -62,7 +63,7 @@ def _open_contrasts(content: Content, family: str, names: Sequence[str]) -> str:
         if each.family == family and each.name in names
     ]
     said = f"Open: {_named(subjects)}."
-    row = _largest([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])
+    row = _closest([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])
     if row is None or row["condition"] not in content.spreads:
         return said
     arms, conditions = len(content.study.arms), len(content.study.conditions)
@@ -140,12 +141,12 @@ def _open_arms(content: Content, arms: Sequence[str]) -> Iterator[str]:
     study = content.study
     design = Design(len(study.arms) - 1, len(study.seeds), len(study.conditions))
     rows = [row for arm in arms for name in study.conditions if (row := content.row(arm, name))]
-    row = _largest([row for row in rows if row["verdict"] == Verdict.INCONCLUSIVE])
+    row = _closest([row for row in rows if row["verdict"] == Verdict.INCONCLUSIVE])
     if row is None or row["condition"] not in content.spreads or not design.judges:
         return
     spread = content.spreads[row["condition"]].wer
     if study.margin_points is not None and content.metric.scale * abs(row["difference"]) < study.margin_points:
-        yield f"The largest estimate ({_estimate(content, row, str(row['arm']))}) is below the margin."
+        yield f"The {CLOSEST} ({_estimate(content, row, str(row['arm']))}) is below the margin."
     else:
         yield _settled(content, row, str(row["arm"]), seeds_needed(design, spread, difference=abs(row["difference"])))
     if study.margin_points is not None:
@@ -155,26 +156,21 @@ def _open_arms(content: Content, arms: Sequence[str]) -> Iterator[str]:
         yield f"To show that an arm without a difference is within {_margin(content)} takes {many}."
 
 
-def _largest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def _closest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The row whose estimate is nearest to what the study detects."""
     known = [row for row in rows if row["detectable"] == row["detectable"] and row["difference"]]
     return max(known, key=lambda row: abs(row["difference"]) / row["detectable"], default=None)
 
 
 def _settled(content: Content, row: dict[str, Any], name: str, seeds: int | None) -> str:
-    where = _estimate(content, row, name)
+    closest = f"{CLOSEST} ({_estimate(content, row, name)})"
     if seeds is None:
-        return f"The largest estimate ({where}) is so small that {MOST_SEEDS} seeds would not settle it."
+        return f"The {closest} is so small that {MOST_SEEDS} seeds would not settle it."
     more = seeds - len(content.study.seeds)
     if more <= 0:
-        return (
-            f"The largest estimate ({where}) is of a size that so many seeds find in most studies, but not in this one."
-        )
+        return f"The {closest} is of a size that so many seeds find in most studies, but not in this one."
     trials = more * len(content.study.arms)
-    return (
-        f"If the largest estimate ({where}) is the true difference, {seeds} seeds ({trials} trials more) find it with a "
-        "probability of 80 %."
-    )
+    return f"If the {closest} is the true difference, {seeds} seeds ({trials} trials more) find it with a probability of 80 %."
 
 
 def _estimate(content: Content, row: dict[str, Any], name: str) -> str:

@@ -48,7 +48,7 @@ def test_an_arm_that_changes_many_parts_is_named_and_its_conditions_are_counted(
 def test_an_estimate_below_the_margin_asks_for_equivalence(content: Content) -> None:
     wide = content.study.model_copy(update={"margin_points": 49.0})
     said = headline(replace(content, study=wide))[0]
-    assert "Open: no-scale. The largest estimate (no-scale at " in said
+    assert "Open: no-scale. The estimate closest to what the study detects (no-scale at " in said
     assert " points) is below the margin. To show that an arm without a difference is within 49 points takes " in said
 
 
