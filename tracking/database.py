@@ -94,10 +94,7 @@ def _create_tables(uri: str, file: Path | None) -> None:
 
 
 def check_database(uri: str) -> None:
-    """Check that a database has the tables of this version of MLflow. Nothing is created. Raises UserError.
-
-    A SQLite store whose folder was moved refers to the artifacts of its new place afterwards.
-    """
+    """Check that a database has the tables of this version of MLflow. Nothing is created. Raises UserError."""
     if not uri.startswith(DATABASES):
         return
     file = database_file(uri)
@@ -109,7 +106,12 @@ def check_database(uri: str) -> None:
             raise UserError(none)
         if not _all_tables_exist(engine):  # MLflow's client would create what is missing; it compares the rest itself
             _compare_at_rest(uri, file, engine)
-        if file is not None:
+
+
+def follow_moved(uri: str) -> None:
+    """Let a SQLite store of this version of MLflow refer to the artifacts next to it, if its folder was moved or copied."""
+    if (file := database_file(uri)) is not None:
+        with _one_sentence(uri), _opened(uri) as engine:
             follow(engine, file)
 
 

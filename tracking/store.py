@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from common.errors import UserError
 from common.redact import redact
 from common.store_address import whole
-from tracking.database import check_database, database_file, disk_refusal, other_version, prepare_database
+from tracking.database import check_database, database_file, disk_refusal, follow_moved, other_version, prepare_database
 from tracking.moved import place_beside
 from tracking.probe import away, check_answers, why_away
 from tracking.timeouts import use_short_timeouts
@@ -27,11 +27,13 @@ def client(uri: str) -> MlflowClient:
     """
     check_database(uri)
     try:
-        return MlflowClient(tracking_uri=whole(uri), registry_uri=whole(uri))
+        opened = MlflowClient(tracking_uri=whole(uri), registry_uri=whole(uri))
     except MlflowException as error:
         if (reason := other_version(uri, error)) is None:
             raise
         raise UserError(reason) from error
+    follow_moved(uri)  # not before MLflow has compared the tables: those of another version stay unchanged
+    return opened
 
 
 def prepare_store(uri: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import UserError
 from tracking.database import SQLITE
 from tracking.downloads import download, place_of
 from tracking.store import client, experiment, prepare_store
@@ -80,3 +81,15 @@ def test_artifacts_in_a_place_of_the_users_own_stay_there(store: Path, tmp_path:
     (store / "artifacts" / "other").mkdir()
     shutil.move(store, tmp_path / "there")
     assert client(address(tmp_path / "there")).get_experiment_by_name("other").artifact_location == place
+
+
+def test_a_moved_store_of_another_version_of_mlflow_stays_unchanged(store: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "there"
+    shutil.move(store, moved)
+    with sqlite3.connect(moved / "mlflow.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'unknown'")
+        before = list(connection.iterdump())
+    with pytest.raises(UserError, match="newer MLflow"):
+        client(address(moved))
+    with sqlite3.connect(moved / "mlflow.db") as connection:
+        assert list(connection.iterdump()) == before
