@@ -30,7 +30,7 @@ def close(
     """
     from components.shared.history import attempt
     from tracking.results import find_studies, has_report, study_status
-    from tracking.studies import reap
+    from tracking.runs import reap
 
     if not tracking_uri:
         return "the run has no address of MLflow, so it has opened no study", None
@@ -57,8 +57,8 @@ def _end_trials(uri: str, study: "StudyRuns") -> None:
     """End the trials that no step works on any more. A trial that did not begin has no result either."""
     from components.shared.gather import LOST
     from tracking.results import outcomes
+    from tracking.runs import UNFINISHED, end_run
     from tracking.several import each
-    from tracking.studies import UNFINISHED, end_run
 
     found = outcomes(uri, study.experiment_id, study.study).values()
     lost = [trial for trial in found if trial.status in UNFINISHED]

@@ -112,7 +112,7 @@ def _log_report(
     """Attach the files to the study's run, study.json last. The study is reported once that one is there."""
     from ablation.results import STUDY
     from components.shared.history import attempt_patiently
-    from tracking.studies import log_study_report
+    from tracking.runs import log_study_report
 
     others = sorted((path for path in out.iterdir() if path not in report), key=lambda path: path.name == STUDY)
     attempt_patiently(lambda: log_study_report(uri, study_run_id, [*report, *others], headline, numbers))

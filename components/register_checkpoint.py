@@ -35,7 +35,7 @@ def register_best(plan: Mapping[str, Any], folder: Path, *, tracking_uri: str) -
     from ablation.results import read_study
     from tracking.creating import patiently
     from tracking.lease import lease
-    from tracking.studies import end_run, note_decision
+    from tracking.runs import end_run, note_decision
 
     checked, study = plan_of(plan), read_study(folder)
     run_id = _run_of(study)

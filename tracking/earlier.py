@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from mlflow.entities import Run
 
+from tracking.runs import trial_runs
 from tracking.search import all_experiments, search_runs
-from tracking.studies import trial_runs
 
 STUDIES_READ = 20  # the newest ones; an estimate does not need the whole of an old store
 

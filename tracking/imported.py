@@ -10,10 +10,11 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from tracking.creating import patiently
 from tracking.metrics import metric_name, named_metrics
 from tracking.notes import scored_note
+from tracking.runs import end_run, reap, trial_runs
 from tracking.search import search_runs
 from tracking.several import each
 from tracking.store import check_store, client, experiment
-from tracking.studies import StudyRuns, end_run, open_study, reap, trial_runs
+from tracking.studies import StudyRuns, open_study
 
 IMPORTED = "ablation.imported"  # tag of a study's run: the digest of what was imported
 

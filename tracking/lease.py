@@ -25,9 +25,9 @@ from mlflow.exceptions import MlflowException
 from tracking.creating import patiently
 from tracking.liveness import BEAT, PROCESS, Silence, Watch, is_gone, same_life, stamp, this_process
 from tracking.progress import REASON
+from tracking.runs import end_run
 from tracking.search import all_experiments, search_runs
 from tracking.store import client
-from tracking.studies import end_run
 
 KEY, TICKET = "ablation.lease", "ablation.lease_ticket"
 CHOOSING = "choosing"

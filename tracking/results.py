@@ -10,9 +10,10 @@ from common.checksums import Damaged, fault, sums_of
 from tracking import local_copies
 from tracking.downloads import download, place_of
 from tracking.reuse import FAILED, REASON, SCORED, SUMS, Stored, fetch_files, stored
+from tracking.runs import trial_runs
 from tracking.search import all_experiments, search_runs
 from tracking.store import client
-from tracking.studies import KFP_RUN, StudyRuns, trial_runs
+from tracking.studies import KFP_RUN, StudyRuns
 
 INPUTS = "inputs"  # the folder of the study's run with the files of `keep_input`
 REPORT = "study.json"  # the last file of a study's report

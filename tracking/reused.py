@@ -14,9 +14,9 @@ from common.store_address import whole
 from tracking import local_copies
 from tracking.reuse import FOLDER, SCORED, SUMS, Stored, sums_tag, trial_files
 from tracking.reuse import stored as stored_by
+from tracking.runs import end_run, log_scores, trial_runs
 from tracking.search import PAGE, newest_runs
 from tracking.store import client
-from tracking.studies import end_run, log_scores, trial_runs
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class History:
 
     def _log(self, batch: list[tuple[int, dict[str, float]]]) -> None:
         # The import takes seconds; here, in the thread, it does not delay the training.
-        from tracking.studies import log_history, start_trial
+        from tracking.runs import log_history, start_trial
 
         if not self._started:
             start_trial(self.uri, self.run_id, self.fingerprint)

@@ -73,7 +73,7 @@ class ImportedRuns:
         from ablation.report.formats.mlflow import experiment_note, run_note, study_metrics
         from ablation.results import STUDY
         from tracking.notes import conclude
-        from tracking.studies import end_run, log_study_report
+        from tracking.runs import end_run, log_study_report
 
         assert self.runs is not None  # `open` was called
         known = [path for path in folder.iterdir() if path.is_file() and path not in report]
@@ -97,7 +97,7 @@ def imported_runs(uri: str, code_rev: str) -> Iterator[ImportedRuns]:
         yield found
     except BaseException:
         if found.runs is not None:
-            from tracking.studies import reap
+            from tracking.runs import reap
 
             reap(uri, found.runs.experiment_id, found.runs.study, reason="the import failed")
         raise

@@ -39,7 +39,7 @@ def store_checkpoint(
 
 def _log_again(uri: str, status: Status, folder: Path) -> None:
     """Log the curves. To log a point twice changes nothing."""
-    from tracking.studies import log_history, start_trial
+    from tracking.runs import log_history, start_trial
 
     if status.fingerprint:
         start_trial(uri, status.run_id, status.fingerprint)
@@ -75,7 +75,7 @@ STOPPED = "its step was stopped from outside; run the study again"
 def mark_killed(uri: str, run_id: str) -> None:
     """End the trial's run in MLflow as KILLED. There may be time for one request only."""
     from components.shared.history import attempt
-    from tracking.studies import end_run
+    from tracking.runs import end_run
 
     attempt(lambda: end_run(uri, run_id, "KILLED"))
 
@@ -89,13 +89,13 @@ def marking_killed(uri: str, run_id: str) -> Iterator[None]:
     from components.shared.history import attempt
 
     if os.environ.get(AGAIN):
-        from tracking.studies import open_again
+        from tracking.runs import open_again
 
         attempt(lambda: open_again(uri, run_id))
     try:
         yield
     except SystemExit:
-        from tracking.studies import end_run
+        from tracking.runs import end_run
 
         attempt(lambda: end_run(uri, run_id, "KILLED", STOPPED))
         raise
@@ -104,7 +104,7 @@ def marking_killed(uri: str, run_id: str) -> Iterator[None]:
 def record_failure(status: Status, out: Path, uri: str) -> Status:
     """Write the failed status, and then store it and end the run in MLflow, which may be the cause of the failure."""
     from components.shared.history import attempt_patiently
-    from tracking.studies import end_run
+    from tracking.runs import end_run
 
     status = replace(status, ended=time.time())
     status.write(out)
@@ -135,7 +135,7 @@ def store_scores(uri: str, status: Status, folder: Path) -> None:
     The checkpoint of another run keeps the metrics that it got there, and the time of its training is not claimed again.
     """
     from tracking.reuse import mark_reused
-    from tracking.studies import end_run, log_history, log_scores
+    from tracking.runs import end_run, log_history, log_scores
 
     ours = status.reused_from is None
     costs = {

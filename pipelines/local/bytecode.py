@@ -5,6 +5,9 @@ It is written even if PYTHONDONTWRITEBYTECODE is set, because otherwise every pr
 
 import importlib
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from ablation.plan.plan import RECIPE
 from pipelines.local.forkserver import FIRST, REST, WORKERS
@@ -15,10 +18,16 @@ COMMANDS = ("cli.main", "pipelines.local.outlook", "pipelines.local.kubeflow", "
 
 
 def main() -> None:
-    """Import the modules of the commands, of the pipeline, of its steps and of the workers."""
-    sys.dont_write_bytecode = False
+    """Import the modules of training in one process, and those of the commands, the pipeline and its steps in another."""
     recipe = find(RECIPE)
-    for module in (*COMMANDS, *FIRST, *REST, *recipe.preload, *preload_check(recipe), *WORKERS):
+    training = (*recipe.preload, *preload_check(recipe), *WORKERS)
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(_import_all, (training, (*COMMANDS, *FIRST, *REST))))
+
+
+def _import_all(modules: Sequence[str]) -> None:
+    sys.dont_write_bytecode = False
+    for module in modules:
         importlib.import_module(module)
 
 

@@ -47,7 +47,7 @@ def close_leftovers(workspace: Workspace, tracking_uri: str, say: Callable[[str]
 def end_runs(workspace: Workspace, tracking_uri: str, status: str, reason: str | None) -> int:
     """Close all open runs of the studies that this run of the pipeline has opened. Return their number."""
     from tracking.results import find_studies
-    from tracking.studies import reap
+    from tracking.runs import reap
 
     run = workspace.kfp_run
     studies = find_studies(tracking_uri, run) if run else []

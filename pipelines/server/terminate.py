@@ -53,8 +53,8 @@ def close_study(uri: str, run: str, reason: str) -> int | None:
     Raises UserError if MLflow does not answer.
     """
     from tracking.results import find_studies
+    from tracking.runs import reap
     from tracking.store import check_store
-    from tracking.studies import reap
     from tracking.timeouts import use_short_timeouts
 
     use_short_timeouts(RETRIES, TIMEOUT_S)
@@ -75,8 +75,8 @@ def close_ended(server: Server, uri: str, study: str) -> int:
     try:
         check_answers(uri)
         from tracking.progress import open_studies_of
+        from tracking.runs import reap
         from tracking.store import experiment
-        from tracking.studies import reap
 
         ended = [opened for opened, run in open_studies_of(uri, study) if _has_ended(server, run)]
         for opened in ended:

@@ -59,8 +59,9 @@ class Place:
 
     def runs(self, run: Run) -> tuple[Any, dict[tuple[str, int], Any]]:
         """Return the study's run in MLflow that a run has opened, and its trial runs by arm and seed."""
+        from tracking.runs import trial_runs
         from tracking.store import client
-        from tracking.studies import KFP_RUN, trial_runs
+        from tracking.studies import KFP_RUN
 
         store = client(self.address)
         for experiment in store.search_experiments():

@@ -15,7 +15,8 @@ from ready_store import copy_database
 
 from cli.ci_job import COMPILE, GATE, SMOKE, STUDY
 from tracking.registry import fetch_study
-from tracking.studies import log_study_report, open_study
+from tracking.runs import log_study_report
+from tracking.studies import open_study
 
 PODS = "http://mlflow.example:5000"
 TOKEN, PASSWORD = "a-token-for-kubeflow", "a-password-for-mlflow"

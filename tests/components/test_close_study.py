@@ -16,8 +16,8 @@ from components.resolve_plan import resolve
 from components.shared.gather import LOST
 from components.shared.trial import Resolved, Trial
 from corpora.store import Corpus
+from tracking.runs import start_trial, trial_runs
 from tracking.store import client, prepare_store
-from tracking.studies import start_trial, trial_runs
 
 Opened = Callable[..., Resolved]
 

@@ -21,8 +21,8 @@ from ablation.results import read_study
 from pipelines.local.containers import LABEL
 from tracking.addresses import find_version
 from tracking.checkpoints import SHA256, fetch_checkpoint
+from tracking.runs import trial_runs
 from tracking.store import client
-from tracking.studies import trial_runs
 from training.checkpoint import load
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,9 @@ from mlflow_servers import MlflowServer
 from tracking import creating
 from tracking.checkpoints import log_checkpoint, register
 from tracking.creating import TOKEN, passes, patiently
+from tracking.runs import end_run, start_trial, trial_runs
 from tracking.store import client
-from tracking.studies import StudyRuns, end_run, open_study, start_trial, trial_runs
+from tracking.studies import StudyRuns, open_study
 
 TRIALS = [{"arm": arm, "seed": seed, "part": None, "params": {"x": 1}} for seed in (1, 2) for arm in ("baseline", "b")]
 CREATIONS = ("experiments/create", "runs/create", "logged-models", "registered-models/create", "model-versions/create")

@@ -9,7 +9,8 @@ from ablation.plan.plan import Plan, plan_from_mapping
 from components.shared.designs import design_tag, other_designs
 from recipes.smile import CATALOGUE
 from tracking.designs import earlier_designs, newest_of_design, record_design
-from tracking.studies import log_study_report, open_study
+from tracking.runs import log_study_report
+from tracking.studies import open_study
 
 ABLATIONS = [{"part": "fusion.scale", "replacements": {"no-scale": {"kind": "none"}}}]
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tracking.earlier import earlier_trials
+from tracking.runs import end_run, log_scores, trial_runs
 from tracking.store import client, prepare_store
-from tracking.studies import end_run, log_scores, open_study, trial_runs
+from tracking.studies import open_study
 
 CORPUS = "synthetic://talking-mouth"
 

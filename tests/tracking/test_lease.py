@@ -20,8 +20,9 @@ from tracking import search
 from tracking.lease import GONE, KEY, STALE_S, TICKET, lease
 from tracking.liveness import BEAT, SKEW_S, Silence, is_gone, this_process
 from tracking.progress import REASON
+from tracking.runs import end_run, start_trial
 from tracking.store import client
-from tracking.studies import end_run, open_study, start_trial
+from tracking.studies import open_study
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from tracking import notes
 from tracking.creating import create_run
 from tracking.datasets import corpus_inputs, log_corpus
 from tracking.metrics import LONGEST, metric_name, named_metrics
+from tracking.runs import log_scores, log_study_report, reap
 from tracking.source import REVISION, source_tags
 from tracking.store import client, experiment, prepare_store
-from tracking.studies import StudyRuns, log_scores, log_study_report, open_study, reap
+from tracking.studies import StudyRuns, open_study
 from tracking.view import PLAIN_LENGTH, TAG_PREFIX, saved_view, view_link, view_state
 
 TRIALS: list[dict[str, Any]] = [

@@ -8,8 +8,9 @@ from mlflow import MlflowClient
 
 from tracking import search
 from tracking.progress import KFP_RUN, TrialProgress, open_studies_of, study_progress
+from tracking.runs import end_run, reap, start_trial
 from tracking.store import check_store, client
-from tracking.studies import StudyRuns, end_run, open_study, reap, start_trial
+from tracking.studies import StudyRuns, open_study
 
 Open = Callable[..., StudyRuns]
 

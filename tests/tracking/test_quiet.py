@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tracking.runs import end_run
 from tracking.store import client
-from tracking.studies import end_run
 
 RUN = {
     "info": {"run_id": "r", "run_uuid": "r", "run_name": "baseline seed 1", "experiment_id": "1", "status": "RUNNING"}

@@ -10,20 +10,9 @@ import pytest
 from mlflow import MlflowClient
 
 from common.errors import UserError
+from tracking.runs import end_run, log_history, log_scores, log_study_report, open_again, reap, start_trial, trial_runs
 from tracking.store import client, prepare_store
-from tracking.studies import (
-    StudyRuns,
-    end_run,
-    flat,
-    log_history,
-    log_scores,
-    log_study_report,
-    open_again,
-    open_study,
-    reap,
-    start_trial,
-    trial_runs,
-)
+from tracking.studies import StudyRuns, flat, open_study
 from tracking.view import TAG_PREFIX, deep_link, view_state
 
 TRIALS = [{"arm": arm, "seed": seed, "part": None, "params": {"x": 1}} for seed in (1, 2) for arm in ("baseline", "b")]

@@ -52,6 +52,16 @@ def test_an_estimate_below_the_margin_asks_for_equivalence(content: Content) -> 
     assert " points) is below the margin. To show that an arm without a difference is within 49 points takes " in said
 
 
+def test_the_named_estimate_is_closest_to_what_its_condition_detects(content: Content) -> None:
+    """A large difference in a condition with a wide spread is further from detection than a small one where little is detected."""
+    table = content.comparison.copy()
+    open_rows = table["arm"] == "no-scale"
+    for condition, difference, detectable in (("clean", 0.01, 0.012), ("babble_0db", 0.05, 0.2)):
+        table.loc[open_rows & (table["condition"] == condition), ["difference", "detectable"]] = difference, detectable
+    changed = replace(content, comparisons={content.metric.name: table})
+    assert "detects (no-scale at clean, 1.0 points)" in headline(changed)[0]
+
+
 def test_the_answer_stands_before_the_details(content: Content) -> None:
     titles = [(section.title, section.detail) for section in document(content).sections]
     assert [title for title, detail in titles if not detail] == [

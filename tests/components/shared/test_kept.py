@@ -12,8 +12,8 @@ from components.shared.train_one import train
 from components.shared.trial import STATUS_FILE, Status, Trial, read_history
 from components.workers.isolation import Run, Start
 from tracking.database import SQLITE
+from tracking.runs import reap
 from tracking.store import client
-from tracking.studies import reap
 
 WEIGHTS = "checkpoint/model.safetensors"
 

@@ -15,8 +15,8 @@ from components.shared.measurements import key_of, measured_once
 from recipes.base import PlanFacts, Recipe
 from recipes.plans import arms_of, parse
 from tracking import store as stores
+from tracking.runs import log_study_report
 from tracking.store import client, prepare_store
-from tracking.studies import log_study_report
 
 PLAN = "study: s\nseeds: [1, 2]\nablations:\n- {part: fusion.scale, action: remove}\n"
 

@@ -12,7 +12,8 @@ from ablation.plan.arms import expand
 from ablation.plan.plan import plan_from_mapping
 from pipelines.local.outlook import outlook
 from recipes.smile import CATALOGUE
-from tracking.studies import end_run, log_scores, open_study
+from tracking.runs import end_run, log_scores
+from tracking.studies import open_study
 
 Ablate = Callable[..., Any]
 PlanFile = Callable[..., Path]

@@ -21,8 +21,8 @@ import yaml
 from ablation.results import read_counts, read_curves, read_study
 from components.shared.trial import STATES_FOLDER
 from tracking.lease import GONE
+from tracking.runs import trial_runs
 from tracking.store import client
-from tracking.studies import trial_runs
 
 ROOT = Path(__file__).parents[3]
 PLAN = {

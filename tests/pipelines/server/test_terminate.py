@@ -28,8 +28,9 @@ def shared_store(store: str, empty_home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def opened(store: str, kfp_run: str, study: str = "demo") -> Any:
     """Open a study in a real store, as the first step of a run does."""
+    from tracking.runs import start_trial
     from tracking.store import client
-    from tracking.studies import open_study, start_trial
+    from tracking.studies import open_study
 
     trials = [{"arm": "baseline", "seed": seed, "part": "", "params": {}} for seed in (1, 2)]
     runs = open_study(store, study, question="", params={}, conditions=[], trials=trials)

@@ -191,8 +191,8 @@ def opened(store: str, kfp_run: str) -> Any:
 def test_trials_are_named_with_their_reason(
     submit: Submit, kubeflow: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from tracking.runs import end_run, start_trial
     from tracking.store import client
-    from tracking.studies import end_run, start_trial
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     runs = opened(store, "runs-1")
@@ -222,7 +222,7 @@ def test_trials_are_named_with_their_reason(
 def test_failed_trials_of_a_succeeded_run_are_named(
     submit: Submit, kubeflow: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tracking.studies import end_run
+    from tracking.runs import end_run
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     runs = opened(store, "runs-1")
