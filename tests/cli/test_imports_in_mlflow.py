@@ -90,14 +90,15 @@ def test_a_store_that_does_not_answer_leaves_no_folder(ablate: Ablate) -> None:
 def test_an_interrupted_import_is_ended_by_the_next_one(
     ablate: Ablate, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tracking import imported, runs
+    from tracking import imported
+    from tracking import runs as written
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "log_study_report", killed)
-        patched.setattr(runs, "reap", killed)  # as if the process was killed
+        patched.setattr(written, "log_study_report", killed)
+        patched.setattr(written, "reap", killed)  # as if the process was killed
         assert imported.reap is not killed
         assert log(ablate, store).code == 130
     assert "RUNNING" in {run.info.status for run in runs(store)}

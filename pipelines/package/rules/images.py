@@ -12,11 +12,12 @@ REFERENCE = re.compile(
     r"(?::(?P<tag>\w[\w.-]{0,127}))?"
     r"(?P<digest>@sha256:[0-9a-f]{64})?"
 )
+MOST_STEPS = 3
 
 
 def image(image: str, steps: list[str]) -> Iterator[str]:
     """Check an image. The cache of the server identifies the code of a step by the text of its image alone."""
-    where = f"image {image!r} of {', '.join(dict.fromkeys(steps))}"
+    where = f"image {image!r} of {_named(list(dict.fromkeys(steps)))}"
     if PLACEHOLDER.search(image):
         return
     if not image or DEFAULT_IMAGE.fullmatch(image):
@@ -30,3 +31,10 @@ def image(image: str, steps: list[str]) -> Iterator[str]:
             f"an image has a digest, or a tag that identifies its code: {where} can change while the cache of the server "
             "keeps old results; tag it with its git revision, e.g. --image registry/ablate-python:1a2b3c4"
         )
+
+
+def _named(steps: list[str]) -> str:
+    """E.g. `train, score`, `train, score, compare and 5 more steps`."""
+    more = len(steps) - MOST_STEPS
+    rest = f" and {more} more step{'s' if more > 1 else ''}" if more > 0 else ""
+    return f"{', '.join(steps[:MOST_STEPS])}{rest}"

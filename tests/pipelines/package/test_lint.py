@@ -108,6 +108,14 @@ def test_an_image_that_does_not_identify_its_code_is_found(check: Check, image: 
     assert_one(check(faulty), "use-text, use-text-2", *words)
 
 
+def test_of_many_steps_with_the_same_image_three_are_named(check: Check) -> None:
+    def faulty() -> None:
+        for text in "abcde":
+            use_text(text=text).set_container_image("steps")
+
+    assert_one(check(faulty), "'steps' of use-text, use-text-2, use-text-3 and 2 more steps can change")
+
+
 @pytest.mark.parametrize("image", ["steps:1", "a.b:5000/c/d-e:v1.2_x", "steps@sha256:" + "0a" * 32])
 def test_an_image_that_identifies_its_code_is_accepted(check: Check, image: str) -> None:
     def sound(own: str = "x:1") -> None:
