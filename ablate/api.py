@@ -104,10 +104,11 @@ def load_study(folder: Location) -> "Content":
     return load(Path(folder))
 
 
-def write_report(
-    folder: Location, formats: Sequence[str] = ("html", "md", "tex", "csv", "json"), out: Location | None = None
-) -> list[Path]:
-    """Write the report of a study into its folder or into `out`, and return the paths. Raises UserError."""
-    from ablation.report.build import build
+def write_report(folder: Location, formats: Sequence[str] | None = None, out: Location | None = None) -> list[Path]:
+    """Write the report of a study into its folder or into `out`, and return the paths. By default, in all formats.
 
-    return build(Path(folder), formats, None if out is None else Path(out))
+    Raises UserError.
+    """
+    from ablation.report.build import FORMATS, build
+
+    return build(Path(folder), FORMATS if formats is None else formats, None if out is None else Path(out))

@@ -11,7 +11,7 @@ import typer
 from ablation.decisions.gate import MARGIN_POINTS
 from ablation.plan.plan import Plan
 from cli.ci_job import COMPILE, GATE, SMOKE, STUDY, Job, Outcome, Result, run_command
-from cli.gate import Margin, judged_run
+from cli.gate import judged_run
 from cli.options import ClusterFile, PlanArgument, StepImage, chosen_plan
 from cli.server_options import Cookies, Host, Namespace, PodsStore, TokenFile, server_at
 from common.errors import UserError
@@ -60,7 +60,15 @@ def ci(
         float | None,
         typer.Option(metavar="MINUTES", help="The longest wait, 600 by default; the run continues after it.", min=1),
     ] = None,
-    margin: Margin = MARGIN_POINTS,
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin",
+            metavar="POINTS",
+            help="Fail if WER, or another metric in its own unit, is worse by more than this, whatever the test says.",
+            min=0,
+        ),
+    ] = MARGIN_POINTS,
     xml: Annotated[Path, typer.Option("--junit", metavar="FILE", help="Write the JUnit report to this file.")] = Path(
         "ablate.xml"
     ),

@@ -13,6 +13,7 @@ from ablation.plan.plan import Plan, adapted, plan_from_mapping
 from common.errors import UserError
 from common.text_file import LONGEST_BYTES, decoded
 from common.yaml_text import load_yaml
+from corpora.address import check
 from corpora.readers.registry import examples
 from recipes import plans
 
@@ -75,7 +76,10 @@ def listed(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
-    """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms."""
+    """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms.
+
+    Its corpus is a possible one; whether it is on this machine is not checked. Raises UserError.
+    """
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -90,7 +94,9 @@ def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iter
         if equals and key.strip() not in parts and (near := get_close_matches(key.strip(), known, 1, 0.75)):
             raise UserError(f"the plan has no key {key.strip()!r}: did you mean {near[0]!r}?")
     checked = plan_from_mapping({**checked.as_mapping(), **mine})
-    return adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
+    changed = adapted(checked, corpus=corpus, seeds=seeds, settings=rest)
+    check(changed.corpus, here=False, needs_video=plans.of(changed).needs_video)
+    return changed
 
 
 def read_given_plan(path: str, recipe: str | None = None) -> Plan:

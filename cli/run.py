@@ -40,7 +40,11 @@ def run(
         ),
     ] = None,
     explaining: Annotated[
-        bool, typer.Option("--explain", help="Only print which trials would be trained, and why; trains nothing.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Only print which trials would be trained, and why; prepares the corpus, and trains nothing.",
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train every trial, even if it was finished before.")] = False,
     force_arm: Annotated[
@@ -120,7 +124,7 @@ def _check_data(checked: Plan, placement: "Placement | None") -> None:
 
     Without a placement, the steps run in containers, which have other limits.
     """
-    from corpora.prepare import check
+    from corpora.address import check
     from pipelines.local.fits import check_batches
 
     if placement is not None:

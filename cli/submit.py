@@ -32,7 +32,7 @@ def submit(
         str | None,
         typer.Argument(
             metavar="PLAN",
-            help="A plan in YAML, JSON or Markdown: a file, or its http(s) or s3 address.",
+            help="A plan in YAML, JSON or Markdown: a file, its http(s) or s3 address, or - for standard input.",
             show_default=False,
         ),
     ] = None,
@@ -80,7 +80,7 @@ def submit(
     Exit code: 0 submitted or, with --wait, succeeded; 1 the run did not succeed, or the server is away or denies access;
     2 bad input; 130 stopped by Ctrl-C.
 
-    Example: ablate submit plans/smile.yaml --host https://kubeflow.example/pipeline --wait
+    Example: ablate submit plans/smile.yaml --host https://kubeflow.example/pipeline --tracking-uri https://mlflow.example --wait
     """
     from pipelines.server.submit import arguments_for, pods_store, prepare
     from pipelines.server.submit import submit as start

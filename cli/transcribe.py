@@ -32,7 +32,10 @@ def transcribe(
     snr_db: Annotated[
         float | None, typer.Option("--snr-db", metavar="DB", help="Mix noise into the sound at this SNR; 0 is a value.")
     ] = None,
-    noise: Annotated[str, typer.Option(metavar="KIND", help="The kind of noise: babble or white.")] = "babble",
+    noise: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="The kind of noise for --snr-db: babble or white. By default babble."),
+    ] = None,
     request: Annotated[
         bool, typer.Option("--request", help="Print the body of a request to `mlflow models serve` instead.")
     ] = False,
@@ -55,6 +58,9 @@ def transcribe(
     """
     if snr_db is not None and not math.isfinite(snr_db):
         raise UserError(f"--snr-db takes a finite number of decibels, got {snr_db}; leave it out for clean sound")
+    if noise is not None and snr_db is None:
+        raise UserError(f"--noise needs an SNR, got --noise {noise} alone; add --snr-db, e.g. --snr-db 0")
+    noise = noise or "babble"
     uri = paths.tracking_uri(tracking_uri)
     if not request:
         _check(model, uri)  # before imports that take seconds

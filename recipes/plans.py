@@ -72,7 +72,7 @@ def check_prepared(plan: Plan, recipe: Recipe, summary: Mapping[str, Any]) -> No
 
     `summary` is `Corpus.summary()`, or that of an external corpus, of which neither is known.
     """
-    from corpora.prepare import check_babble, check_video
+    from corpora.address import check_babble, check_video
 
     if recipe.needs_video:
         check_video(str(summary["uri"]), has_video=summary.get("video", True))

@@ -39,7 +39,9 @@ def find(name: str) -> Recipe:
     if file := _in_folder(name):
         return _read(file)
     if not is_code(name):
-        raise UserError(f"unknown recipe {name!r}{did_you_mean(name, known())}")
+        raise UserError(
+            f"unknown recipe {name!r}{did_you_mean(name, known())}; a recipe is also a file, or package.module:OBJECT"
+        )
     if name not in _trusted():
         raise UserError(
             f"a plan from a form or an address takes an installed recipe ({', '.join(known())}), got {name!r}: install "

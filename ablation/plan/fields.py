@@ -132,6 +132,16 @@ def seeds(key: str, value: Any) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def seeds_of_text(text: str) -> list[int]:
+    """Return the seeds of an option such as `1,2,3`; `seeds` checks the numbers."""
+    given = [seed.strip() for seed in text.strip().strip("[]").split(",") if seed.strip()]
+    for seed in given:
+        if not re.fullmatch("-?[0-9]{1,20}", seed):
+            rule = "seeds are whole numbers with commas between them"
+            raise UserError(f"{rule}, got {shown(seed)}; write e.g. 1,2,3")
+    return [int(seed) for seed in given]
+
+
 def looks(key: str, value: Any) -> tuple[int, ...]:
     """Check increasing numbers of seeds, two or more of them, each 2 or more."""
     numbers = listed(key, value, "3, 5, 8")

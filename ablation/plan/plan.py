@@ -161,8 +161,7 @@ def adapted(plan: Plan, *, corpus: str | None = None, seeds: str | None = None, 
     if corpus is not None:
         data["corpus"] = corpus
     if seeds is not None:
-        given = [seed for seed in seeds.split(",") if seed.strip()]
-        data["seeds"] = given if len(given) > fields.MOST_SEEDS else [load_yaml(seed) for seed in given]
+        data["seeds"] = fields.seeds_of_text(seeds)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.report import changes
@@ -16,12 +17,26 @@ from common.errors import UserError
 from common.files import atomic_write
 from common.hints import did_you_mean
 
-WRITERS: Mapping[str, Callable[[Content, Document], str]] = {
-    "html": lambda _, document: to_html(document),
-    "md": lambda _, document: to_markdown(document),
-    "tex": lambda _, document: to_latex(document),
-    "csv": lambda content, _: to_csv(content),
-    "json": lambda content, _: to_json(content),
+
+@dataclass(frozen=True)
+class Format:
+    """How the report of a study is written in a format, and how the changes between two studies are."""
+
+    report: Callable[[Content, Document], str]
+    changes: Callable[[changes.Changes, Document], str]
+
+
+def _page(write: Callable[[Document], str]) -> Format:
+    """Return a format that is made of the document alone."""
+    return Format(lambda _, document: write(document), lambda _, document: write(document))
+
+
+WRITERS: Mapping[str, Format] = {
+    "html": _page(to_html),
+    "md": _page(to_markdown),
+    "tex": _page(to_latex),
+    "csv": Format(lambda content, _: to_csv(content), lambda found, _: changes.to_csv(found)),
+    "json": Format(lambda content, _: to_json(content), lambda found, _: changes.to_json(found)),
 }
 FORMATS = tuple(WRITERS)
 
@@ -52,7 +67,7 @@ def write_all(content: Content, folder: Path, formats: Sequence[str] = FORMATS) 
     """Write the report of a study that is loaded already."""
     written = document(content)
     figures = write_figures(folder / FIGURES, written) if "tex" in formats else []
-    texts = [atomic_write(folder / f"report.{name}", WRITERS[name](content, written)) for name in formats]
+    texts = [atomic_write(folder / f"report.{name}", WRITERS[name].report(content, written)) for name in formats]
     return texts + figures
 
 
@@ -75,16 +90,9 @@ def build_changes(
     check_formats(formats)
     found = changes.changes(earlier_dir, later_dir)
     written = changes.document(found)
-    texts: Mapping[str, Callable[[], str]] = {
-        "html": lambda: to_html(written),
-        "md": lambda: to_markdown(written),
-        "tex": lambda: to_latex(written),
-        "csv": lambda: changes.to_csv(found),
-        "json": lambda: changes.to_json(found),
-    }
     stem = f"changes-since-{found.earlier.study}"
     with writable(out or later_dir) as folder:
-        return [atomic_write(folder / f"{stem}.{name}", texts[name]()) for name in formats]
+        return [atomic_write(folder / f"{stem}.{name}", WRITERS[name].changes(found, written)) for name in formats]
 
 
 def check_formats(formats: Sequence[str]) -> None:

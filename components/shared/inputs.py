@@ -19,7 +19,7 @@ from common.yaml_text import load_yaml
 from components.shared.chunks import chunks, trials_per_task
 from components.shared.trial import plan_of
 from corpora import recordings
-from corpora.prepare import check
+from corpora.address import check
 from recipes import plans
 
 LONGEST_PLAN_BYTES = 1_000_000
@@ -134,15 +134,15 @@ def _download(uri: str) -> bytes:
     except urllib.error.HTTPError as error:
         error.close()
         reason = f"{error.code} {error.reason}"
-        raise UserError(f"no plan can be read at {uri}: {reason}; check `plan_uri`") from error
+        raise UserError(f"no plan can be read at {uri}: {reason}; check the address") from error
     except (OSError, ValueError, HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise UserError(f"no plan can be read at {uri}: {reason}; check `plan_uri`") from error
+        raise UserError(f"no plan can be read at {uri}: {reason}; check the address") from error
 
 
 def _bounded(uri: str, data: bytes) -> bytes:
     if len(data) > LONGEST_PLAN_BYTES:
-        raise UserError(f"a plan has at most {LONGEST_PLAN_BYTES} bytes, and {uri} has more; check `plan_uri`")
+        raise UserError(f"a plan has at most {LONGEST_PLAN_BYTES} bytes, and {uri} has more; check the address")
     return data
 
 

@@ -15,7 +15,7 @@ from ablation.plan.plan import Plan
 from common.errors import UserError
 from common.store_address import has_secret, without_secret
 from components.shared.braces import protect
-from corpora.prepare import check
+from corpora.address import check
 from pipelines.local import paths
 from pipelines.name import DESCRIPTION, NAME
 from pipelines.package.cluster import read_cluster

@@ -53,7 +53,7 @@ def read_document(path: Path) -> Document:
     if not isinstance(data, dict):
         raise UserError(f"{path}: a recipe is a mapping with keys such as `recipe` and `train`; see docs/recipes.md")
     if "study" in data:
-        raise UserError(f"{path} is a plan, not a recipe; give the recipe first, and the plan with --plan")
+        raise UserError(f"{path} is a plan, not a recipe; give the recipe that it names")
     return Document(path, text, data)
 
 

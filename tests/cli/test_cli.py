@@ -83,6 +83,33 @@ def test_options_change_seeds_corpus_keys_and_settings(ablate: Ablate, plan_file
     assert "grid://x" in ablate("plan", plan_file(), *options).out
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--corpus", "foo://x"), ["no corpus scheme 'foo'", "grid"]),
+        (("--corpus", "grid"), ["a corpus is a URI", "got 'grid'"]),
+        (("--corpus", "synthetic://talking-mouth?trian=5"), ["trian", "train"]),
+        (("--corpus", "sound://x"), ["needs pictures", "sound://x"]),
+        (("--corpus", "s3://"), ["s3://"]),
+        (("--seeds", "1,x"), ["seeds are whole numbers", "'x'", "write e.g. 1,2,3"]),
+        (("--seeds", "1;2"), ["seeds are whole numbers", "'1;2'"]),
+        (("--seeds", ""), ["`seeds` is empty"]),
+        (("--seeds", "3,3"), ["seed 3 occurs 2 times"]),
+    ],
+)
+def test_a_corpus_or_seeds_that_cannot_be_are_refused_before_a_run(
+    ablate: Ablate, plan_file: PlanFile, options: tuple[str, str], words: list[str]
+) -> None:
+    for command in ("plan", "run"):
+        answer = ablate(command, plan_file(), *options)
+        assert answer.code == 2
+        assert [word for word in words if word not in answer.err] == []
+
+
+def test_seeds_may_be_written_as_in_a_plan(ablate: Ablate, plan_file: PlanFile) -> None:
+    assert json.loads(ablate("plan", plan_file(), "--json", "--seeds", "[1, 2, 9]").out)["seeds"] == [1, 2, 9]
+
+
 def test_identical_arms_give_a_warning(ablate: Ablate, plan_file: PlanFile) -> None:
     arms = {"one": {"kind": "static", "value": 1.0}, "none": {"kind": "none"}}
     path = plan_file(ablations=[{"part": "fusion.scale", "replacements": arms}])

@@ -208,7 +208,11 @@ def test_an_invalid_clip_is_a_sentence(
 
 @pytest.mark.parametrize(
     ("options", "why"),
-    [(("--snr-db", "nan"), "finite"), (("--snr-db", "0", "--noise", "rain"), "no noise of kind 'rain'")],
+    [
+        (("--snr-db", "nan"), "finite"),
+        (("--snr-db", "0", "--noise", "rain"), "no noise of kind 'rain'"),
+        (("--noise", "white"), "--noise needs an SNR, got --noise white alone; add --snr-db"),
+    ],
 )
 def test_invalid_noise_is_a_sentence(
     say: Callable[..., Any], small_corpus: Path, options: tuple[str, ...], why: str

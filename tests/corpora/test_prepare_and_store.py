@@ -12,7 +12,7 @@ import pytest
 from common import source_code
 from common.errors import UserError
 from corpora.layout import fingerprint
-from corpora.prepare import Source, prepare
+from corpora.prepare import place_of, prepare
 from corpora.schema import Clip, Rejected
 from corpora.store import Corpus
 from corpora.writer import CorpusWriter
@@ -43,9 +43,9 @@ def test_a_corpus_is_prepared_once_and_then_used_again(prepared: Path) -> None:
 
 
 def test_other_options_are_another_corpus_and_their_order_is_not(prepared: Path) -> None:
-    names = {Source.parse(f"synthetic://talking-mouth?train=3&test={test}").folder() for test in (2, 3)}
+    names = {place_of(f"synthetic://talking-mouth?train=3&test={test}", Path()) for test in (2, 3)}
     assert len(names) == 2
-    assert Source.parse("synthetic://talking-mouth?test=2&train=3&valid=1").folder() == prepared.name
+    assert place_of("synthetic://talking-mouth?test=2&train=3&valid=1", Path()).name == prepared.name
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_a_corpus_without_a_usable_clip_says_why(tmp_path: Path) -> None:
 def test_a_corpus_is_prepared_again_when_its_reader_changes(
     sources: Path, changed: str, text: str, uri: str, again: bool
 ) -> None:
-    before = Source.parse(uri).folder()
+    before = place_of(uri, Path())
     with (sources / changed).open("a") as file:
         file.write(text)
     source_code.forget()
-    assert (Source.parse(uri).folder() != before) == again
+    assert (place_of(uri, Path()) != before) == again
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ MOST_STEPS = 3
 
 
 def image(image: str, steps: list[str]) -> Iterator[str]:
-    """Check an image. The cache of the server identifies the code of a step by the text of its image alone."""
+    """Check an image. The nodes of a cluster keep an image by its name."""
     where = f"image {image!r} of {_named(list(dict.fromkeys(steps)))}"
     if PLACEHOLDER.search(image):
         return
@@ -28,8 +28,8 @@ def image(image: str, steps: list[str]) -> Iterator[str]:
         yield f"an image is REPOSITORY:TAG in lower case: {where} is not; correct it, e.g. --image registry/ablate-python:1a2b3c4"
     elif not reference["digest"] and reference["tag"] in (None, "latest"):
         yield (
-            f"an image has a digest, or a tag that identifies its code: {where} can change while the cache of the server "
-            "keeps old results; tag it with its git revision, e.g. --image registry/ablate-python:1a2b3c4"
+            f"an image has a digest, or a tag that identifies its code: {where} can change while the nodes "
+            "keep the old one by its name; tag it with its git revision, e.g. --image registry/ablate-python:1a2b3c4"
         )
 
 

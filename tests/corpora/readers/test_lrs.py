@@ -8,8 +8,9 @@ import av
 import pytest
 
 from common.errors import UserError
+from corpora.address import check
 from corpora.mouth.cut import interpreter
-from corpora.prepare import check, prepare
+from corpora.prepare import prepare
 from corpora.readers import lrs, lrs2, lrs3
 from corpora.schema import Rejected
 from corpora.store import Corpus

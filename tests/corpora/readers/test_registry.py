@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
+from corpora.address import Address, check
 from corpora.mouth.needed import is_needed
-from corpora.prepare import Source, check
+from corpora.prepare import place_of
 from corpora.readers import registry
 from corpora.readers.reader import Reader, ReaderModule
 from corpora.readers.registry import READERS, S3_EXAMPLE
@@ -110,7 +111,7 @@ def test_a_reader_has_its_three_functions() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_errors_and_docs_name_every_corpus(example: str) -> None:
     with pytest.raises(UserError) as no_uri:
-        Source.parse("nonsense")
+        Address.parse("nonsense")
     with pytest.raises(UserError) as no_scheme:
         check("nonsense://x", here=False)
     scheme = example.partition("://")[0]
@@ -168,7 +169,7 @@ def test_make_study_makes_mouths_where_needed(tmp_path: Path, plan: str, made: b
 
 
 def test_a_description_does_not_rename_prepared_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = Source.parse("synthetic://talking-mouth")
-    before, reader = source.folder(), source.reader
+    uri, reader = "synthetic://talking-mouth", READERS["synthetic"]
+    before = place_of(uri, Path())
     monkeypatch.setitem(READERS, "synthetic", Reader(reader.example, "Other words", reader.module))
-    assert source.folder() == before
+    assert place_of(uri, Path()) == before

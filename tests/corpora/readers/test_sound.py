@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from corpora.prepare import check, check_video, prepare
+from corpora.address import check, check_video
+from corpora.prepare import prepare
 from corpora.schema import NO_VIDEO, Clip, no_video
 from corpora.show import show
 from corpora.store import Corpus

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from corpora.prepare import check, prepare
+from corpora.address import check
+from corpora.prepare import prepare
 from corpora.s3.index import LIMIT_BYTES, NAME, index_of, read_index, write_index
 from corpora.s3.place import Place
 from corpora.s3.transfer import pull, push

@@ -95,7 +95,7 @@ def test_an_accelerator_limit_without_a_type_is_found(check: Check) -> None:
     [
         ("steps", ["'steps'", "git revision"]),
         ("registry:5000/steps", ["'registry:5000/steps'", "git revision"]),
-        ("steps:latest", ["can change while the cache"]),
+        ("steps:latest", ["can change while the nodes"]),
         ("registry/Steps:1", ["lower case"]),
         ("steps:1 2", ["is not;"]),
     ],

@@ -96,7 +96,7 @@ def test_a_wrong_file_is_refused_in_a_sentence(tmp_path: Path, path: str, value:
         ("", "a recipe is a mapping"),
         ("- a", "a recipe is a mapping"),
         ("recipe: [", "not valid YAML"),
-        ("study: x\nrecipe: y", "is a plan, not a recipe; give the recipe first, and the plan with --plan"),
+        ("study: x\nrecipe: y", "is a plan, not a recipe; give the recipe that it names"),
         ("recipe: a\nrecipe: b", "occurs twice, on lines 1 and 2"),
     ],
 )
