@@ -29,7 +29,7 @@ def measured(store: str, monkeypatch: pytest.MonkeyPatch) -> str:
         for seed in SEEDS
         for arm in ("baseline", "a")
     ]
-    params = {"corpus": "small://words", "preset": "tiny"}
+    params = {"corpus": "synthetic://talking-mouth?train=30", "preset": "tiny"}
     runs = open_study(store, "old", question="", params=params, conditions=["clean"], trials=trials)
     for run_id in runs.trials:
         scores = {"wer/clean": rng.normal(0.1, SPREAD), "seconds/train": 80.0, "seconds/evaluate": 10.0}
@@ -46,7 +46,7 @@ def power(ablate: Ablate, path: Path) -> dict[str, Any]:
 @pytest.mark.usefixtures("measured")
 def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: PlanFile) -> None:
     path = plan_file(
-        corpus="small://words", baseline={"training.steps": STEPS}, seeds=[1, 2, 3, 4], conditions={"babble": [0]}
+        corpus="synthetic://talking-mouth?train=30", baseline={"training.steps": STEPS}, seeds=[1, 2, 3, 4], conditions={"babble": [0]}
     )
     found = power(ablate, path)
     assert found["spread_points"]["clean"] == pytest.approx(100 * SPREAD, rel=0.3)
@@ -61,7 +61,7 @@ def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: Pl
 
 def test_a_ladder_with_looks_has_expected_trials(measured: str) -> None:
     looks = {"looks": [3, 6], "margin_points": 2, "ladder": ["fusion", "masking", "siamese"], "conditions": {}}
-    settings = {"corpus": "small://words", "baseline": {"training.steps": STEPS}}
+    settings = {"corpus": "synthetic://talking-mouth?train=30", "baseline": {"training.steps": STEPS}}
     plan = plan_from_mapping({"study": "x", **looks, **settings})
     found = outlook(plan, expand(plan, CATALOGUE), measured, CATALOGUE)
     assert found is not None
@@ -71,7 +71,7 @@ def test_a_ladder_with_looks_has_expected_trials(measured: str) -> None:
 
 @pytest.mark.usefixtures("measured")
 def test_another_number_of_steps_is_another_kind_of_study(ablate: Ablate, plan_file: PlanFile) -> None:
-    found = power(ablate, plan_file(corpus="small://words", baseline={"training.steps": STEPS + 1}))
+    found = power(ablate, plan_file(corpus="synthetic://talking-mouth?train=30", baseline={"training.steps": STEPS + 1}))
     assert found["spread_points"]["clean"] != pytest.approx(100 * SPREAD, rel=0.3)
     assert found["trial_seconds"] is None
 
