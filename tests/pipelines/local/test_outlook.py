@@ -17,6 +17,7 @@ from tracking.studies import open_study
 
 Ablate = Callable[..., Any]
 PlanFile = Callable[..., Path]
+CORPUS = "synthetic://talking-mouth?train=30"
 STEPS, SEEDS, SPREAD = 40, range(30), 0.004
 
 
@@ -29,7 +30,7 @@ def measured(store: str, monkeypatch: pytest.MonkeyPatch) -> str:
         for seed in SEEDS
         for arm in ("baseline", "a")
     ]
-    params = {"corpus": "synthetic://talking-mouth?train=30", "preset": "tiny"}
+    params = {"corpus": CORPUS, "preset": "tiny"}
     runs = open_study(store, "old", question="", params=params, conditions=["clean"], trials=trials)
     for run_id in runs.trials:
         scores = {"wer/clean": rng.normal(0.1, SPREAD), "seconds/train": 80.0, "seconds/evaluate": 10.0}
@@ -45,9 +46,7 @@ def power(ablate: Ablate, path: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("measured")
 def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: PlanFile) -> None:
-    path = plan_file(
-        corpus="synthetic://talking-mouth?train=30", baseline={"training.steps": STEPS}, seeds=[1, 2, 3, 4], conditions={"babble": [0]}
-    )
+    path = plan_file(corpus=CORPUS, baseline={"training.steps": STEPS}, seeds=[1, 2, 3, 4], conditions={"babble": [0]})
     found = power(ablate, path)
     assert found["spread_points"]["clean"] == pytest.approx(100 * SPREAD, rel=0.3)
     assert found["spread_points"]["babble_0db"] == pytest.approx(1.34)
@@ -61,7 +60,7 @@ def test_spread_and_cost_come_from_earlier_studies(ablate: Ablate, plan_file: Pl
 
 def test_a_ladder_with_looks_has_expected_trials(measured: str) -> None:
     looks = {"looks": [3, 6], "margin_points": 2, "ladder": ["fusion", "masking", "siamese"], "conditions": {}}
-    settings = {"corpus": "synthetic://talking-mouth?train=30", "baseline": {"training.steps": STEPS}}
+    settings = {"corpus": CORPUS, "baseline": {"training.steps": STEPS}}
     plan = plan_from_mapping({"study": "x", **looks, **settings})
     found = outlook(plan, expand(plan, CATALOGUE), measured, CATALOGUE)
     assert found is not None
@@ -71,7 +70,7 @@ def test_a_ladder_with_looks_has_expected_trials(measured: str) -> None:
 
 @pytest.mark.usefixtures("measured")
 def test_another_number_of_steps_is_another_kind_of_study(ablate: Ablate, plan_file: PlanFile) -> None:
-    found = power(ablate, plan_file(corpus="synthetic://talking-mouth?train=30", baseline={"training.steps": STEPS + 1}))
+    found = power(ablate, plan_file(corpus=CORPUS, baseline={"training.steps": STEPS + 1}))
     assert found["spread_points"]["clean"] != pytest.approx(100 * SPREAD, rel=0.3)
     assert found["trial_seconds"] is None
 
