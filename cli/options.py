@@ -78,7 +78,7 @@ def listed(values: Iterable[str]) -> tuple[str, ...]:
 def chosen_plan(path: str, corpus: str | None, seeds: str | None, settings: Iterable[str]) -> Plan:
     """Return the plan with the changes of the command line. `--set` takes keys of the plan, and settings of all arms.
 
-    Its corpus is a possible one; whether it is on this machine is not checked. Raises UserError.
+    Raises UserError, also for the address of a corpus that is not valid. Files of a corpus are not looked for.
     """
     known, mine, rest = set(Plan.__dataclass_fields__), {}, []
     for setting in settings:

@@ -1,4 +1,4 @@
-"""The address of a corpus, and what can be said of it before anything is prepared. Imports nothing that takes seconds."""
+"""The address of a corpus, and the checks that need no preparation. Imports nothing that takes seconds."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -20,7 +20,7 @@ class Address:
 
     @classmethod
     def parse(cls, uri: str) -> "Address":
-        """Raises UserError for a text that is not a URI, for an unknown scheme, and for an option given twice."""
+        """Return the parts. Raises UserError for a text that is not a URI, for an unknown scheme, and for an option given twice."""
         scheme, separator, rest = uri.partition("://")
         place, _, query = rest.partition("?")
         if not separator or not place:
@@ -45,7 +45,7 @@ class Address:
 
 
 def check(uri: str, *, here: bool, needs_video: bool = False) -> None:
-    """Raises UserError for a URI that cannot be a corpus; with `here`, also for a corpus that this machine cannot find.
+    """Raise UserError for a URI that cannot be a corpus; with `here`, also for a corpus that this machine cannot find.
 
     With `needs_video`, also for a corpus that has no pictures; of one in S3 only its content says so (`check_video`).
     """
@@ -65,7 +65,7 @@ def check(uri: str, *, here: bool, needs_video: bool = False) -> None:
 
 
 def check_video(uri: str, *, has_video: bool) -> None:
-    """Raises UserError for a corpus without pictures, for a recipe that needs them."""
+    """Raise UserError for a corpus without pictures, for a recipe that needs them."""
     if not has_video:
         raise UserError(
             f"this recipe needs pictures of the speaker, and {uri} has only sound; choose a corpus with video"
@@ -73,7 +73,7 @@ def check_video(uri: str, *, has_video: bool) -> None:
 
 
 def check_babble(uri: str, *, utterances: int) -> None:
-    """Raises UserError for a corpus with too few training utterances for babble, as `corpora.noise` does once it is mixed."""
+    """Raise UserError for a corpus with too few training utterances for babble, as `corpora.noise` does once it is mixed."""
     from corpora.noise import TALKERS
 
     if utterances < TALKERS:

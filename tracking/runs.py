@@ -1,4 +1,4 @@
-"""What is written on the runs of a study in MLflow after they were created, and how they end.
+"""Writes to the runs of a study in MLflow after they were created: curves, scores, reports, and their end.
 
 A repeated write changes nothing: tags are the same, and the timestamp of a metric is the run's start plus the step, so that a
 repeated call adds no points to a curve.

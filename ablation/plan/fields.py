@@ -133,10 +133,11 @@ def seeds(key: str, value: Any) -> tuple[int, ...]:
 
 
 def seeds_of_text(text: str) -> list[int]:
-    """Return the seeds of an option such as `1,2,3`; `seeds` checks the numbers."""
-    given = [seed.strip() for seed in text.strip().strip("[]").split(",") if seed.strip()]
+    """Return the seeds of an option such as `1,2,3` or `[1, 2, 3]`; `seeds` checks the numbers. Raises UserError."""
+    listed_in = re.fullmatch(r"\s*\[(.*)\]\s*", text)
+    given = [seed.strip() for seed in (listed_in[1] if listed_in else text).split(",") if seed.strip()]
     for seed in given:
-        if not re.fullmatch("-?[0-9]{1,20}", seed):
+        if not re.fullmatch("-?[0-9]{1,4000}", seed):
             rule = "seeds are whole numbers with commas between them"
             raise UserError(f"{rule}, got {shown(seed)}; write e.g. 1,2,3")
     return [int(seed) for seed in given]

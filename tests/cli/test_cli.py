@@ -92,9 +92,11 @@ def test_options_change_seeds_corpus_keys_and_settings(ablate: Ablate, plan_file
         (("--corpus", "sound://x"), ["needs pictures", "sound://x"]),
         (("--corpus", "s3://"), ["s3://"]),
         (("--seeds", "1,x"), ["seeds are whole numbers", "'x'", "write e.g. 1,2,3"]),
+        (("--seeds", "[1,2"), ["seeds are whole numbers", "'[1'"]),
         (("--seeds", "1;2"), ["seeds are whole numbers", "'1;2'"]),
         (("--seeds", ""), ["`seeds` is empty"]),
         (("--seeds", "3,3"), ["seed 3 occurs 2 times"]),
+        (("--seeds", "9" * 30), ["a seed is a whole number from 0 to 4294967295"]),
     ],
 )
 def test_a_corpus_or_seeds_that_cannot_be_are_refused_before_a_run(
