@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from process_end import runs, wait_for_end
 
 from common.parent_death import following
 
@@ -32,13 +33,6 @@ time.sleep(600)
 """
 
 
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
-    except OSError:
-        return True
-
-
 @pytest.mark.parametrize("code", [FORKS, STARTS], ids=["fork", "program"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_child_ends_with_its_killed_parent(code: str, number: int) -> None:
@@ -46,13 +40,10 @@ def test_a_child_ends_with_its_killed_parent(code: str, number: int) -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         time.sleep(0.2)
-        assert not gone(child)
+        assert runs(child)
         parent.send_signal(number)
         parent.wait()
-        deadline = time.monotonic() + 5
-        while not gone(child):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for_end(child, 5)
 
 
 def test_a_child_of_a_parent_that_ended_before_does_nothing(tmp_path: Path) -> None:

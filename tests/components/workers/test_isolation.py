@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from process_end import wait_for_end
 
 from components.workers.isolation import FORK_WORKERS, STOP_S, Start, _Ends, chosen_start, forked, fresh
 
@@ -147,10 +148,7 @@ def test_a_worker_ends_with_its_killed_step(folder: Path, start: str) -> None:
         while not (folder / "pid").is_file() or not (folder / "pid").read_text():
             time.sleep(0.05)
         step.kill()
-    deadline, worker = time.monotonic() + 5, int((folder / "pid").read_text())
-    while Path(f"/proc/{worker}").exists() and "Z" not in Path(f"/proc/{worker}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_end(int((folder / "pid").read_text()), 5)
 
 
 def test_the_end_of_a_collected_process_is_known() -> None:

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from process_end import wait_for_end
 
 from components.workers.memory import MemoryGroup, MemoryWatch, limited_groups, tree
 
@@ -111,11 +111,7 @@ def test_a_worker_is_ended_with_its_children_at_the_limit(tmp_path: Path, sleepe
     child = tree(sleeper.pid)[1]
     watch.look(sleeper.pid)
     assert sleeper.wait(10) == -9
-    for _ in range(100):  # a killed process needs a moment to go
-        if gone := not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
-            break
-        time.sleep(0.05)
-    assert gone
+    wait_for_end(child, 5)
     assert watch.reason is not None
     assert "up to 95% of the container's memory, and 0.89 of 0.93 GiB were in use" in watch.reason
     assert watch.reason.endswith("use a smaller batch or model, or give more `memory` in cluster.yaml")

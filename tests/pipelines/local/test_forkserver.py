@@ -14,6 +14,7 @@ import pytest
 from kfp import dsl, local
 from kfp.local import logging_utils, subprocess_task_handler
 from kfp.local.orchestrator import enhanced_dag_orchestrator
+from process_end import wait_for_end
 
 from components.resolve_plan import resolve_plan
 from pipelines.local import forkserver
@@ -209,10 +210,7 @@ print(ForkServer().__enter__().process.pid, flush=True)
 os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    pid, deadline = int(done.stdout), time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for_end(int(done.stdout), 60)
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from process_end import runs, wait_for
 
 from pipelines.local.leftovers import end_processes, processes_of
 from pipelines.local.processes import GRACE_S, end_group, has_ended, has_ended_within, start_group
@@ -37,20 +38,6 @@ time.sleep(600)
 """
 
 
-def lives(pid: int) -> bool:
-    try:
-        return not Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
-    except OSError:
-        return False
-
-
-def wait_for(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[dict[str, int]]:
     """A parent, the leader of a group, and a child of it that ignores SIGTERM: their process ids."""
@@ -61,7 +48,7 @@ def started(tmp_path: Path) -> Iterator[dict[str, int]]:
     yield dict(found)
     process.kill()
     process.wait()
-    for pid in filter(lives, found.values()):
+    for pid in filter(runs, found.values()):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -72,7 +59,7 @@ def test_nothing_outlives_a_killed_parent_for_long(started: dict[str, int], vict
         pytest.skip("its parent ends the group then: the next test")
     os.kill(started.pop(victim), number)
     started.pop("parent", None)
-    wait_for(lambda: not any(map(lives, started.values())), LATEST_S)
+    wait_for(lambda: not any(map(runs, started.values())), LATEST_S)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, None])
@@ -85,9 +72,9 @@ def test_a_parent_ends_the_group_whatever_its_leader_did(tmp_path: Path, number:
     elif number:
         process.send_signal(number)
     child, begun = int((tmp_path / "child").read_text()), time.monotonic()
-    assert lives(child)
+    assert runs(child)
     end_group(process)
-    assert not lives(child)
+    assert not runs(child)
     assert time.monotonic() - begun < GRACE_S + 1
     assert process.returncode is not None
     end_group(process)  # a second time changes nothing
@@ -102,7 +89,7 @@ def test_a_guard_ends_all_that_its_command_has_started(tmp_path: Path) -> None:
         wait_for(lambda: (tmp_path / "child").is_file() and (tmp_path / "child").read_text(), 60)
         child = int((tmp_path / "child").read_text())
         parent.kill()
-    wait_for(lambda: not lives(child), LATEST_S)
+    wait_for(lambda: not runs(child), LATEST_S)
 
 
 def test_processes_of_a_killed_run_are_found_by_their_environment(
