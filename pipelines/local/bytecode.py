@@ -10,8 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from ablation.plan.plan import RECIPE
-from pipelines.local.forkserver import FIRST, REST, WORKERS
-from recipes.optional import preload_check
+from pipelines.local.preload import FIRST, REST, training_modules
 from recipes.registry import find
 
 COMMANDS = ("cli.main", "pipelines.local.outlook", "pipelines.local.kubeflow", "ablation.stats.power")
@@ -19,8 +18,7 @@ COMMANDS = ("cli.main", "pipelines.local.outlook", "pipelines.local.kubeflow", "
 
 def main() -> None:
     """Import the modules of training in one process, and those of the commands, the pipeline and its steps in another."""
-    recipe = find(RECIPE)
-    training = (*recipe.preload, *preload_check(recipe), *WORKERS)
+    training = training_modules(find(RECIPE))
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         list(pool.map(_import_all, (training, (*COMMANDS, *FIRST, *REST))))
 

@@ -12,7 +12,7 @@ MARK = "ABLATE_FAULT_PLACE"
 MAIN, PIPELINE, SERVER, STEP, WORKER, OTHER = "main", "pipeline", "fork server", "step", "worker", "other"
 GROUP, ALL = "group", "all"
 VICTIMS = (MAIN, PIPELINE, SERVER, STEP, WORKER, GROUP, ALL)
-STEPS, COMMAND = "pipelines.local.forkserver", "/bin/ablate "
+STEPS, COMMAND = "pipelines.local.step_server", "/bin/ablate "
 
 
 @dataclass(frozen=True)
