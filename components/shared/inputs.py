@@ -6,14 +6,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http import HTTPStatus
+from http.client import HTTPException, InvalidURL
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ablation.plan.arms import trials
 from ablation.plan.plan import Plan, adapted, plan_from_mapping
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from common.store_address import VARIABLE, enter
 from common.yaml_text import load_yaml
 from components.shared.chunks import chunks, trials_per_task
@@ -24,6 +25,8 @@ from recipes import plans
 
 LONGEST_PLAN_BYTES = 1_000_000
 TIMEOUT_S = 30
+# Answers of a server that may give the plan later.
+PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
 MOST_GPUS = 64
 
 
@@ -120,6 +123,8 @@ def _parts(uri: str) -> SplitResult:
         parts = urlsplit(uri)
     except ValueError as error:
         raise UserError(f"`plan_uri` is an address or a path, got {uri!r}: {error}; correct it") from error
+    if parts.scheme in ("http", "https") and not parts.hostname:
+        raise UserError(f"an address of a plan names its server, and {uri} has none; write http://server/plan.yaml")
     if parts.password:
         raise UserError(
             f"all who see a run see its inputs, and `plan_uri` at {parts.hostname} has a password; remove it"
@@ -133,11 +138,17 @@ def _download(uri: str) -> bytes:
             return bytes(answer.read(LONGEST_PLAN_BYTES + 1))
     except urllib.error.HTTPError as error:
         error.close()
-        reason = f"{error.code} {error.reason}"
-        raise UserError(f"no plan can be read at {uri}: {reason}; check the address") from error
-    except (OSError, ValueError, HTTPException) as error:
-        reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise UserError(f"no plan can be read at {uri}: {reason}; check the address") from error
+        raise _unread(uri, f"{error.code} {error.reason}", passes=error.code in PASSING) from error
+    except (InvalidURL, ValueError) as error:
+        raise _unread(uri, str(error), passes=False) from error
+    except (OSError, HTTPException) as error:
+        raise _unread(uri, str(getattr(error, "reason", error)), passes=True) from error
+
+
+def _unread(uri: str, reason: str, *, passes: bool) -> UserError:
+    """Return the error about an address that gives no plan; `passes` if it may give one later."""
+    remedy = "check the address and the network, or try again later" if passes else "check the address"
+    return (Unavailable if passes else UserError)(f"no plan can be read at {uri}: {' '.join(reason.split())}; {remedy}")
 
 
 def _bounded(uri: str, data: bytes) -> bytes:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import boto3
@@ -23,7 +24,7 @@ from botocore.exceptions import (
 )
 from s3transfer.exceptions import RetriesExceededError
 
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from common.own_store import ACCESS_KEY, ENDPOINT, REGION, SECRET_KEY, USUAL, OwnStore
 
 SCHEME = "s3"
@@ -59,7 +60,7 @@ class Place:
 
 @contextmanager
 def connection(place: Place) -> Iterator[Any]:
-    """Yield the S3 client of boto3. An error of boto3 inside the block becomes a UserError."""
+    """Yield the S3 client of boto3. An error of boto3 inside the block becomes a UserError, and Unavailable if it can pass."""
     own = OwnStore.read()
     server = own.settings.get(ENDPOINT) or os.environ.get(USUAL[ENDPOINT][0]) or "S3"
     try:
@@ -67,7 +68,8 @@ def connection(place: Place) -> Iterator[Any]:
         server = client.meta.endpoint_url
         yield client
     except ClientError as error:
-        raise UserError(_refusal(error, place, server, own)) from error
+        kind = Unavailable if _can_pass(error) else UserError
+        raise kind(_refusal(error, place, server, own)) from error
     except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound) as error:
         remedy = f"set {ACCESS_KEY} and {SECRET_KEY}, or what boto3 reads: {_keys(own)}, or AWS_PROFILE"
         raise UserError(f"{place} needs credentials for S3 ({_without_period(error)}): {remedy}") from error
@@ -75,7 +77,7 @@ def connection(place: Place) -> Iterator[Any]:
         cause = getattr(error, "last_exception", error)  # a download that failed wraps its last error
         check = f"check {own.name_of(ENDPOINT)} and the network"
         remedy = f"{check}, then rerun the command: files that have arrived whole are kept"
-        raise UserError(f"{place} cannot be reached at {server} ({_without_period(cause)}): {remedy}") from error
+        raise Unavailable(f"{place} cannot be reached at {server} ({_without_period(cause)}): {remedy}") from error
 
 
 def _client(own: OwnStore) -> Any:
@@ -107,6 +109,12 @@ def read_object(place: Place, most: int) -> bytes:
 def missing(error: ClientError) -> bool:
     """Return True if the object does not exist. A bucket that does not exist is another error."""
     return error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound")
+
+
+def _can_pass(error: ClientError) -> bool:
+    """Return whether the server has failed or is busy, so that the same request can succeed later."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _refusal(error: ClientError, place: Place, server: str, own: OwnStore) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from components.shared.inputs import LONGEST_PLAN_BYTES, Overrides, checked_inputs, chosen_plan, gpu_count, store_of
 from components.shared.trial import Resolved, plan_of
 
@@ -52,9 +52,9 @@ def test_what_is_filled_in_stands_instead_of_the_plans() -> None:
         (PLAN, "", {"corpus": "synthetic://talking-mouth?tran=3"}, "did you mean 'train'"),
         ({}, "ftp://example.org/plan.yaml", {}, "got ftp://"),
         ({}, "/no/such/plan.yaml", {}, "no plan can be read at /no/such/plan.yaml: No such file"),
-        ({}, "http://127.0.0.1:9/plan.yaml", {}, "Connection refused; check the address"),
         ({}, "http://[1", {}, "got 'http://[1': Invalid IPv6 URL; correct it"),
         ({}, "http://127.0.0.1:port/plan.yaml", {}, "check the address"),
+        ({}, "http:///plan.yaml", {}, "names its server, and http:///plan.yaml has none"),
         ({}, "https://me:s3cret@example.org/plan.yaml", {}, "`plan_uri` at example.org has a password; remove it"),
     ],
 )
@@ -62,6 +62,7 @@ def test_a_mistake_is_one_sentence(plan: Any, uri: str, overrides: dict[str, str
     with pytest.raises(UserError) as caught:
         checked_inputs(plan, uri, Overrides(**overrides), "0")
     assert words in str(caught.value)
+    assert caught.value.exit_code == 2
     assert len(str(caught.value).splitlines()) == 1
     assert "s3cret" not in str(caught.value)
 
@@ -98,6 +99,14 @@ def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    """A server of files. `/status/503` answers with that status."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/status/"):
+            self.send_error(int(self.path.rpartition("/")[2]))
+        else:
+            super().do_GET()
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
@@ -114,6 +123,21 @@ def test_a_plan_can_lie_on_a_web_server_or_on_a_volume(web: tuple[Path, str]) ->
         assert chosen_plan({}, uri, Overrides()) == plan_of(PLAN)
     (folder / "smile.md").write_bytes((ROOT / "plans" / "smile.md").read_bytes())
     assert len(chosen_plan({}, f"{address}/smile.md", Overrides()).ablations) >= 2
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code"), [(404, 2), (403, 2), (410, 2), (408, 1), (429, 1), (500, 1), (503, 1), (599, 1)]
+)
+def test_a_server_that_fails_is_not_bad_input(web: tuple[Path, str], status: int, exit_code: int) -> None:
+    with pytest.raises(UserError, match=f"no plan can be read at .*: {status} .*check the address") as caught:
+        chosen_plan({}, f"{web[1]}/status/{status}", Overrides())
+    assert caught.value.exit_code == exit_code
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9/plan.yaml", "http://no-such-host.invalid/plan.yaml"])
+def test_a_server_that_is_away_is_not_bad_input(uri: str) -> None:
+    with pytest.raises(Unavailable, match="check the address and the network, or try again later"):
+        chosen_plan({}, uri, Overrides())
 
 
 def test_a_plan_can_lie_in_s3(bucket: str, s3_client: Any) -> None:

@@ -237,6 +237,7 @@ def test_errors_of_server_and_credentials_are_one_sentence(
     for attempt in (lambda: pull(f"s3://{bucket}/a", tmp_path / "cache"), lambda: push(corpus, f"s3://{bucket}/b")):
         with pytest.raises(UserError, match=words) as raised:
             attempt()
+        assert raised.value.exit_code == (1 if "cannot be reached" in words else 2)
         for name in ("AWS_SECRET_ACCESS_KEY", "ABLATE_S3_SECRET_ACCESS_KEY"):
             assert os.environ.get(name, "a-secret") not in str(raised.value)
         assert "\n" not in str(raised.value)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from corpora.s3.index import NAME
 from corpora.s3.transfer import pull, push
 from corpora.schema import Clip
@@ -102,7 +102,7 @@ def size(folder: Path) -> int:
 def test_an_interrupted_download_continues(proxy: Proxy, bucket: str, corpus: Path, tmp_path: Path) -> None:
     push(corpus, f"s3://{bucket}/a")
     proxy.let(9 * MB)
-    with pytest.raises(UserError, match=r"cannot be reached .*files that have arrived whole are kept"):
+    with pytest.raises(Unavailable, match=r"cannot be reached .*files that have arrived whole are kept"):
         pull(f"s3://{bucket}/a", tmp_path)
     [part] = tmp_path.glob("*.part")
     files = {path.relative_to(part) for path in part.rglob("*") if path.is_file()}
@@ -121,7 +121,7 @@ def test_an_interrupted_upload_is_hidden_and_continues(
     proxy: Proxy, s3_client: Any, bucket: str, corpus: Path, tmp_path: Path
 ) -> None:
     proxy.let(9 * MB)
-    with pytest.raises(UserError, match=r"cannot be reached .*rerun the command"):
+    with pytest.raises(Unavailable, match=r"cannot be reached .*rerun the command"):
         push(corpus, f"s3://{bucket}/a")
     proxy.let(float("inf"))
     listed = s3_client.list_objects_v2(Bucket=bucket, Prefix="a/")["Contents"]
