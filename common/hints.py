@@ -10,11 +10,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     A name whose last dotted step is the word counts as near: `scale` means `fusion.scale`.
     """
     names = list(known)
+    return f"{_question(word, names)}Known: {', '.join(names)}"
+
+
+def did_you_mean_setting(key: str, parts: Iterable[str], settings: Iterable[str]) -> str:
+    """Return what `did_you_mean` does, for the key of a part or setting.
+
+    It lists the settings of the key's group; if there is no such group, all parts and the groups of settings, e.g. `training.*`.
+    """
+    names, group = list(settings), key.rpartition(".")[0]
+    beside = [name for name in names if group and name.rpartition(".")[0] == group]
+    groups = dict.fromkeys(f"{above}.*" if above else name for name in names for above in [name.rpartition(".")[0]])
+    listed = beside or [*parts, *groups]
+    return f"{_question(key, [*parts, *names])}Known: {', '.join(listed)}"
+
+
+def _question(word: str, names: list[str]) -> str:
     lower = {name.lower(): name for name in names}
     steps = [name for name in names if word.lower() == name.lower().rpartition(".")[2]]
     near = steps or [lower[match] for match in get_close_matches(word.lower(), list(lower), n=1)]
-    question = f": did you mean {near[0]!r}? " if near else ". "
-    return f"{question}Known: {', '.join(names)}"
+    return f": did you mean {near[0]!r}? " if near else ". "
 
 
 def nearest(phrase: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -1,13 +1,13 @@
 """The way from a plan's overrides to typed settings, and the earlier names of settings. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from common.composite import CompositePart
 from common.errors import UserError
+from common.hints import did_you_mean, did_you_mean_setting
 from common.validation import sentence
 from model import checkpoint_file, masking_kinds
 from model.composites import COMPOSITES
@@ -34,7 +34,7 @@ def resolve(preset: str, *layers: Mapping[str, Any]) -> Settings:
     an unknown preset, part, kind or setting, and for a value of the wrong type or out of range.
     """
     if preset not in PRESETS:
-        raise UserError(f"unknown preset {preset!r}{_did_you_mean(preset, PRESETS)}")
+        raise UserError(f"unknown preset {preset!r}{did_you_mean(preset, PRESETS)}")
     tree = PRESETS[preset].model_dump()
     spans = {stream: tree["parts"]["masking"][stream] for stream in ("audio", "video")}
     for overrides in layers:
@@ -94,7 +94,7 @@ def _spec(part: str, value: Any) -> dict[str, Any]:
         raise UserError(f"{part}: a part takes a mapping with `kind`, got {value!r}; write e.g. {{kind: none}}")
     of_part = PARTS[part].kinds
     if spec["kind"] not in of_part:
-        raise UserError(f"unknown kind {spec['kind']!r} of part {part!r}{_did_you_mean(str(spec['kind']), of_part)}")
+        raise UserError(f"unknown kind {spec['kind']!r} of part {part!r}{did_you_mean(str(spec['kind']), of_part)}")
     return dict(spec)
 
 
@@ -102,18 +102,12 @@ def _set(tree: dict[str, Any], key: str, value: Any) -> None:
     group, _, name = key.partition(".")
     settings = _names(tree)
     if key not in settings:
-        raise UserError(f"unknown part or setting {key!r}{_did_you_mean(key, [*PARTS, *sorted(settings)], PARTS)}")
+        raise UserError(f"unknown part or setting {key!r}{did_you_mean_setting(key, list(PARTS), settings)}")
     tree[group][name] = value
 
 
 def _names(tree: Mapping[str, Any]) -> list[str]:
     return [f"{g}.{n}" for g, names in tree.items() if g != "parts" and isinstance(names, dict) for n in names]
-
-
-def _did_you_mean(word: str, known: Any, listed: Any = None) -> str:
-    close = get_close_matches(word, list(known), n=1)
-    hint = f": did you mean {close[0]!r}?" if close else "."
-    return f"{hint} Known: {', '.join(listed or known)}"
 
 
 def _without_kinds(steps: Sequence[str]) -> Sequence[str]:

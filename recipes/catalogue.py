@@ -7,7 +7,7 @@ from typing import Any
 
 from ablation.plan.fields import slugified
 from common.errors import UserError
-from common.hints import did_you_mean
+from common.hints import did_you_mean, did_you_mean_setting
 
 NONE = "none"
 
@@ -103,7 +103,7 @@ class PlainCatalogue:
             elif key in values:
                 values[key] = self._settings[key].checked(key, value)
             else:
-                raise UserError(f"unknown part or setting {key!r}{did_you_mean(key, [*parts, *values])}")
+                raise UserError(f"unknown part or setting {key!r}{did_you_mean_setting(key, parts, values)}")
         return {"parts": parts, **nested(values)}
 
     def _spec(self, part: str, given: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from ablation.plan.catalogue import Part as CataloguePart
 from ablation.plan.fields import slugified
 from common.errors import UserError
-from common.hints import did_you_mean
+from common.hints import did_you_mean, did_you_mean_setting
 from recipes.catalogue import nested
 from recipes.command.composites import composite_part
 from recipes.command.spec import Kind, Part, Spec
@@ -16,6 +16,7 @@ from recipes.command.values import Value
 
 DEFAULT_PRESET = "default"
 NONE = "none"
+NONE_KNOWN = "; there are none, so leave it out"
 WEIGHTS = "init_from.checkpoint"  # the setting to which the plan's key `init_from` goes
 
 
@@ -107,12 +108,13 @@ class CommandCatalogue:
                 f"recipe {self._spec.recipe!r} does not take initial weights (`init_from`); leave it out, or define the setting "
                 f"{WEIGHTS} in the recipe file"
             )
-        known = [*self._spec.parts, *self._spec.settings]
-        return f"unknown part or setting {key!r}{_known(key, known)}"
+        parts, settings = self._spec.parts, self._spec.settings
+        known = did_you_mean_setting(key, parts, settings) if parts or settings else NONE_KNOWN
+        return f"unknown part or setting {key!r}{known}"
 
 
 def _known(word: str, known: Any) -> str:
-    return did_you_mean(word, known) if list(known) else "; there are none, so leave it out"
+    return did_you_mean(word, known) if list(known) else NONE_KNOWN
 
 
 def value_at(settings: Mapping[str, Any], name: str) -> Any:
