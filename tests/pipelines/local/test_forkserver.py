@@ -14,7 +14,7 @@ import pytest
 from kfp import dsl, local
 from kfp.local import logging_utils, subprocess_task_handler
 from kfp.local.orchestrator import enhanced_dag_orchestrator
-from process_end import wait_for_end
+from process_end import wait_for, wait_for_end
 
 from components.resolve_plan import resolve_plan
 from pipelines.local import forkserver
@@ -125,19 +125,26 @@ def test_a_worker_is_a_process_of_its_own_there_too(ran: Ran) -> None:
 
 
 def test_steps_run_at_the_same_time(server: forkserver.ForkServer, tmp_path: Path) -> None:
-    slow = command("import time\ntime.sleep(1)", tmp_path)
-    started = time.monotonic()
+    """Each of four waits for the other three."""
+    seen = f"len(list(pathlib.Path({str(tmp_path)!r}).glob('began-*')))"
+    body = f"import os, pathlib, time\npathlib.Path({str(tmp_path)!r}, f'began-{{os.getpid()}}').touch()\n"
+    body += f"ends = time.monotonic() + 60\nwhile {seen} < 4 and time.monotonic() < ends: time.sleep(0.02)\n"
+    body += f"raise SystemExit({seen})"
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(server.run, [slow] * 4)) == [0] * 4
-    assert time.monotonic() - started < 3
+        assert list(pool.map(server.run, [command(body, tmp_path)] * 4)) == [4] * 4
 
 
 def test_an_ended_step_does_not_wait_for_a_later_one(server: forkserver.ForkServer, tmp_path: Path) -> None:
     """A child must not keep the pipes of the steps that ran when it was forked."""
     with ThreadPoolExecutor(2) as pool:
-        short = pool.submit(server.run, command("import time\ntime.sleep(1)", tmp_path))
-        time.sleep(0.5)  # so that the long one is forked while the short one runs
-        long = pool.submit(server.run, command("import time\ntime.sleep(60)", tmp_path))
+        began, end = tmp_path / "began", tmp_path / "end"
+        wait = f"import pathlib, time\nwhile not pathlib.Path({str(end)!r}).exists(): time.sleep(0.02)"
+        short = pool.submit(server.run, command(wait, tmp_path))
+        wait_for(lambda: _children(server.process.pid), 60)
+        body = f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(60)"
+        long = pool.submit(server.run, command(body, tmp_path))
+        wait_for(began.exists, 60)
+        end.touch()
         assert short.result(timeout=30) == 0
         assert not long.done()
         os.kill(int(_children(server.process.pid)[0]), signal.SIGKILL)
@@ -215,14 +222,17 @@ os._exit(0)
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)
 def evaluate_trials(number: int, notes: str) -> None:  # noqa: ARG001 (the item of the loop)
-    """Note the step's GPUs at its begin and its end. The steps with this name, and those that train, get GPUs."""
+    """Note the step's GPUs at its begin and, once four have begun, its end. Steps with this name get GPUs, as those that train."""
     import os
     import time
+    from pathlib import Path
 
     for what in ("begin", "end"):
-        with open(notes, "a") as file:  # noqa: PTH123 (kfp runs this source alone)
+        with Path(notes).open("a") as file:
             file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {what}\n")
-        time.sleep(0.5)
+        latest = time.monotonic() + 60
+        while Path(notes).read_text().count("begin") < 4 and time.monotonic() < latest:
+            time.sleep(0.02)
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)
