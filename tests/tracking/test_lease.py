@@ -96,14 +96,14 @@ def test_a_holder_that_has_died_is_passed_over(
 
 
 def test_a_holder_that_is_alive_is_not(store: str, runs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STALE_S", 1.0)
+    monkeypatch.setattr(module, "STALE_S", 2.0)
     monkeypatch.setattr(module, "BEAT_S", 0.1)
     left: list[float] = []
 
     def hold() -> None:
         with lease(store, runs[0], "f"):
             inside.set()
-            time.sleep(2.5)
+            time.sleep(4.5)
             left.append(time.monotonic())
 
     inside = threading.Event()
