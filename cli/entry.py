@@ -3,10 +3,12 @@
 import sys
 
 from cli.exit_codes import INTERRUPTED
+from common.start_up import collect_rarely
 
 
 def main() -> None:
     """Load the command line and run it."""
+    collect_rarely()
     try:
         from cli.main import main as run
 

@@ -9,7 +9,7 @@ import ast
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ GAP = uuid4().hex  # so that it is in no source
 Imports = ast.Import | ast.ImportFrom | ast.Constant
 
 
-@lru_cache
+@cache
 def computed_by(modules: tuple[str, ...]) -> str:
     """Return a hash of what some modules, given by dotted names, compute with everything of ours that they use."""
     waiting, hashes = list(modules), dict[str, str]()
@@ -35,7 +35,7 @@ def computed_by(modules: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(sorted(set(hashes.values()))).encode()).hexdigest()[:16]
 
 
-@lru_cache
+@cache
 def used_by(modules: tuple[str, ...]) -> dict[str, str]:
     """Return file -> hash of that file alone, for some modules and everything of ours that they use."""
     waiting, found = list(modules), dict[str, str]()
@@ -54,7 +54,7 @@ def code_of(modules: tuple[str, ...]) -> dict[str, Any]:
     return {"computes": computed_by(modules), "files": used_by(modules)}
 
 
-@lru_cache
+@cache
 def sources_fingerprint() -> str:
     """Return a hash of all sources of corpora, model and training; README, plans and the report do not count."""
     files = sorted(path for package in ("corpora", "model", "training") for path in (ROOT / package).rglob("*.py"))
@@ -62,14 +62,14 @@ def sources_fingerprint() -> str:
     return computed_by(tuple(names))
 
 
-@lru_cache
+@cache
 def _hash(name: str) -> str:
     """Return the hash of a module. Modules must not import each other in a circle."""
     read = _read(name)
     return read.digest([",".join(_hash(target) for target in targets) for targets in read.imported])
 
 
-@lru_cache
+@cache
 def _started_by(name: str) -> frozenset[str]:
     """Return the modules that a module, or one that it imports, starts as separate processes."""
     read = _read(name)
@@ -99,7 +99,7 @@ class _Source:
         return hashlib.sha256("".join(text for pair in pairs for text in pair).encode()).hexdigest()[:12]
 
 
-@lru_cache
+@cache
 def _read(name: str) -> _Source:
     tree, order, started = _tree(name), dict[str, tuple[str, ...]](), list[str]()
     for node, targets in _references(tree):

@@ -27,6 +27,7 @@ REST = (
     "ablation.decisions.promotion",
     "tracking.lease",
     "tracking.served",
+    "pipelines.local.sources_ahead",
 )
 WORKERS = ("components.workers.train", "components.workers.evaluate")
 EARLY_STEPS = ("resolve_plan", "prepare_corpus", "find_finished", "close_study")

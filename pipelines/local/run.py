@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 from ablation.plan.plan import RECIPE
+from common.start_up import collect_rarely
 from pipelines.local.forkserver import ForkServer, possible
 from pipelines.local.processes import lead_group
 
 
 def main() -> None:
     """Read the request and run the pipeline. The exit code is 1 if a step failed."""
+    collect_rarely()
     request = json.loads(Path(sys.argv[1]).read_text())
     root = Path(request.pop("pipeline_root"))
     lead_group((lambda: _remove_containers(root)) if request.get("containers") else lambda: None)

@@ -60,8 +60,6 @@ class StepServer:
                 importlib.import_module(module)
             except Exception:
                 traceback.print_exc()
-        if not self._missing(self.ahead):
-            gc.freeze()  # a collection in a child would otherwise copy the pages of all that is imported
 
     def _asked(self) -> bool:
         place, (output, status), *_ = socket.recv_fds(self.control, 4096, 2) if self._open() else (b"", (-1, -1))
@@ -72,6 +70,7 @@ class StepServer:
         needed, self.ahead = modules_of(self.step, self.recipe)
         self._load(*self._missing(needed))
         sys.stdout.flush()
+        gc.freeze()  # a collection in a child would otherwise look through all that is imported, and copy its pages
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -97,6 +96,7 @@ class StepServer:
         self.waiting.close()
         os.environ[isolation.FORK_WORKERS] = "1"
         os.environ.update(request["environment"])  # type: ignore[call-overload]
+        gc.enable()
         isolation.run_and_leave(lambda: execute(*request["step"]))  # type: ignore[misc]
 
     def _held(self) -> list[int]:
@@ -113,6 +113,7 @@ class StepServer:
 
 
 if __name__ == "__main__":
+    gc.disable()  # until a fork becomes a step: what is imported stays, and looking for garbage in it takes a tenth of the time
     StepServer(socket.socket(fileno=int(sys.argv[1])), find(sys.argv[2])).serve()
     sys.stdout.flush()
     os._exit(0)  # the user waits for this end, and an orderly one takes a quarter of a second
