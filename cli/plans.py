@@ -8,7 +8,7 @@ from typing import Any
 from ablation.plan.arms import trials
 from ablation.plan.plan import Plan
 from cli.options import chosen_plan
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from recipes.plans import arms_of
 
 
@@ -33,24 +33,34 @@ def _is_other(name: str) -> bool:
 def show(
     paths: Sequence[str], corpus: str | None, seeds: str | None, settings: Iterable[str], *, as_json: bool
 ) -> None:
-    """Print one line for each plan, or a list in JSON. Raises UserError after the last plan if any of them is not valid."""
+    """Print one line for each plan, or a list in JSON.
+
+    After the last plan, raises UserError if any of them is not valid, and Unavailable if some are only out of reach.
+    """
     changes = list(settings)
-    outcomes = [_outcome(path, corpus, seeds, changes) for path in paths]
+    errors = list[UserError]()
+    outcomes = [_outcome(path, corpus, seeds, changes, errors) for path in paths]
     if as_json:
         print(json.dumps(outcomes, indent=1))
     else:
         for outcome in outcomes:
             print(_line(outcome))
-    if wrong := sum("error" in outcome for outcome in outcomes):
-        raise UserError(f"{wrong} of {len(outcomes)} plans are not valid; correct what their lines say")
+    wrong = f"{len(errors)} of {len(outcomes)} plans"
+    if errors and all(isinstance(error, Unavailable) for error in errors):
+        raise Unavailable(f"{wrong} cannot be read now; try again later")
+    if errors:
+        raise UserError(f"{wrong} are not valid; correct what their lines say")
 
 
-def _outcome(path: str, corpus: str | None, seeds: str | None, settings: list[str]) -> dict[str, Any]:
-    """Return what a plan makes, or its error with every problem."""
+def _outcome(
+    path: str, corpus: str | None, seeds: str | None, settings: list[str], errors: list[UserError]
+) -> dict[str, Any]:
+    """Return what a plan makes, or its error with every problem, which is appended to `errors`."""
     try:
         plan = chosen_plan(path, corpus, seeds, settings)
         return {"plan": path, **_made(plan)}
     except UserError as error:
+        errors.append(error)
         return {"plan": path, "error": str(error).removeprefix(f"{path}: ")}
 
 

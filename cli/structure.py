@@ -10,7 +10,7 @@ from ablation.plan.formats import is_markdown, without_wrapping
 from ablation.plan.markdown.left_out import in_words
 from ablation.plan.markdown.structure import Structure, structure_of
 from ablation.plan.plan import Plan
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from common.text_file import LONGEST_BYTES, decoded, read_text_file
 
 REMEDY = "give a plan in Markdown"
@@ -47,16 +47,26 @@ def left_out_of(path: str) -> str:
 
 
 def show_structures(paths: Sequence[str]) -> None:
-    """Print one structure as JSON, or a list for several plans. Raises UserError afterwards if any has problems."""
-    found = [_outcome(path) for path in paths]
+    """Print one structure as JSON, or a list for several plans.
+
+    Afterwards, raises UserError if any has problems, and Unavailable if some are only out of reach.
+    """
+    away = list[str]()
+    found = [_outcome(path, away) for path in paths]
     print(json.dumps(found if len(found) > 1 else found[0], indent=1, ensure_ascii=False))
-    if wrong := [each["plan"] for each in found if each.get("problems")]:
+    wrong = [each["plan"] for each in found if each.get("problems")]
+    if away and away == wrong:
+        raise Unavailable(f"{len(away)} of {len(found)} plans cannot be read now; try again later")
+    if wrong:
         first = f" ({wrong[0]})" if len(wrong) < len(found) else ""
         raise UserError(f"{len(wrong)} of {len(found)} plans have problems{first}; correct what `problems` says")
 
 
-def _outcome(path: str) -> dict[str, Any]:
+def _outcome(path: str, away: list[str]) -> dict[str, Any]:
+    """Return what a plan says, or its problem. The path of a plan that is out of reach is appended to `away`."""
     try:
         return {"plan": path, **given_structure(path).as_json()}
     except UserError as error:
+        if isinstance(error, Unavailable):
+            away.append(path)
         return {"plan": path, "problems": [{"line": 0, "problem": str(error).removeprefix(f"{path}: ")}]}

@@ -8,7 +8,7 @@ class UserError(ValueError):
 
 
 class Unavailable(UserError):
-    """A server that the input needs does not answer or refuses access. The input may be right, so a CI job can try again."""
+    """A server that the input needs does not answer, or Kubeflow refuses access. The input may be right: a CI job can try again."""
 
     exit_code = 1
 

@@ -16,13 +16,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def did_you_mean_setting(key: str, parts: Iterable[str], settings: Iterable[str]) -> str:
     """Return what `did_you_mean` does, for the key of a part or setting.
 
-    It lists the settings of the key's group; if there is no such group, all parts and the groups of settings, e.g. `training.*`.
+    It lists the parts and settings of the key's group; if there is no such group, all parts and the groups of settings, e.g.
+    `training.*`.
     """
-    names, group = list(settings), key.rpartition(".")[0]
-    beside = [name for name in names if group and name.rpartition(".")[0] == group]
-    groups = dict.fromkeys(f"{above}.*" if above else name for name in names for above in [name.rpartition(".")[0]])
-    listed = beside or [*parts, *groups]
-    return f"{_question(key, [*parts, *names])}Known: {', '.join(listed)}"
+    of_parts, of_settings, group = list(parts), list(settings), _group(key)
+    beside = [name for name in [*of_parts, *of_settings] if group and _group(name) == group]
+    groups = dict.fromkeys(f"{_group(name)}.*" if _group(name) else name for name in of_settings)
+    return f"{_question(key, [*of_parts, *of_settings])}Known: {', '.join(beside or [*of_parts, *groups])}"
+
+
+def _group(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _question(word: str, names: list[str]) -> str:

@@ -9,6 +9,6 @@ def collect_rarely() -> None:
     """Let Python look for garbage after `OBJECTS` new objects, not after 700.
 
     These imports create half a million objects that stay. Looking through them again and again takes a seventh of the time of
-    `ablate plan` (bench/study_old_new.py measures it).
+    `ablate plan` (docs/benchmarks.md).
     """
     gc.set_threshold(OBJECTS)

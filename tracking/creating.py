@@ -16,6 +16,7 @@ from mlflow.entities import LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
+from common.http_answers import can_pass
 from tracking.search import search_runs
 from tracking.store import client
 
@@ -24,15 +25,14 @@ T = TypeVar("T")
 TOKEN = "ablation.token"  # tag of a run: a random text by which its creator finds it again
 PATIENCE_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
-PASSING = (408, 429, 500, 502, 503, 504)  # answers of a server that may be well again in a moment
 
 
 def passes(error: Exception) -> bool:
     """Return whether a request that failed with this error can succeed later, because the server or the network failed."""
     if isinstance(error, MlflowException):
-        return error.get_http_status_code() in PASSING
+        return can_pass(error.get_http_status_code())
     if isinstance(error, RequestException):
-        return error.response is None or error.response.status_code in PASSING
+        return error.response is None or can_pass(error.response.status_code)
     return False
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
+from common.errors import Unavailable, UserError
 from common.external import is_external
 from common.files import atomic_write
 from common.owned_folder import owned_folder
@@ -96,7 +96,8 @@ class CorpusReference:
         except UserError as error:
             if self.place == self.uri:  # its only place: the sentence says what is wrong there
                 raise
-            raise UserError(
+            kind = Unavailable if isinstance(error, Unavailable) else UserError
+            raise kind(
                 f"{self.place or 'the artifact of prepare-corpus'} does not have the corpus any more, and it cannot be prepared "
                 f"again: {error}"
             ) from error

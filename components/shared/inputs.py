@@ -6,8 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPException, InvalidURL
+from http.client import HTTPException, IncompleteRead, InvalidURL
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from ablation.plan.arms import trials
 from ablation.plan.plan import Plan, adapted, plan_from_mapping
 from common.errors import Unavailable, UserError
+from common.http_answers import can_pass
 from common.store_address import VARIABLE, enter
 from common.yaml_text import load_yaml
 from components.shared.chunks import chunks, trials_per_task
@@ -25,8 +25,6 @@ from recipes import plans
 
 LONGEST_PLAN_BYTES = 1_000_000
 TIMEOUT_S = 30
-# Answers of a server that may give the plan later.
-PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
 MOST_GPUS = 64
 
 
@@ -121,24 +119,28 @@ def plan_text_from(uri: str) -> tuple[str, str]:
 def _parts(uri: str) -> SplitResult:
     try:
         parts = urlsplit(uri)
+        _ = parts.port  # raises for one that is no port
     except ValueError as error:
         raise UserError(f"`plan_uri` is an address or a path, got {uri!r}: {error}; correct it") from error
-    if parts.scheme in ("http", "https") and not parts.hostname:
-        raise UserError(f"an address of a plan names its server, and {uri} has none; write http://server/plan.yaml")
     if parts.password:
         raise UserError(
             f"all who see a run see its inputs, and `plan_uri` at {parts.hostname} has a password; remove it"
         )
+    if parts.scheme in ("http", "https") and not parts.hostname:
+        raise UserError(f"an address of a plan names its server, and {uri} has none; write http://server/plan.yaml")
     return parts
 
 
 def _download(uri: str) -> bytes:
     try:
         with urllib.request.urlopen(uri, timeout=TIMEOUT_S) as answer:
-            return bytes(answer.read(LONGEST_PLAN_BYTES + 1))
+            data = bytes(answer.read(LONGEST_PLAN_BYTES + 1))
+            if len(data) <= LONGEST_PLAN_BYTES and answer.length:  # a plan that is cut may be a valid one
+                raise IncompleteRead(data, answer.length)
+            return data
     except urllib.error.HTTPError as error:
         error.close()
-        raise _unread(uri, f"{error.code} {error.reason}", passes=error.code in PASSING) from error
+        raise _unread(uri, f"{error.code} {error.reason}", passes=can_pass(error.code)) from error
     except (InvalidURL, ValueError) as error:
         raise _unread(uri, str(error), passes=False) from error
     except (OSError, HTTPException) as error:

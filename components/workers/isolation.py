@@ -24,7 +24,7 @@ from common.user_environment import ensure_user_environment
 from components.workers.memory import CALM_S, MemoryWatch, kill_tree, limited_groups, offer_to_kernel
 from components.workers.signals import exit_on_sigterm, exiting_on_sigterm
 
-FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.forkserver`, which sets it
+FORK_WORKERS = "ABLATE_FORK_WORKERS"  # "1" in steps of `pipelines.local.step_server`, which sets it
 STOP_S = 2.5  # from SIGTERM to SIGKILL of a worker whose step ends: it may be in a call that no signal interrupts
 
 Run = Callable[[Mapping[str, Any]], str | None]

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import boto3
@@ -17,18 +16,33 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
 from s3transfer.exceptions import RetriesExceededError
 
 from common.errors import Unavailable, UserError
+from common.http_answers import can_pass
 from common.own_store import ACCESS_KEY, ENDPOINT, REGION, SECRET_KEY, USUAL, OwnStore
 
 SCHEME = "s3"
 CONNECTIONS = 16  # at a time, for all files together; a transfer has parts of 8 MiB
+AWAY = (ConnectionError, HTTPClientError, IncompleteReadError, RetriesExceededError)
+NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 _FALSE_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "AuthFailure")
 _STALE = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed")
 _FORBIDDEN = ("AccessDenied", "AllAccessDisabled", "403", "Forbidden")
@@ -70,14 +84,19 @@ def connection(place: Place) -> Iterator[Any]:
     except ClientError as error:
         kind = Unavailable if _can_pass(error) else UserError
         raise kind(_refusal(error, place, server, own)) from error
-    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound) as error:
+    except NO_CREDENTIALS as error:
         remedy = f"set {ACCESS_KEY} and {SECRET_KEY}, or what boto3 reads: {_keys(own)}, or AWS_PROFILE"
         raise UserError(f"{place} needs credentials for S3 ({_without_period(error)}): {remedy}") from error
-    except (BotoCoreError, RetriesExceededError) as error:
+    except AWAY as error:
         cause = getattr(error, "last_exception", error)  # a download that failed wraps its last error
         check = f"check {own.name_of(ENDPOINT)} and the network"
         remedy = f"{check}, then rerun the command: files that have arrived whole are kept"
         raise Unavailable(f"{place} cannot be reached at {server} ({_without_period(cause)}): {remedy}") from error
+    except BotoCoreError as error:
+        raise UserError(
+            f"{place} cannot be used, since boto3 refuses its settings ({_without_period(error)}): correct them in the "
+            "environment, or in the files of AWS's command line"
+        ) from error
 
 
 def _client(own: OwnStore) -> Any:
@@ -114,7 +133,7 @@ def missing(error: ClientError) -> bool:
 def _can_pass(error: ClientError) -> bool:
     """Return whether the server has failed or is busy, so that the same request can succeed later."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    return can_pass(status) or error.response["Error"]["Code"] == "RequestTimeout"  # whose status is 400
 
 
 def _refusal(error: ClientError, place: Place, server: str, own: OwnStore) -> str:
@@ -129,7 +148,8 @@ def _refusal(error: ClientError, place: Place, server: str, own: OwnStore) -> st
         return f"{server} does not let these credentials use {place} ({code}): ask for permission to list, read and write there"
     if code in _OTHER_REGION:
         return f"the bucket {place.bucket!r} is in another region ({code}): set {own.name_of(REGION)}"
-    return f"{server} refused {error.operation_name} for {place} ({code}: {_without_period(says)})"
+    later = ": run the command again later" if _can_pass(error) else ""
+    return f"{server} refused {error.operation_name} for {place} ({code}: {_without_period(says)}){later}"
 
 
 def _without_period(text: object) -> str:

@@ -47,6 +47,21 @@ def test_every_plan_is_read_even_if_one_is_not_valid(ablate: Ablate, folder: Pat
     assert listed[1]["seeds"] == [7]
 
 
+AWAY = "http://127.0.0.1:9/plan.yaml"
+
+
+@pytest.mark.parametrize("option", [(), ("--structure",)], ids=["arms", "structure"])
+def test_plans_out_of_reach_are_not_bad_input(
+    ablate: Ablate, folder: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    answer = ablate("plan", folder / "one.txt", AWAY, *option)
+    assert (answer.code, answer.err) == (1, "error: 1 of 2 plans cannot be read now; try again later\n")
+    assert AWAY in answer.out
+    (folder / "one.txt").write_text("- **Action**: x\n", encoding="utf-8")
+    assert ablate("plan", folder / "one.txt", AWAY, *option).code == 2
+
+
 def test_a_folder_without_plans_is_refused(ablate: Ablate, tmp_path: Path) -> None:
     answer = ablate("plan", tmp_path)
     assert (answer.code, "has no files" in answer.err) == (2, True)

@@ -5,7 +5,7 @@ import pytest
 from common.hints import did_you_mean, did_you_mean_setting
 
 PARTS = ["fusion.scale", "masking"]
-SETTINGS = ["training.steps", "training.rate", "encoder.heads", "seed"]
+SETTINGS = ["training.steps", "training.rate", "encoder.heads", "fusion.width", "seed"]
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_the_nearest_name_is_suggested(word: str, text: str) -> None:
     assert did_you_mean(word, PARTS) == text
 
 
-EVERYTHING = "Known: fusion.scale, masking, training.*, encoder.*, seed"
+EVERYTHING = "Known: fusion.scale, masking, training.*, encoder.*, fusion.*, seed"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ EVERYTHING = "Known: fusion.scale, masking, training.*, encoder.*, seed"
         ("training.step", ": did you mean 'training.steps'? Known: training.steps, training.rate"),
         ("training.of_quite_another_kind", ". Known: training.steps, training.rate"),
         ("trainig.steps", f": did you mean 'training.steps'? {EVERYTHING}"),
-        ("fusion.scal", f": did you mean 'fusion.scale'? {EVERYTHING}"),
+        ("fusion.scal", ": did you mean 'fusion.scale'? Known: fusion.scale, fusion.width"),
         ("heads", f": did you mean 'encoder.heads'? {EVERYTHING}"),
         ("zzz", f". {EVERYTHING}"),
     ],

@@ -53,8 +53,10 @@ def test_what_is_filled_in_stands_instead_of_the_plans() -> None:
         ({}, "ftp://example.org/plan.yaml", {}, "got ftp://"),
         ({}, "/no/such/plan.yaml", {}, "no plan can be read at /no/such/plan.yaml: No such file"),
         ({}, "http://[1", {}, "got 'http://[1': Invalid IPv6 URL; correct it"),
-        ({}, "http://127.0.0.1:port/plan.yaml", {}, "check the address"),
+        ({}, "http://127.0.0.1:port/plan.yaml", {}, "correct it"),
         ({}, "http:///plan.yaml", {}, "names its server, and http:///plan.yaml has none"),
+        ({}, "http://me:s3cret@/plan.yaml", {}, "has a password; remove it"),
+        ({}, "http://127.0.0.1:99999/plan.yaml", {}, "Port out of range"),
         ({}, "https://me:s3cret@example.org/plan.yaml", {}, "`plan_uri` at example.org has a password; remove it"),
     ],
 )
@@ -99,11 +101,17 @@ def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A server of files. `/status/503` answers with that status."""
+    """A server of files. `/status/503` answers with that status, and `/cut/plan.yaml` with the first line of that file."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/status/"):
             self.send_error(int(self.path.rpartition("/")[2]))
+        elif self.path.startswith("/cut/"):
+            data = Path(self.directory, self.path.rpartition("/")[2]).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data.splitlines(keepends=True)[0])
         else:
             super().do_GET()
 
@@ -126,7 +134,7 @@ def test_a_plan_can_lie_on_a_web_server_or_on_a_volume(web: tuple[Path, str]) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "exit_code"), [(404, 2), (403, 2), (410, 2), (408, 1), (429, 1), (500, 1), (503, 1), (599, 1)]
+    ("status", "exit_code"), [(404, 2), (403, 2), (410, 2), (501, 2), (505, 2), (408, 1), (429, 1), (500, 1), (503, 1)]
 )
 def test_a_server_that_fails_is_not_bad_input(web: tuple[Path, str], status: int, exit_code: int) -> None:
     with pytest.raises(UserError, match=f"no plan can be read at .*: {status} .*check the address") as caught:
@@ -134,8 +142,16 @@ def test_a_server_that_fails_is_not_bad_input(web: tuple[Path, str], status: int
     assert caught.value.exit_code == exit_code
 
 
+def test_a_plan_that_is_cut_is_not_read(web: tuple[Path, str]) -> None:
+    """Its first line would be a plan without ablations."""
+    (web[0] / "plan.yaml").write_text("study: demo\nablations: [{part: masking, action: remove}]\n")
+    with pytest.raises(Unavailable, match=r"no plan can be read at .*12 bytes read, 45 more expected"):
+        chosen_plan({}, f"{web[1]}/cut/plan.yaml", Overrides())
+
+
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9/plan.yaml", "http://no-such-host.invalid/plan.yaml"])
-def test_a_server_that_is_away_is_not_bad_input(uri: str) -> None:
+def test_a_server_that_is_away_is_not_bad_input(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(Unavailable, match="check the address and the network, or try again later"):
         chosen_plan({}, uri, Overrides())
 

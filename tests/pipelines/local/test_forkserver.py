@@ -31,6 +31,11 @@ SOURCES = {
     "raises": 'raise ValueError("unforeseen")',
     "killed": "import os\nos.kill(os.getpid(), 9)",
     "loaded": 'import sys\nprint("torch" in sys.modules, "mlflow" in sys.modules, flush=True)',
+    "collector": (
+        "import gc\nfrom components.workers.isolation import chosen_start\n"
+        'print("collects", gc.isenabled(), gc.get_freeze_count() > 100_000, gc.get_threshold()[0], flush=True)\n'
+        'with chosen_start()("collecting_worker") as run: run({})'
+    ),
     "environment": 'import os\nprint(os.environ["GIVEN"], os.environ["_KFP_RUNTIME"], flush=True)',
     "arrays": (  # of 40 MB, which glibc by itself returns to the system each time
         "import resource\nimport numpy as np\n"
@@ -62,6 +67,7 @@ Ran = Callable[..., tuple[int, str]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forkserver.ForkServer]:
     folder = tmp_path_factory.mktemp("modules")
     (folder / "killed_worker.py").write_text("import os\ndef work(_): os.kill(os.getpid(), 9)\n")
+    (folder / "collecting_worker.py").write_text("import gc\ndef work(_): print('in the worker', gc.isenabled())\n")
     (folder / "fine_worker.py").write_text("def work(request): print(request['text'])\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
@@ -106,6 +112,13 @@ def test_what_a_step_needs_is_loaded_and_no_thread_runs_where_steps_fork(
     assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) == 1
 
 
+def test_a_step_and_its_worker_collect_garbage_but_not_what_was_imported(ran: Ran) -> None:
+    """The server of steps, which they are forks of, does not."""
+    said = ran("collector")[1]
+    assert "collects True True 700\n" in said
+    assert "in the worker True\n" in said
+
+
 def test_a_steps_environment_is_its_own(ran: Ran) -> None:
     assert "\n7 true\n" in ran("environment", GIVEN="7")[1]
     assert "KeyError" in ran("environment")[1]
@@ -138,7 +151,8 @@ def test_an_ended_step_does_not_wait_for_a_later_one(server: forkserver.ForkServ
     """A child must not keep the pipes of the steps that ran when it was forked."""
     with ThreadPoolExecutor(2) as pool:
         began, end = tmp_path / "began", tmp_path / "end"
-        wait = f"import pathlib, time\nwhile not pathlib.Path({str(end)!r}).exists(): time.sleep(0.02)"
+        wait = "import pathlib, time\nends = time.monotonic() + 120\n"
+        wait += f"while not pathlib.Path({str(end)!r}).exists() and time.monotonic() < ends: time.sleep(0.02)"
         short = pool.submit(server.run, command(wait, tmp_path))
         wait_for(lambda: _children(server.process.pid), 60)
         body = f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(60)"
