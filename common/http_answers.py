@@ -1,4 +1,4 @@
-"""The answers of a server that may be others a while later."""
+"""The statuses of HTTP after which the same request can succeed later."""
 
 from http import HTTPStatus
 

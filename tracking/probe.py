@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import quote
 
 from common.errors import Unavailable, UserError
+from common.http_answers import BUSY
 from common.redact import redact
 from common.store_address import PASSWORD, USERNAME, WEB, whole
 
 PATIENCE_S = 8.0
 TRY_S = 5.0  # a server under load needs seconds
 PAUSES_S = (0.5, 1.0, 2.0)  # of a server that fails at once; one that fails 3 times of 10 is not away
-BUSY = (408, 429)  # status codes besides 5xx that another try can change
 SQLITE = "sqlite:///"
 DATABASES = ("postgresql", "mysql", "mssql")
 AGAIN = "start it or check the address, then run the same command again"

@@ -16,7 +16,6 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,
     CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
@@ -26,6 +25,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 from s3transfer.exceptions import RetriesExceededError
 
 from common.errors import Unavailable, UserError
@@ -34,8 +34,8 @@ from common.own_store import ACCESS_KEY, ENDPOINT, REGION, SECRET_KEY, USUAL, Ow
 
 SCHEME = "s3"
 CONNECTIONS = 16  # at a time, for all files together; a transfer has parts of 8 MiB
-AWAY = (ConnectionError, HTTPClientError, IncompleteReadError, RetriesExceededError)
-NO_CREDENTIALS = (
+_AWAY = (NoConnection, HTTPClientError, IncompleteReadError, RetriesExceededError)
+_NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
     CredentialRetrievalError,
@@ -84,10 +84,10 @@ def connection(place: Place) -> Iterator[Any]:
     except ClientError as error:
         kind = Unavailable if _can_pass(error) else UserError
         raise kind(_refusal(error, place, server, own)) from error
-    except NO_CREDENTIALS as error:
+    except _NO_CREDENTIALS as error:
         remedy = f"set {ACCESS_KEY} and {SECRET_KEY}, or what boto3 reads: {_keys(own)}, or AWS_PROFILE"
         raise UserError(f"{place} needs credentials for S3 ({_without_period(error)}): {remedy}") from error
-    except AWAY as error:
+    except _AWAY as error:
         cause = getattr(error, "last_exception", error)  # a download that failed wraps its last error
         check = f"check {own.name_of(ENDPOINT)} and the network"
         remedy = f"{check}, then rerun the command: files that have arrived whole are kept"
