@@ -61,7 +61,8 @@ class Place:
         """Raises UserError for another scheme, an invalid bucket name, a missing prefix, and options."""
         found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+([^?#]*[^?#/])/*", uri)
         if found is None:
-            raise UserError(f"a place in S3 is s3://bucket/prefix, without options; got {uri!r}")
+            rule = "a place in S3 is s3://bucket/prefix, without options"
+            raise UserError(f"{rule}; got {uri!r}; a bucket has 3 to 63 small letters, digits, dots and hyphens")
         return cls(*found.groups())
 
     def __str__(self) -> str:
